@@ -1,0 +1,48 @@
+# Everything needs only Python >= 3.11 and make; each target sets itself up.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+DEV := $(VENV)/.dev-installed
+RUN := $(VENV)/.installed
+
+# Two test processes on two cores: one BLAS thread each, or they fight for the cores.
+PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+
+.PHONY: run test test-fast lint check bench clean
+
+# The quickstart: prints its table and where the report is.
+run: $(RUN)
+	$(BIN)/tailweave run configs/quickstart.yaml --out runs/quickstart --workers 2 --force
+
+# All tests, the slow ones too, with line coverage of the four packages.
+test: $(DEV)
+	$(BIN)/coverage erase
+	$(PYTEST) --cov --cov-report=term
+
+test-fast: $(DEV)
+	$(PYTEST) -m "not slow and not gpu"
+
+check: lint test-fast
+
+lint: $(DEV)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: $(DEV)
+	$(BIN)/python -m pytest tests/benchmarks --benchmark-only -o addopts="" -q -s
+
+clean:
+	rm -rf $(VENV) .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis .benchmarks build *.egg-info
+
+$(VENV)/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(RUN): pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
+	touch $@
+
+$(DEV): pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@ $(RUN)
