@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The one base of every configuration model: frozen, kebab-case in YAML, unknown keys refused."""
+
+from pydantic import BaseModel, ConfigDict
+
+
+def _kebab(name: str) -> str:
+    return name.replace("_", "-")
+
+
+class Spec(BaseModel):
+    """Base of the configuration tree; ``model_dump(by_alias=True)`` gives the YAML's own keys."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", alias_generator=_kebab, populate_by_name=True, allow_inf_nan=False
+    )

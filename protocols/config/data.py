@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where the truth comes from, how it is cut into silos, and what the public base generator saw."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from protocols.config.base import Spec
+
+Fraction = Annotated[float, Field(gt=0.0, lt=1.0)]
+
+
+class BundledData(Spec):
+    """A data set that scikit-learn ships; ``digits`` is scaled to [0, 1], the others to unit variance."""
+
+    source: Literal["digits", "breast-cancer", "wine"]
+    evaluation_fraction: Fraction = 0.4
+
+
+class GaussianModes(Spec):
+    """An analytic mixture of spherical Gaussians with known masses, some of them rare."""
+
+    source: Literal["gaussian-modes"]
+    rows: Annotated[int, Field(ge=20)] = 6000
+    dimensions: Annotated[int, Field(ge=1)] = 8
+    modes: Annotated[int, Field(ge=1)] = 12
+    rare_modes: Annotated[int, Field(ge=0)] = 2
+    rare_mass: Annotated[float, Field(gt=0.0, lt=0.5)] = 0.01
+    separation: Annotated[float, Field(gt=0.0)] = 6.0
+    evaluation_fraction: Fraction = 0.4
+
+    @model_validator(mode="after")
+    def _masses_fit(self) -> Self:
+        if self.rare_modes >= self.modes:
+            raise ValueError(f"rare-modes must be below modes ({self.modes}), got {self.rare_modes}")
+        if self.rare_modes * self.rare_mass >= 1.0:
+            raise ValueError(
+                f"rare-modes x rare-mass must be below 1, got {self.rare_modes * self.rare_mass}"
+            )
+        return self
+
+
+class TableData(Spec):
+    """The user's own rows: a CSV with a header line, or an NPZ with arrays ``x`` and optionally ``y``."""
+
+    source: Literal["csv", "npz"]
+    path: Annotated[str, Field(min_length=1)]
+    label: str | None = None
+    standardize: bool = True
+    evaluation_fraction: Fraction = 0.4
+
+
+DataSpec = Annotated[BundledData | GaussianModes | TableData, Field(discriminator="source")]
+
+
+class IidPartition(Spec):
+    """Rows are dealt at random."""
+
+    kind: Literal["iid"]
+
+
+class ByClassPartition(Spec):
+    """Each silo holds whole classes; a class that several silos hold is shared evenly between them."""
+
+    kind: Literal["by-class"]
+    classes_per_silo: Annotated[int, Field(ge=1)]
+
+
+class DirichletPartition(Spec):
+    """Each class is split between all silos by a Dirichlet draw (Hsu et al. 2019)."""
+
+    kind: Literal["dirichlet"]
+    alpha: Annotated[float, Field(gt=0.0)]
+
+
+class ExDirichletPartition(Spec):
+    """Each silo is assigned classes; each class is Dirichlet-split among its holders (arXiv 2606.13732)."""
+
+    kind: Literal["ex-dirichlet"]
+    classes_per_silo: Annotated[int, Field(ge=1)]
+    alpha: Annotated[float, Field(gt=0.0)]
+
+
+class ByQuantilePartition(Spec):
+    """Rows are ordered by one feature column and cut into equal blocks."""
+
+    kind: Literal["by-quantile"]
+    column: Annotated[int, Field(ge=0)] = 0
+
+
+PartitionSpec = Annotated[
+    IidPartition | ByClassPartition | DirichletPartition | ExDirichletPartition | ByQuantilePartition,
+    Field(discriminator="kind"),
+]
+
+
+class SilosSpec(Spec):
+    """How many silos there are and what each holds."""
+
+    count: Annotated[int, Field(ge=1, le=1000)]
+    partition: PartitionSpec
+    rows_per_silo: Annotated[int, Field(ge=1)] | None = None
+    heldout_fraction: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.1
+
+
+class PublicSpec(Spec):
+    """The share of the truth that the public base generator was fitted on, thinned by class weights."""
+
+    fraction: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
+    class_weights: dict[str, Annotated[float, Field(ge=0.0, le=1.0)]] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _labels_are_text(cls, raw: object) -> object:
+        if not isinstance(raw, dict):
+            return raw
+        key = "class-weights" if "class-weights" in raw else "class_weights"
+        if isinstance(raw.get(key), dict):
+            return {**raw, key: {str(label): weight for label, weight in raw[key].items()}}
+        return raw

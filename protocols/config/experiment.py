@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The whole experiment: the root of the configuration tree that both apps and the command line read."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from protocols.config.base import Spec
+from protocols.config.data import DataSpec, PublicSpec, SilosSpec
+from protocols.config.privacy import PrivacySpec
+from protocols.config.references import ReferenceSpec, SlicedReference
+from protocols.config.training import FeaturesSpec, GeneratorSpec, RecursionSpec
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+Rule = Literal["random", "herding", "partial-transport", "top-potential"]
+
+
+class ArmSpec(Spec):
+    """One way of selecting: a rule, and the reference that it compares with.
+
+    ``epsilon`` lets one arm differ from ``privacy.epsilon``, so that a run can compare several.
+    """
+
+    name: Name
+    rule: Rule
+    reference: ReferenceSpec | None = None
+    epsilon: Annotated[float, Field(gt=0.0, le=100.0)] | Literal["as-configured"] | None = "as-configured"
+
+    @model_validator(mode="after")
+    def _rule_and_reference_agree(self) -> Self:
+        if self.rule == "random":
+            if self.reference is not None:
+                raise ValueError("rule random compares with nothing: remove reference")
+            return self
+        if self.reference is None:
+            raise ValueError(f"rule {self.rule} needs a reference")
+        if self.rule in ("partial-transport", "top-potential") and self.reference.kind == "sliced":
+            raise ValueError(
+                f"rule {self.rule} needs a reference with points (local, public, quantized, oracle); "
+                "a sliced sketch has none: use rule herding"
+            )
+        return self
+
+
+class FederationSpec(Spec):
+    """How few silos a run may go on with (null: two, or one where there is one), and how long it waits."""
+
+    min_clients: Annotated[int, Field(ge=1)] | None = None
+    deadline_seconds: Annotated[float, Field(gt=0.0)] = 3600.0
+    generations_per_message: Annotated[int, Field(ge=1)] = 5
+
+
+class EvaluationSpec(Spec):
+    """How many fresh samples of each generation are compared with the held-out truth (null: as many)."""
+
+    samples: Annotated[int, Field(ge=20, le=20_000)] | None = None
+
+
+class Experiment(Spec):
+    """One experiment: arms x seeds on one federation of silos."""
+
+    name: Name
+    seeds: tuple[Annotated[int, Field(ge=0, lt=2**32)], ...] = (0, 1, 2)
+    data: DataSpec
+    features: FeaturesSpec = FeaturesSpec()
+    silos: SilosSpec
+    public: PublicSpec = PublicSpec()
+    generator: GeneratorSpec
+    recursion: RecursionSpec
+    arms: Annotated[tuple[ArmSpec, ...], Field(min_length=1)]
+    privacy: PrivacySpec = PrivacySpec()
+    federation: FederationSpec = FederationSpec()
+    evaluation: EvaluationSpec = EvaluationSpec()
+
+    @field_validator("seeds", mode="before")
+    @classmethod
+    def _count_or_list(cls, raw: object) -> object:
+        if isinstance(raw, bool):
+            raise ValueError("seeds must be a count or a list of seeds, got a boolean")
+        if isinstance(raw, int):
+            if raw < 1:
+                raise ValueError(f"a count of seeds must be at least 1, got {raw}")
+            return tuple(range(raw))
+        return raw
+
+    @field_validator("seeds")
+    @classmethod
+    def _seeds_differ(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
+        if not seeds or len(set(seeds)) != len(seeds):
+            raise ValueError(f"seeds must be one or more different integers, got {list(seeds)}")
+        return seeds
+
+    @field_validator("arms")
+    @classmethod
+    def _arms_differ(cls, arms: tuple[ArmSpec, ...]) -> tuple[ArmSpec, ...]:
+        names = [arm.name for arm in arms]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"arm names must differ, found twice: {', '.join(twice)}")
+        return arms
+
+    @property
+    def min_clients(self) -> int:
+        """Fewest silos that the run goes on with."""
+        return self.federation.min_clients or min(2, self.silos.count)
+
+    def privacy_of(self, arm: ArmSpec) -> PrivacySpec:
+        """Return the bounds under which silos release summaries for this arm."""
+        if arm.epsilon == "as-configured":
+            return self.privacy
+        return self.privacy.model_copy(update={"epsilon": arm.epsilon})
+
+    @model_validator(mode="after")
+    def _noise_fits_aggregate(self) -> Self:
+        for arm in self.arms:
+            barycenter = (
+                isinstance(arm.reference, SlicedReference) and arm.reference.aggregate == "barycenter"
+            )
+            if barycenter and self.privacy_of(arm).epsilon is not None:
+                raise ValueError(
+                    f"arm {arm.name}: noised histograms have no quantiles, use aggregate: mixture"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _enough_silos(self) -> Self:
+        if self.min_clients > self.silos.count:
+            raise ValueError(
+                f"federation.min-clients is {self.federation.min_clients} but there are only "
+                f"{self.silos.count} silos"
+            )
+        return self

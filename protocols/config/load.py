@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reading an experiment from YAML, with overrides, and saying precisely what is wrong when it is not one."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from protocols.config.complaints import complaint
+from protocols.config.experiment import Experiment
+
+
+class ConfigError(ValueError):
+    """An experiment that cannot be run as written; the message names file, key, value and what is allowed."""
+
+
+_MERGE = "tag:yaml.org,2002:merge"
+"""The tag of ``<<``, which is not a key."""
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """YAML's safe loader, refusing a key that stands twice in one mapping."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Build one mapping."""
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            if key_node.tag == _MERGE:
+                continue
+            key = self.construct_object(key_node, deep=True)
+            if isinstance(key, (str, int, float)) and key in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"key {key!r} stands twice", key_node.start_mark
+                )
+            if isinstance(key, (str, int, float)):
+                seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def load_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:
+    """Read and validate an experiment.
+
+    Args:
+        path: A YAML file with the keys of ``Experiment``.
+        overrides: ``key.path=value`` each; the value is YAML, list items are addressed by number.
+
+    Returns:
+        The frozen experiment. Relative data paths are taken from the folder of ``path``.
+
+    Raises:
+        ConfigError: If the file is missing or not YAML, or a key, type or range is wrong.
+    """
+    raw = _read(path)
+    for override in overrides:
+        _apply(raw, override)
+    try:
+        experiment = Experiment.model_validate(raw)
+    except ValidationError as error:
+        raise ConfigError("\n".join(f"{path}: {line}" for line in complaint(error, Experiment))) from None
+    return _anchor_data_path(experiment, path.parent)
+
+
+def dump_experiment(experiment: Experiment) -> str:
+    """Return the resolved experiment as YAML; ``load_experiment`` reads it back unchanged."""
+    return yaml.safe_dump(experiment.model_dump(mode="json", by_alias=True), sort_keys=False)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from None
+    try:
+        raw = yaml.load(text, Loader=_UniqueKeys)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(raw, dict):
+        raise ConfigError(f"{path}: an experiment is a mapping of keys, found {type(raw).__name__}")
+    return raw
+
+
+def _apply(raw: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    if not equals or not key:
+        raise ConfigError(f"--set {override}: write it as key.path=value")
+    try:
+        value = yaml.load(text, Loader=_UniqueKeys)
+    except yaml.YAMLError as error:
+        reason = " ".join(str(error).split())
+        raise ConfigError(f"--set {override}: the value is not valid YAML: {reason}") from None
+    parts = key.split(".")
+    place: Any = raw
+    for depth, part in enumerate(parts[:-1]):
+        place = _step(place, part, ".".join(parts[: depth + 1]), override)
+    if isinstance(place, list):
+        place[_number(place, parts[-1], override)] = value
+    elif isinstance(place, dict):
+        place[parts[-1]] = value
+    else:
+        raise ConfigError(f"--set {override}: {'.'.join(parts[:-1])} is {place!r}, it has no keys")
+
+
+def _step(place: Any, part: str, path: str, override: str) -> Any:  # noqa: ANN401 - raw YAML
+    if isinstance(place, list):
+        return place[_number(place, part, override)]
+    if not isinstance(place, dict):
+        raise ConfigError(f"--set {override}: {path} leads into {place!r}, which has no keys")
+    if part not in place or place[part] is None:
+        place[part] = {}
+    return place[part]
+
+
+def _number(items: list[Any], part: str, override: str) -> int:
+    names = [item.get("name") for item in items if isinstance(item, dict)]
+    if part in names:
+        return names.index(part)
+    if not part.isdecimal() or int(part) >= len(items):
+        allowed = ", ".join(str(name) for name in names if name) or f"0 to {len(items) - 1}"
+        raise ConfigError(
+            f"--set {override}: no item {part!r} in a list of {len(items)} (there are: {allowed})"
+        )
+    return int(part)
+
+
+def _anchor_data_path(experiment: Experiment, folder: Path) -> Experiment:
+    data = experiment.data
+    if data.source not in ("csv", "npz") or Path(data.path).is_absolute():
+        return experiment
+    anchored = data.model_copy(update={"path": str((folder / data.path).resolve())})
+    return experiment.model_copy(update={"data": anchored})

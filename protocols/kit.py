@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The public kit of one seed: the shared feature map and the base generator's parameters, in one file."""
+
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from protocols.arrays import Floats, matrix
+from protocols.features import FeatureMap
+
+
+@dataclass(frozen=True)
+class PublicKit:
+    """What every silo is given; made from public samples only.
+
+    Attributes:
+        features: The shared feature map.
+        base: Parameters of the base generator, by name.
+        samples: Features of public samples of the base generator, shape (m, d).
+    """
+
+    features: FeatureMap
+    base: dict[str, Floats]
+    samples: Floats
+
+    def save(self, path: Path) -> None:
+        """Write the kit as NPZ."""
+        parts = {f"features/{name}": array for name, array in self.features.arrays().items()}
+        parts |= {f"base/{name}": array for name, array in self.base.items()}
+        parts["samples"] = self.samples
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("wb") as file:
+            np.savez(file, allow_pickle=False, **parts)
+
+    @classmethod
+    def load(cls, path: Path) -> "PublicKit":
+        """Read a kit.
+
+        Raises:
+            ValueError: If the file is missing or is not a kit.
+        """
+        try:
+            with path.open("rb") as file, np.lib.npyio.NpzFile(file, allow_pickle=False) as archive:
+                arrays = {name: archive[name] for name in archive.files}
+        except (OSError, ValueError, zipfile.BadZipFile) as error:
+            raise ValueError(f"{path}: not a readable public kit: {error}") from None
+        features = {n.removeprefix("features/"): a for n, a in arrays.items() if n.startswith("features/")}
+        base = {n.removeprefix("base/"): a for n, a in arrays.items() if n.startswith("base/")}
+        feature_map = FeatureMap.from_arrays(features)
+        if "samples" not in arrays:
+            raise ValueError(f"{path}: not a readable public kit: it lacks samples")
+        return cls(feature_map, base, matrix(arrays["samples"], "kit samples", columns=feature_map.dimension))

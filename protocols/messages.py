@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The six messages of the protocol: three questions of the server, three answers of a silo.
+
+``hello``: who is there and does it fit? ``summarise``: release a summary of your features once.
+``retrain``: bring one arm to a generation and report its metrics. Scalars are checked by type and range,
+arrays by name, shape and finiteness; what does not fit is refused by ``ValueError``.
+"""
+
+from typing import Annotated, ClassVar, Literal, Self
+
+import numpy as np
+from pydantic import ConfigDict, Field, model_validator
+
+from protocols.arrays import Floats
+from protocols.config.base import Spec
+from protocols.config.experiment import ArmSpec, Name
+from protocols.config.privacy import PrivacySpec
+from protocols.config.references import QuantizedReference, SlicedReference
+from protocols.config.training import GeneratorSpec, RecursionSpec
+
+SCHEMA_VERSION = 1
+"""Raised whenever a message changes; both ends must have the same."""
+
+Generation = Annotated[int, Field(ge=0, le=1_000_000)]
+MetricName = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class Message(Spec):
+    """What every message carries.
+
+    Attributes:
+        run: Names the run; state and caches of other runs are never touched.
+        seed: Root seed of this repetition.
+        arrays: Float64 arrays by name; ``a/b`` is part b of a.
+    """
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+    kind: ClassVar[str]
+    type: ClassVar[str]
+
+    schema_version: Literal[1] = 1
+    run: Name
+    seed: Annotated[int, Field(ge=0, lt=2**32)]
+    arrays: dict[str, Floats] = Field(default_factory=dict, exclude=True)
+
+    def part(self, name: str) -> dict[str, Floats]:
+        """Return the arrays whose names begin with ``name/``, without that prefix."""
+        prefix = f"{name}/"
+        return {key[len(prefix) :]: value for key, value in self.arrays.items() if key.startswith(prefix)}
+
+    @model_validator(mode="after")
+    def _arrays_are_finite(self) -> Self:
+        for name, array in self.arrays.items():
+            if not np.isfinite(array).all():
+                raise ValueError(f"array {name!r} must be finite, got {array[~np.isfinite(array)][0]}")
+        return self
+
+
+class Hello(Message):
+    """Server: who are you?"""
+
+    kind: ClassVar[str] = "hello"
+    type: ClassVar[str] = "query.hello"
+
+
+class HelloReply(Message):
+    """Silo: my name, my number of data columns, and about how many rows I hold (1, 2 or 5 times 10^k)."""
+
+    kind: ClassVar[str] = "hello"
+    silo: Name
+    columns: Annotated[int, Field(ge=1, le=1_000_000)]
+    rows_at_least: Annotated[int, Field(ge=0)]
+
+
+class Summarise(Message):
+    """Server: release a summary for this reference. Arrays: ``features/...``."""
+
+    kind: ClassVar[str] = "summarise"
+    type: ClassVar[str] = "query.summarise"
+    reference: Annotated[QuantizedReference | SlicedReference, Field(discriminator="kind")]
+    privacy: PrivacySpec
+
+
+class SummariseReply(Message):
+    """Silo: the summary, under the privacy bounds asked for. Arrays: those of the reference kind."""
+
+    kind: ClassVar[str] = "summarise"
+    silo: Name
+    reference: Annotated[QuantizedReference | SlicedReference, Field(discriminator="kind")]
+    privacy: PrivacySpec
+    noise: Literal["none", "seeded", "system"]
+
+
+class Retrain(Message):
+    """Server: bring this arm to generation ``stop``; report the metrics from ``start`` on.
+
+    Arrays: ``features/...``, ``base/...`` (parameters of the public base generator), ``reference/...``.
+    """
+
+    kind: ClassVar[str] = "retrain"
+    type: ClassVar[str] = "train.retrain"
+    arm: ArmSpec
+    generator: GeneratorSpec
+    recursion: RecursionSpec
+    evaluation_samples: Annotated[int, Field(ge=20, le=20_000)] | None = None
+    start: Generation
+    stop: Generation
+    snapshots: tuple[Generation, ...] = ()
+
+    @model_validator(mode="after")
+    def _range_is_not_empty(self) -> Self:
+        if self.stop < self.start:
+            raise ValueError(f"stop must be at least start = {self.start}, got {self.stop}")
+        return self
+
+
+class RetrainReply(Message):
+    """Silo: metrics of generations from ``start`` on. Arrays: ``values`` (g, m), a column a name."""
+
+    kind: ClassVar[str] = "retrain"
+    silo: Name
+    arm: Name
+    start: Generation
+    names: tuple[MetricName, ...]
+
+    @model_validator(mode="after")
+    def _values_fit_names(self) -> Self:
+        values = self.arrays.get("values")
+        if set(self.arrays) != {"values"} or values is None or values.ndim != 2:
+            raise ValueError(f"a retrain reply needs one matrix 'values', got arrays {sorted(self.arrays)}")
+        if values.shape[1] != len(self.names) or len(set(self.names)) != len(self.names):
+            raise ValueError(
+                f"{values.shape[1]} columns of values do not fit {len(self.names)} different names"
+            )
+        return self
+
+
+def rows_bucket(rows: int) -> int:
+    """Return the largest 1, 2 or 5 times a power of ten that is at most ``rows`` (0 for no rows)."""
+    steps = [base * 10**power for power in range(len(str(rows))) for base in (1, 2, 5)]
+    return max((step for step in steps if step <= rows), default=0)
+
+
+def with_prefix(name: str, arrays: dict[str, Floats]) -> dict[str, Floats]:
+    """Return the arrays named ``name/...``, as ``Message.part`` takes them apart."""
+    return {f"{name}/{key}": value for key, value in arrays.items()}

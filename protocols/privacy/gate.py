@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The one door through which a silo's rows become a summary that may leave it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from protocols import references
+from protocols.arrays import Floats, Ints, matrix
+from protocols.config.privacy import PrivacySpec
+from protocols.config.references import QuantizedReference
+from protocols.features import PublicSpace
+from protocols.privacy.calibration import noise_multiplier, rho_of
+from protocols.privacy.mechanisms import cosine, histogram, lloyd
+from protocols.privacy.noise import Noise
+from protocols.references import ReleasingSpec, Summary
+from protocols.references.quantized import QuantizedSummary
+
+_ENOUGH_FOR_LLOYD = 50_000.0
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a release costs; ``epsilon`` and ``rho`` are None where nothing bounds it.
+
+    Attributes:
+        epsilon: By PLD, for one row added or removed.
+        delta: Of that epsilon.
+        rho: Zero-concentrated cost; adds over releases.
+        mechanism: ``cosine``, ``histogram``, ``lloyd`` or ``none``.
+    """
+
+    epsilon: float | None
+    delta: float
+    rho: float | None
+    mechanism: str
+
+
+@dataclass(frozen=True)
+class Release:
+    """A summary that may leave the silo, and what is known about its noise.
+
+    Attributes:
+        summary: The summary.
+        epsilon: Its cost; None where nothing bounds it, and then ``rho`` and ``z`` are None too.
+        delta: Of that epsilon.
+        rho: Zero-concentrated cost.
+        z: Noise standard deviation over L2 sensitivity.
+        mechanism: ``cosine``, ``histogram``, ``lloyd`` or ``none``.
+        noise: ``seeded`` (simulation only), ``system`` or ``none``.
+        noise_variance: Of each coefficient of the sum, shape (J,) or (B,); None where there is no linear sum.
+        note: What the operator should know, if anything.
+    """
+
+    summary: Summary
+    epsilon: float | None
+    delta: float
+    rho: float | None
+    z: float | None
+    mechanism: str
+    noise: str
+    noise_variance: Floats | None
+    note: str | None = None
+
+
+class _Prepaid:
+    """Noise that pays just before its first draw, so that no draw goes unpaid and none is paid twice."""
+
+    def __init__(self, noise: Noise, pay: Callable[[], None]) -> None:
+        self.name, self._noise, self._pay, self.paid = noise.name, noise, pay, False
+
+    def gaussian(self, scale: float, shape: tuple[int, ...]) -> Floats:
+        self._settle()
+        return self._noise.gaussian(scale, shape)
+
+    def discrete_gaussian(self, scale: float, shape: tuple[int, ...]) -> Ints:
+        self._settle()
+        return self._noise.discrete_gaussian(scale, shape)
+
+    def _settle(self) -> None:
+        if not self.paid:
+            self._pay()
+            self.paid = True
+
+
+def release(  # noqa: PLR0913 - the one door: everything a release depends on is named here
+    rows: Floats,
+    spec: ReleasingSpec,
+    space: PublicSpace,
+    privacy: PrivacySpec,
+    *,
+    noise: Noise,
+    rng: np.random.Generator,
+    charge: Callable[[Cost], None],
+) -> Release:
+    """Turn a silo's rows into a release, or refuse.
+
+    In this order: enough rows, before a value is read; finite values; clip and cap by public constants;
+    summarise; ``charge``, which writes the ledger or raises; noise. An exception of ``charge`` passes
+    through, and then no noise was drawn. A failure after it leaves the budget spent.
+
+    Args:
+        rows: Features, shape (n, d).
+        spec: Reference kind that the summary is for.
+        space: Public space; fixes directions, centre and scale.
+        privacy: Epsilon, delta and the fewest rows; ``epsilon: null`` releases exact sums.
+        noise: Source of the noise; seeded in simulation only.
+        rng: Stream of the un-noised k-means; private releases draw nothing from it.
+        charge: Called exactly once.
+
+    Returns:
+        The release.
+
+    Raises:
+        ValueError: If rows are too few, not finite (names the column) or of another dimension, if delta is
+            no less than 1 / n, or if the noise would be too small for the grid.
+        RuntimeError: If a mechanism drew no noise.
+
+    Privacy:
+        One row added or removed, any row; (epsilon, delta). That n reaches ``min_rows`` is taken as public.
+    """
+    if privacy.epsilon is None:
+        matrix(rows, "rows", columns=space.dimension)
+        charge(Cost(None, privacy.delta, None, "none"))
+        exact = references.release(rows, spec, space, privacy.min_cluster_size, rng=rng)
+        return Release(exact, None, privacy.delta, None, None, "none", "none", None)
+    _enough(len(rows), privacy)
+    rows = matrix(rows, "rows", columns=space.dimension)
+    z = noise_multiplier(privacy.epsilon, privacy.delta)
+    cost = Cost(privacy.epsilon, privacy.delta, rho_of(z), mechanism(spec))
+    prepaid = _Prepaid(noise, lambda: charge(cost))
+    summary = _privatise(rows, spec, space, z, noise=prepaid)
+    if not prepaid.paid:
+        raise RuntimeError(f"mechanism {cost.mechanism} drew no noise; nothing is released")
+    variance, note = noise_variance(spec, privacy), _note(summary, privacy.epsilon)
+    known = (cost.epsilon, cost.delta, cost.rho, z, cost.mechanism, noise.name)
+    return Release(summary, *known, variance, note)
+
+
+def mechanism(spec: ReleasingSpec) -> str:
+    """Name the mechanism that makes a private summary for this reference."""
+    return "lloyd" if isinstance(spec, QuantizedReference) else spec.basis
+
+
+def noise_variance(spec: ReleasingSpec, privacy: PrivacySpec) -> Floats | None:
+    """Return the noise variance of each coefficient of one silo's sum; both ends can compute it.
+
+    The mean sketch of K silos with (noisy) counts n_k then has noise variance K times this over
+    (sum n_k)^2; that the counts are noisy adds less than 1/L of the same to it.
+
+    Args:
+        spec: Reference kind.
+        privacy: Epsilon and delta.
+
+    Returns:
+        Shape (J,) or (B,); None for ``quantized``, and without epsilon.
+    """
+    if privacy.epsilon is None or isinstance(spec, QuantizedReference):
+        return None
+    z = noise_multiplier(privacy.epsilon, privacy.delta)
+    if spec.basis == "cosine":
+        return cosine.noise_variance(spec, z)
+    return histogram.noise_variance(spec, z)
+
+
+def _privatise(rows: Floats, spec: ReleasingSpec, space: PublicSpace, z: float, *, noise: Noise) -> Summary:
+    if isinstance(spec, QuantizedReference):
+        return lloyd.privatise(rows, spec, space, z, noise=noise)
+    if spec.basis == "cosine":
+        return cosine.privatise(rows, spec, space, z, noise=noise)
+    return histogram.privatise(rows, spec, space, z, noise=noise)
+
+
+def _enough(rows: int, privacy: PrivacySpec) -> None:
+    if rows < privacy.min_rows:
+        raise ValueError(f"a private release needs min-rows = {privacy.min_rows} rows, got {rows}")
+    if privacy.delta * rows >= 1.0:
+        raise ValueError(f"delta must be below 1 / rows = {1.0 / rows}, got {privacy.delta}")
+
+
+def _note(summary: Summary, epsilon: float) -> str | None:
+    if not isinstance(summary, QuantizedSummary):
+        return None
+    worth = float(summary.counts.sum()) * epsilon
+    if worth >= _ENOUGH_FOR_LLOYD:
+        return None
+    return f"rows x epsilon = {worth:.0f} is below {_ENOUGH_FOR_LLOYD:.0f}: a sliced reference is less noisy"

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The sliced histogram with integer noise: whole numbers, as secure aggregation wants them."""
+
+import numpy as np
+
+from protocols.arrays import Floats, matrix
+from protocols.config.references import SlicedReference
+from protocols.features import PublicSpace
+from protocols.privacy.mechanisms.grid import blocks, bounded, noised
+from protocols.privacy.noise import Noise
+from protocols.references.histogram import counts
+from protocols.references.sliced import SlicedSummary
+
+
+def sensitivity(spec: SlicedReference) -> float:
+    """Return sqrt(L), the L2 sensitivity of the bin counts.
+
+    A row adds 1 to exactly one bin in each of L directions; rows out of range fall into the edge bins. That
+    is so for *any* row, with no clipping. Whole-numbered noise makes the privacy loss move in steps of
+    1 / (z^2 L), which adds 5 % to delta at L z = 4, 1.3 % at 8, 0.3 % at 16 and nothing visible from 100 on.
+    """
+    return float(np.sqrt(spec.directions))
+
+
+def noise_variance(spec: SlicedReference, z: float) -> Floats:
+    """Return the noise variance of each bin's count, shape (B,), the same in all directions."""
+    return np.full(spec.bins, (z * sensitivity(spec)) ** 2)
+
+
+def privatise(
+    rows: Floats, spec: SlicedReference, space: PublicSpace, z: float, *, noise: Noise
+) -> SlicedSummary:
+    """Count rows in bins and add whole-numbered noise of standard deviation z sqrt(L).
+
+    Args:
+        rows: Shape (n, d), feature units.
+        spec: Directions, bins and range; the histogram basis.
+        space: Public space; fixes directions, centre and scale.
+        z: Noise multiplier.
+        noise: Source of the noise.
+
+    Returns:
+        Noisy counts, unbiased, whole and sometimes negative; their mean total over directions as the count,
+        set to 1 where it fell below.
+
+    Raises:
+        ValueError: If rows are not finite or of another dimension, or z sqrt(L) is below 4.
+
+    Privacy:
+        One row added or removed; one Gaussian release of multiplier z.
+    """
+    rows = matrix(rows, "rows", columns=space.dimension)
+    directions = space.directions(spec.directions)
+    table = np.zeros((spec.directions, spec.bins))
+    for block in blocks(rows, spec.directions):
+        table += counts(space.project(bounded(block, space), directions, spec.range), spec.bins)
+    noisy = noised(table, z * sensitivity(spec), noise, step=1.0)
+    return SlicedSummary(noisy, max(1.0, float(noisy.sum()) / spec.directions))

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Messages to Flower's RecordDict and back; everything that comes in is checked before it is parsed."""
+
+import io
+import json
+import math
+from typing import Any, TypeVar
+
+import numpy as np
+from flwr.app import Array, ArrayRecord, ConfigRecord, RecordDict
+from pydantic import ValidationError
+
+from protocols.arrays import Floats
+from protocols.config.complaints import complaint
+from protocols.messages import SCHEMA_VERSION, Message
+
+MAX_ARRAY_BYTES = 256 * 2**20
+MAX_BODY_BYTES = 2**20
+MAX_ARRAYS = 1000
+_STYPE = "numpy.ndarray"
+_DTYPE = "float64"
+
+M = TypeVar("M", bound=Message)
+
+
+class MessageError(ValueError):
+    """A message that is refused: malformed, of another schema version, out of range or not finite."""
+
+
+def encode(message: Message) -> RecordDict:
+    """Encode a message: scalars as one JSON text, arrays in NPY form."""
+    config: dict[str, int | str] = {
+        "schema-version": message.schema_version,
+        "kind": message.kind,
+        "body": message.model_dump_json(by_alias=True, exclude={"schema_version"}),
+    }
+    arrays = {name: Array(np.asarray(a, dtype=np.float64, order="C")) for name, a in message.arrays.items()}
+    return RecordDict({"message": ConfigRecord({**config}), "arrays": ArrayRecord(arrays)})
+
+
+def size(content: RecordDict) -> int:
+    """Return how many bytes of body and array data a RecordDict holds, without Flower's own framing."""
+    arrays = sum(len(a.data) for record in content.array_records.values() for a in record.values())
+    texts = sum(len(str(v).encode()) for record in content.config_records.values() for v in record.values())
+    return arrays + texts
+
+
+def decode(content: RecordDict, expected: type[M]) -> M:
+    """Decode and check a message.
+
+    Args:
+        content: What Flower delivered.
+        expected: The message type that fits here.
+
+    Returns:
+        The message.
+
+    Raises:
+        MessageError: If anything about it is not as expected; nothing is parsed that was not size-checked.
+    """
+    if set(content) != {"message", "arrays"}:
+        raise MessageError(f"records must be ['arrays', 'message'], got {sorted(map(str, content))[:8]}")
+    config, arrays = content["message"], content["arrays"]
+    if not isinstance(config, ConfigRecord) or not isinstance(arrays, ArrayRecord):
+        raise MessageError("record 'message' must be a ConfigRecord and 'arrays' an ArrayRecord")
+    body = _checked_body(config, expected)
+    if len(arrays) > MAX_ARRAYS:
+        raise MessageError(f"at most {MAX_ARRAYS} arrays are allowed, got {len(arrays)}")
+    parts = {str(name): _array(str(name), array) for name, array in arrays.items()}
+    try:
+        return expected.model_validate({**body, "arrays": parts})
+    except ValidationError as error:
+        raise MessageError("; ".join(complaint(error, expected))) from None
+
+
+def _checked_body(config: ConfigRecord, expected: type[Message]) -> dict[str, Any]:
+    if set(config) != {"schema-version", "kind", "body"}:
+        raise MessageError(f"a message has body, kind and schema-version, got {sorted(map(str, config))[:8]}")
+    if config["schema-version"] != SCHEMA_VERSION:
+        raise MessageError(f"schema version must be {SCHEMA_VERSION}, got {config['schema-version']!r}")
+    if config["kind"] != expected.kind:
+        raise MessageError(f"a {expected.kind} message was expected, got {str(config['kind'])[:64]!r}")
+    text = config["body"]
+    if not isinstance(text, str) or len(text) > MAX_BODY_BYTES:
+        raise MessageError(f"the body must be a text of at most {MAX_BODY_BYTES} bytes")
+    try:
+        body = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise MessageError(f"the body is not JSON: {str(error)[:80]}") from None
+    if not isinstance(body, dict) or "arrays" in body:
+        raise MessageError("the body must be a JSON object without arrays")
+    return body
+
+
+def _array(name: str, array: Array) -> Floats:
+    """Read one array; the declared shape, the NPY header and the number of bytes must agree."""
+    if array.stype != _STYPE or array.dtype != _DTYPE:
+        raise MessageError(
+            f"array {name!r} must be {_DTYPE} in {_STYPE} form, got {array.dtype!r}, {array.stype!r}"
+        )
+    shape = tuple(array.shape)
+    if any(length < 0 for length in shape) or len(shape) > 8:
+        raise MessageError(f"array {name!r} has an impossible shape {shape}")
+    declared = math.prod(max(length, 1) for length in shape) * 8
+    if declared > MAX_ARRAY_BYTES:
+        raise MessageError(f"array {name!r} declares {declared} bytes, at most {MAX_ARRAY_BYTES} are allowed")
+    header, expected = _header(shape), math.prod(shape) * 8
+    if not array.data.startswith(header):
+        raise MessageError(f"array {name!r} must begin with the NPY 1.0 header of float64 {shape} in C order")
+    if len(array.data) - len(header) != expected:
+        raise MessageError(
+            f"array {name!r} of shape {shape} needs {expected} bytes, got {len(array.data) - len(header)}"
+        )
+    return np.frombuffer(array.data, dtype="<f8", offset=len(header)).reshape(shape)
+
+
+def _header(shape: tuple[int, ...]) -> bytes:
+    """Return the header that numpy writes; comparing it means that no header from outside is ever parsed."""
+    stream = io.BytesIO()
+    np.lib.format.write_array_header_1_0(stream, {"descr": "<f8", "fortran_order": False, "shape": shape})
+    return stream.getvalue()

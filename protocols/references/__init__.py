@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""References, by kind: what a silo releases, how the server weaves releases, how candidates are compared."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import numpy as np
+
+from protocols.arrays import Floats
+from protocols.config.references import QuantizedReference, SlicedReference
+from protocols.features import PublicSpace
+from protocols.references import quantized, sliced
+from protocols.references.empirical import Empirical
+from protocols.references.pairs import PairDistances
+from protocols.references.quantized import QuantizedSummary
+from protocols.references.sliced import Sliced, SlicedSummary
+from protocols.streams import stream
+
+Summary = QuantizedSummary | SlicedSummary
+ReleasingSpec = QuantizedReference | SlicedReference
+
+
+class Reference(Protocol):
+    """What selection compares with."""
+
+    def potential(self, x: Floats) -> Floats:
+        """Return E|x - r| for candidates x (n, d): shape (n,), feature units."""
+        ...
+
+    def pairs(self, x: Floats) -> PairDistances:
+        """Return distances between candidates x (n, d) in the same form as the potential."""
+        ...
+
+
+def release(
+    rows: Floats, spec: ReleasingSpec, space: PublicSpace, min_cluster_size: int, *, rng: np.random.Generator
+) -> Summary:
+    """Turn a silo's features (n, d) into the summary that leaves it.
+
+    Raises:
+        ValueError: If rows are too few, not finite or of another dimension.
+
+    Privacy:
+        See the kind's own ``summarise``; nothing is noised here.
+    """
+    if isinstance(spec, SlicedReference):
+        return sliced.summarise(rows, spec, space)
+    return quantized.summarise(rows, spec.clusters, min_cluster_size, rng=rng)
+
+
+def read_summary(arrays: Mapping[str, Floats], spec: ReleasingSpec, dimension: int) -> Summary:
+    """Rebuild a summary from wire arrays and check that it is the one asked for.
+
+    Raises:
+        ValueError: If parts are missing or do not fit, or the summary has another shape than ``spec`` asks.
+    """
+    if isinstance(spec, SlicedReference):
+        summary = SlicedSummary.from_arrays(arrays)
+        if summary.sums.shape != sliced.sketch_shape(spec):
+            raise ValueError(f"sketch must have shape {sliced.sketch_shape(spec)}, got {summary.sums.shape}")
+        return summary
+    quantised = QuantizedSummary.from_arrays(arrays)
+    if quantised.dimension != dimension:
+        raise ValueError(f"centroids must have {dimension} columns, got {quantised.dimension}")
+    if len(quantised.counts) > spec.clusters:
+        raise ValueError(f"at most {spec.clusters} clusters were asked for, got {len(quantised.counts)}")
+    return quantised
+
+
+def weave(
+    summaries: Sequence[Summary], spec: ReleasingSpec, *, weights: Floats | None = None
+) -> dict[str, Floats]:
+    """Aggregate summaries, sorted by silo, into the arrays of the proxy reference.
+
+    Args:
+        summaries: One a silo.
+        spec: The reference that they are for.
+        weights: Mass of each silo in any unit, shape (K,); its rows when not given. A silo of mass 0 is out.
+
+    Returns:
+        What ``proxy`` reads.
+
+    Raises:
+        ValueError: If there are none, not all are of the kind that ``spec`` names, or weights do not fit.
+    """
+    if isinstance(spec, SlicedReference):
+        sketches = [s for s in summaries if isinstance(s, SlicedSummary)]
+        _all_of_kind(sketches, summaries, spec)
+        return {"sketch": sliced.aggregate(sketches, spec, weights=weights)}
+    clusters = [s for s in summaries if isinstance(s, QuantizedSummary)]
+    _all_of_kind(clusters, summaries, spec)
+    return quantized.aggregate(clusters, weights=weights).arrays()
+
+
+def _all_of_kind(found: Sequence[Summary], given: Sequence[Summary], spec: ReleasingSpec) -> None:
+    if len(found) != len(given) or not given:
+        raise ValueError(
+            f"{spec.kind} needs summaries of its own kind, got {[type(s).__name__ for s in given]}"
+        )
+
+
+def proxy(arrays: Mapping[str, Floats], spec: ReleasingSpec, space: PublicSpace) -> Reference:
+    """Rebuild the proxy reference that the server wove; all silos rebuild the same one.
+
+    Raises:
+        ValueError: If parts are missing or do not fit ``spec`` and ``space``.
+    """
+    if isinstance(spec, SlicedReference):
+        if set(arrays) != {"sketch"}:
+            raise ValueError(f"sliced reference needs array 'sketch', got {sorted(arrays)}")
+        return Sliced(arrays["sketch"], spec, space)
+    mixture = QuantizedSummary.from_arrays(arrays)
+    return quantized.pseudo_samples(mixture, spec.samples, rng=stream(space.seed, "reference", "quantized"))
+
+
+__all__ = [
+    "Empirical",
+    "Reference",
+    "ReleasingSpec",
+    "Summary",
+    "proxy",
+    "read_summary",
+    "release",
+    "weave",
+]

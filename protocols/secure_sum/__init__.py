@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Secure aggregation: the server learns the sum of the silos' integer sketches and nothing else.
+
+For federations of 3 to 20 silos that distrust the server. Each pair of silos agrees on a mask that one adds
+and the other subtracts; all must survive, or the round is thrown away and run again with new keys. The server
+can then neither cap a silo's weight nor compare silos: a federation chooses whom it distrusts.
+
+What this does not protect against: silos that collude with the server, all but one; and a server that calls
+a finished round a failure and asks for another without one silo, whose sketch is then the difference of the
+two sums. A silo must therefore count every masked vector as a release, and refuse a roster that shrank.
+
+Source:
+    Bonawitz et al. (2017), "Practical secure aggregation for privacy-preserving machine learning",
+    section 4.0.1 (masking with one-time pads), without recovery of drop-outs.
+"""
+
+from protocols.secure_sum.keys import KeyPair, Offer, SumRound, identity, keypair, signed_offer, verify_offer
+from protocols.secure_sum.masks import DroppedOut, Masked, mask, unmask_sum
+from protocols.secure_sum.sketches import (
+    from_words,
+    integer_sketch,
+    noise_share,
+    pooled_summary,
+    sensitivity_steps,
+    to_words,
+)
+
+__all__ = [
+    "DroppedOut",
+    "KeyPair",
+    "Masked",
+    "Offer",
+    "SumRound",
+    "from_words",
+    "identity",
+    "integer_sketch",
+    "keypair",
+    "mask",
+    "noise_share",
+    "pooled_summary",
+    "sensitivity_steps",
+    "signed_offer",
+    "to_words",
+    "unmask_sum",
+    "verify_offer",
+]

@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from protocols.messages import (
+    SCHEMA_VERSION,
+    Hello,
+    HelloReply,
+    Retrain,
+    RetrainReply,
+    Summarise,
+    SummariseReply,
+    rows_bucket,
+    with_prefix,
+)
+
+BASE = {"run": "demo", "seed": 3}
+RETRAIN = {
+    **BASE,
+    "arm": {"name": "siloed", "rule": "herding", "reference": "local"},
+    "generator": {"kind": "gaussian"},
+    "recursion": {"generations": 4, "samples": 10},
+    "start": 1,
+    "stop": 3,
+}
+REPLY = {**BASE, "silo": "silo-0", "arm": "siloed", "start": 1, "names": ("w2", "vendi")}
+
+
+def test_questions_and_answers_share_a_kind():
+    pairs = [(Hello, HelloReply), (Summarise, SummariseReply), (Retrain, RetrainReply)]
+    assert [(q.kind, a.kind) for q, a in pairs] == [(k, k) for k in ("hello", "summarise", "retrain")]
+    assert [q.type for q, _ in pairs] == ["query.hello", "query.summarise", "train.retrain"]
+    assert Hello(**BASE).schema_version == SCHEMA_VERSION
+
+
+def test_part_takes_with_prefix_apart():
+    arrays = {"weights": np.zeros(2), "deep/er": np.ones(1)}
+    message = Hello(
+        **BASE, arrays={**with_prefix("base", arrays), "basement/x": np.zeros(1), "base": np.zeros(1)}
+    )
+    assert set(message.part("base")) == {"weights", "deep/er"}
+    assert message.part("base")["deep/er"] is arrays["deep/er"]
+    assert message.part("nothing") == {}
+
+
+def test_messages_are_frozen():
+    with pytest.raises(ValidationError, match="frozen"):
+        Hello(**BASE).seed = 4
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"run": "Bad Name"}, "should match pattern"),
+        ({"run": "a" * 65}, "should match pattern"),
+        ({"run": "a\n"}, "should match pattern"),
+        ({"run": "../up"}, "should match pattern"),
+        ({"seed": -1}, "greater than or equal to 0"),
+        ({"seed": 2**32}, "less than 4294967296"),
+        ({"seed": 1.5}, "valid integer"),
+        ({"schema_version": 2}, "Input should be 1"),
+        ({"more": 1}, "Extra inputs"),
+        ({"arrays": {"x": [1.0]}}, "instance of ndarray"),
+        ({"arrays": {"x": np.array([1.0, np.nan])}}, "array 'x' must be finite, got nan"),
+        ({"arrays": {"x": np.array([[np.inf]])}}, "array 'x' must be finite, got inf"),
+    ],
+)
+def test_every_message_refuses(change, message):
+    with pytest.raises(ValidationError, match=message):
+        Hello(**{**BASE, **change})
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"silo": "No Spaces"}, "pattern"),
+        ({"columns": 0}, "greater than or equal to 1"),
+        ({"rows_at_least": -1}, "0"),
+    ],
+)
+def test_hello_reply_refuses(change, message):
+    with pytest.raises(ValidationError, match=message):
+        HelloReply(**{**BASE, "silo": "s", "columns": 3, "rows_at_least": 0, **change})
+
+
+@pytest.mark.parametrize("kind", ["local", "public", "oracle"])
+def test_summaries_exist_for_releasing_kinds_only(kind):
+    with pytest.raises(ValidationError, match="does not match any of the expected tags"):
+        Summarise(**BASE, reference={"kind": kind}, privacy={})
+    with pytest.raises(ValidationError, match="does not match any of the expected tags"):
+        SummariseReply(**BASE, silo="s", reference={"kind": kind}, privacy={}, noise="none")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"start": 4}, "stop must be at least start = 4, got 3"),
+        ({"start": -1}, "greater than or equal to 0"),
+        ({"stop": 10**7}, "less than or equal to 1000000"),
+        ({"evaluation_samples": 3}, "greater than or equal to 20"),
+        ({"snapshots": (0, -1)}, "greater than or equal to 0"),
+        ({"arm": {"name": "a", "rule": "herding"}}, "rule herding needs a reference"),
+    ],
+)
+def test_retrain_refuses(change, message):
+    with pytest.raises(ValidationError, match=message):
+        Retrain(**{**RETRAIN, **change})
+
+
+def test_retrain_allows_a_single_generation():
+    assert Retrain(**{**RETRAIN, "start": 3}).stop == 3
+
+
+def test_retrain_reply_accepts_one_column_a_name():
+    assert RetrainReply(**REPLY, arrays={"values": np.zeros((3, 2))}).names == ("w2", "vendi")
+
+
+@pytest.mark.parametrize(
+    ("change", "arrays", "message"),
+    [
+        ({}, {}, r"one matrix 'values', got arrays \[\]"),
+        ({}, {"values": np.zeros(2)}, "one matrix 'values'"),
+        ({}, {"values": np.zeros((1, 2)), "rows": np.zeros(1)}, r"got arrays \['rows', 'values'\]"),
+        ({}, {"values": np.zeros((1, 3))}, "3 columns of values do not fit 2 different names"),
+        ({"names": ("w2", "w2")}, {"values": np.zeros((1, 2))}, "do not fit 2 different names"),
+        ({"names": ("w2", "")}, {"values": np.zeros((1, 2))}, "at least 1 character"),
+        ({"names": ("w2", "x" * 201)}, {"values": np.zeros((1, 2))}, "at most 200 characters"),
+        ({}, {"values": np.array([[1.0, np.nan]])}, "must be finite"),
+    ],
+)
+def test_retrain_reply_refuses(change, arrays, message):
+    with pytest.raises(ValidationError, match=message):
+        RetrainReply(**{**REPLY, **change}, arrays=arrays)
+
+
+@pytest.mark.parametrize(
+    ("rows", "bucket"),
+    [
+        (0, 0),
+        (1, 1),
+        (2, 2),
+        (4, 2),
+        (5, 5),
+        (9, 5),
+        (10, 10),
+        (19, 10),
+        (216, 200),
+        (499, 200),
+        (999, 500),
+        (1000, 1000),
+    ],
+)
+def test_rows_bucket_known_answers(rows, bucket):
+    assert rows_bucket(rows) == bucket
+
+
+@given(st.integers(1, 10**12))
+@settings(max_examples=100, deadline=None)
+def test_rows_bucket_is_a_lower_bound_within_a_factor_of_two_and_a_half(rows):
+    bucket = rows_bucket(rows)
+    assert bucket <= rows < 2.5 * bucket
+    assert str(bucket)[0] in "125"
+    assert set(str(bucket)[1:]) <= {"0"}

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+
+import numpy as np
+import pytest
+
+from protocols import references
+from protocols.config.privacy import PrivacySpec
+from protocols.config.references import QuantizedReference, SlicedReference
+from protocols.features import PublicSpace
+from protocols.privacy import gate
+from protocols.privacy.calibration import epsilon_of, noise_multiplier
+from protocols.privacy.gate import Cost, release
+from protocols.privacy.noise import SeededNoise, SystemNoise
+
+SPACE = PublicSpace(np.zeros(3), 1.0, seed=2)
+SPECS = {
+    "cosine": SlicedReference(kind="sliced", directions=32, coefficients=4),
+    "histogram": SlicedReference(kind="sliced", basis="histogram", directions=64, bins=5),
+    "lloyd": QuantizedReference(kind="quantized", clusters=8),
+}
+
+
+def privacy(epsilon=2.0, **changes):
+    values = {"delta": 1e-6, "min_rows": 200, "min_cluster_size": 10, "secure_aggregation": False}
+    return PrivacySpec.model_construct(epsilon=epsilon, **(values | changes))
+
+
+def rows_of(n=250):
+    return np.random.default_rng(0).standard_normal((n, 3))
+
+
+class Diary(SeededNoise):
+    """Seeded noise that writes down when it is drawn."""
+
+    def __init__(self, events, seed=0):
+        super().__init__(np.random.default_rng(seed))
+        object.__setattr__(self, "events", events)
+
+    def discrete_gaussian(self, scale, shape):
+        self.events.append("noise")
+        return super().discrete_gaussian(scale, shape)
+
+
+def open_gate(spec, rows=None, *, bounds=None, noise=None, charge=lambda cost: None):
+    return release(
+        rows_of() if rows is None else rows,
+        spec,
+        SPACE,
+        bounds or privacy(),
+        noise=noise or SeededNoise(np.random.default_rng(1)),
+        rng=np.random.default_rng(2),
+        charge=charge,
+    )
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_charge_comes_once_and_before_the_first_noise(name):
+    events = []
+    result = open_gate(SPECS[name], noise=Diary(events), charge=events.append)
+    z = noise_multiplier(2.0, 1e-6)
+    cost = Cost(2.0, 1e-6, 0.5 / z**2, name)
+    assert events[0] == cost
+    assert events.count(cost) == 1
+    assert set(events[1:]) == {"noise"}
+    assert (result.epsilon, result.delta, result.rho, result.z) == (2.0, 1e-6, cost.rho, z)
+    assert (result.mechanism, result.noise) == (name, "seeded")
+    assert epsilon_of(z, 1e-6) <= 2.0
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_refused_charge_means_no_noise_and_no_release(name):
+    events = []
+
+    def refuse(cost):
+        raise ValueError("budget is spent")
+
+    with pytest.raises(ValueError, match="budget is spent"):
+        open_gate(SPECS[name], noise=Diary(events), charge=refuse)
+    assert events == []
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_too_few_rows_are_refused_before_a_value_is_read(name):
+    events = []
+    with pytest.raises(ValueError, match="min-rows = 200 rows, got 199"):
+        open_gate(SPECS[name], np.full((199, 3), np.nan), noise=Diary(events), charge=events.append)
+    assert events == []
+
+
+@pytest.mark.parametrize("epsilon", [2.0, None])
+def test_bad_values_name_the_column_and_cost_nothing(epsilon):
+    rows, events = rows_of(), []
+    rows[17, 1] = np.inf
+    with pytest.raises(ValueError, match="in column 1") as caught:
+        open_gate(SPECS["cosine"], rows, bounds=privacy(epsilon), charge=events.append)
+    assert "17" not in str(caught.value)
+    assert events == []
+
+
+def test_delta_must_be_below_one_in_n():
+    with pytest.raises(ValueError, match="delta must be below 1 / rows = 0.004, got 0.01"):
+        open_gate(SPECS["cosine"], bounds=privacy(delta=0.01))
+
+
+def test_noise_too_small_for_whole_numbers_costs_nothing():
+    events = []
+    with pytest.raises(ValueError, match="lower epsilon"):
+        open_gate(SPECS["histogram"], bounds=privacy(30.0), charge=events.append)
+    assert events == []
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_without_epsilon_it_is_the_exact_release_and_says_so(name):
+    costs = []
+    few = rows_of(60)
+    result = open_gate(SPECS[name], few, bounds=privacy(None), charge=costs.append)
+    exact = references.release(few, SPECS[name], SPACE, 10, rng=np.random.default_rng(2))
+    for key, value in exact.arrays().items():
+        np.testing.assert_array_equal(result.summary.arrays()[key], value)
+    assert costs == [Cost(None, 1e-6, None, "none")]
+    assert (result.epsilon, result.rho, result.z, result.noise_variance) == (None, None, None, None)
+    assert (result.mechanism, result.noise) == ("none", "none")
+
+
+@pytest.mark.parametrize("name", SPECS)
+@pytest.mark.parametrize("epsilon", [0.5, 8.0])
+def test_what_is_released_can_be_read_and_woven_by_the_server(name, epsilon):
+    result = open_gate(SPECS[name], bounds=privacy(epsilon))
+    read = references.read_summary(result.summary.arrays(), SPECS[name], 3)
+    woven = references.weave([read, read], SPECS[name])
+    assert all(np.isfinite(part).all() for part in woven.values())
+
+
+def test_system_noise_goes_through_the_same_door_and_differs_each_time():
+    first, second = (open_gate(SPECS["cosine"], noise=SystemNoise()) for _ in range(2))
+    assert first.noise == "system"
+    assert (first.summary.sums != second.summary.sums).any()
+
+
+def test_both_ends_know_the_noise_variance():
+    for name, width in (("cosine", 4), ("histogram", 5)):
+        result = open_gate(SPECS[name])
+        assert result.noise_variance.shape == (width,)
+        np.testing.assert_array_equal(result.noise_variance, gate.noise_variance(SPECS[name], privacy()))
+    assert open_gate(SPECS["lloyd"]).noise_variance is None
+    assert gate.noise_variance(SPECS["cosine"], privacy(None)) is None
+    z = noise_multiplier(2.0, 1e-6)
+    np.testing.assert_allclose(gate.noise_variance(SPECS["histogram"], privacy()), 64 * z * z)
+
+
+def test_clusters_with_few_rows_carry_a_note():
+    assert "a sliced reference is less noisy" in open_gate(SPECS["lloyd"]).note
+    assert open_gate(SPECS["cosine"]).note is None
+    assert open_gate(SPECS["lloyd"], rows_of(30_000)).note is None
+
+
+def test_mechanism_without_noise_is_stopped(monkeypatch):
+    silent = lambda rows, spec, space, z, *, noise: references.release(  # noqa: E731
+        rows, spec, space, 1, rng=np.random.default_rng(0)
+    )
+    monkeypatch.setattr(gate.cosine, "privatise", silent)
+    with pytest.raises(RuntimeError, match="cosine drew no noise"):
+        open_gate(SPECS["cosine"])

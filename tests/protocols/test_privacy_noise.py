@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Distribution tests; each has a false-alarm rate below 1e-6 (p-values are compared with 1e-6)."""
+
+import numpy as np
+import pytest
+from scipy.stats import chisquare, kstest, norm
+
+from protocols.privacy.noise import SeededNoise, SystemNoise
+
+ALARM = 1e-6
+
+
+def sources():
+    return [SeededNoise(np.random.default_rng(5)), SystemNoise()]
+
+
+@pytest.mark.parametrize("noise", sources(), ids=lambda n: n.name)
+@pytest.mark.parametrize("scale", [3e-7, 1.0, 2.5e4])
+def test_gaussian_is_normal(noise, scale):
+    draws = noise.gaussian(scale, (100, 80))
+    assert draws.shape == (100, 80)
+    assert draws.dtype == np.float64
+    assert kstest(draws.ravel(), norm(0, scale).cdf).pvalue > ALARM
+    assert len(np.unique(draws)) > 7900  # the grid is fine: 8,000 draws on some 4e6 points
+
+
+@pytest.mark.parametrize("noise", sources(), ids=lambda n: n.name)
+@pytest.mark.parametrize("scale", [4.0, 9.3])
+def test_discrete_gaussian_has_its_probabilities(noise, scale):
+    draws = noise.discrete_gaussian(scale, (8000,))
+    assert draws.dtype == np.int64
+    edge = int(2.5 * scale)
+    points = np.arange(-20 * edge, 20 * edge + 1)
+    mass = np.exp(-0.5 * (points / scale) ** 2)
+    mass /= mass.sum()
+    inside = np.abs(points) <= edge
+    expected = [*(8000 * mass[inside]), 8000 * mass[~inside].sum()]
+    seen = [int((draws == k).sum()) for k in points[inside]] + [int((np.abs(draws) > edge).sum())]
+    assert chisquare(seen, expected).pvalue > ALARM
+
+
+def test_small_discrete_scale_is_exact_from_the_system():
+    draws = SystemNoise().discrete_gaussian(0.5, (8000,))  # P(0) = 1 / (1 + 2 e^-2 + 2 e^-8 + ...)
+    share = 1.0 / (1.0 + 2.0 * sum(np.exp(-2.0 * k * k) for k in range(1, 9)))
+    assert abs((draws == 0).mean() - share) < 5 * np.sqrt(share * (1 - share) / 8000)  # 5 SE: 6e-7
+
+
+def test_system_noise_lies_on_the_documented_grid():
+    steps = SystemNoise().gaussian(3.0, (50,)) / 2.0 ** (1 - 20)
+    np.testing.assert_array_equal(steps, np.rint(steps))
+
+
+def test_system_noise_does_not_repeat_and_seeded_noise_does():
+    assert (SystemNoise().gaussian(1.0, (9,)) != SystemNoise().gaussian(1.0, (9,))).any()
+    one, two = (SeededNoise(np.random.default_rng(1)).gaussian(1.0, (9,)) for _ in range(2))
+    np.testing.assert_array_equal(one, two)
+
+
+@pytest.mark.parametrize("noise", sources(), ids=lambda n: n.name)
+@pytest.mark.parametrize("draw", ["gaussian", "discrete_gaussian"])
+@pytest.mark.parametrize("scale", [0.0, -1.0, np.nan, np.inf])
+def test_bad_scale_is_refused(noise, draw, scale):
+    with pytest.raises(ValueError, match="scale must be finite and positive"):
+        getattr(noise, draw)(scale, (2,))
+
+
+@pytest.mark.parametrize("noise", sources(), ids=lambda n: n.name)
+def test_shapes_empty_and_scalar(noise):
+    assert noise.discrete_gaussian(5.0, (0,)).shape == (0,)
+    assert noise.discrete_gaussian(5.0, ()).shape == ()
+
+
+def test_system_noise_without_opendp_says_what_to_install(monkeypatch):
+    monkeypatch.setattr("protocols.privacy.noise.find_spec", lambda _: None)
+    with pytest.raises(ValueError, match=r"pip install 'tailweave\[dp\]'"):
+        SystemNoise()
