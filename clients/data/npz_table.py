@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rows from an NPZ archive: numbers in array ``x``, labels in ``y`` or another named array."""
+
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clients.data.naming import unknown_name
+from clients.data.rows import DataError, Rows
+from protocols.arrays import Floats
+
+_UNREADABLE = (ValueError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError)
+"""What damaged, pickled, encrypted or exotically compressed members raise."""
+
+
+def read_npz(path: Path, label: str | None) -> Rows:
+    """Read array ``x`` and its labels; pickled arrays are never loaded.
+
+    Args:
+        path: An existing file.
+        label: Name of the array of labels; None means ``y`` where there is one. Labels are text or whole
+            numbers, and become text.
+
+    Returns:
+        The table, with columns named ``x0``, ``x1``, ...
+
+    Raises:
+        DataError: Naming file, array, row and column, what was found and what is allowed.
+    """
+    if not zipfile.is_zipfile(path):
+        raise DataError(f"{path}: found no NPZ archive (a zip of arrays); write it with numpy.savez")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = [name.removesuffix(".npy") for name in archive.namelist()]
+    except _UNREADABLE as error:
+        raise DataError(f"{path}: cannot be read: {error}") from error
+    if "x" not in names:
+        raise DataError(f"{path}: {unknown_name('array', 'x', names)}")
+    if label is not None and label not in names:
+        raise DataError(f"{path}: {unknown_name('array', label, names)}")
+    chosen = label if label is not None else "y" if "y" in names else None
+    values = _values(path, _array(path, "x"))
+    labels = None if chosen is None else _labels(path, chosen, _array(path, chosen), len(values))
+    return Rows(values, labels, tuple(f"x{column}" for column in range(values.shape[1])))
+
+
+def _array(path: Path, name: str) -> NDArray[Any]:
+    """Load one array of the archive."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            array = archive[name]
+    except _UNREADABLE as error:
+        raise DataError(f"{path}, array {name!r}: cannot be read: {error}") from error
+    if not isinstance(array, np.ndarray):
+        raise DataError(f"{path}, array {name!r}: found no array; write the file with numpy.savez")
+    return array
+
+
+def _values(path: Path, array: NDArray[Any]) -> Floats:
+    """Return ``x`` as finite float64, shape (n, p)."""
+    where = f"{path}, array 'x'"
+    if array.dtype.kind not in "fiub":
+        raise DataError(f"{where}: found values of type {array.dtype}, allowed: real numbers")
+    if array.ndim != 2 or array.size == 0:
+        raise DataError(f"{where}: found shape {array.shape}, allowed: (rows, columns), at least one of each")
+    values = array.astype(np.float64)
+    bad = np.argwhere(~np.isfinite(values))
+    if len(bad):
+        row, column = bad[0]
+        raise DataError(
+            f"{where}, row {row}, column {column}: found {values[row, column]}, allowed: a finite number"
+        )
+    return values
+
+
+def _labels(path: Path, name: str, array: NDArray[Any], rows: int) -> NDArray[np.str_]:
+    """Return labels as text, shape (n,)."""
+    where = f"{path}, array {name!r}"
+    if array.shape != (rows,):
+        raise DataError(
+            f"{where}: found shape {array.shape}, allowed: ({rows},), one label for each row of x"
+        )
+    if array.dtype.kind not in "USiubf":
+        raise DataError(f"{where}: found labels of type {array.dtype}, allowed: text or whole numbers")
+    if array.dtype.kind == "f":
+        array = _whole(where, array)
+    if array.dtype.kind == "S":
+        try:
+            labels = np.char.decode(array, "utf-8")
+        except UnicodeDecodeError as error:
+            raise DataError(f"{where}: found bytes that are not UTF-8, allowed: text") from error
+    else:
+        labels = array.astype(np.str_)
+    if (labels == "").any():
+        raise DataError(f"{where}, row {int(np.argmax(labels == ''))}: found an empty label, allowed: text")
+    return labels
+
+
+def _whole(where: str, array: NDArray[Any]) -> NDArray[np.int64]:
+    """Return floats that are whole numbers as integers, so that 5.0 is the label ``5``."""
+    # Beyond 2^53 neighbouring floats are more than 1 apart: such numbers cannot tell labels apart.
+    array = array.astype(np.float64)
+    bad = ~((np.abs(array) < 2.0**53) & (array == np.floor(array)))
+    if bad.any():
+        row = int(np.argmax(bad))
+        raise DataError(f"{where}, row {row}: found {array[row]}, allowed: text or whole numbers")
+    return array.astype(np.int64)

@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What each silo holds: cut from a simulated world, or read from a node's own file."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from clients.data.partitions import partition
+from clients.data.public import public_rows
+from clients.data.rows import DataError, Rows
+from clients.data.sources import load_rows
+from clients.data.tables import read_table
+from protocols.config.data import DataSpec, PublicSpec, SilosSpec
+from protocols.streams import stream
+
+
+@dataclass(frozen=True)
+class Silo:
+    """The private rows of one client.
+
+    Attributes:
+        name: Name of the silo.
+        train: Rows that the silo summarises and trains on.
+        heldout: Rows that it keeps aside to measure itself.
+    """
+
+    name: str
+    train: Rows
+    heldout: Rows
+
+
+@dataclass(frozen=True)
+class World:
+    """All rows of a simulation; only a simulation has one.
+
+    Attributes:
+        evaluation: The truth that metrics compare with; in no silo, not public.
+        train: All other rows, including those that no silo holds: the oracle's reference.
+        public: Rows of ``train`` that the public base generator was fitted on.
+        silos: The silos, disjoint parts of ``train``.
+    """
+
+    evaluation: Rows
+    train: Rows
+    public: Rows
+    silos: tuple[Silo, ...]
+
+
+def simulated_world(data: DataSpec, silos: SilosSpec, public: PublicSpec, *, seed: int) -> World:
+    """Cut the truth into evaluation rows, public rows and silos.
+
+    The same arguments give the same (cached) world, so all arms of a seed share it; a table that changes on
+    disk while the process runs is not read again.
+
+    Args:
+        data: Where the rows come from, and the share kept for evaluation.
+        silos: Number and kind of silos, and the share that each holds out.
+        public: The share of the training rows that is public.
+        seed: Root seed of the run.
+
+    Returns:
+        The world; a share of n rows is rounded to a whole number between 1 and n - 1.
+
+    Raises:
+        DataError: If the rows cannot be read or cut as asked.
+    """
+    return _world(data, silos, public.model_dump_json(), seed)
+
+
+@lru_cache(maxsize=8)
+def _world(data: DataSpec, silos: SilosSpec, public: str, seed: int) -> World:
+    # The public spec comes as JSON because the mapping inside it cannot be hashed.
+    rows = load_rows(data, seed=seed)
+    train, evaluation = _split(rows, data.evaluation_fraction, "the data", stream(seed, "data", "evaluation"))
+    parts = partition(train, silos, rng=stream(seed, "data", "partition"))
+    return World(
+        evaluation=evaluation,
+        train=train,
+        public=public_rows(train, PublicSpec.model_validate_json(public), rng=stream(seed, "data", "public")),
+        silos=tuple(
+            _silo(f"silo-{number}", train.take(index), silos.heldout_fraction, seed)
+            for number, index in enumerate(parts)
+        ),
+    )
+
+
+def silo_from_table(
+    name: str, path: str | Path, label: str | None, heldout_fraction: float, *, seed: int
+) -> Silo:
+    """Read the rows of a real node.
+
+    Values stay as they are in the file: a node that scaled by its own rows would no longer measure in the
+    units of the others.
+
+    Args:
+        name: Name of the silo.
+        path: A .csv or .npz file.
+        label: Its label column or array, if any.
+        heldout_fraction: Share of the rows to hold out, above 0 and below 1.
+        seed: Root seed of the run.
+
+    Returns:
+        The silo.
+
+    Raises:
+        DataError: If the file cannot be read, has fewer than 2 rows, or the share is out of range.
+    """
+    if not 0.0 < heldout_fraction < 1.0:
+        raise DataError(f"heldout-fraction must be above 0 and below 1, got {heldout_fraction}")
+    return _silo(name, read_table(path, label), heldout_fraction, seed)
+
+
+def check_silo_size(world: World, minimum: int) -> None:
+    """Refuse a world in which a silo has too few training rows.
+
+    Args:
+        world: The world.
+        minimum: Rows that each silo must have to train on.
+
+    Raises:
+        DataError: Naming the first silo with fewer.
+    """
+    for silo in world.silos:
+        if len(silo.train) < minimum:
+            raise DataError(
+                f"every silo needs at least {minimum} training rows, but {silo.name} has {len(silo.train)}: "
+                "use fewer silos, more rows or a smaller heldout-fraction"
+            )
+
+
+def _silo(name: str, rows: Rows, heldout_fraction: float, seed: int) -> Silo:
+    train, heldout = _split(rows, heldout_fraction, name, stream(seed, "data", "heldout", name))
+    return Silo(name, train, heldout)
+
+
+def _split(rows: Rows, fraction: float, owner: str, rng: np.random.Generator) -> tuple[Rows, Rows]:
+    """Return (the rest, a random share), both in the order of ``rows``."""
+    if len(rows) < 2:
+        raise DataError(f"{owner} needs at least 2 rows to set a share of them aside, got {len(rows)}")
+    count = min(max(round(fraction * len(rows)), 1), len(rows) - 1)
+    order = rng.permutation(len(rows))
+    return rows.take(np.sort(order[count:])), rows.take(np.sort(order[:count]))

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The user's own rows, read from a file."""
+
+from pathlib import Path
+
+from clients.data.csv_table import read_csv
+from clients.data.npz_table import read_npz
+from clients.data.rows import DataError, Rows
+
+READERS = {".csv": read_csv, ".npz": read_npz}
+
+
+def read_table(path: str | Path, label: str | None) -> Rows:
+    """Read a table by the ending of its name: ``.csv`` or ``.npz``.
+
+    Args:
+        path: The file.
+        label: Name of the label column (CSV) or array (NPZ), if any; see the two readers.
+
+    Returns:
+        The rows as they stand in the file, unscaled.
+
+    Raises:
+        DataError: If the file is missing or anything in it is not allowed.
+    """
+    path = Path(path)
+    read = READERS.get(path.suffix.lower())
+    if read is None:
+        raise DataError(
+            f"{path}: the name must end in {' or '.join(READERS)}, found {path.suffix or 'no ending'}"
+        )
+    if path.is_dir():
+        raise DataError(f"{path}: found a directory, allowed: a file")
+    if not path.exists():
+        raise DataError(f"{path}: there is no such file (looked for {path.absolute()})")
+    try:
+        return read(path, label)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Generator ``gaussian-mixture``: full-covariance Gaussians, fitted by scikit-learn's EM."""
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Self
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.mixture import GaussianMixture
+
+from protocols.arrays import Floats, matrix, probabilities
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """A mixture of k Gaussians over rows.
+
+    Attributes:
+        weights: Shape (k,), sum to 1.
+        means: Shape (k, p), data units.
+        covariances: Shape (k, p, p), squared data units, positive definite.
+    """
+
+    weights: Floats
+    means: Floats
+    covariances: Floats
+
+    def __post_init__(self) -> None:
+        """Refuse parameters that do not fit together."""
+        k, p = matrix(self.means, "mixture means").shape
+        if self.weights.shape != (k,) or self.covariances.shape != (k, p, p):
+            raise ValueError(
+                f"{k} components in {p} columns do not fit weights {self.weights.shape} "
+                f"and covariances {self.covariances.shape}"
+            )
+        probabilities(self.weights, "mixture weights")
+        if not np.isfinite(self.covariances).all():
+            raise ValueError("mixture covariances must be finite")
+
+    @classmethod
+    def fit(cls, rows: Floats, *, components: int, ridge: float, rng: np.random.Generator) -> Self:
+        """Fit by expectation maximisation from a k-means start.
+
+        A fit that stops at scikit-learn's 100 iterations is used as it is, as in the published loops.
+
+        Args:
+            rows: Shape (n, p), n >= ``components``.
+            components: k.
+            ridge: Added to each covariance diagonal, squared data units.
+            rng: Stream of the k-means start.
+
+        Returns:
+            The fitted mixture.
+
+        Raises:
+            ValueError: If there are fewer rows than components, or rows are not finite.
+        """
+        rows = matrix(rows, "training rows")
+        if len(rows) < components:
+            raise ValueError(
+                f"generator.components must be at most the {len(rows)} training rows, got {components}"
+            )
+        model = GaussianMixture(components, reg_covar=ridge, random_state=int(rng.integers(2**31)))
+        with warnings.catch_warnings():
+            warnings.simplefilter(
+                "ignore", ConvergenceWarning
+            )  # fewer distinct rows than clusters, or slow EM
+            model.fit(rows)
+        return cls(model.weights_, model.means_, model.covariances_)
+
+    @cached_property
+    def _factors(self) -> Floats:
+        return np.asarray(np.linalg.cholesky(self.covariances), dtype=np.float64)
+
+    def sample(self, count: int, *, rng: np.random.Generator) -> Floats:
+        """Draw rows in random order of components, shape (count, p)."""
+        owner = rng.choice(len(self.weights), size=count, p=self.weights / self.weights.sum())
+        noise = rng.standard_normal((count, self.means.shape[1]))
+        rows = self.means[owner]
+        for k in np.unique(owner):
+            mine = owner == k
+            rows[mine] += noise[mine] @ self._factors[k].T
+        return rows
+
+    def arrays(self) -> dict[str, Floats]:
+        """Return the parameters by name."""
+        return {"weights": self.weights, "means": self.means, "covariances": self.covariances}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, Floats]) -> Self:
+        """Rebuild from ``arrays()``; raises ``ValueError`` when a part is missing or does not fit."""
+        expected = {"weights", "means", "covariances"}
+        if set(arrays) != expected:
+            raise ValueError(f"a gaussian-mixture needs arrays {sorted(expected)}, got {sorted(arrays)}")
+        return cls(arrays["weights"], arrays["means"], arrays["covariances"])

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What one node has: its silo, a folder for its state, and, in simulation only, the truth."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from clients.data.rows import Rows
+from clients.data.silo import Silo, World, silo_from_table, simulated_world
+from clients.metrics import Yardstick, yardstick
+from clients.release.policy import Policy, load_policy, simulation_policy
+from protocols.config.experiment import Experiment
+from protocols.config.load import load_experiment
+from protocols.features import FeatureMap
+
+Settings = Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class Node:
+    """One silo at work.
+
+    Attributes:
+        silo: The private rows, with a held-out part.
+        state: Folder for checkpoints, on this node only.
+        truth: The simulated world, or None on a real node.
+        config: Path of the experiment in simulation, else None.
+        policy: What the silo's owner lets leave it.
+    """
+
+    silo: Silo
+    state: Path
+    truth: World | None
+    config: Path | None
+    policy: Policy
+
+    @property
+    def base_rows(self) -> Rows:
+        """Rows that the public base was fitted on where they are known, else the silo's own."""
+        return self.truth.public if self.truth else self.silo.train
+
+    def yardstick(self, features: FeatureMap, seed: int) -> Yardstick:
+        """Return the metrics' yardstick: the truth's evaluation rows, or the silo's own held-out rows."""
+        if self.config is not None:
+            return _truth_yardstick(self.config, seed, features)
+        return _own_yardstick(self.silo, features)
+
+
+def open_node(node_config: Settings, run_config: Settings, *, seed: int) -> Node:
+    """Open the silo that this node holds.
+
+    Args:
+        node_config: On a real node ``data`` (a CSV or NPZ path) and ``state-dir``, optionally ``label``,
+            ``name`` and ``policy`` (a YAML file); in simulation ``partition-id``.
+        run_config: ``config`` and ``state-dir`` in simulation.
+        seed: Root seed; decides the partition in simulation.
+
+    Returns:
+        The node.
+
+    Raises:
+        ValueError: If settings are missing or the data cannot be used; the message names what and where.
+    """
+    state = node_config.get("state-dir") or run_config.get("state-dir")
+    if not state:
+        raise ValueError("a node needs state-dir, a folder of its own for checkpoints, in its node-config")
+    if "data" in node_config:
+        name = str(node_config.get("name", f"silo-{node_config.get('partition-id', 0)}"))
+        label = str(node_config["label"]) if "label" in node_config else None
+        silo = _real_silo(name, Path(str(node_config["data"])), label)
+        policy = load_policy(Path(str(node_config["policy"]))) if "policy" in node_config else Policy()
+        return Node(silo, Path(str(state)), None, None, policy)
+    if "partition-id" not in node_config or not run_config.get("config"):
+        raise ValueError(
+            "a node needs data, a CSV or NPZ path, in its node-config; only a simulation has partition-id "
+            "there and config in its run-config"
+        )
+    config = Path(str(run_config["config"]))
+    world = world_of(config, seed)
+    index = int(str(node_config["partition-id"]))
+    if not 0 <= index < len(world.silos):
+        raise ValueError(f"partition-id must be in 0..{len(world.silos) - 1}, got {index}")
+    return Node(world.silos[index], Path(str(state)), world, config, simulation_policy())
+
+
+def world_of(config: Path, seed: int) -> World:
+    """Return the simulated world that an experiment file describes, for one seed."""
+    experiment = _experiment(config)
+    return simulated_world(experiment.data, experiment.silos, experiment.public, seed=seed)
+
+
+@lru_cache(maxsize=4)
+def _experiment(config: Path) -> Experiment:
+    return load_experiment(config)
+
+
+@lru_cache(maxsize=16)
+def _real_silo(name: str, path: Path, label: str | None) -> Silo:
+    """Read a real silo; its held-out rows are the node's choice, or each seed would cost a release."""
+    return silo_from_table(name, path, label, 0.1, seed=0)
+
+
+@lru_cache(maxsize=4)
+def _truth_yardstick(config: Path, seed: int, features: FeatureMap) -> Yardstick:
+    evaluation = world_of(config, seed).evaluation
+    return yardstick(features(evaluation.values), evaluation.labels)
+
+
+def _own_yardstick(silo: Silo, features: FeatureMap) -> Yardstick:
+    return yardstick(features(silo.heldout.values), silo.heldout.labels)

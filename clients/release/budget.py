@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whether the next release may still be paid for."""
+
+import math
+from collections.abc import Callable
+
+from clients.release.policy import Policy
+
+EpsilonOfRho = Callable[[float, float], float]
+"""(rho, delta) -> epsilon; ``protocols.privacy.calibration.epsilon_of_rho``."""
+
+
+class BudgetError(ValueError):
+    """A release that would pass the silo's cap; nothing was drawn or charged for it."""
+
+
+def check_lifetime(policy: Policy, spent: float, rho: float, epsilon_of_rho: EpsilonOfRho) -> None:
+    """Refuse a release after which the lifetime's epsilon would pass the cap.
+
+    Gaussian releases of rho_1, rho_2, ... are together one of their sum, even when each is asked for in view
+    of the answers before; so the cap may be kept by adding.
+
+    Args:
+        policy: Gives the cap and the delta at which it is counted.
+        spent: Sum of rho so far; infinite after an un-noised release.
+        rho: Of the next release; infinite without noise.
+        epsilon_of_rho: The accountant.
+
+    Raises:
+        BudgetError: If the cap would be passed.
+
+    Source:
+        Smith & Thakurta (2022), "Fully adaptive composition for Gaussian differential privacy", theorem 3.
+    """
+    if policy.lifetime_epsilon is None:
+        return
+    total = spent + rho
+    epsilon = epsilon_of_rho(total, policy.delta) if math.isfinite(total) else math.inf
+    if not epsilon <= policy.lifetime_epsilon:
+        raise BudgetError(
+            f"over the silo's budget: the release would bring its lifetime's epsilon to {epsilon:.4g}, "
+            f"lifetime-epsilon is {policy.lifetime_epsilon:g} at delta {policy.delta:g}"
+        )
+
+
+def check_version(policy: Policy, charges: int) -> None:
+    """Refuse a further release of a data version; one that was interrupted after its charge counts.
+
+    Args:
+        policy: Gives ``releases-per-data-version``.
+        charges: How many were paid for.
+
+    Raises:
+        BudgetError: If no more is allowed.
+    """
+    if charges >= policy.releases_per_data_version:
+        raise BudgetError(
+            f"over the silo's budget: {charges} releases of these data were charged, "
+            f"releases-per-data-version is {policy.releases_per_data_version}"
+        )

@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The release desk: the one place where something made from private rows may leave a silo.
+
+Policy, rows, ledger; the kept release if there is one; else budget, *charge*, noise, keep, *sent*; then out.
+What a killed process leaves behind, and what the next one does about it:
+
+====================================  ================================================================
+killed                                next time
+====================================  ================================================================
+before the charge's line is whole     as if it had never been asked
+after it, before the release is kept  nothing was sent, the charge stands; a new draw needs a new charge
+after that, before ``sent``           the kept bytes are sent, at no further cost
+after ``sent``                        the kept bytes are sent; were they lost or changed, it refuses
+====================================  ================================================================
+
+The second row is paid for by the silo on purpose: a draw that was lost told nobody anything, but which draws
+are lost may depend on what was drawn (time, memory), and then only counting all of them is right. Under the
+default policy of one release a data version it means a refusal, until the owner raises that number.
+"""
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from secrets import token_bytes
+
+import numpy as np
+
+from clients.release.budget import EpsilonOfRho, check_lifetime, check_version
+from clients.release.chain import LedgerError
+from clients.release.durable import write_durably
+from clients.release.ledger import Charge, Ledger
+from clients.release.policy import Policy, check, check_rows
+from clients.release.request import ReleaseRequest
+from clients.release.store import Store, data_version
+from clients.storage import StorageError
+from protocols.arrays import Floats, matrix
+from protocols.privacy.gate import Cost
+from protocols.privacy.noise import Noise
+
+Make = Callable[[Callable[[Cost], None]], Mapping[str, Floats]]
+"""Makes a release; calls its argument once, with the price, before it draws noise."""
+_SILO = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+_KEY_BYTES = 32
+_ACCOUNTING = 2e-4
+"""Twice what the accountant may overstate an epsilon by; a release of the epsilon asked must pass."""
+
+
+@dataclass(frozen=True)
+class Desk:
+    """A silo's desk.
+
+    Attributes:
+        folder: This silo's alone, outlives runs: ``ledger.jsonl``, head, lock, ``release.key``, releases.
+        policy: The owner's.
+        noise: What ``make`` draws from; its name goes into the ledger.
+        epsilon_of_rho: ``protocols.privacy.calibration.epsilon_of_rho``.
+        create: Whether an empty folder may begin a ledger; one with any trace of releases never may.
+    """
+
+    folder: Path
+    policy: Policy
+    noise: Noise
+    epsilon_of_rho: EpsilonOfRho
+    create: bool
+
+
+def release_folder(state: Path, silo: str) -> Path:
+    """Return a silo's folder of releases under the node's state folder.
+
+    Raises:
+        ValueError: If the silo's name is not made of a-z, 0-9, ``_`` and ``-``.
+    """
+    if not _SILO.fullmatch(silo):
+        raise ValueError(f"silo must be a name of a-z, 0-9, _ and -, at most 64 long, got {silo[:80]!r}")
+    return state / "releases" / silo
+
+
+def answer(desk: Desk, rows: Floats, request: ReleaseRequest, make: Make) -> dict[str, Floats]:
+    """Answer a request: the kept release again, or a new one, or a refusal.
+
+    Args:
+        desk: The silo's desk.
+        rows: The silo's rows as they are on the node, before the feature map, shape (n, p).
+        request: What the server asks.
+        make: Makes the release; not called when one is kept or the desk refuses.
+
+    Returns:
+        The release's arrays as read back from the disk; the same bytes for the same question and rows.
+
+    Raises:
+        PolicyError: If the request is beyond the policy or the rows are too few.
+        BudgetError: If no further release may be paid for.
+        LedgerError: If the ledger cannot be trusted or written.
+        StorageError: If a kept release is lost or changed.
+        ValueError: If rows are not finite, or ``make`` breaks its contract or refuses.
+
+    Privacy:
+        What ``make`` promises, charged to the ledger before ``make`` draws; a repetition costs nothing.
+        Refusals name bounds, paths and what was asked, never a value or a count of rows.
+    """
+    check(desk.policy, request)
+    check_rows(desk.policy, request, len(rows))
+    rows = matrix(rows, "rows")
+    key_path, store = desk.folder / "release.key", Store(desk.folder)
+    begin = desk.create and not key_path.exists() and not store.held()
+    simulation = desk.policy.allow_no_privacy
+    with Ledger.open(desk.folder / "ledger.jsonl", create=begin, simulation=simulation) as ledger:
+        version = data_version(rows, _key(key_path, ledger))
+        _all_charged(store, ledger)
+        kept, sent = store.load(version, request.digest), ledger.payload(version, request.digest)
+        if sent and (kept is None or kept.payload != sent):
+            raise StorageError(
+                f"{desk.folder}: request {request.digest[:12]} was answered before, and those bytes are "
+                f"{'lost' if kept is None else 'changed'}; another answer would be a second release: "
+                "put the file back from a copy"
+            )
+        if kept is None:
+            check_version(desk.policy, ledger.charges(version))
+            kept = store.save(version, request.digest, _made(desk, ledger, version, request, make))
+        if not sent:
+            ledger.sent(version, request.digest, kept.payload)
+        return kept.arrays
+
+
+def _made(desk: Desk, ledger: Ledger, version: str, request: ReleaseRequest, make: Make) -> dict[str, Floats]:
+    prices: list[Cost] = []
+    before = ledger.charges(version)
+
+    def charge(cost: Cost) -> None:
+        prices.append(cost)
+        if len(prices) == 1:
+            _charge(desk, ledger, version, request, cost)
+
+    arrays = {name: np.asarray(array, dtype=np.float64) for name, array in make(charge).items()}
+    paid = ledger.charges(version) - before
+    if len(prices) != 1 or paid != 1:
+        raise ValueError(
+            f"a release must be charged once, got {len(prices)} calls and {paid} charges; nothing is sent"
+        )
+    if not arrays or not all(np.isfinite(array).all() for array in arrays.values()):
+        raise ValueError(
+            f"a release must be one or more finite arrays, got {sorted(arrays)}; nothing is sent"
+        )
+    return arrays
+
+
+def _charge(desk: Desk, ledger: Ledger, version: str, request: ReleaseRequest, cost: Cost) -> None:
+    asked = request.privacy
+    if (cost.epsilon, cost.delta) != (asked.epsilon, asked.delta):
+        raise ValueError(
+            f"epsilon {asked.epsilon} at delta {asked.delta} was asked, the release costs {cost.epsilon} at "
+            f"{cost.delta}; nothing was drawn"
+        )
+    noise = "none" if cost.rho is None else desk.noise.name
+    price = Charge(version, request.digest, cost.epsilon, cost.delta, cost.rho, cost.mechanism, noise)
+    if cost.rho is None or asked.epsilon is None:
+        check_lifetime(desk.policy, ledger.spent(), math.inf, desk.epsilon_of_rho)
+    else:
+        costs = desk.epsilon_of_rho(cost.rho, asked.delta)
+        if not costs <= asked.epsilon + _ACCOUNTING:
+            raise ValueError(
+                f"rho {cost.rho} is epsilon {costs}, asked was {asked.epsilon}; nothing was drawn"
+            )
+        check_lifetime(desk.policy, ledger.spent(), cost.rho, desk.epsilon_of_rho)
+    ledger.charge(price)
+
+
+def _all_charged(store: Store, ledger: Ledger) -> None:
+    """Refuse when a kept release has no charge: then ledger and head were put back together."""
+    if not all(ledger.charged(*names) for names in store.held()):
+        raise LedgerError(
+            f"{store.folder}: rolled back: a release is kept there that the ledger never charged"
+        )
+
+
+def _key(path: Path, ledger: Ledger) -> bytes:
+    """Return the node's secret; made before the first charge, and never again."""
+    if not path.exists():
+        if len(ledger.entries) > 1:
+            raise LedgerError(f"{path}: missing: the ledger's data versions cannot be told apart without it")
+        write_durably(path, token_bytes(_KEY_BYTES))
+    return path.read_bytes()

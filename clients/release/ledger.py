@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a silo has spent, and what it sent for it; ``chain`` keeps the lines."""
+
+import fcntl
+import math
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import ValidationError
+
+from clients.release import chain
+from clients.release.chain import Entry, LedgerError
+
+
+@dataclass(frozen=True)
+class Charge:
+    """The price of one release.
+
+    Attributes:
+        data_version: Keyed hash of the rows.
+        request: Digest of what was asked.
+        epsilon: Promised; None without noise.
+        delta: Of that epsilon.
+        rho: Zero-concentrated cost, positive; None without noise, when nothing bounds it.
+        mechanism: Its name.
+        noise: ``system``; in simulation only ``seeded``, or ``none``.
+    """
+
+    data_version: str
+    request: str
+    epsilon: float | None
+    delta: float
+    rho: float | None
+    mechanism: str
+    noise: str
+
+    def __post_init__(self) -> None:
+        """Refuse a price that is none."""
+        if not (self.epsilon is None) == (self.rho is None) == (self.noise == "none"):
+            raise ValueError(
+                "epsilon and rho are null exactly when noise is none, "
+                f"got epsilon {self.epsilon}, rho {self.rho}, noise {self.noise}"
+            )
+        if self.rho is not None and not (math.isfinite(self.rho) and self.rho > 0.0):
+            raise ValueError(f"rho must be finite and positive, got {self.rho}")
+
+
+class Ledger:
+    """An open ledger, held by one process at a time; use ``with Ledger.open(...) as ledger``."""
+
+    def __init__(self, path: Path, entries: list[Entry], *, simulation: bool) -> None:
+        """Wrap lines that were checked; ``open`` is the way in."""
+        self._path, self._entries, self._simulation = path, entries, simulation
+
+    @classmethod
+    @contextmanager
+    def open(cls, path: Path, *, create: bool, simulation: bool = False) -> Iterator[Self]:
+        """Open a ledger, wait until no other process holds it, and check every line and the head.
+
+        Args:
+            path: The ledger; its head is ``path`` with the suffix ``.head``, its lock with ``.lock``.
+            create: Whether a silo may begin here. A ledger of which any trace is left is never begun anew.
+            simulation: Whether seeded noise and none at all are allowed.
+
+        Yields:
+            The ledger.
+
+        Raises:
+            LedgerError: If the ledger is missing, edited (names the line), cut, rolled back, or holds a
+                simulation's charges outside of one.
+        """
+        if create:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with _lock(path):
+            if create and chain.never_used(path):
+                chain.begin(path)
+            entries = chain.recover(path)
+            for entry in entries:
+                if entry.simulated and not simulation:
+                    raise LedgerError(
+                        f"{path}: line {entry.index + 1}: a release with noise {entry.noise!r} was charged, "
+                        "which a simulation alone may do; give the silo a state folder of its own"
+                    )
+            yield cls(path, entries, simulation=simulation)
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """All lines, oldest first."""
+        return tuple(self._entries)
+
+    def charges(self, data_version: str) -> int:
+        """Return how many releases of this data version were paid for, sent or not."""
+        return sum(e.kind == "charge" and e.data_version == data_version for e in self._entries)
+
+    def charged(self, data_version: str, request: str) -> bool:
+        """Return whether this release was ever paid for."""
+        return any(e.kind == "charge" and _about(e, data_version, request) for e in self._entries)
+
+    def payload(self, data_version: str, request: str) -> str | None:
+        """Return the SHA-256 of what was sent for this question, or None if nothing was."""
+        sent = (e.payload for e in self._entries if e.kind == "sent" and _about(e, data_version, request))
+        return next(sent, None)
+
+    def spent(self) -> float:
+        """Return the sum of rho over all charges; infinite once anything left without noise.
+
+        A release that is sent again has one charge. One that was interrupted and drawn again has two: the
+        lost draw left nothing, but what was drawn may have decided what was lost, so it counts.
+        """
+        charges = [e for e in self._entries if e.kind == "charge"]
+        return math.fsum(math.inf if e.rho is None else e.rho for e in charges)
+
+    def version_number(self, data_version: str) -> int:
+        """Return which data version of this silo it is, from 1: all that a message need say about it."""
+        seen = dict.fromkeys(e.data_version for e in self._entries if e.kind == "charge")
+        numbers = {version: number for number, version in enumerate(seen, 1)}
+        return numbers.get(data_version, len(seen) + 1)
+
+    def charge(self, charge: Charge) -> None:
+        """Write the price of a release; when this returns it is on the disk, and noise may be drawn.
+
+        Args:
+            charge: The price.
+
+        Raises:
+            LedgerError: If it cannot be written, or its noise is a simulation's and this is none.
+        """
+        if charge.noise != "system" and not self._simulation:
+            raise LedgerError(
+                f"noise must be 'system' outside a simulation, got {charge.noise!r}; nothing was drawn"
+            )
+        self._append("charge", asdict(charge))
+
+    def sent(self, data_version: str, request: str, payload: str) -> None:
+        """Write that a stored release is about to leave.
+
+        Raises:
+            LedgerError: If it cannot be written, or was never charged.
+        """
+        if not self.charged(data_version, request):
+            raise LedgerError(f"{self._path}: request {request[:12]} was never charged, so it cannot be sent")
+        self._append("sent", {"data_version": data_version, "request": request, "payload": payload})
+
+    def _append(self, kind: Literal["charge", "sent"], fields: dict[str, object]) -> None:
+        last = self._entries[-1]
+        raw = {"index": last.index + 1, "previous_hash": last.hash, "kind": kind, **fields}
+        try:
+            entry = Entry.model_validate(raw).sealed()
+            chain.append(self._path, entry)
+        except (OSError, ValidationError) as error:
+            raise LedgerError(f"{self._path}: cannot be written, so nothing is released: {error}") from error
+        self._entries.append(entry)
+
+
+def _about(entry: Entry, data_version: str, request: str) -> bool:
+    return (entry.data_version, entry.request) == (data_version, request)
+
+
+@contextmanager
+def _lock(path: Path) -> Iterator[None]:
+    """Hold the ledger; the system lets go of it when the process dies, however it dies."""
+    try:
+        handle = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise LedgerError(f"{path}: missing, and it may not be begun here: {error}") from None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)

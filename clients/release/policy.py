@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a silo's owner lets anybody ask: a YAML on the node, which no server can change."""
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+import yaml
+from pydantic import Field, ValidationError, model_validator
+
+from clients.release.request import ReleaseRequest
+from protocols.config.base import Spec
+from protocols.config.complaints import complaint
+from protocols.config.load import ConfigError
+
+Kind = Literal["sliced", "quantized", "gaussian", "barycenter", "geodesic"]
+RAW_ROW_KINDS = frozenset({"barycenter", "geodesic"})
+"""Kinds that hand the server every raw row when it asks for as many support points as there are rows."""
+_DELTA_TIMES_ROWS = 0.1
+"""delta is at most this over the rows: publishing each row with probability delta is (0, delta)-private."""
+_BOUNDED: dict[str, tuple[str, ...]] = {
+    "cosine": ("directions", "coefficients"),
+    "histogram": ("directions", "bins"),
+    "quantized": ("clusters",),
+    **dict.fromkeys(("gaussian", "barycenter", "geodesic"), ()),
+}
+"""Sizes that matter to each basis or kind."""
+
+
+class PolicyError(ValueError):
+    """A request beyond the silo's policy; names each thing asked and what is allowed, and nothing private."""
+
+
+class Policy(Spec):
+    """Bounds on one request (first block), on a lifetime (second), and what stays shut (third).
+
+    The defaults are the recommended ones; ``lifetime-epsilon`` is at this policy's ``delta``.
+    """
+
+    epsilon: Annotated[float, Field(gt=0.0, le=100.0)] = 2.0
+    delta: Annotated[float, Field(gt=0.0, lt=1.0)] = 1e-6
+    kinds: Annotated[tuple[Kind, ...], Field(min_length=1)] = ("sliced", "quantized")
+    directions: Annotated[int, Field(ge=1)] = 1024
+    coefficients: Annotated[int, Field(ge=1)] = 12
+    bins: Annotated[int, Field(ge=2)] = 64
+    clusters: Annotated[int, Field(ge=1)] = 32
+    min_rows: Annotated[int, Field(ge=1)] = 200
+    min_cluster_size: Annotated[int, Field(ge=1)] = 10
+
+    releases_per_data_version: Annotated[int, Field(ge=1)] = 1
+    lifetime_epsilon: Annotated[float, Field(gt=0.0)] | None = 8.0
+
+    allow_raw_row_leakage: bool = False
+    allow_no_privacy: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_number_is_yes(cls, raw: object) -> object:
+        yes = [
+            key
+            for key, value in (raw.items() if isinstance(raw, dict) else ())
+            if isinstance(value, bool) and not str(key).startswith("allow")
+        ]
+        if yes:
+            raise ValueError(f"{', '.join(map(str, yes))} must be a number, got a boolean")
+        return raw
+
+    @model_validator(mode="after")
+    def _says_one_thing(self) -> Self:
+        if self.allow_no_privacy and self.lifetime_epsilon is not None:
+            raise ValueError(
+                "allow-no-privacy: true makes every bound on the lifetime empty: set lifetime-epsilon: null, "
+                f"got {self.lifetime_epsilon:g}"
+            )
+        if self.lifetime_epsilon is not None and self.lifetime_epsilon < self.epsilon:
+            raise ValueError(
+                f"lifetime-epsilon must reach epsilon = {self.epsilon:g}, got {self.lifetime_epsilon:g}"
+            )
+        leaking = sorted(RAW_ROW_KINDS.intersection(self.kinds))
+        if leaking and not self.allow_raw_row_leakage:
+            raise ValueError(
+                f"kinds {', '.join(leaking)} hand out raw rows: they need allow-raw-row-leakage: true"
+            )
+        return self
+
+
+def simulation_policy() -> Policy:
+    """Return the policy of a simulated silo, whose rows are nobody's: all that can be asked."""
+    return Policy(
+        epsilon=100.0,
+        delta=1.0 - 2.0**-53,
+        kinds=("sliced", "quantized", "gaussian", "barycenter", "geodesic"),
+        directions=8192,
+        coefficients=1024,
+        bins=4096,
+        clusters=4096,
+        min_rows=1,
+        min_cluster_size=1,
+        releases_per_data_version=1_000_000,
+        lifetime_epsilon=None,
+        allow_raw_row_leakage=True,
+        allow_no_privacy=True,
+    )
+
+
+def load_policy(path: Path) -> Policy:
+    """Read a policy; a key that is left out has its default.
+
+    Args:
+        path: A YAML file with the keys of ``Policy``.
+
+    Returns:
+        The policy.
+
+    Raises:
+        ConfigError: If the file is missing, not YAML, or a key, type or range is wrong.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        node = yaml.compose(text, yaml.SafeLoader)
+        raw = yaml.safe_load(text)
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(node, yaml.MappingNode):
+        raise ConfigError(f"{path}: a policy is a mapping of keys, found {type(raw).__name__}")
+    keys = [str(key.value) for key, _ in node.value]
+    twice = sorted({key for key in keys if keys.count(key) > 1})
+    if twice:
+        raise ConfigError(f"{path}: a key stands twice: {', '.join(twice)}")
+    try:
+        return Policy.model_validate(raw)
+    except ValidationError as error:
+        raise ConfigError("\n".join(f"{path}: {line}" for line in complaint(error, Policy))) from None
+
+
+def check(policy: Policy, request: ReleaseRequest) -> None:
+    """Refuse what the owner did not allow.
+
+    Args:
+        policy: The silo's own.
+        request: What the server asks.
+
+    Raises:
+        PolicyError: If anything is beyond the policy; names all of it.
+    """
+    beyond = [*_privacy_beyond(policy, request), *_size_beyond(policy, request)]
+    if beyond:
+        raise PolicyError(f"refused by the silo's policy: {'; '.join(beyond)}")
+
+
+def check_rows(policy: Policy, request: ReleaseRequest, rows: int) -> None:
+    """Refuse a silo that is too small, before a value is read; how small it is stays here.
+
+    The request's own ``min-rows`` binds too wherever noise is asked for.
+
+    Args:
+        policy: The silo's own.
+        request: What the server asks.
+        rows: How many the silo holds.
+
+    Raises:
+        PolicyError: If rows are too few, or too many for the delta.
+    """
+    private = request.privacy.epsilon is not None
+    least = max(policy.min_rows, request.privacy.min_rows if private else 1)
+    if rows < least:
+        raise PolicyError(f"refused by the silo's policy: it has fewer than min-rows = {least} rows")
+    if private and request.privacy.delta * rows > _DELTA_TIMES_ROWS:
+        raise PolicyError(
+            f"refused by the silo's policy: delta {request.privacy.delta:g} asked, allowed is at most "
+            f"{_DELTA_TIMES_ROWS:g} over the silo's number of rows"
+        )
+
+
+def _privacy_beyond(policy: Policy, request: ReleaseRequest) -> list[str]:
+    asked = request.privacy
+    if asked.epsilon is None:
+        return [] if policy.allow_no_privacy else ["epsilon null asked, allow-no-privacy is false"]
+    beyond = []
+    if not asked.epsilon <= policy.epsilon:
+        beyond.append(f"epsilon {asked.epsilon:g} asked, at most {policy.epsilon:g} allowed")
+    if not asked.delta <= policy.delta:
+        beyond.append(f"delta {asked.delta:g} asked, at most {policy.delta:g} allowed")
+    return beyond
+
+
+def _size_beyond(policy: Policy, request: ReleaseRequest) -> list[str]:
+    reference = request.reference
+    kind: str = reference.kind
+    if kind not in policy.kinds:
+        return [f"kind {kind} asked, allowed: {', '.join(policy.kinds)}"]
+    if kind in RAW_ROW_KINDS and not policy.allow_raw_row_leakage:
+        return [f"kind {kind} asked, allow-raw-row-leakage is false"]
+    bounded = _BOUNDED[getattr(reference, "basis", kind)]
+    beyond = [
+        f"{name} {getattr(reference, name)} asked, at most {getattr(policy, name)} allowed"
+        for name in bounded
+        if getattr(reference, name) > getattr(policy, name)
+    ]
+    if kind == "quantized" and request.privacy.min_cluster_size < policy.min_cluster_size:
+        asked = request.privacy.min_cluster_size
+        beyond.append(f"min-cluster-size {asked} asked, at least {policy.min_cluster_size} allowed")
+    return beyond

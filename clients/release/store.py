@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One release a data version and question, kept to be sent again byte for byte."""
+
+import hashlib
+import hmac
+import io
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from clients import storage
+from clients.release.durable import write_durably
+from protocols.arrays import Floats
+
+_NAME = re.compile(r"([0-9a-f]{64})-([0-9a-f]{64})\.npz")
+
+
+def data_version(rows: Floats, key: bytes) -> str:
+    """Name the rows, so that a change of any value, shape or order is a new version.
+
+    The hash is keyed: whoever knows all rows but one could otherwise try candidates for the last against a
+    ledger or a message. Without the node's key the name says nothing but *same* or *changed*.
+
+    Args:
+        rows: Shape (n, p), data units.
+        key: The node's secret, at least 32 bytes.
+
+    Returns:
+        HMAC-SHA-256 of shape and values, 64 hex digits.
+
+    Raises:
+        ValueError: If the key is short.
+    """
+    if len(key) < 32:
+        raise ValueError(f"key must have at least 32 bytes, got {len(key)}")
+    shape = ",".join(map(str, rows.shape)).encode()
+    return hmac.new(key, shape + b"|" + rows.astype("<f8").tobytes(), hashlib.sha256).hexdigest()
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A stored release.
+
+    Attributes:
+        arrays: By name.
+        payload: SHA-256 of the stored file, 64 hex digits.
+    """
+
+    arrays: dict[str, Floats]
+    payload: str
+
+
+@dataclass(frozen=True)
+class Store:
+    """A folder of releases; names come from digests only, never from what a server wrote.
+
+    Attributes:
+        folder: Exists.
+    """
+
+    folder: Path
+
+    def save(self, version: str, request: str, arrays: Mapping[str, Floats]) -> Kept:
+        """Keep a release, durably, and return it as it was read back.
+
+        Raises:
+            StorageError: If it cannot be read back.
+        """
+        buffer = io.BytesIO()
+        np.savez(buffer, allow_pickle=False, **dict(arrays))
+        write_durably(self._path(version, request), buffer.getvalue())
+        kept = self.load(version, request)
+        if kept is None:
+            raise storage.StorageError(f"{self._path(version, request)}: vanished while it was written")
+        return kept
+
+    def load(self, version: str, request: str) -> Kept | None:
+        """Return a stored release, or None.
+
+        Raises:
+            StorageError: If it cannot be read back.
+        """
+        path = self._path(version, request)
+        if not path.exists():
+            return None
+        return Kept(storage.load(path), hashlib.sha256(path.read_bytes()).hexdigest())
+
+    def held(self) -> frozenset[tuple[str, str]]:
+        """Return (data version, request) of every stored release."""
+        names = [_NAME.fullmatch(path.name) for path in self.folder.glob("*.npz")]
+        return frozenset((found[1], found[2]) for found in names if found)
+
+    def _path(self, version: str, request: str) -> Path:
+        name = f"{version}-{request}.npz"
+        if not _NAME.fullmatch(name):
+            raise ValueError(f"a release is named by two digests of 64 hex digits, got {name[:140]!r}")
+        return self.folder / name

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Checkpoints come back as they were, and are refused when they cannot."""
+
+import numpy as np
+import pytest
+
+from clients import storage
+from clients.checkpoints import Checkpoint
+from clients.generators import Gaussian, Mixture
+from clients.recursion import Stage
+from clients.storage import StorageError
+from protocols.config.training import GaussianMixtureSpec, GaussianSpec
+
+GAUSSIAN = GaussianSpec(kind="gaussian")
+
+
+def checkpoint() -> Checkpoint:
+    stage = Stage(
+        2, Gaussian(np.array([1.0, 2.0]), np.eye(2)), np.arange(10.0).reshape(5, 2), np.array([0, 3, 4])
+    )
+    return Checkpoint(stage, ("coverage", "mode_share/größe \u2028"), np.arange(6.0).reshape(3, 2))
+
+
+def test_what_is_saved_is_loaded(tmp_path):
+    saved = checkpoint()
+    saved.save(tmp_path / "a" / "latest.npz")
+    loaded = Checkpoint.load(tmp_path / "a" / "latest.npz", GAUSSIAN)
+    assert loaded.names == saved.names
+    assert loaded.stage.generation == 2
+    assert np.array_equal(loaded.values, saved.values)
+    assert np.array_equal(loaded.stage.training_rows, saved.stage.training_rows)
+    assert np.array_equal(loaded.stage.model.mean, saved.stage.model.mean)
+    assert loaded.stage.fitted_on.dtype == np.int64
+
+
+def test_none_where_nothing_was_saved(tmp_path):
+    assert Checkpoint.load(tmp_path / "latest.npz", GAUSSIAN) is None
+
+
+def test_a_truncated_checkpoint_is_refused_with_its_name(tmp_path):
+    path = tmp_path / "latest.npz"
+    checkpoint().save(path)
+    path.write_bytes(path.read_bytes()[:200])
+    with pytest.raises(StorageError, match="latest.npz: cannot be read back .*delete it"):
+        Checkpoint.load(path, GAUSSIAN)
+
+
+def test_a_checkpoint_that_lacks_a_part_is_refused_with_its_name(tmp_path):
+    path = tmp_path / "latest.npz"
+    checkpoint().save(path)
+    arrays = storage.load(path)
+    del arrays["pool"]
+    storage.save(path, arrays)
+    with pytest.raises(StorageError, match="latest.npz: .*lacks pool; delete it"):
+        Checkpoint.load(path, GAUSSIAN)
+
+
+def test_a_checkpoint_of_another_generator_is_refused(tmp_path):
+    checkpoint().save(tmp_path / "latest.npz")
+    with pytest.raises(ValueError, match="gaussian-mixture needs arrays"):
+        Checkpoint.load(tmp_path / "latest.npz", GaussianMixtureSpec(kind="gaussian-mixture"))
+
+
+def test_mixtures_come_back_too(tmp_path):
+    model = Mixture(np.array([0.5, 0.5]), np.zeros((2, 1)), np.ones((2, 1, 1)))
+    Checkpoint(Stage(0, model, np.zeros((2, 1)), np.arange(2)), (), np.zeros((1, 0))).save(tmp_path / "x.npz")
+    loaded = Checkpoint.load(tmp_path / "x.npz", GaussianMixtureSpec(kind="gaussian-mixture"))
+    assert np.array_equal(loaded.stage.model.weights, model.weights)

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The ClientApp: messages in, messages out, and no cell of private data in an error."""
+
+import logging
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from flwr.app import ConfigRecord, Context, Message, RecordDict
+from flwr.supercore.task_identity import TaskIdentity
+
+from clients.app import app
+from clients.release.policy import PolicyError
+from protocols.config.privacy import PrivacySpec
+from protocols.config.references import SlicedReference
+from protocols.messages import Hello, HelloReply, RetrainReply, Summarise, SummariseReply, with_prefix
+from protocols.records import MessageError, decode, encode
+
+SPEC = SlicedReference(kind="sliced", directions=4, coefficients=2)
+
+
+@pytest.fixture(autouse=True)
+def _identity() -> None:
+    TaskIdentity.run_id, TaskIdentity.node_id, TaskIdentity.task_id = 1, 1, 1
+
+
+@pytest.fixture
+def context(node, tmp_path: Path) -> Context:
+    values = node.silo.train.values
+    path = tmp_path / "north.csv"
+    path.write_text(
+        "a,b,c\n" + "\n".join(",".join(map(repr, row)) for row in values.tolist()), encoding="utf-8"
+    )
+    return Context(
+        1, 5, {"data": str(path), "name": "north", "state-dir": str(tmp_path / "s")}, RecordDict(), {}
+    )
+
+
+def send(content: RecordDict, kind: str, context: Context) -> RecordDict:
+    message = Message(content, 5, kind)
+    message.metadata.__dict__["_message_id"] = "question"
+    reply = app(message, context)
+    assert reply.metadata.reply_to_message_id == "question"
+    return reply.content
+
+
+def _ask_for_summary(context, kit):
+    question = Summarise(
+        run="r",
+        seed=7,
+        reference=SPEC,
+        privacy=PrivacySpec(),
+        arrays=with_prefix("features", kit.features.arrays()),
+    )
+    return decode(send(encode(question), "query.summarise", context), SummariseReply)
+
+
+def test_a_real_node_refuses_an_exact_release_unless_its_owner_allows_it(context, kit, tmp_path):
+    with pytest.raises(PolicyError, match="epsilon null asked, allow-no-privacy is false"):
+        _ask_for_summary(context, kit)
+    assert not list(Path(str(context.node_config["state-dir"])).rglob("*.npz"))
+
+
+def test_the_three_questions_are_answered(context, kit, retrain_question, tmp_path):
+    policy = tmp_path / "policy.yaml"
+    policy.write_text("allow-no-privacy: true\nlifetime-epsilon: null\nmin-rows: 20\n", encoding="utf-8")
+    context.node_config["policy"] = str(policy)
+    hello = decode(send(encode(Hello(run="r", seed=7)), "query.hello", context), HelloReply)
+    assert (hello.silo, hello.columns, hello.rows_at_least) == ("north", 3, 50)
+    summary = _ask_for_summary(context, kit)
+    assert summary.arrays["sums"].shape == (4, 2)
+    assert _ask_for_summary(context, kit).arrays["sums"].tobytes() == summary.arrays["sums"].tobytes()
+    reply = decode(send(encode(retrain_question(0, 1)), "train.retrain", context), RetrainReply)
+    assert reply.arrays["values"].shape[0] == 2
+
+
+def test_a_malformed_question_is_refused_before_data_are_touched(context):
+    context.node_config["data"] = "missing.csv"
+    with pytest.raises(MessageError, match="records must be"):
+        send(RecordDict({"message": ConfigRecord({})}), "query.hello", context)
+
+
+def test_a_question_of_another_schema_is_refused(context):
+    content = encode(Hello(run="r", seed=7))
+    content["message"]["schema-version"] = 2
+    with pytest.raises(MessageError, match="schema version must be 1, got 2"):
+        send(content, "query.hello", context)
+
+
+def test_a_bad_cell_is_logged_on_the_node_and_never_sent(context, caplog):
+    path = Path(str(context.node_config["data"]))
+    path.write_text(path.read_text() + "\n1.0,2.0,HIV-positive-4711\n", encoding="utf-8")
+    with (
+        caplog.at_level(logging.ERROR, "tailweave.clients"),
+        pytest.raises(ValueError, match="own log") as caught,
+    ):
+        send(encode(Hello(run="r", seed=7)), "query.hello", context)
+    error: BaseException | None = caught.value
+    assert "4711" not in str(error)
+    assert error.__cause__ is None
+    assert error.__suppress_context__
+    assert "4711" in caplog.text  # whoever owns the data can find it
+
+
+def test_an_unknown_question_is_refused(context):
+    with pytest.raises(ValueError, match="query"):
+        send(encode(Hello(run="r", seed=7)), "query.anything", context)
+
+
+def test_loading_the_app_imports_nothing_heavy():
+    code = "import sys, clients.app; print([m for m in ('sklearn', 'scipy', 'ot') if m in sys.modules])"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
+
+
+def test_the_oracle_is_refused_on_a_real_node(context, retrain_question):
+    question = retrain_question(0, 1, arm={"name": "oracle", "rule": "herding", "reference": "oracle"})
+    with pytest.raises(ValueError, match="simulation only"):
+        send(encode(question), "train.retrain", context)

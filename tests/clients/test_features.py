@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The feature maps against scikit-learn's own transforms, and what is refused."""
+
+import numpy as np
+import pytest
+from sklearn.decomposition import PCA
+from sklearn.preprocessing import StandardScaler
+
+from clients.features import fit_features
+from protocols.config.training import FeaturesSpec
+from protocols.streams import stream
+
+
+@pytest.fixture
+def samples() -> np.ndarray:
+    return stream(1, "rows").normal(size=(300, 5)) @ np.diag([5.0, 3.0, 2.0, 1.0, 0.5]) + 7.0
+
+
+def fit(kind: str, rows: np.ndarray, dimensions: int | None = None, seed: int = 0):
+    return fit_features(FeaturesSpec(kind=kind, dimensions=dimensions), rows, rng=stream(seed, "features"))
+
+
+def test_identity_returns_the_rows_themselves(samples):
+    assert np.array_equal(fit("identity", samples)(samples), samples)
+
+
+def test_standard_is_scikit_learns_standard_scaler(samples):
+    # Sums of 300 float64 in two orders differ by less than 300 eps of values below 30.
+    np.testing.assert_allclose(
+        fit("standard", samples)(samples), StandardScaler().fit_transform(samples), atol=1e-11
+    )
+
+
+def test_standard_leaves_a_constant_column_at_zero():
+    rows = np.column_stack([np.full(50, 3.0), np.linspace(-1, 1, 50)])
+    mapped = fit("standard", rows)(rows)
+    assert np.array_equal(mapped[:, 0], np.zeros(50))
+    assert mapped[:, 1].std() == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("dimensions", [1, 3, 5])
+def test_pca_is_scikit_learns_projection(samples, dimensions):
+    expected = PCA(dimensions, svd_solver="full").fit_transform(samples)
+    np.testing.assert_allclose(fit("pca", samples, dimensions)(samples), expected, atol=1e-11)
+
+
+def test_pca_finds_the_axes_with_most_variance(samples):
+    weights = fit("pca", samples, 2).weights
+    values, vectors = np.linalg.eigh(np.cov(samples.T))
+    for column, vector in enumerate(vectors[:, np.argsort(values)[::-1][:2]].T):
+        assert abs(weights[:, column] @ vector) == pytest.approx(1.0, abs=1e-10)
+
+
+def test_random_projection_keeps_squared_lengths_on_average():
+    rows = stream(2, "rows").normal(size=(200, 400))
+    mapped = fit("random-projection", rows, 300)(rows)
+    ratio = (mapped**2).sum() / ((rows - rows.mean(axis=0)) ** 2).sum()
+    # E = 1; the 300 projected coordinates vary as chi-square: sd <= sqrt(2 / 300), 5 sd: alarm 6e-7.
+    assert abs(ratio - 1.0) < 5 * np.sqrt(2 / 300)
+
+
+def test_random_projection_depends_on_its_stream_only(samples):
+    one, same, other = (fit("random-projection", samples, 3, seed).weights for seed in (0, 0, 1))
+    assert np.array_equal(one, same)
+    assert not np.allclose(one, other)
+
+
+@pytest.mark.parametrize(("kind", "dimensions"), [("identity", None), ("standard", None), ("pca", 2)])
+def test_center_and_scale_are_those_of_the_mapped_samples(samples, kind, dimensions):
+    features = fit(kind, samples, dimensions)
+    mapped = features(samples)
+    np.testing.assert_allclose(features.center, mapped.mean(axis=0), atol=1e-12)
+    assert features.scale == pytest.approx(np.sqrt(mapped.var(axis=0).mean()), rel=1e-12)
+
+
+@pytest.mark.parametrize("kind", ["pca", "random-projection"])
+def test_more_dimensions_than_columns_are_refused(samples, kind):
+    with pytest.raises(ValueError, match=r"features.dimensions .* number of columns \(5\), got 6"):
+        fit(kind, samples, 6)
+
+
+def test_samples_without_spread_are_refused():
+    with pytest.raises(ValueError, match="no spread to scale by"):
+        fit("identity", np.ones((10, 2)))
+
+
+def test_samples_that_are_not_finite_are_refused():
+    with pytest.raises(ValueError, match="public samples must be finite, got nan in column 1"):
+        fit("identity", np.array([[0.0, np.nan], [1.0, 2.0]]))

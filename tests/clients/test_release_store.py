@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Kept releases: exact, atomic, named by digests alone; data versions that say nothing without the key."""
+
+import hashlib
+import hmac
+import os
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clients.release.store import Store, data_version
+from clients.storage import StorageError
+
+V, R, KEY = "a" * 64, "b" * 64, b"k" * 32
+
+
+def test_returns_the_same_arrays_and_the_digest_of_the_file(tmp_path):
+    arrays = {"sums": np.random.default_rng(0).normal(size=(4, 3)), "count": np.array([np.pi])}
+    kept = Store(tmp_path).save(V, R, arrays)
+    again = Store(tmp_path).load(V, R)
+    for name, array in arrays.items():
+        assert kept.arrays[name].tobytes() == again.arrays[name].tobytes() == array.tobytes()
+    (file,) = tmp_path.glob("*.npz")
+    assert file.name == f"{V}-{R}.npz"
+    assert file.stat().st_mode & 0o077 == 0
+    assert kept.payload == again.payload == hashlib.sha256(file.read_bytes()).hexdigest()
+    assert Store(tmp_path).held() == {(V, R)}
+
+
+def test_has_nothing_that_was_not_kept(tmp_path):
+    (tmp_path / f".{V}-{R}.npz.part").write_bytes(b"half a release")
+    (tmp_path / "other.npz").write_bytes(b"")
+    assert Store(tmp_path).load(V, R) is None
+    assert Store(tmp_path).held() == frozenset()
+    assert Store(tmp_path / "nowhere").held() == frozenset()
+
+
+def test_a_write_that_fails_leaves_the_old_release(tmp_path, monkeypatch):
+    store = Store(tmp_path)
+    old = store.save(V, R, {"x": np.zeros(2)})
+    monkeypatch.setattr(os, "fsync", lambda handle: (_ for _ in ()).throw(OSError("disk full")))
+    with pytest.raises(OSError, match="disk full"):
+        store.save(V, R, {"x": np.ones(2)})
+    assert store.load(V, R).payload == old.payload
+
+
+def test_a_truncated_release_cannot_be_read_back(tmp_path):
+    Store(tmp_path).save(V, R, {"x": np.zeros(9)})
+    (file,) = tmp_path.glob("*.npz")
+    file.write_bytes(file.read_bytes()[:40])
+    with pytest.raises(StorageError, match="cannot be read back"):
+        Store(tmp_path).load(V, R)
+
+
+@given(name=st.one_of(st.text(max_size=80), st.sampled_from(["../" * 20 + "etc", "A" * 64, "a" * 64 + "\n"])))
+def test_no_name_leads_out_of_the_folder(tmp_path_factory, name):
+    store = Store(tmp_path_factory.getbasetemp())
+    for names in ((name, R), (V, name)):
+        with pytest.raises(ValueError, match="named by two digests"):
+            store.load(*names)
+
+
+def test_data_version_is_a_keyed_hash_of_shape_and_values():
+    rows = np.arange(6.0).reshape(2, 3)
+    expected = hmac.new(KEY, b"2,3|" + rows.tobytes(), hashlib.sha256).hexdigest()
+    assert data_version(rows, KEY) == expected
+    assert data_version(np.asfortranarray(rows), KEY) == expected
+    others = [rows.reshape(3, 2), rows[::-1], rows + np.eye(2, 3) * 1e-12, rows[:1]]
+    assert len({expected, data_version(rows, b"j" * 32), *(data_version(x, KEY) for x in others)}) == 6
+    with pytest.raises(ValueError, match="at least 32 bytes, got 3"):
+        data_version(rows, b"key")
