@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One look at all summaries of a reference: who is quarantined and why, and what everyone weighs."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from protocols.arrays import Floats
+from protocols.config.references import SlicedReference
+from protocols.features import PublicSpace
+from protocols.references import ReleasingSpec, Summary
+from protocols.references.quantized import QuantizedSummary
+from protocols.references.sliced import SlicedSummary
+from server.controls.bounds import breaches, rows_claimed
+from server.controls.suspects import FEWEST, quantized_distances, sliced_distances
+from server.controls.weights import cap_weights
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What the controls decided.
+
+    Attributes:
+        weights: By silo, in rows; 0 for a silo in quarantine, the silo's own count where no cap binds.
+        quarantined: The reason, by silo. A quarantined silo stays in the federation: it is not counted in
+            the reference until a person has looked at it, and report and log say so.
+    """
+
+    weights: Mapping[str, float]
+    quarantined: Mapping[str, str]
+
+    def masses(self, silos: Sequence[str]) -> Floats:
+        """Return the weights in the order of ``silos``, shape (K,), as ``weave`` takes them."""
+        return np.array([self.weights[silo] for silo in silos])
+
+
+def inspect(
+    summaries: Mapping[str, Summary],
+    spec: ReleasingSpec,
+    space: PublicSpace,
+    *,
+    rows_at_least: Mapping[str, int] | None = None,
+    noise: float = 0.0,
+) -> Inspection:
+    """Check every summary against public bounds, then against the others, and cap the weights of the rest.
+
+    Silos that break a bound are out before distances are taken, so that they cannot hide others.
+
+    Args:
+        summaries: By silo.
+        spec: The reference that they are for.
+        space: Public space.
+        rows_at_least: By silo, the bucket that it named in ``hello``; a silo that is not in it, or None,
+            leaves counts unbounded, and only the cap then stands against an inflated one.
+        noise: Standard deviation of the privacy noise on every entry of a sketch's sums; 0 for none.
+
+    Returns:
+        Weights and quarantine. With nobody quarantined and no cap binding, the weights are the counts.
+
+    Raises:
+        ValueError: If a summary is not of the kind or shape that ``spec`` names, noise is negative, or a
+            value of ``rows_at_least`` is no bucket.
+    """
+    if not noise >= 0.0:
+        raise ValueError(f"noise must be a standard deviation, not negative, got {noise}")
+    sketch = spec if isinstance(spec, SlicedReference) else None
+    expected = SlicedSummary if sketch else QuantizedSummary
+    strange = sorted(silo for silo, summary in summaries.items() if not isinstance(summary, expected))
+    if strange:
+        raise ValueError(f"{spec.kind} needs summaries of its own kind, got others from {', '.join(strange)}")
+    quarantined = {}
+    for silo, summary in summaries.items():
+        bucket = (rows_at_least or {}).get(silo)
+        found = breaches(summary, sketch, space, rows_at_least=bucket, noise=noise)
+        if found:
+            quarantined[silo] = "; ".join(found)
+    sound = {silo: summary for silo, summary in summaries.items() if silo not in quarantined}
+    quarantined |= _suspects(sound, sketch, space, noise)
+    trusted = [silo for silo in summaries if silo not in quarantined]
+    capped = cap_weights([rows_claimed(summaries[silo]) for silo in trusted])
+    weights = dict.fromkeys(summaries, 0.0) | dict(zip(trusted, capped.tolist(), strict=True))
+    return Inspection(weights, quarantined)
+
+
+def _suspects(
+    sound: Mapping[str, Summary], sketch: SlicedReference | None, space: PublicSpace, noise: float
+) -> dict[str, str]:
+    if len(sound) < FEWEST:
+        return {}
+    if sketch is not None:
+        sketches = [s for s in sound.values() if isinstance(s, SlicedSummary)]
+        distances, limits = sliced_distances(sketches, sketch, space, noise)
+    else:
+        clusters = [s for s in sound.values() if isinstance(s, QuantizedSummary)]
+        weights = cap_weights([rows_claimed(summary) for summary in clusters])
+        distances, limits = quantized_distances(clusters, weights)
+    median = np.median(distances)
+    return {
+        silo: f"lies {distance:.4g} from the other silos: median {median:.4g}, limit {limit:.4g}"
+        for silo, distance, limit in zip(sound, distances, limits, strict=True)
+        if distance > limit
+    }

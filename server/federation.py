@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Putting questions to the silos, and accepting only answers that fit them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from flwr.app import Message as FlowerMessage
+from flwr.serverapp import Grid
+
+from protocols.config.experiment import Experiment
+from protocols.features import FeatureMap
+from protocols.messages import Hello, HelloReply, Message, Retrain, RetrainReply, Summarise, SummariseReply
+from protocols.records import MessageError, decode, encode, size
+from protocols.references import read_summary
+from server.exchange import exchange
+from server.record import KEYS, Record
+
+Question = Hello | Summarise | Retrain
+Reply = TypeVar("Reply", HelloReply, SummariseReply, RetrainReply)
+
+
+class RunFailed(RuntimeError):  # noqa: N818 - it reads as what happened
+    """Too few silos are left to go on; the message names each refused silo and the reason."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """A node that takes part.
+
+    Attributes:
+        node_id: Flower's number of the node.
+        silo: The silo's name once it has said hello; rows and sums are sorted by it.
+    """
+
+    node_id: int
+    silo: str
+
+    @property
+    def order(self) -> tuple[int, str]:
+        """Sort key that puts silo-2 before silo-10."""
+        return len(self.silo), self.silo
+
+
+@dataclass(frozen=True)
+class Federation:
+    """One run of one experiment.
+
+    Attributes:
+        grid: Any Flower grid.
+        experiment: What is run.
+        run: Name of the run; state on the nodes belongs to it.
+        record: Where answers and refusals are written.
+    """
+
+    grid: Grid
+    experiment: Experiment
+    run: str
+    record: Record
+
+    def ask(
+        self, questions: Sequence[tuple[Member, Question]], expected: type[Reply]
+    ) -> list[tuple[Member, Reply]]:
+        """Ask members and return the answers that fit, in the order of the questions.
+
+        What is late, an error, malformed, or not the first answer is refused with a reason that names the
+        silo; the others go on.
+
+        Args:
+            questions: Each with the member that it goes to.
+            expected: Type of the answer.
+
+        Returns:
+            The accepted answers.
+        """
+        sent = [_flower(member, question) for member, question in questions]
+        deadline = self.experiment.federation.deadline_seconds
+        replies = exchange(self.grid, sent, deadline)
+        accepted = []
+        for position, (member, question) in enumerate(questions):
+            arrived = replies[position]
+            if not arrived:
+                self.refuse(member, question, f"no answer within {deadline:g} s")
+            for extra in arrived[1:]:
+                self.refuse(
+                    member, question, f"duplicate answer {extra.metadata.message_id!r}, the first is used"
+                )
+            try:
+                accepted += [
+                    (member, self._accept(member, question, reply, expected)) for reply in arrived[:1]
+                ]
+            except MessageError as error:
+                self.refuse(member, question, str(error))
+        return accepted
+
+    def refuse(self, member: Member, question: Question, reason: str) -> None:
+        """Record that this member's answer is not used."""
+        arm = question.arm.name if isinstance(question, Retrain) else None
+        self.record.refused(seed=question.seed, kind=question.kind, silo=member.silo, arm=arm, reason=reason)
+
+    def require(self, remaining: int) -> None:
+        """Stop the run when fewer silos remain than ``min-clients``.
+
+        Raises:
+            RunFailed: With all refusals so far.
+        """
+        if remaining < self.experiment.min_clients:
+            reasons = "".join(f"\n  {reason}" for reason in dict.fromkeys(self.record.refusals))
+            raise RunFailed(
+                f"{remaining} silos are left, min-clients is {self.experiment.min_clients}; refused:{reasons}"
+            )
+
+    def _accept(
+        self, member: Member, question: Question, reply: FlowerMessage, expected: type[Reply]
+    ) -> Reply:
+        if reply.has_error():
+            raise MessageError(_reason(reply))
+        answer = decode(reply.content, expected)
+        if (answer.run, answer.seed) != (question.run, question.seed):
+            raise MessageError(
+                f"answers run {answer.run}, seed {answer.seed}, not {question.run}, {question.seed}"
+            )
+        if not isinstance(answer, HelloReply) and answer.silo != member.silo:
+            raise MessageError(f"answers as {answer.silo}, said hello as {member.silo}")
+        _check_fit(question, answer)
+        self.record.left_silo(answer.silo, answer, size(reply.content))
+        return answer
+
+
+def _flower(member: Member, question: Question) -> FlowerMessage:
+    group = question.arm.name if isinstance(question, Retrain) else question.kind
+    return FlowerMessage(encode(question), member.node_id, question.type, group_id=group)
+
+
+def _reason(reply: FlowerMessage) -> str:
+    """Return the message inside Flower's ``<class 'ValueError'>:<'...'>``."""
+    text = reply.error.reason or f"error {reply.error.code}"
+    head, mark, tail = text.partition(">:<'")
+    return tail.removesuffix("'>") if mark and head.startswith("<class") else text
+
+
+def _check_fit(question: Question, answer: Message) -> None:
+    if isinstance(answer, SummariseReply) and isinstance(question, Summarise):
+        _check_reference(question, answer)
+    if isinstance(answer, RetrainReply) and isinstance(question, Retrain):
+        _check_span(question, answer)
+
+
+def _check_reference(question: Summarise, answer: SummariseReply) -> None:
+    if (answer.reference, answer.privacy) != (question.reference, question.privacy):
+        raise MessageError("the summary is for another reference or other privacy bounds than were asked for")
+    dimension = FeatureMap.from_arrays(question.part("features")).dimension
+    try:
+        read_summary(answer.arrays, answer.reference, dimension)
+    except ValueError as error:
+        raise MessageError(str(error)) from None
+
+
+def _check_span(question: Retrain, answer: RetrainReply) -> None:
+    rows, wanted = len(answer.arrays["values"]), question.stop - question.start + 1
+    if (answer.arm, answer.start, rows) != (question.arm.name, question.start, wanted):
+        raise MessageError(
+            f"{rows} generations of arm {answer.arm} from {answer.start} on, asked for {wanted} of "
+            f"{question.arm.name} from {question.start} on"
+        )
+    taken = [name for name in answer.names if name in KEYS]
+    if taken:
+        raise MessageError(f"metric names must not be {', '.join(KEYS)}, got {', '.join(taken)}")

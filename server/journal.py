@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Append-only JSON lines that survive a kill, and that a resumed run must reproduce before it goes on."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO
+
+
+class JournalError(ValueError):
+    """A resumed run that disagrees with what was recorded before it was interrupted."""
+
+
+class Journal:
+    """One file of JSON lines.
+
+    Lines found at opening are what an interrupted run recorded. ``append`` first walks through them: each
+    must equal what is appended, byte for byte; after the last one, lines are written and flushed.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Open the journal at ``path``; a torn last line is cut off."""
+        self.path = path
+        self._recorded = _complete_lines(path)
+        self._position = 0
+        self._file: IO[str] = path.open("a", encoding="utf-8")
+
+    def append(self, row: Mapping[str, object]) -> None:
+        """Record one row.
+
+        Raises:
+            JournalError: If an interrupted run recorded something else in this place.
+            ValueError: If a value is not finite.
+        """
+        line = json.dumps(row, allow_nan=False, ensure_ascii=False)
+        if self._position < len(self._recorded):
+            self._position += 1
+            if line != self._recorded[self._position - 1]:
+                raise JournalError(
+                    f"{self.path}: line {self._position} differs from what the interrupted run recorded; "
+                    "code, configuration or library versions have changed: start again in a new folder"
+                )
+            return
+        self._file.write(line + "\n")
+        self._file.flush()
+
+    def close(self) -> None:
+        """Flush to the disk and close."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
+
+
+def _complete_lines(path: Path) -> list[str]:
+    if not path.exists():
+        return []
+    data = path.read_bytes()
+    end = data.rfind(b"\n") + 1
+    if end != len(data):
+        os.truncate(path, end)
+    return data[:end].decode("utf-8").split("\n")[:-1]  # splitlines also splits at U+2028 in a label

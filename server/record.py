@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The run folder as the server writes it: metrics, what left the silos, and who was refused."""
+
+from pathlib import Path
+
+import numpy as np
+
+from protocols.messages import Message, RetrainReply, SummariseReply
+from server.journal import Journal
+
+KEYS = ("arm", "seed", "silo", "generation")
+"""What every row of metrics begins with; no metric may be named so."""
+
+
+class Record:
+    """Three journals in the run folder; opened again, they continue where an interrupted run stopped."""
+
+    def __init__(self, out: Path) -> None:
+        """Open the journals in folder ``out``, which is made."""
+        out.mkdir(parents=True, exist_ok=True)
+        self.out = out
+        self.refusals: list[str] = []
+        self._messages = 0
+        self._metrics = Journal(out / "metrics.jsonl")
+        self._wire = Journal(out / "wire.jsonl")
+        self._events = Journal(out / "events.jsonl")
+
+    def measured(self, reply: RetrainReply) -> None:
+        """Write one row for each generation that a silo reported."""
+        for offset, values in enumerate(reply.arrays["values"]):
+            head = {
+                "arm": reply.arm,
+                "seed": reply.seed,
+                "silo": reply.silo,
+                "generation": reply.start + offset,
+            }
+            self._metrics.append({**head, **dict(zip(reply.names, values.tolist(), strict=True))})
+
+    def left_silo(self, silo: str, reply: Message, size: int) -> None:
+        """Write what a silo sent: fields with shapes, bytes, privacy cost; summaries are kept as NPZ."""
+        stored = None
+        if isinstance(reply, SummariseReply):
+            stored = f"wire/{self._messages:06d}.npz"
+            (self.out / "wire").mkdir(exist_ok=True)
+            with (self.out / stored).open("wb") as file:
+                np.savez(file, allow_pickle=False, **reply.arrays)
+        self._messages += 1
+        scalars = reply.model_dump(mode="json", by_alias=True, exclude={"schema_version"})
+        fields = {name: {"shape": _shape(value), "dtype": "json"} for name, value in scalars.items()}
+        fields |= {n: {"shape": list(a.shape), "dtype": str(a.dtype)} for n, a in reply.arrays.items()}
+        self._wire.append(
+            {
+                "seed": reply.seed,
+                "round": reply.kind,
+                "silo": silo,
+                "kind": _kind(reply),
+                "arm": reply.arm if isinstance(reply, RetrainReply) else None,
+                "fields": fields,
+                "bytes": size,
+                "privacy": _cost(reply),
+                "arrays": stored,
+            }
+        )
+
+    def refused(self, *, seed: int, kind: str, silo: str, arm: str | None, reason: str) -> None:
+        """Write that a silo's answer was not used, and why."""
+        self.refusals.append(f"{silo} ({kind}): {reason}")
+        self._events.append({"seed": seed, "round": kind, "arm": arm, "silo": silo, "reason": reason})
+
+    def close(self) -> None:
+        """Close the journals."""
+        for journal in (self._metrics, self._wire, self._events):
+            journal.close()
+
+
+def _shape(value: object) -> list[int]:
+    return [len(value)] if isinstance(value, list) else []
+
+
+def _cost(reply: Message) -> dict[str, object]:
+    if not isinstance(reply, SummariseReply):
+        return {"epsilon": None}
+    return {"epsilon": reply.privacy.epsilon, "delta": reply.privacy.delta, "noise": reply.noise}
+
+
+def _kind(reply: Message) -> str:
+    return reply.reference.kind if isinstance(reply, SummariseReply) else reply.kind

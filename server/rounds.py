@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The three rounds of one seed: hello, summarise, retrain."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+
+from protocols.arrays import Floats
+from protocols.config.experiment import ArmSpec, Experiment
+from protocols.config.privacy import PrivacySpec
+from protocols.config.references import QuantizedReference, SlicedReference
+from protocols.kit import PublicKit
+from protocols.messages import (
+    Hello,
+    HelloReply,
+    Retrain,
+    RetrainReply,
+    Summarise,
+    SummariseReply,
+    with_prefix,
+)
+from protocols.privacy import gate
+from protocols.privacy.shrinkage import shrink
+from protocols.references import ReleasingSpec, Summary, read_summary, sliced, weave
+from protocols.references.sliced import SlicedSummary
+from server.federation import Federation, Member
+
+Released = tuple[ReleasingSpec, PrivacySpec]
+Woven = Mapping[Released, dict[str, Floats]]
+_JOIN_SECONDS = 60.0
+
+
+def run_seed(federation: Federation, seed: int, kit: PublicKit) -> None:
+    """Run all arms for one seed.
+
+    Args:
+        federation: Who is asked.
+        seed: Root seed.
+        kit: Feature map and base generator that all silos are given.
+
+    Raises:
+        RunFailed: If fewer than ``min-clients`` silos remain.
+    """
+    members = greet(federation, seed, kit)
+    references = summarise(federation, seed, kit, members)
+    retrain(federation, seed, kit, members, references)
+
+
+def greet(federation: Federation, seed: int, kit: PublicKit) -> list[Member]:
+    """Round ``hello``: learn who is there; refuse silos whose data do not fit or whose name is taken."""
+    question = Hello(run=federation.run, seed=seed)
+    asked = [(Member(node, f"node-{node}"), question) for node in _nodes(federation)]
+    members: dict[str, Member] = {}
+    answers = federation.ask(asked, HelloReply)
+    for node, reply in sorted(answers, key=lambda answer: Member(0, answer[1].silo).order):
+        member = Member(node.node_id, reply.silo)
+        if reply.silo in members:
+            federation.refuse(member, question, f"duplicate: another node is already {reply.silo}")
+        elif reply.columns != kit.features.columns:
+            wanted = kit.features.columns
+            federation.refuse(
+                member, question, f"data has {reply.columns} columns, the feature map needs {wanted}"
+            )
+        else:
+            members[reply.silo] = member
+    federation.require(len(members))
+    return sorted(members.values(), key=lambda member: member.order)
+
+
+def _nodes(federation: Federation) -> list[int]:
+    """Wait, but not for ever, until all silos are connected."""
+    end = time.monotonic() + min(_JOIN_SECONDS, federation.experiment.federation.deadline_seconds)
+    nodes = sorted(federation.grid.get_node_ids())
+    while len(nodes) < federation.experiment.silos.count and time.monotonic() < end:
+        time.sleep(0.2)
+        nodes = sorted(federation.grid.get_node_ids())
+    return nodes
+
+
+def summarise(federation: Federation, seed: int, kit: PublicKit, members: Sequence[Member]) -> Woven:
+    """Round ``summarise``: collect one summary a silo for each reference that needs them, and weave them."""
+    woven = {}
+    for spec, privacy in _released(federation.experiment):
+        question = Summarise(
+            run=federation.run,
+            seed=seed,
+            reference=spec,
+            privacy=privacy,
+            arrays=with_prefix("features", kit.features.arrays()),
+        )
+        answers = federation.ask([(member, question) for member in members], SummariseReply)
+        summaries = [read_summary(reply.arrays, spec, kit.features.dimension) for _, reply in answers]
+        federation.require(len(summaries))
+        woven[spec, privacy] = _shrunk(weave(summaries, spec), summaries, (spec, privacy), kit, seed)
+    return woven
+
+
+def _shrunk(
+    woven: dict[str, Floats], summaries: Sequence[Summary], released: Released, kit: PublicKit, seed: int
+) -> dict[str, Floats]:
+    """Pull a noised mean sketch towards the public one; post-processing, costs no privacy."""
+    spec, privacy = released
+    noise_variance = gate.noise_variance(spec, privacy)
+    if noise_variance is None or not privacy.shrink or not isinstance(spec, SlicedReference):
+        return woven
+    rows = sum(summary.count for summary in summaries if isinstance(summary, SlicedSummary))
+    public = sliced.summarise(kit.samples, spec, kit.features.space(seed))
+    of_mean = len(summaries) * noise_variance / rows**2
+    return {"sketch": shrink(woven["sketch"], public.sums / public.count, of_mean)}
+
+
+def _released(experiment: Experiment) -> list[Released]:
+    """Return every summary that is asked for, once, in the order of the arms."""
+    asked = (_release_of(experiment, arm) for arm in experiment.arms)
+    return list(dict.fromkeys(released for released in asked if released is not None))
+
+
+def _release_of(experiment: Experiment, arm: ArmSpec) -> Released | None:
+    if isinstance(arm.reference, QuantizedReference | SlicedReference):
+        return arm.reference, experiment.privacy_of(arm)
+    return None
+
+
+def retrain(
+    federation: Federation, seed: int, kit: PublicKit, members: Sequence[Member], references: Woven
+) -> None:
+    """Round ``retrain``: bring every arm on every silo to the last generation, a few at a time.
+
+    A silo that missed an exchange is asked again at the next one, from where its reports stop.
+    """
+    reported = {(arm.name, member): -1 for arm in federation.experiment.arms for member in members}
+    for stop in _stops(federation):
+        questions = [
+            (
+                member,
+                _question(federation, seed, kit, arm, (reported[arm.name, member] + 1, stop), references),
+            )
+            for arm in federation.experiment.arms
+            for member in members
+        ]
+        answers = federation.ask(questions, RetrainReply)
+        for member, reply in answers:
+            federation.record.measured(reply)
+            reported[reply.arm, member] = stop
+        for arm in federation.experiment.arms:
+            federation.require(sum(reply.arm == arm.name for _, reply in answers))
+
+
+def _stops(federation: Federation) -> Iterator[int]:
+    last = federation.experiment.recursion.generations
+    step = federation.experiment.federation.generations_per_message
+    yield from range(step, last, step)
+    yield last
+
+
+def _question(
+    federation: Federation,
+    seed: int,
+    kit: PublicKit,
+    arm: ArmSpec,
+    span: tuple[int, int],
+    references: Woven,
+) -> Retrain:
+    experiment = federation.experiment
+    arrays = with_prefix("features", kit.features.arrays()) | with_prefix("base", kit.base)
+    released = _release_of(experiment, arm)
+    if released is not None:
+        arrays |= with_prefix("reference", references[released])
+    return Retrain(
+        run=federation.run,
+        seed=seed,
+        arm=arm,
+        generator=experiment.generator,
+        recursion=experiment.recursion,
+        evaluation_samples=experiment.evaluation.samples,
+        start=span[0],
+        stop=span[1],
+        snapshots=snapshots(experiment) if seed == experiment.seeds[0] else (),
+        arrays=arrays,
+    )
+
+
+def snapshots(experiment: Experiment) -> tuple[int, ...]:
+    """Return the generations whose candidates a silo keeps for the map: first, middle and last."""
+    generations = experiment.recursion.generations
+    return tuple(sorted({1, (generations + 1) // 2, generations}))
