@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an arm is, in the words of design section 2: read from its reference, whatever its name."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+ROLES = {
+    "no-selection": "keeps a random subset of its own candidates",
+    "siloed": "each silo selects against its own rows alone; nothing leaves it",
+    "anchored": "selects against the public base generator, without any silo's help",
+    "collaborative": "selects against the reference woven from all silos' summaries",
+    "oracle": "selects against the truth itself: a ceiling that no real federation can reach",
+    "other": "an arm that the configuration does not describe",
+}
+BY_REFERENCE = {None: "no-selection", "local": "siloed", "public": "anchored", "oracle": "oracle"}
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One arm as a reader meets it.
+
+    Attributes:
+        name: Its name in the configuration.
+        role: One of ``ROLES``.
+        rule: Selection rule, if the configuration says.
+        reference: Kind of reference, if it has one.
+    """
+
+    name: str
+    role: str
+    rule: str | None
+    reference: str | None
+
+
+def describe(name: str, config: Mapping[str, Any]) -> Arm:
+    """Find out what an arm is.
+
+    Args:
+        name: Arm name.
+        config: Resolved configuration; ``arms`` is a list of mappings.
+
+    Returns:
+        The arm. Its role comes from its reference (none: no-selection, local: siloed, public: anchored,
+        oracle: oracle, any other: collaborative); an arm that ``config`` lacks is judged by its name.
+    """
+    spec = next((arm for arm in config.get("arms") or [] if arm.get("name") == name), None)
+    if spec is None:
+        named = "collaborative" if name.startswith("collaborative") else name
+        return Arm(name, named if named in ROLES else "other", None, None)
+    reference = spec.get("reference")
+    kind = reference.get("kind") if isinstance(reference, Mapping) else reference
+    return Arm(name, BY_REFERENCE.get(kind, "collaborative"), spec.get("rule"), kind)
+
+
+def first_of(role: str, arms: Sequence[Arm]) -> Arm | None:
+    """Return the arm that stands for a role: the one named after it, else the first that has it."""
+    having = [arm for arm in arms if arm.role == role]
+    return next((arm for arm in having if arm.name == role), having[0] if having else None)

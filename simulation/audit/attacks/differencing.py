@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Attack ``differencing``: subtract two releases of one silo, before and after a row arrived."""
+
+from protocols.arrays import Floats
+from protocols.config.references import QuantizedReference, SlicedReference
+from protocols.features import PublicSpace
+from protocols.references import Summary
+from protocols.references.quantized import QuantizedSummary
+from protocols.references.sliced import SlicedSummary
+from simulation.audit.attacks.invert import row_of_sketch
+
+
+def added_row(
+    before: Summary, after: Summary, spec: QuantizedReference | SlicedReference, space: PublicSpace
+) -> Floats:
+    r"""Guess the row that ``after`` holds and ``before`` does not.
+
+    .. math:: y = \sum_j n'_j c'_j - \sum_j n_j c_j
+
+    whatever the clusters and their smallest size; of two sketches the difference is the sketch of the row.
+
+    Args:
+        before: Release without the row.
+        after: Release with it.
+        spec: The reference that both were sent for.
+        space: Public space.
+
+    Returns:
+        Shape (1, d), feature units; exact without noise (histograms: within half a bin a direction).
+
+    Raises:
+        ValueError: If the two are of different kinds or shapes.
+
+    Source:
+        privacy-notes section 1 (c) and (d).
+    """
+    if isinstance(before, QuantizedSummary) and isinstance(after, QuantizedSummary):
+        return (after.counts @ after.centroids - before.counts @ before.centroids)[None, :]
+    if (
+        isinstance(before, SlicedSummary)
+        and isinstance(after, SlicedSummary)
+        and isinstance(spec, SlicedReference)
+        and before.sums.shape == after.sums.shape
+    ):
+        return row_of_sketch(after.sums - before.sums, spec, space)
+    raise ValueError(
+        f"before and after must be {spec.kind} summaries of one shape, got {type(before).__name__}, "
+        f"{type(after).__name__}"
+    )

@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Attack ``direct``: take what one release says for a row."""
+
+from protocols.arrays import Floats
+from protocols.config.references import QuantizedReference, SlicedReference
+from protocols.features import PublicSpace
+from protocols.references import Summary
+from protocols.references.quantized import QuantizedSummary
+from simulation.audit.attacks.invert import row_of_sketch
+
+
+def direct(summary: Summary, spec: QuantizedReference | SlicedReference, space: PublicSpace) -> Floats:
+    """Guess rows from one release.
+
+    Args:
+        summary: What a silo sent.
+        spec: The reference that it was sent for.
+        space: Public space.
+
+    Returns:
+        Guesses, shape (g, d), feature units: all centroids (a cluster of one row, or of equal rows, is that
+        row), or the one row that would explain the mean sketch (exact if all rows are equal).
+
+    Raises:
+        ValueError: If the summary is a sketch and ``spec`` is not.
+
+    Source:
+        privacy-notes section 1 (c).
+    """
+    if isinstance(summary, QuantizedSummary):
+        return summary.centroids
+    if not isinstance(spec, SlicedReference):
+        raise ValueError(f"spec must be of the summary's kind sliced, got {spec.kind}")
+    return row_of_sketch(summary.sums / summary.count, spec, space)

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The channel under audit: one kind of summary, sent through the same gate that silos send it through."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from protocols.arrays import Floats
+from protocols.config.privacy import PrivacySpec
+from protocols.config.references import SlicedReference
+from protocols.features import PublicSpace
+from protocols.privacy import gate
+from protocols.privacy.calibration import noise_multiplier
+from protocols.privacy.noise import SeededNoise
+from protocols.references import ReleasingSpec, Summary, cosine
+from protocols.references.quantized import QuantizedSummary
+from protocols.references.sliced import SlicedSummary, sketch_shape
+
+_WIDEST = 32_768
+"""Numbers of a sketch that the membership attacker looks at, to bound its memory; the first directions."""
+
+
+@dataclass(frozen=True)
+class Channel:
+    """What silos send for one reference at one epsilon.
+
+    Attributes:
+        spec: The reference.
+        space: Public space.
+        privacy: Bounds, with the fewest rows lowered to 1: attacks may be made on fewer rows than a
+            deployment would send.
+    """
+
+    spec: ReleasingSpec
+    space: PublicSpace
+    privacy: PrivacySpec
+
+    @classmethod
+    def of(
+        cls, spec: ReleasingSpec, space: PublicSpace, privacy: PrivacySpec, epsilon: float | None
+    ) -> "Channel":
+        """Open the channel at ``epsilon``, whatever ``privacy`` says of it."""
+        return cls(spec, space, privacy.model_copy(update={"epsilon": epsilon, "min_rows": 1}))
+
+    @property
+    def name(self) -> str:
+        """The reference in a few words."""
+        if not isinstance(self.spec, SlicedReference):
+            return f"quantized, {self.spec.clusters} clusters"
+        return f"sliced {self.spec.basis}, {self.spec.directions} x {sketch_shape(self.spec)[1]}"
+
+    @cached_property
+    def z(self) -> float | None:
+        """Noise multiplier that epsilon and delta ask for; None without noise."""
+        if self.privacy.epsilon is None:
+            return None
+        return noise_multiplier(self.privacy.epsilon, self.privacy.delta)
+
+    @cached_property
+    def noise_sd(self) -> float:
+        """Largest standard deviation of the noise of a sum; 0 without noise or where nothing is summed."""
+        variance = gate.noise_variance(self.spec, self.privacy)
+        return 0.0 if variance is None else float(np.sqrt(variance.max()))
+
+    def send(self, rows: Floats, rng: np.random.Generator) -> Summary:
+        """Return what a silo of rows (n, d) sends; noise and k-means draw from ``rng``.
+
+        Raises:
+            ValueError: If the gate refuses the rows.
+        """
+        return gate.release(
+            rows,
+            self.spec,
+            self.space,
+            self.privacy,
+            noise=SeededNoise(rng),
+            rng=rng,
+            charge=lambda cost: None,
+        ).summary
+
+    def features(self, rows: Floats) -> Floats:
+        """Return the functions of rows (n, d) that a sketch sums, uncapped: shape (n, p), p <= 32,768.
+
+        Raises:
+            ValueError: If the reference is not a sketch.
+        """
+        if not isinstance(self.spec, SlicedReference):
+            raise ValueError(f"features exist for kind sliced only, got {self.spec.kind}")
+        size = sketch_shape(self.spec)[1]
+        directions = self.space.directions(self.spec.directions)[: -(-_WIDEST // size)]
+        positions = self.space.project(rows, directions, self.spec.range)  # (n, L)
+        if self.spec.basis == "cosine":
+            table = cosine.basis(positions, size)
+        else:
+            table = np.eye(size)[np.minimum((positions * size).astype(np.int64), size - 1)]
+        found: Floats = table.reshape(len(rows), -1)[:, :_WIDEST]
+        return found
+
+    def total(self, rows: Floats, rng: np.random.Generator) -> Floats:
+        """Send rows and return the sums of ``features`` as they arrive, shape (p,).
+
+        Raises:
+            ValueError: If the reference is not a sketch.
+        """
+        sent = self.send(rows, rng)
+        if not isinstance(sent, SlicedSummary):
+            raise ValueError(f"sums exist for kind sliced only, got {self.spec.kind}")
+        return sent.sums.ravel()[:_WIDEST]
+
+    def clusters(self, rows: Floats, rng: np.random.Generator) -> QuantizedSummary:
+        """Send rows and return the clusters as they arrive.
+
+        Raises:
+            ValueError: If the reference is not quantized.
+        """
+        sent = self.send(rows, rng)
+        if not isinstance(sent, QuantizedSummary):
+            raise ValueError(f"clusters exist for kind quantized only, got {self.spec.kind}")
+        return sent
+
+    def numbers(self, rows: Floats, near: Floats, rng: np.random.Generator) -> Floats:
+        """Send rows and return as many numbers as always, for a canary.
+
+        Args:
+            rows: Shape (n, d).
+            near: The canary, shape (d,).
+            rng: Stream of the noise.
+
+        Returns:
+            All of a sketch, shape (LJ + 1,), or count and moments of the cluster nearest to ``near``, shape
+            (d + 2,).
+        """
+        sent = self.send(rows, rng)
+        if isinstance(sent, SlicedSummary):
+            return np.append(sent.sums, sent.count)
+        nearest = int(((sent.centroids - near) ** 2).sum(axis=1).argmin())
+        count, center = sent.counts[nearest], sent.centroids[nearest] - self.space.center
+        square = (sent.variances[nearest] + center**2).sum()
+        found: Floats = count * np.concatenate([[1.0], center, [square]])
+        return found

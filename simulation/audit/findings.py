@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an audit found about one protocol, and whether a promise is broken."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from protocols.privacy.calibration import epsilon_of
+from simulation.audit.ceilings import auc_ceiling, tpr_ceiling
+from simulation.audit.recovered import Recovery
+from simulation.audit.scores import FPR, Membership
+
+Role = Literal["as configured", "as recorded", "for comparison", "published"]
+Verdict = Literal[
+    "broken", "holds", "no guarantee claimed", "no guarantee claimed; attack succeeds", "not used"
+]
+
+ERRORS = 3.0
+"""Standard errors that a measured figure must lie beyond its bound to break it (false alarm 1.4e-3)."""
+
+
+@dataclass(frozen=True)
+class Attack:
+    """A reconstruction attack and what it recovered.
+
+    Attributes:
+        name: Name of the attack.
+        recovery: Rows found.
+        one_release: Whether it reads a single release, in which no raw row may ever stand, noise or not.
+    """
+
+    name: str
+    recovery: Recovery
+    one_release: bool = False
+
+
+@dataclass(frozen=True)
+class Promise:
+    """Something that the settings promise and that can be looked up in what was sent."""
+
+    text: str
+    kept: bool
+
+
+@dataclass(frozen=True)
+class Canary:
+    """How well one extra row is seen through the release code path.
+
+    Attributes:
+        mu: Separation reached; a noise multiplier z promises at most 1 / z.
+        standard_error: Of ``mu``.
+        runs: Releases with and as many without the row.
+    """
+
+    mu: float
+    standard_error: float
+    runs: int
+
+    @property
+    def mu_bound(self) -> float:
+        """Lower bound of the separation, at least 0."""
+        return max(0.0, self.mu - ERRORS * self.standard_error)
+
+    def epsilon_bound(self, delta: float) -> float:
+        """Return the epsilon that the release code path has at least, as far as this attack shows."""
+        return epsilon_of(1.0 / self.mu_bound, delta) if self.mu_bound > 0.0 else 0.0
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One protocol at one epsilon.
+
+    Attributes:
+        protocol: The reference in a few words.
+        arms: Arms that use it.
+        role: Why it was audited.
+        epsilon: Claimed; None if nothing is.
+        delta: Of that epsilon.
+        z: Noise multiplier that the claim stands for; None without.
+        attacks: Reconstruction attacks.
+        promises: Looked up in what was sent.
+        membership: Result of the membership attack; None if there was too little data for one.
+        canary: Audit of the release code path; None without noise.
+    """
+
+    protocol: str
+    arms: tuple[str, ...]
+    role: Role
+    epsilon: float | None
+    delta: float
+    z: float | None
+    attacks: tuple[Attack, ...]
+    promises: tuple[Promise, ...] = ()
+    membership: Membership | None = None
+    canary: Canary | None = None
+
+    @property
+    def auc_ceiling(self) -> float | None:
+        """Largest AUC that theory allows in a game with a known number of rows; None without noise."""
+        return None if self.z is None else auc_ceiling(self.z, replace_one=True)
+
+    @property
+    def tpr_ceiling(self) -> float | None:
+        """Largest true-positive rate at ``FPR`` in the same game; None without noise."""
+        return None if self.z is None else tpr_ceiling(self.z, FPR, replace_one=True)
+
+    @property
+    def breaches(self) -> tuple[str, ...]:
+        """Broken promises, one sentence each."""
+        if self.role == "published":
+            return ()
+        return (
+            *(f"{a.name}: {_rows(a.recovery)}" for a in self.attacks if self._forbidden(a)),
+            *(f"not kept: {promise.text}" for promise in self.promises if not promise.kept),
+            *self._statistical(),
+        )
+
+    def _forbidden(self, attack: Attack) -> bool:
+        found = attack.recovery
+        raw_row = attack.one_release and found.exact > found.chance_exact
+        return raw_row or (self.epsilon is not None and found.succeeded)
+
+    def _statistical(self) -> tuple[str, ...]:
+        said, game, ceiling = [], self.membership, self.auc_ceiling
+        if game and ceiling is not None and game.auc - ERRORS * game.auc_se > ceiling:
+            said.append(f"membership: AUC {game.auc:.3f} is above the ceiling {ceiling:.3f}")
+        if self.canary and self.z is not None and self.canary.mu_bound > 1.0 / self.z:
+            bound = self.canary.epsilon_bound(self.delta)
+            said.append(f"canary: epsilon is at least {bound:.2f}, {self.epsilon:g} is claimed")
+        return tuple(said)
+
+    @property
+    def verdict(self) -> Verdict:
+        """The finding in a few words."""
+        if self.role == "published":
+            return "not used"
+        if self.breaches:
+            return "broken"
+        if self.epsilon is not None:
+            return "holds"
+        read = any(attack.recovery.succeeded for attack in self.attacks)
+        return "no guarantee claimed; attack succeeds" if read else "no guarantee claimed"
+
+
+@dataclass(frozen=True)
+class AuditResult:
+    """All findings about one config or run.
+
+    Attributes:
+        name: Name of the experiment.
+        target: What was audited: the path given.
+        findings: One a protocol and epsilon.
+        notes: What the reader should know besides.
+    """
+
+    name: str
+    target: str
+    findings: tuple[Finding, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def broken(self) -> bool:
+        """Whether any promise is broken."""
+        return any(finding.verdict == "broken" for finding in self.findings)
+
+
+def _rows(found: Recovery) -> str:
+    return f"{found.close} of {found.rows} rows recovered, {found.exact} of them exactly"

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The scene of an audit: the silos' features, what the attacker owns, and the public space; one seed."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from clients.data.silo import Silo, World, simulated_world
+from protocols.arrays import Floats
+from protocols.config.experiment import Experiment
+from protocols.config.references import QuantizedReference, SlicedReference
+from protocols.features import FeatureMap, PublicSpace
+from protocols.references import ReleasingSpec
+from simulation.audit.game import Game
+from simulation.audit.recovered import Ruler, ruler
+from simulation.prepare import fit_kit
+
+_DECOYS = 2000
+_GAME_ROWS = 400
+"""Largest silo of the membership game; fewer rows are easier to tell apart, so this favours the attacker."""
+_POOL = 2 * _GAME_ROWS + 200
+_AUXILIARY = 1000
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One seed of an experiment, seen from above; only a simulation has one.
+
+    Attributes:
+        world: All rows.
+        features: The public feature map.
+        space: The public space that it leads into.
+        seed: The seed.
+    """
+
+    world: World
+    features: FeatureMap
+    space: PublicSpace
+    seed: int
+
+    @classmethod
+    def of(cls, experiment: Experiment, seed: int) -> "Scene":
+        """Rebuild data, silos and public kit as a run of ``experiment`` makes them.
+
+        Raises:
+            ValueError: If the data cannot be read or do not fit together.
+        """
+        world = simulated_world(experiment.data, experiment.silos, experiment.public, seed=seed)
+        kit = fit_kit(experiment, world, seed)
+        return cls(world, kit.features, kit.features.space(seed), seed)
+
+    def rows(self, silo: Silo) -> Floats:
+        """Return the features that a silo summarises, shape (n, d)."""
+        return self.features(silo.train.values)
+
+    def arrivals(self, silo: Silo) -> Floats:
+        """Return features of rows of the same origin that the silo does not summarise, shape (h, d)."""
+        return self.features(silo.heldout.values)
+
+    def ruler(self, silo: Silo) -> Ruler:
+        """Return the ruler of a silo; its decoys are evaluation rows and rows of the other silos."""
+        others = [self.rows(other) for other in self.world.silos if other.name != silo.name]
+        decoys = np.concatenate([self.features(self.world.evaluation.values), *others])
+        return ruler(self.rows(silo), _evenly(decoys, _DECOYS), self.space.scale)
+
+    def auxiliary(self, silo: Silo | None = None) -> Floats:
+        """Return what an attacker owns: evaluation rows, those of a silo's classes if one is given."""
+        rows = self.world.evaluation
+        if silo is not None and rows.labels is not None and silo.train.labels is not None:
+            same = np.isin(rows.labels, silo.train.labels)
+            rows = rows.take(np.flatnonzero(same)) if same.sum() > 1 else rows
+        return _evenly(self.features(rows.values), _AUXILIARY)
+
+    def game(self) -> Game:
+        """Return the membership game on silos as large as the smallest, cut from all training rows."""
+        pool = _evenly(self.features(self.world.train.values), _POOL)
+        smallest = min(len(silo.train) for silo in self.world.silos)
+        return Game(pool, self.auxiliary(), min(smallest, _GAME_ROWS, len(pool) // 2))
+
+
+def released(experiment: Experiment) -> dict[ReleasingSpec, tuple[str, ...]]:
+    """Return the references for which silos release something, in the order of arms, with their arms."""
+    found: dict[ReleasingSpec, tuple[str, ...]] = {}
+    for arm in experiment.arms:
+        spec = arm.reference
+        if isinstance(spec, QuantizedReference | SlicedReference):
+            found[spec] = (*found.get(spec, ()), arm.name)
+    return found
+
+
+def _evenly(rows: Floats, most: int) -> Floats:
+    """Take at most ``most`` rows, evenly spaced, so that sorted data are not cut off."""
+    return rows if len(rows) <= most else rows[np.linspace(0, len(rows) - 1, most).astype(np.int64)]

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What there is to choose from, with one line each: read from the code, so it cannot be out of date."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import get_args
+
+import yaml
+
+from protocols.config import data, references, training
+from protocols.config.experiment import Rule
+from simulation.engines import ENGINES
+from simulation.report.wording import METRICS
+
+_FEATURES = {
+    "identity": "the columns as they are",
+    "standard": "each column to mean 0, variance 1 on public samples",
+    "pca": "principal axes of public samples",
+    "random-projection": "a public random projection",
+}
+_RULES = {
+    "random": "no selection",
+    "herding": "pick the subset nearest the reference in energy distance (tailweave's own)",
+    "partial-transport": "pick the subset nearest the reference in W2, by linear programming",
+    "top-potential": "keep the best optimal-transport potentials: the published score-and-cut",
+}
+
+
+def catalogue(configs: Path) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    """Yield sections with their entries: name and one line each.
+
+    Args:
+        configs: Folder of experiments; the first comment line of each is its description.
+    """
+    yield "configs", [(str(path), _first_comment(path)) for path in sorted(configs.rglob("*.yaml"))]
+    yield "data sources", list(_kinds(data.DataSpec, "source"))
+    yield "partitions", list(_kinds(data.PartitionSpec, "kind"))
+    kinds = get_args(training.FeaturesSpec.model_fields["kind"].annotation)
+    yield "features", [(kind, _FEATURES[kind]) for kind in kinds]
+    yield "generators", list(_kinds(training.GeneratorSpec, "kind"))
+    yield "references", list(_kinds(references.ReferenceSpec, "kind"))
+    yield "rules", [(rule, _RULES[rule]) for rule in get_args(Rule)]
+    yield "metrics", [(name, metric.meaning) for name, metric in METRICS.items()]
+    yield "engines", list(ENGINES.items())
+
+
+def _kinds(union: object, field: str) -> Iterator[tuple[str, str]]:
+    for model in get_args(get_args(union)[0]):
+        for kind in get_args(model.model_fields[field].annotation):
+            yield kind, (model.__doc__ or "").strip().splitlines()[0].replace("``", "")
+
+
+def _first_comment(path: Path) -> str:
+    text = path.read_text(encoding="utf-8")
+    if text.startswith("#"):
+        return text.splitlines()[0].lstrip("# ")
+    try:
+        raw = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raw = None
+    return str(raw.get("name", "")) if isinstance(raw, dict) else "not an experiment"

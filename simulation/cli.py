@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command line: ``tailweave run | report | audit | list``."""
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+os.environ.setdefault("FLWR_TELEMETRY_ENABLED", "0")
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+app = typer.Typer(
+    name="tailweave",
+    help="Siloed against collaborative retraining: who loses the tails, and what sharing summaries saves.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+_out = Console(highlight=False)
+_err = Console(stderr=True, highlight=False)
+
+
+@app.command()
+def run(
+    config: Annotated[Path, typer.Argument(help="Experiment (YAML); see `tailweave list`.")],
+    out: Annotated[Path | None, typer.Option(help="Run folder; default runs/<name of the config>.")] = None,
+    engine: Annotated[str, typer.Option(help="How the two apps are run.")] = "in-process",
+    workers: Annotated[int, typer.Option(help="Processes for the silos; 0 stays in this one.")] = 0,
+    override: Annotated[list[str] | None, typer.Option("--set", help="key.path=value, repeatable.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace a run folder that exists.")] = False,
+) -> None:
+    """Run an experiment, or a study of the paper (configs/paper), and write its report."""
+    from simulation import run as runner
+    from simulation.outcome import print_outcome
+    from simulation.paper import study
+    from simulation.progress import seconds_since
+
+    begun = time.monotonic()
+    folder = out or Path("runs") / config.stem
+    if config.is_file() and study.is_study(config):
+        page = study.run_study_command(config, folder, _err, force=force, plain=not (override or resume))
+        _out.print(f"ran in {seconds_since(begun)}; report: {page}", soft_wrap=True)
+        return
+    options = runner.RunOptions(folder, engine, workers, resume, force, tuple(sys.argv))
+    try:
+        report = runner.run(config, override or [], options, _err)
+    except KeyboardInterrupt:  # typer would leave without a word
+        _err.print("interrupted; go on with --resume", style="yellow")
+        raise typer.Exit(130) from None
+    print_outcome(folder, _out)
+    _out.print(f"ran in {seconds_since(begun)}; report: {report}", soft_wrap=True)
+
+
+@app.command()
+def report(
+    folders: Annotated[list[Path], typer.Argument(help="Finished run folders.")],
+    out: Annotated[Path, typer.Option(help="Page that compares several runs.")] = Path(
+        "runs/comparison.html"
+    ),
+) -> None:
+    """Make report and figures again; with several folders also a page side by side."""
+    from simulation.paper import study
+    from simulation.report.comparison import write_comparison
+    from simulation.report.page import write_report
+    from simulation.run_folder import RunFolder
+    from simulation.summary import write_summary
+
+    studies = [path for path in folders if study.is_study_folder(path)]
+    for path in studies:
+        _out.print(f"report: {study.write_study_report(path)}", soft_wrap=True)
+    opened = [RunFolder(path) for path in folders if path not in studies]
+    for folder in opened:
+        write_summary(folder)
+        _out.print(f"report: {write_report(folder)}", soft_wrap=True)
+    if len(opened) > 1:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        _out.print(f"comparison: {write_comparison(opened, out)}", soft_wrap=True)
+
+
+@app.command()
+def audit(
+    target: Annotated[Path, typer.Argument(help="Experiment (YAML) or a run folder.")],
+    out: Annotated[Path | None, typer.Option(help="Folder for audit.html and audit.json.")] = None,
+    override: Annotated[list[str] | None, typer.Option("--set", help="key.path=value, repeatable.")] = None,
+) -> None:
+    """Attack what leaves the silos; exit 1 if a promised bound is broken."""
+    from simulation.audit.command import run_audit
+
+    raise typer.Exit(run_audit(target, out, _out, override or []))
+
+
+@app.command("list")
+def list_all(
+    configs: Annotated[Path, typer.Option(help="Folder of experiments.")] = Path("configs"),
+) -> None:
+    """Show configs, data sources, generators, references, rules and metrics, with one line each."""
+    from simulation.catalogue import catalogue
+
+    for title, entries in catalogue(configs):
+        table = Table(title=title, title_justify="left", show_header=False, box=None, pad_edge=False)
+        table.add_column(overflow="fold")
+        for name, line in entries:
+            table.add_row(name, line)
+        _out.print(table)
+        _out.print()
+
+
+def main() -> None:
+    """Run the command line; what the user got wrong is one message and exit code 2."""
+    from server.federation import RunFailed
+
+    try:
+        app()
+    except ValueError as error:
+        _err.print(f"error: {error}", style="red", markup=False, soft_wrap=True)
+        sys.exit(2)
+    except RunFailed as error:
+        _err.print(f"run failed: {error}", style="red", markup=False, soft_wrap=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Metrics against generation: one panel a metric, one line an arm, a 95 % band over seeds."""
+
+from dataclasses import dataclass
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+from simulation.figures.style import arm_legend, colour_of, line_of, look, only_whole_numbers
+from simulation.measurements import Measurements
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One metric as it is drawn.
+
+    Attributes:
+        metric: Name in ``metrics.jsonl``.
+        title: Plain words, and which way is better.
+        log: Whether the axis is logarithmic.
+        ideal: Value of the truth itself, drawn as a thin line.
+    """
+
+    metric: str
+    title: str
+    log: bool = False
+    ideal: float | None = None
+
+
+PANELS = (
+    Panel("coverage", "coverage of the truth ↑"),
+    Panel("frechet", "Fréchet distance ↓ (log)", log=True),
+    Panel("modes_covered", "modes covered ↑"),
+    Panel("recall", "recall ↑"),
+    Panel("vendi", "diversity (Vendi score) ↑"),
+    Panel("variance_ratio", "variance kept → 1", ideal=1.0),
+)
+
+
+def draw_curves(table: Measurements) -> Figure | None:
+    """Draw how each metric moves from generation to generation.
+
+    Args:
+        table: All measurements; seeds give the bands, a single seed gives lines without bands.
+
+    Returns:
+        One panel for each metric measured, or ``None`` if none of them was.
+    """
+    panels = [panel for panel in PANELS if panel.metric in table.metrics]
+    if not panels:
+        return None
+    columns = min(3, len(panels))
+    rows = -(-len(panels) // columns)
+    with look():
+        figure = Figure(figsize=(3.7 * columns, 2.6 * rows + 0.5), layout="constrained")
+        grid = figure.subplots(rows, columns, squeeze=False)
+        for axes, panel in zip(grid.flat, panels, strict=False):
+            _draw_panel(axes, panel, table)
+        for axes in grid.flat[len(panels) :]:
+            axes.remove()
+        for axes in grid[-1]:
+            axes.set_xlabel("generation")
+        arm_legend(figure, table.arms)
+    return figure
+
+
+def _draw_panel(axes: Axes, panel: Panel, table: Measurements) -> None:
+    colours, lines = colour_of(table.arms), line_of(table.arms)
+    for arm in table.arms:
+        curve = table.curve(arm, panel.metric)
+        points = [(g, point.mean) for g, point in curve.items() if point.mean > 0 or not panel.log]
+        bands = [(g, *point.interval) for g, point in curve.items() if point.interval]
+        if panel.log:
+            floor = min((mean for _, mean in points), default=1.0) / 10
+            bands = [(g, max(low, floor), high) for g, low, high in bands if high > 0]
+        if bands:
+            at, low, high = zip(*bands, strict=True)
+            axes.fill_between(at, low, high, color=colours[arm], alpha=0.16, linewidth=0)
+        if points:
+            axes.plot(*zip(*points, strict=True), color=colours[arm], linestyle=lines[arm])
+    if panel.ideal is not None:
+        axes.axhline(panel.ideal, color="#8c8c8c", linewidth=0.9, linestyle=(0, (2, 2)), zorder=1)
+    if panel.log:
+        axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.set_title(panel.title)
+    axes.margins(x=0.01)
+    only_whole_numbers(axes)

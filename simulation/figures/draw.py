@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""All figures of a run, drawn from its folder."""
+
+from pathlib import Path
+
+from simulation.figures.curves import draw_curves
+from simulation.figures.map import draw_map
+from simulation.figures.shares import draw_shares
+from simulation.figures.style import save
+from simulation.figures.wire import draw_wire
+from simulation.revealed import revealed
+from simulation.run_folder import RunFolder
+from simulation.summary import measured
+
+
+def draw_figures(folder: RunFolder) -> list[Path]:
+    """Draw every figure that the run has data for into ``figures/``.
+
+    Args:
+        folder: A finished run.
+
+    Returns:
+        Paths of the SVG files written; a figure drawn earlier that has no data any more is removed.
+
+    Raises:
+        ValueError: If the folder is incomplete or a row in it is broken.
+    """
+    config = folder.config()
+    table = measured(folder.metrics(), config)
+    drawn = {
+        "curves": draw_curves(table),
+        "map": draw_map(folder.maps(), table.arms),
+        "shares": draw_shares(table),
+        "wire": draw_wire(revealed(folder.wire(), config)),
+    }
+    home = folder.path / "figures"
+    home.mkdir(exist_ok=True)
+    paths = []
+    for name, figure in drawn.items():
+        path = home / f"{name}.svg"
+        if figure is None:
+            path.unlink(missing_ok=True)
+        else:
+            paths.append(save(figure, path))
+    return paths

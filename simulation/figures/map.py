@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A 2-D map of one silo's samples: what the truth holds, what the generator offers, what is selected."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
+from numpy.typing import NDArray
+
+from protocols.arrays import Floats
+from simulation.figures.style import PAPER, colour_of, look, plain
+
+Maps = Mapping[str, NDArray[Any]]
+MOST_NAMED_MODES = 20
+
+
+def draw_map(maps: Maps, arms: Sequence[str]) -> Figure | None:
+    """Draw the first, middle and last generation of every arm as small multiples.
+
+    Args:
+        maps: Arrays of ``maps.npz``; positions have shape (n, 2), in one shared plane.
+        arms: Arm names in order; those without positions are left out.
+
+    Returns:
+        Truth in grey, candidates faint, selected strong; ``None`` if no arm has positions.
+
+    Raises:
+        ValueError: If an array of positions is not of shape (n, 2).
+    """
+    stored = {arm: _generations(maps, arm) for arm in arms}
+    drawn = [arm for arm in arms if stored[arm]]
+    if not drawn:
+        return None
+    truth = _positions(maps, "truth_xy")
+    rows = {arm: _three(stored[arm]) for arm in drawn}
+    columns = max(len(generations) for generations in rows.values())
+    extent = _extent([truth, *(_positions(maps, f"{a}/{g}/candidates") for a in drawn for g in rows[a])])
+    with look():
+        figure = Figure(figsize=(3.7 * columns, 2.25 * len(drawn)), layout="constrained")
+        grid = figure.subplots(len(drawn), columns, squeeze=False)
+        for line, arm in zip(grid, drawn, strict=True):
+            for axes, generation in zip(line, rows[arm], strict=False):
+                _draw_cell(axes, maps, f"{arm}/{generation}", colour_of(arms)[arm])
+                axes.set_title(f"{plain(arm)}, generation {generation}")
+                axes.set(xlim=extent[0], ylim=extent[1])
+            for axes in line[len(rows[arm]) :]:
+                axes.remove()
+    return figure
+
+
+def _generations(maps: Maps, arm: str) -> list[int]:
+    keys = [key.split("/") for key in maps]
+    return sorted({int(key[1]) for key in keys if len(key) == 3 and key[0] == arm and key[2] == "candidates"})
+
+
+def _three(generations: list[int]) -> list[int]:
+    return sorted({generations[0], generations[len(generations) // 2], generations[-1]})
+
+
+def _positions(maps: Maps, name: str) -> Floats:
+    if name not in maps:
+        return np.empty((0, 2))
+    positions = np.asarray(maps[name], dtype=np.float64)
+    if positions.ndim != 2 or positions.shape[1] != 2:
+        raise ValueError(f"maps.npz: {name} must have shape (n, 2), got {positions.shape}")
+    return positions
+
+
+def _extent(clouds: list[Floats]) -> list[tuple[float, float]]:
+    """Return limits that hold all but the outermost 0.5 % of points on each side, plus a margin."""
+    every = np.concatenate(clouds)
+    low, high = np.quantile(every, [0.005, 0.995], axis=0)
+    margin = 0.08 * np.maximum(high - low, 1e-9)
+    return [(float(a), float(b)) for a, b in zip(low - margin, high + margin, strict=True)]
+
+
+def _draw_cell(axes: Axes, maps: Maps, key: str, colour: str) -> None:
+    truth = _positions(maps, "truth_xy")
+    candidates, selected = _positions(maps, f"{key}/candidates"), _positions(maps, f"{key}/selected")
+    for cloud, ink, size, alpha in (
+        (truth, "#8c8c8c", 9.0, 0.35),
+        (candidates, colour, 5.0, 0.22),
+        (selected, colour, 8.0, 0.95),
+    ):
+        axes.scatter(cloud[:, 0], cloud[:, 1], s=size, color=ink, alpha=alpha, linewidths=0, rasterized=True)
+    labels = np.asarray(maps.get("truth_label", np.empty(0))).astype(str)
+    names = np.unique(labels)
+    halo = [withStroke(linewidth=2.5, foreground=PAPER)]
+    if len(labels) == len(truth) and len(names) <= MOST_NAMED_MODES:
+        for name in names:
+            x, y = np.median(truth[labels == name], axis=0)
+            axes.annotate(
+                plain(name, 10),
+                (x, y),
+                fontsize=8.5,
+                weight="bold",
+                ha="center",
+                va="center",
+                path_effects=halo,
+            )
+    axes.set(xticks=[], yticks=[])
+    axes.spines[["top", "right"]].set_visible(True)
+    axes.grid(visible=False)

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The 2-D map of one silo: truth, candidates and selected on the truth's own two main axes."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.decomposition import PCA
+
+from clients import storage
+from clients.node import world_of
+from protocols.arrays import Floats
+from protocols.config.experiment import Experiment
+from protocols.features import FeatureMap
+from server.rounds import snapshots
+
+Maps = dict[str, NDArray[Any]]
+
+_MOST_POINTS = 400
+"""Points of each cloud that are kept: enough to see, small enough to load."""
+
+
+def collect_maps(experiment: Experiment, features: FeatureMap, config: Path, state: Path) -> Maps:
+    """Gather what the first silo kept for the map in the first seed.
+
+    Args:
+        experiment: What was run.
+        features: Feature map of the first seed.
+        config: Path of the resolved experiment.
+        state: The silos' state folder of this run; simulation only.
+
+    Returns:
+        Positions by name: ``truth_xy`` (r, 2), ``truth_label`` (r,), and ``<arm>/<generation>/candidates``
+        and ``.../selected``, each (k, 2).
+    """
+    seed = experiment.seeds[0]
+    world = world_of(config, seed)
+    truth = features(world.evaluation.values)
+    plane = PCA(min(2, truth.shape[1]), svd_solver="full").fit(truth)
+    maps: Maps = {"truth_xy": _plane(plane, truth)}
+    if world.evaluation.labels is not None:
+        maps["truth_label"] = world.evaluation.labels[:_MOST_POINTS]
+    folder = state / f"seed-{seed}" / world.silos[0].name
+    for arm in experiment.arms:
+        for generation in snapshots(experiment):
+            path = folder / arm.name / f"snapshot-{generation}.npz"
+            if path.exists():  # a silo that dropped out has none
+                for name, points in storage.load(path).items():
+                    maps[f"{arm.name}/{generation}/{name}"] = _plane(plane, points)
+    return maps
+
+
+def _plane(plane: PCA, points: Floats) -> Floats:
+    flat = plane.transform(points[:_MOST_POINTS])
+    return flat if flat.shape[1] == 2 else np.column_stack([flat, np.zeros(len(flat))])
+
+
+def save_maps(path: Path, maps: Maps) -> None:
+    """Write the map as NPZ, atomically."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.npz")
+    np.savez_compressed(part, allow_pickle=False, **maps)
+    os.replace(part, path)

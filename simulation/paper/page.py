@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The page of a study: figures, and published against reproduced; self-contained, without scripts."""
+
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from simulation.figures.style import save
+from simulation.paper.claims import Finding
+from simulation.paper.spec import StudySpec, dump_study
+from simulation.report.page import inline_svg, templates
+from simulation.report.tables import Cell, Line, Table
+from simulation.report.wording import MINUS, counted
+from simulation.run_folder import write_text
+
+TITLES = {
+    "gaussian": "Gaussian theory, published against reproduced",
+    "families": "Non-Gaussian families, published against reproduced",
+    "transport": "Transport protocols, published against reproduced",
+}
+
+
+def write_page(
+    folder: Path, spec: StudySpec, found: Sequence[Finding], figures: Mapping[str, tuple[str, Figure]]
+) -> Path:
+    """Write ``figures/*.svg`` and ``report.html`` of a study.
+
+    Args:
+        folder: The run folder; it must exist.
+        spec: The study.
+        found: Published against reproduced.
+        figures: Name to caption and figure.
+
+    Returns:
+        Path of ``report.html``.
+    """
+    home = folder / "figures"
+    home.mkdir(exist_ok=True)
+    drawn = [
+        (name, caption, inline_svg(save(figure, home / f"{name}.svg"), name))
+        for name, (caption, figure) in figures.items()
+    ]
+    differing = sum(not one.agrees for one in found)
+    html = (
+        templates()
+        .get_template("paper.html.j2")
+        .render(
+            title=TITLES[spec.study],
+            facts=[
+                counted(len(spec.seeds), "seed"),
+                counted(len(found), "published quantity").replace("quantitys", "quantities"),
+                f"{len(found) - differing} agree, {differing} differ",
+            ],
+            leaks=spec.study == "transport",
+            figures=drawn,
+            differing=[one for one in found if not one.agrees],
+            tables=[
+                (title, _table(list(group))) for title, group in groupby(found, lambda f: f.claim.section)
+            ],
+            config=dump_study(spec),
+        )
+    )
+    path = folder / "report.html"
+    write_text(path, html)
+    return path
+
+
+def _table(found: Sequence[Finding]) -> Table:
+    heads = (
+        ("published", ""),
+        ("ours", "Mean over seeds ± half-width of its 95 % interval."),
+        ("verdict", ""),
+    )
+    notes = list(dict.fromkeys(one.claim.note for one in found if one.claim.note))
+    caption = "".join(f"{note}. " for note in notes)
+    return Table(caption, "quantity", heads, tuple(_line(one) for one in found))
+
+
+def _line(found: Finding) -> Line:
+    ours, rule = found.ours, found.claim.rule
+    digits = 15 if rule.kind == "within" and 0 < rule.size < 1e-6 else 5
+    half = "" if ours.interval is None else f"± {_shown((ours.interval[1] - ours.interval[0]) / 2, 2)}"
+    cells = (
+        Cell(_shown(found.claim.published, digits), "", "number"),
+        Cell(_shown(ours.mean, digits), half, "number"),
+        Cell("agrees" if found.agrees else "differs", found.why, "" if found.agrees else "clear"),
+    )
+    return Line(found.claim.quantity, cells, found.claim.source)
+
+
+def _shown(value: float, digits: int) -> str:
+    """Format with as many significant digits, and a true minus sign."""
+    return f"{value:.{digits}g}".replace("-", MINUS)

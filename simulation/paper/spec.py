@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a study of the paper is configured by: ``study: gaussian | families | transport`` and its sizes."""
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+import yaml
+from pydantic import BaseModel, Field, ValidationError, model_validator
+
+from protocols.config.base import Spec
+from protocols.config.complaints import complaint
+from protocols.config.load import ConfigError
+from simulation.paper.families import FAMILIES, Family
+from simulation.paper.worlds import PUBLISHED_SEEDS
+
+Seeds = Annotated[tuple[Annotated[int, Field(ge=0, lt=2**32)], ...], Field(min_length=1)]
+Sizes = Annotated[tuple[Annotated[int, Field(ge=2)], ...], Field(min_length=1)]
+Workers = Annotated[int, Field(ge=1, le=64)]
+Share = Annotated[float, Field(gt=0, le=1)]
+
+
+class GaussianSpec(Spec):
+    """Gaussian theory: four settings, the published worlds, and the isotropic one with a closed form."""
+
+    study: Literal["gaussian"]
+    seeds: Seeds = PUBLISHED_SEEDS
+    samples: Sizes = (100, 200, 500)
+    isotropic_samples: Annotated[int, Field(ge=2)] = 200
+    alpha: Share = 0.05
+    dimensions: Annotated[int, Field(ge=2)] = 10
+    generations: Annotated[int, Field(ge=1)] = 300
+    workers: Workers = 2
+
+
+class FamiliesSpec(Spec):
+    """Non-Gaussian families; the models of every ``judge-every``-th generation are judged."""
+
+    study: Literal["families"]
+    seeds: Seeds = (42, 123, 456, 789, 2024)
+    families: Annotated[tuple[Family, ...], Field(min_length=1)] = FAMILIES
+    samples: Sizes = (100, 300, 500)
+    alpha: Share = 0.05
+    dimensions: Annotated[int, Field(ge=2)] = 10
+    generations: Annotated[int, Field(ge=1)] = 200
+    judge_every: Annotated[int, Field(ge=1)] = 10
+    workers: Workers = 2
+
+    @model_validator(mode="after")
+    def _last_is_judged(self) -> Self:
+        if self.generations % self.judge_every:
+            raise ValueError(
+                f"judge-every must divide generations = {self.generations}, got {self.judge_every}"
+            )
+        return self
+
+
+class TransportSpec(Spec):
+    """Transport protocols on 2-D Gaussians: FedWaD's distance, Scheme II's barycenter and its toy."""
+
+    study: Literal["transport"]
+    seeds: Seeds = (0, 1, 2)
+    samples: Annotated[int, Field(ge=2, le=2000)] = 100
+    rounds: Annotated[int, Field(ge=1)] = 20
+    barycenter_samples: Annotated[tuple[Annotated[int, Field(ge=2, le=2000)], ...], Field(min_length=1)] = (
+        50,
+        100,
+        200,
+        400,
+        800,
+    )
+    workers: Workers = 2
+
+
+StudySpec = GaussianSpec | FamiliesSpec | TransportSpec
+_SPECS: dict[str, type[StudySpec]] = {
+    "gaussian": GaussianSpec,
+    "families": FamiliesSpec,
+    "transport": TransportSpec,
+}
+
+
+def load_study(path: Path) -> StudySpec:
+    """Read and validate the configuration of a study.
+
+    Args:
+        path: A YAML file whose key ``study`` names the study.
+
+    Returns:
+        The frozen specification.
+
+    Raises:
+        ConfigError: If the file cannot be read, is no YAML mapping, or a key, type or range is wrong.
+    """
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(f"{path}: cannot be read: {' '.join(str(error).split())}") from None
+    study = raw.get("study") if isinstance(raw, dict) else None
+    if not isinstance(study, str) or study not in _SPECS:
+        raise ConfigError(f"{path}: study must be one of {', '.join(_SPECS)}, got {study!r}")
+    spec: type[BaseModel] = _SPECS[study]
+    try:
+        return _SPECS[study].model_validate(raw)
+    except ValidationError as error:
+        raise ConfigError("\n".join(f"{path}: {line}" for line in complaint(error, spec))) from None
+
+
+def dump_study(spec: StudySpec) -> str:
+    """Return the resolved study as YAML; ``load_study`` reads it back unchanged."""
+    return yaml.safe_dump(spec.model_dump(mode="json", by_alias=True), sort_keys=False)

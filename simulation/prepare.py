@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Everything that must be right before a run folder is made: data, silos, base generator, feature map."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from threadpoolctl import threadpool_limits
+
+from clients import generators
+from clients.data.silo import World, check_silo_size, simulated_world
+from clients.features import fit_features
+from protocols.config.experiment import Experiment
+from protocols.config.load import ConfigError
+from protocols.config.references import RELEASING_KINDS
+from protocols.kit import PublicKit
+from protocols.streams import stream
+
+PUBLIC_SAMPLES = 4000
+"""Samples of the base generator on which the feature map is fitted."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """An experiment that can run.
+
+    Attributes:
+        experiment: As loaded.
+        kits: Feature map and base generator for each seed.
+        warnings: What the user should know although it does not stop the run.
+    """
+
+    experiment: Experiment
+    kits: dict[int, PublicKit]
+    warnings: tuple[str, ...]
+
+    def save_kits(self, folder: Path) -> None:
+        """Write ``seed-N.npz`` for each seed."""
+        for seed, kit in self.kits.items():
+            kit.save(folder / f"seed-{seed}.npz")
+
+
+def prepare(experiment: Experiment) -> Prepared:
+    """Load the data, cut the silos and fit the public kit of every seed, with one thread.
+
+    With two, matrix products round otherwise and the same experiment would give another kit on another
+    number of cores.
+
+    Raises:
+        ValueError: If the data cannot be read, or data, silos, features and generator do not fit together.
+    """
+    _check_sizes(experiment)
+    kits = {}
+    smallest = None
+    for seed in experiment.seeds:
+        world = simulated_world(experiment.data, experiment.silos, experiment.public, seed=seed)
+        check_silo_size(world, experiment.privacy.min_cluster_size)
+        _check_local_start(experiment, world)
+        _check_spread(world)
+        rows = min(len(silo.train) for silo in world.silos)
+        _check_private_rows(experiment, rows)
+        smallest = rows if smallest is None else min(smallest, rows)
+        with threadpool_limits(1):
+            kits[seed] = fit_kit(experiment, world, seed)
+    return Prepared(experiment, kits, _warnings(experiment, smallest or 0))
+
+
+def fit_kit(experiment: Experiment, world: World, seed: int) -> PublicKit:
+    """Fit the public base generator and, on its samples, the feature map.
+
+    Raises:
+        ValueError: If the public share is too small for the generator, or dimensions exceed the columns.
+    """
+    columns = world.train.values.shape[1]
+    wanted = experiment.features.dimensions
+    if wanted is not None and wanted > columns:
+        raise ConfigError(f"features.dimensions must be at most the data's {columns} columns, got {wanted}")
+    base = generators.fit(experiment.generator, world.public.values, rng=stream(seed, "base", "fit"))
+    samples = base.sample(PUBLIC_SAMPLES, rng=stream(seed, "base", "features"))
+    features = fit_features(experiment.features, samples, rng=stream(seed, "features"))
+    return PublicKit(features, base.arrays(), features(samples))
+
+
+def _check_sizes(experiment: Experiment) -> None:
+    generator = experiment.generator
+    if generator.kind == "gaussian-mixture" and generator.components > experiment.recursion.samples:
+        raise ConfigError(
+            f"generator.components must be at most recursion.samples = {experiment.recursion.samples}, "
+            f"got {generator.components}"
+        )
+
+
+def _check_private_rows(experiment: Experiment, smallest: int) -> None:
+    releasing = [arm for arm in experiment.arms if arm.reference and arm.reference.kind in RELEASING_KINDS]
+    private = [arm.name for arm in releasing if experiment.privacy_of(arm).epsilon is not None]
+    if private and smallest < experiment.privacy.min_rows:
+        raise ConfigError(
+            f"the smallest silo holds {smallest} rows, a private release (arm {private[0]}) needs "
+            f"privacy.min-rows = {experiment.privacy.min_rows}"
+        )
+
+
+def _check_local_start(experiment: Experiment, world: World) -> None:
+    generator = experiment.generator
+    smallest = min(world.silos, key=lambda silo: len(silo.train))
+    if (
+        generator.start == "local"
+        and generator.kind == "gaussian-mixture"
+        and generator.components > len(smallest.train)
+    ):
+        raise ConfigError(
+            f"generator.components must be at most the {len(smallest.train)} training rows of "
+            f"{smallest.name}, which start: local fits it on, got {generator.components}"
+        )
+
+
+def _check_spread(world: World) -> None:
+    values = world.evaluation.values
+    if (values == values[0]).all():
+        raise ConfigError(
+            f"data: the {len(values)} evaluation rows are all equal, nothing can be measured by them"
+        )
+
+
+def _warnings(experiment: Experiment, smallest: int) -> tuple[str, ...]:
+    said = []
+    if experiment.privacy.epsilon is None:
+        said.append("no differential privacy (privacy.epsilon is null): for simulation only")
+    if smallest < experiment.privacy.min_rows:
+        said.append(
+            f"the smallest silo holds {smallest} rows, a deployment refuses below privacy.min-rows = "
+            f"{experiment.privacy.min_rows}"
+        )
+    return tuple(said)

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Several runs side by side on one page: what differs between them, their tables and their curves."""
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+from simulation.figures.curves import draw_curves
+from simulation.figures.style import save
+from simulation.report.page import base_note, facts, flat, inline_svg, templates
+from simulation.report.tables import Cell, Line, Table, results
+from simulation.report.wording import EN_DASH
+from simulation.run_folder import RunFolder, write_text
+from simulation.summary import measured, summarise
+
+
+def write_comparison(folders: Sequence[RunFolder], out: Path) -> Path:
+    """Write one page about several runs; the run folders are only read.
+
+    Args:
+        folders: Finished runs, at least two, in the order wanted.
+        out: The HTML file to write; its folder must exist.
+
+    Returns:
+        ``out``.
+
+    Raises:
+        ValueError: If there are fewer than two folders, or one is incomplete or broken.
+    """
+    if len(folders) < 2:
+        raise ValueError(f"folders must hold at least two runs to compare, got {len(folders)}")
+    runs = [_run(folder, f"run{number}") for number, folder in enumerate(folders, start=1)]
+    changed = _changed([run["title"] for run in runs], [folder.config() for folder in folders])
+    html = templates().get_template("comparison.html.j2").render(runs=runs, changed=changed)
+    write_text(out, html)
+    return out
+
+
+def _run(folder: RunFolder, prefix: str) -> dict[str, Any]:
+    config = folder.config()
+    summary = summarise(folder.metrics(), config, wire=folder.wire(), events=folder.events())
+    return {
+        "title": folder.path.resolve().name,
+        "name": summary["name"],
+        "facts": facts(summary, config),
+        "base": base_note(config),
+        "results": results(summary),
+        "curves": _curves(folder, config, prefix),
+        "private": summary["revealed"]["epsilon"] is not None,
+    }
+
+
+def _curves(folder: RunFolder, config: Mapping[str, Any], prefix: str) -> Markup | None:
+    figure = draw_curves(measured(folder.metrics(), config))
+    if figure is None:
+        return None
+    with tempfile.TemporaryDirectory() as scratch:
+        return inline_svg(save(figure, Path(scratch) / "curves.svg"), prefix)
+
+
+def _changed(titles: Sequence[str], configs: Sequence[Mapping[str, Any]]) -> Table | None:
+    """Return the configuration keys whose values are not the same in all runs."""
+    flats = [flat({**config, "arms": _by_name(config)}) for config in configs]
+    keys = list(dict.fromkeys(key for one in flats for key in one))
+    differ = [key for key in keys if len({one.get(key) for one in flats}) > 1]
+    lines = [Line(key, tuple(Cell(one.get(key, EN_DASH)) for one in flats)) for key in differ]
+    heads = tuple((title, "") for title in titles)
+    return Table("Configuration keys that differ.", "key", heads, tuple(lines)) if lines else None
+
+
+def _by_name(config: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        str(arm["name"]): {k: v for k, v in arm.items() if k != "name"} for arm in config.get("arms") or []
+    }

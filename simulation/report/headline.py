@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The first screen: four questions, answered in plain words with numbers of the summary."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from simulation.arms import Arm, first_of
+from simulation.report.wording import counted, listed, metric, number, percent, size
+
+Summary = Mapping[str, Any]
+COMPARED_BY = ("coverage", "recall", "frechet", "w2_sq", "energy_distance")
+"""Collaboration is judged by the first of these that both arms have."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One card of the first screen.
+
+    Attributes:
+        question: The question.
+        short: The answer in a few words.
+        sentences: What it rests on.
+        warning: Something that must not be overlooked.
+    """
+
+    question: str
+    short: str
+    sentences: tuple[str, ...]
+    warning: str | None = None
+
+
+def answers(summary: Summary) -> tuple[Answer, ...]:
+    """Answer who collapsed, how fast, what collaborating saved, and what was revealed.
+
+    Args:
+        summary: What ``simulation.summary.summarise`` returns.
+
+    Returns:
+        Four answers; each says so where the run cannot answer it.
+    """
+    return who(summary), how_fast(summary), what_was_saved(summary), what_was_revealed(summary)
+
+
+def _mean(summary: Summary, arm: str, name: str, when: str = "last") -> float | None:
+    found = summary["arms"][arm][when].get(name)
+    return None if found is None else float(found["mean"])
+
+
+def _half_lives(summary: Summary) -> dict[str, int]:
+    lives = {arm: found["collapse"]["half_life"] for arm, found in summary["arms"].items()}
+    return dict(sorted(((arm, g) for arm, g in lives.items() if g is not None), key=lambda pair: pair[1]))
+
+
+def _judged(summary: Summary) -> list[str]:
+    arms = summary["arms"]
+    return [arm for arm in arms if all("coverage" in arms[arm][when] for when in ("first", "last"))]
+
+
+def who(summary: Summary) -> Answer:
+    """Say which arms fell below half of the coverage they began with."""
+    question, judged, fallen = "Who collapsed?", _judged(summary), _half_lives(summary)
+    within = f"within {counted(summary['generations'], 'generation')}"
+    if not judged:
+        return Answer(question, "not measured", ("Coverage was not measured from generation 0 on.",))
+    moved = {
+        arm: f"{arm} {number(start)} → {number(end)}"
+        for arm in judged
+        if (start := _mean(summary, arm, "coverage", "first")) is not None
+        and (end := _mean(summary, arm, "coverage")) is not None
+    }
+    kept = [moved[arm] for arm in judged if arm not in fallen]
+    rest = f"Not so: {listed(kept)}." if kept else "No arm was spared."
+    if not fallen:
+        return Answer(question, "no arm", (f"No arm lost half of its coverage of the truth {within}.", rest))
+    lost = f"Fell below half of the coverage they began with, {within}: {listed([moved[a] for a in fallen])}."
+    return Answer(question, f"{len(fallen)} of {counted(len(judged), 'arm')}", (lost, rest))
+
+
+def how_fast(summary: Summary) -> Answer:
+    """Say at which generation each collapsed arm had lost half of its coverage."""
+    question, fallen = "How fast?", _half_lives(summary)
+    if not _judged(summary):
+        return Answer(question, "not measured", ("Without coverage there is no half-life.",))
+    if not fallen:
+        reached = counted(summary["generations"], "generation")
+        return Answer(question, "not yet", (f"After {reached} every arm holds half of its start or more.",))
+    when = [f"{arm} at generation {g}" for arm, g in fallen.items()]
+    spared = len(_judged(summary)) - len(fallen)
+    rest = f"The other {counted(spared, 'arm')} never got there." if spared else "Every arm got there."
+    first = min(fallen.values())
+    return Answer(question, f"in {counted(first, 'generation')}", (f"Half is lost by {listed(when)}.", rest))
+
+
+def what_was_saved(summary: Summary) -> Answer:
+    """Compare the collaborative arm with the siloed one, else with the arm without selection."""
+    question = "What did collaborating save?"
+    arms = [Arm(name, a["role"], a["rule"], a["reference"]) for name, a in summary["arms"].items()]
+    hero = first_of("collaborative", arms)
+    rival = first_of("siloed", arms) or first_of("no-selection", arms)
+    if hero is None:
+        return Answer(
+            question, "not tried", ("No arm of this run uses the silos' summaries.", *_spread(summary))
+        )
+    if rival is None:
+        lonely = f"There is no siloed arm, nor one without selection, to compare {hero.name} with."
+        return Answer(question, "no baseline", (lonely, *_spread(summary)))
+    paired = summary["arms"][hero.name]["paired"].get(rival.name, {})
+    by = next((name for name in COMPARED_BY if name in paired), None)
+    if by is None:
+        return Answer(
+            question, "not measured", (f"{hero.name} and {rival.name} share no measured distance.",)
+        )
+    sentences = (
+        _difference(summary, hero.name, rival.name, by),
+        *_beside(summary, hero.name, rival.name, by),
+    )
+    short = f"{number(paired[by]['mean'], signed=True)} {metric(by).title}"
+    return Answer(question, short, sentences)
+
+
+def _difference(summary: Summary, hero: str, rival: str, by: str) -> str:
+    found = summary["arms"][hero]["paired"][rival][by]
+    ends = [number(_mean(summary, arm, by) or 0.0) for arm in (hero, rival)]
+    text = f"At the end, {metric(by).title} is {ends[0]} with {hero} and {ends[1]} with {rival}. "
+    if found["interval"] is None:
+        return text + "One seed only, so no interval: do not generalise."
+    low, high = found["interval"]
+    span = f"{number(low, signed=True)} to {number(high, signed=True)}"
+    verdict = "" if low > 0 or high < 0 else " It includes 0: no difference can be claimed."
+    return text + f"The 95 % interval of the difference, paired by seed, is {span}.{verdict}"
+
+
+def _beside(summary: Summary, hero: str, rival: str, by: str) -> list[str]:
+    """Return what a fair reader must see next to the difference."""
+    lines = []
+    modes = [_mean(summary, arm, "modes_covered") for arm in (hero, rival)]
+    if modes[0] is not None and modes[1] is not None:
+        lines.append(f"Modes alive: {number(modes[0], 1)} against {number(modes[1], 1)}.")
+    thinned = [_mean(summary, hero, "thinned_share", when) for when in ("first", "last")]
+    if thinned[0] is not None and thinned[1] is not None:
+        least = min(
+            s["thinned_share"] for s in summary["arms"][hero]["silos"].values() if "thinned_share" in s
+        )
+        lines.append(
+            f"Classes thinned in the public base: {percent(thinned[0])} of {hero}'s samples at the start, "
+            f"{percent(thinned[1])} at the end ({percent(least)} on the silo with least)."
+        )
+    for name, arm in summary["arms"].items():
+        if arm["role"] == "anchored" and (end := _mean(summary, name, by)) is not None:
+            lines.append(f"Without any silo's help, {name} reaches {metric(by).title} {number(end)}.")
+    return lines
+
+
+def _spread(summary: Summary) -> list[str]:
+    ends = {arm: mean for arm in summary["arms"] if (mean := _mean(summary, arm, "coverage")) is not None}
+    if len(ends) < 2:
+        return []
+    best, worst = (pick(ends, key=lambda arm: ends[arm]) for pick in (max, min))
+    return [
+        f"Coverage at the end runs from {number(ends[worst])} ({worst}) to {number(ends[best])} ({best})."
+    ]
+
+
+def what_was_revealed(summary: Summary) -> Answer:
+    """Say how much left a silo, in which fields, and at what privacy cost."""
+    question, found = "What was revealed?", summary["revealed"]
+    if not found["messages"]:
+        return Answer(question, "nothing", ("No message left any silo.",))
+    share = 1 / (found["seeds"] * len(found["silos"]))
+    most = max(silo["bytes"] for silo in found["silos"].values()) / found["seeds"]
+    sentences = [
+        f"Each silo sent {number(found['messages'] * share, 0)} messages a seed, at most {size(most)} in all."
+    ]
+    released = found["summaries"]
+    if released["messages"]:
+        fields = listed(list(released["fields"]))
+        sentences.append(f"{size(released['bytes'] * share)} of it summarise the silo's rows ({fields}).")
+    else:
+        sentences.append("No summary of rows was released.")
+    warning = None
+    if found["epsilon"] is None:
+        warning = "No differential privacy: simulation only."
+    else:
+        sentences.append(f"Privacy cost of one silo: epsilon {found['epsilon']:g} at most.")
+    return Answer(question, f"{size(found['bytes'] * share)} a silo", tuple(sentences), warning)

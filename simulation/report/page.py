@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``report.html``: one self-contained page about one run, that works offline and without scripts."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from simulation.arms import ROLES
+from simulation.figures.draw import draw_figures
+from simulation.figures.style import GRID, INK, MUTED, PAPER
+from simulation.report import tables
+from simulation.report.headline import answers
+from simulation.report.wording import MAIN, METRICS, counted, listed, percent
+from simulation.run_folder import RunFolder, write_text
+from simulation.summary import write_summary
+
+READING = {
+    "curves": (
+        "Metrics, generation by generation",
+        "Lines are means over seeds, bands 95 % intervals. A flat line loses nothing from one generation "
+        "to the next.",
+    ),
+    "map": (
+        "What one silo keeps",
+        "Grey is the truth, faint the candidates, strong the selected; names sit on the modes of the truth. "
+        "A mode with grey only is dead. One silo of the first seed.",
+    ),
+    "shares": (
+        "Who lives, who dies",
+        "Each band is one mode's share of the samples, mean over seeds. A band that thins out is a mode "
+        "being forgotten. All silos together can look whole although each has collapsed onto its own modes: "
+        "the lower row is one silo alone.",
+    ),
+    "wire": (
+        "What left each silo",
+        "Bytes that each silo sent, by kind of message, with the names of the fields inside. "
+        "The wire log holds nothing else.",
+    ),
+}
+_VARIABLES = {INK: "ink", MUTED: "muted", GRID: "line", PAPER: "paper"}
+
+
+def write_report(folder: RunFolder) -> Path:
+    """Rebuild summary, figures and report of a run.
+
+    Args:
+        folder: A finished run; ``summary.json``, ``figures/`` and ``report.html`` in it are replaced.
+
+    Returns:
+        Path of ``report.html``.
+
+    Raises:
+        ValueError: If the folder is incomplete or a row in it is broken.
+    """
+    summary, config = write_summary(folder), folder.config()
+    drawn = {path.stem: inline_svg(path, path.stem) for path in draw_figures(folder)}
+    rivals = dict.fromkeys(rival for arm in summary["arms"].values() for rival in arm["paired"])
+    others = [n for n in METRICS if n not in MAIN and any(n in a["last"] for a in summary["arms"].values())]
+    by_silo = (("Metrics", tables.per_silo(summary)), ("Mode shares", tables.mode_shares(summary)))
+    html = (
+        templates()
+        .get_template("report.html.j2")
+        .render(
+            summary=summary,
+            facts=facts(summary, config),
+            base=base_note(config),
+            answers=answers(summary),
+            roles={name: ROLES[arm["role"]] for name, arm in summary["arms"].items()},
+            results=tables.results(summary),
+            comparisons=[(rival, t) for rival in rivals if (t := tables.differences(summary, rival))],
+            retention=tables.retention(summary),
+            others=tables.results(summary, others) if others else None,
+            silos=[(title, t) for title, t in by_silo if t],
+            sent=[tables.messages(summary), tables.sent_by_silo(summary)],
+            figures=[(name, *READING[name], drawn[name]) for name in READING if name in drawn],
+            made=sorted(flat(folder.environment()).items()),
+            config=yaml.safe_dump(config, sort_keys=False, allow_unicode=True),
+        )
+    )
+    path = folder.path / "report.html"
+    write_text(path, html)
+    return path
+
+
+def templates() -> Environment:
+    """Return the templates; every value put into a page is escaped, and an unknown one is an error."""
+    return Environment(
+        loader=PackageLoader("simulation", "report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def inline_svg(path: Path, prefix: str) -> Markup:
+    """Return a figure of ours as an element of the page.
+
+    Args:
+        path: SVG written by ``simulation.figures.style.save``.
+        prefix: Put before every id, so that figures on one page do not share ids.
+
+    Returns:
+        The ``svg`` element; ink and paper follow the page's light or dark colours.
+    """
+    svg = path.read_text(encoding="utf-8")
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r"<!--.*?-->\s*", "", svg, flags=re.DOTALL)
+    svg = re.sub(r'<svg ([^>]*?)width="[^"]*" height="[^"]*"', r'<svg role="img" \1', svg, count=1)
+    svg = re.sub(r"(\bid=\"|url\(#|href=\"#)", rf"\g<1>{prefix}-", svg)
+    for colour, variable in _VARIABLES.items():
+        svg = svg.replace(colour, f"var(--{variable})")
+    return Markup(svg)
+
+
+def facts(summary: Mapping[str, Any], config: Mapping[str, Any]) -> list[str]:
+    """Return the size of the run in a few words each."""
+    recursion, data = config.get("recursion") or {}, config.get("data") or {}
+    found = [
+        counted(len(summary["arms"]), "arm"),
+        counted(len(summary["silos"]), "silo"),
+        counted(len(summary["seeds"]), "seed"),
+        counted(summary["generations"], "generation"),
+    ]
+    if "samples" in recursion and "candidates-per-sample" in recursion:
+        offered = round(recursion["samples"] * recursion["candidates-per-sample"])
+        found.append(f"{recursion['samples']:,} of {offered:,} candidates kept")
+    if "source" in data:
+        found.append(f"data: {data['source']}")
+    if "kind" in (config.get("generator") or {}):
+        found.append(f"generator: {config['generator']['kind']}")
+    return found
+
+
+def base_note(config: Mapping[str, Any]) -> str:
+    """Say what the generators started from, for a base that has seen the truth flatters every arm."""
+    start = (config.get("generator") or {}).get("start", "shared")
+    if start == "local":
+        return "Each silo's generator was first fitted on the silo's own rows."
+    if start != "shared":
+        return f"Generators started from: {start}."
+    public = config.get("public") or {}
+    fraction, weights = public.get("fraction", 1.0), public.get("class-weights") or {}
+    levels = sorted({weight for weight in weights.values() if weight < 1})
+    thin = [
+        f"{listed([str(label) for label, w in weights.items() if w == weight])} to {percent(weight)}"
+        for weight in levels
+    ]
+    text = (
+        "All arms start from one public base generator, fitted on "
+        f"{percent(fraction)} of the truth's training rows"
+    )
+    if thin:
+        return f"{text}, with classes thinned ({'; '.join(thin)} of their rows): it is biased on purpose."
+    if fraction == 1:
+        return f"{text}, unbiased: this run can show what is kept, not what a biased base gets back."
+    return f"{text}, in the truth's own proportions. It is a share of the truth, not somebody else's data."
+
+
+def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """Flatten nested mappings to dotted keys and text."""
+    found: dict[str, str] = {}
+    for key, value in tree.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping) and value:
+            found |= flat(value, f"{name}.")
+        else:
+            found[name] = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    return found

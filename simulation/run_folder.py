@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The run folder: what a run leaves behind, and all that summary, figures and report are made from."""
+
+import json
+import os
+import tempfile
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+
+Row = dict[str, Any]
+"""One JSON object of a ``.jsonl`` file."""
+
+REQUIRED = ("config.yaml", "environment.json", "metrics.jsonl", "wire.jsonl")
+
+
+class RunFolderError(ValueError):
+    """A folder is not a run folder, or a file in it cannot be read."""
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def read_rows(path: Path) -> list[Row]:
+    """Read a ``.jsonl`` file.
+
+    Only a torn last line is forgiven: one that a crash cut off before its newline was written.
+
+    Args:
+        path: File with one JSON object a line, UTF-8.
+
+    Returns:
+        The objects in file order.
+
+    Raises:
+        RunFolderError: If any other line is not a JSON object of finite numbers; names file and line.
+    """
+    *whole, tail = path.read_bytes().split(b"\n")
+    rows: list[Row] = []
+    for number, line in enumerate([*whole, tail], start=1):
+        torn = number == len(whole) + 1
+        try:
+            row = json.loads(line.decode("utf-8"), parse_constant=_no_constant)
+        except ValueError as error:
+            if torn:
+                break
+            raise RunFolderError(f"{path}: line {number} is not a JSON object: {error}") from error
+        if not isinstance(row, dict):
+            raise RunFolderError(f"{path}: line {number} must be a JSON object, got {type(row).__name__}")
+        rows.append(row)
+    return rows
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace a file in one step, so that a reader or a crash never sees half of it.
+
+    Args:
+        path: Destination; its folder must exist.
+        text: New contents, written as UTF-8 with newlines as they are.
+    """
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(text.encode("utf-8"))
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.chmod(0o644)  # mkstemp makes files that only the owner can read
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, obj: object) -> None:
+    """Write JSON atomically; equal objects give equal bytes.
+
+    Args:
+        path: Destination; its folder must exist.
+        obj: Anything JSON can hold. Key order is kept.
+
+    Raises:
+        ValueError: If a number is NaN or infinite; the old file then stays as it was.
+    """
+    try:
+        text = json.dumps(obj, indent=1, ensure_ascii=False, allow_nan=False)
+    except ValueError as error:
+        raise ValueError(f"{path.name} must hold finite numbers only: {error}") from error
+    write_text(path, text + "\n")
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """A run folder on disk; nothing is cached, each reader reads its file.
+
+    Attributes:
+        path: The folder.
+    """
+
+    path: Path
+
+    def _file(self, name: str) -> Path:
+        missing = [required for required in REQUIRED if not (self.path / required).is_file()]
+        if missing:
+            verb = "is" if len(missing) == 1 else "are"
+            raise RunFolderError(
+                f"{self.path} is not a finished run folder: {', '.join(missing)} {verb} missing; "
+                "give the folder that `tailweave run --out` wrote, or finish the run with --resume"
+            )
+        return self.path / name
+
+    def metrics(self) -> list[Row]:
+        """Return one row per seed, arm, silo and generation.
+
+        Raises:
+            RunFolderError: If the folder is incomplete or a line is broken.
+        """
+        return read_rows(self._file("metrics.jsonl"))
+
+    def wire(self) -> list[Row]:
+        """Return one row per message that left a silo.
+
+        Raises:
+            RunFolderError: If the folder is incomplete or a line is broken.
+        """
+        return read_rows(self._file("wire.jsonl"))
+
+    def events(self) -> list[Row]:
+        """Return refusals and drop-outs; empty if there were none.
+
+        Raises:
+            RunFolderError: If the folder is incomplete or a line is broken.
+        """
+        path = self._file("events.jsonl")
+        return read_rows(path) if path.is_file() else []
+
+    def config(self) -> Row:
+        """Return the resolved configuration, keys in kebab-case as in YAML.
+
+        Raises:
+            RunFolderError: If the folder is incomplete or the file is not a YAML mapping.
+        """
+        path = self._file("config.yaml")
+        try:
+            config = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise RunFolderError(f"{path} is not YAML: {error}") from error
+        return _mapping(path, config)
+
+    def environment(self) -> Row:
+        """Return versions, commit, seeds, hardware and command of the run.
+
+        Raises:
+            RunFolderError: If the folder is incomplete or the file is not a JSON object.
+        """
+        path = self._file("environment.json")
+        try:
+            environment = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise RunFolderError(f"{path} is not JSON: {error}") from error
+        return _mapping(path, environment)
+
+    def maps(self) -> dict[str, NDArray[Any]]:
+        """Return the 2-D positions of one silo's samples; empty if the run stored none.
+
+        Returns:
+            ``truth_xy`` (r, 2), ``truth_label`` (r,), and ``<arm>/<generation>/candidates`` (N, 2) and
+            ``<arm>/<generation>/selected`` (n, 2).
+
+        Raises:
+            RunFolderError: If the folder is incomplete or the file is not an NPZ of plain arrays.
+        """
+        path = self._file("maps.npz")
+        if not path.is_file():
+            return {}
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                return {name: arrays[name] for name in arrays.files}
+        except (ValueError, EOFError, zipfile.BadZipFile) as error:
+            raise RunFolderError(f"{path} is not an NPZ of plain arrays: {error}") from error
+
+
+def _mapping(path: Path, value: object) -> Row:
+    if not isinstance(value, dict):
+        raise RunFolderError(f"{path} must be a mapping, got {type(value).__name__}")
+    return value

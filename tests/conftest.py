@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A run of a few seconds that touches everything: 4 arms, 2 seeds, 3 silos, 3 generations."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+from rich.console import Console
+
+TINY = {
+    "name": "tiny",
+    "seeds": 2,
+    "data": {"source": "digits", "evaluation-fraction": 0.1},
+    "features": {"kind": "pca", "dimensions": 6},
+    "silos": {"count": 3, "partition": {"kind": "by-class", "classes-per-silo": 2}, "rows-per-silo": 80},
+    "generator": {"kind": "gaussian-mixture", "components": 4},
+    "recursion": {"generations": 3, "samples": 60, "candidates-per-sample": 3},
+    "arms": [
+        {"name": "no-selection", "rule": "random"},
+        {"name": "siloed", "rule": "herding", "reference": "local"},
+        {
+            "name": "sliced",
+            "rule": "herding",
+            "reference": {"kind": "sliced", "directions": 16, "coefficients": 6},
+        },
+        {
+            "name": "quantized",
+            "rule": "partial-transport",
+            "reference": {"kind": "quantized", "clusters": 4, "samples": 60},
+        },
+    ],
+    "federation": {"generations-per-message": 2},
+    "evaluation": {"samples": 60},
+}
+SINGLE_THREADED = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+
+
+def _write(path: Path, changes: dict) -> Path:
+    path.write_text(yaml.safe_dump(TINY | changes, sort_keys=False), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Callable[..., Path]:
+    """Return a writer of the tiny configuration; keywords replace top-level keys."""
+    return lambda name="tiny.yaml", **changes: _write(tmp_path / name, changes)
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory) -> Path:
+    """The run folder of the tiny configuration, made once in this process; do not change it."""
+    from simulation.run import RunOptions, run
+
+    folder = tmp_path_factory.mktemp("finished")
+    options = RunOptions(folder / "run", command=("tailweave", "run", "tiny.yaml"))
+    run(_write(folder / "tiny.yaml", {}), [], options, Console(stderr=True, quiet=True))
+    return folder / "run"
+
+
+@pytest.fixture
+def command_line() -> Callable[..., subprocess.Popen]:
+    """Return a starter of ``tailweave`` in its own process, with pipes for what it prints."""
+
+    def start(*arguments: str | Path, **environment: str) -> subprocess.Popen:
+        return subprocess.Popen(
+            [sys.executable, "-m", "simulation.cli", *map(str, arguments)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ | SINGLE_THREADED | {"PYTHONPATH": str(Path(__file__).parents[1])} | environment,
+        )
+
+    return start

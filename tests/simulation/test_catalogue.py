@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The list of what there is: complete, because it is read from the configuration's own types."""
+
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from protocols.config.experiment import Rule
+from simulation.catalogue import catalogue
+from simulation.engines import ENGINES
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def sections() -> dict[str, dict[str, str]]:
+    return {title: dict(entries) for title, entries in catalogue(REPOSITORY / "configs")}
+
+
+def test_everything_of_the_configuration_is_listed(sections):
+    assert list(sections["rules"]) == list(get_args(Rule))
+    assert set(sections["references"]) == {"local", "oracle", "public", "quantized", "sliced"}
+    assert set(sections["generators"]) == {"gaussian", "gaussian-mixture"}
+    assert set(sections["partitions"]) == {"iid", "by-class", "dirichlet", "ex-dirichlet", "by-quantile"}
+    assert {"digits", "breast-cancer", "wine", "gaussian-modes", "csv", "npz"} <= set(
+        sections["data sources"]
+    )
+    assert set(sections["features"]) == {"identity", "standard", "pca", "random-projection"}
+    assert set(sections["engines"]) == set(ENGINES)
+    assert {"frechet", "coverage", "recall"} <= set(sections["metrics"])
+
+
+def test_every_entry_has_one_line(sections):
+    for title, entries in sections.items():
+        for name, line in entries.items():
+            assert line.strip(), f"{title}: {name}"
+            assert "\n" not in line
+
+
+def test_configs_are_listed_with_their_first_comment(sections):
+    listed = {Path(path).name: line for path, line in sections["configs"].items()}
+    assert set(listed) == {path.name for path in (REPOSITORY / "configs").rglob("*.yaml")}
+    first = (REPOSITORY / "configs" / "quickstart.yaml").read_text(encoding="utf-8").splitlines()[0]
+    assert listed["quickstart.yaml"] == first.removeprefix("# ")
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("# Some words\nname: x\n", "Some words"),
+        ("name: x\n", "x"),
+        ("", "not an experiment"),
+        ("- 1\n", "not an experiment"),
+        ("a: [", "not an experiment"),
+    ],
+)
+def test_any_file_in_the_folder_can_be_listed(tmp_path, text, line):
+    (tmp_path / "one.yaml").write_text(text)
+    assert dict(catalogue(tmp_path))["configs"] == [(str(tmp_path / "one.yaml"), line)]
+
+
+def test_a_missing_folder_lists_no_configs(tmp_path):
+    assert dict(catalogue(tmp_path / "none"))["configs"] == []

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is made before a run folder exists, and what is refused there."""
+
+import numpy as np
+import pytest
+
+from clients.data.silo import simulated_world
+from protocols.config.load import load_experiment
+from protocols.kit import PublicKit
+from simulation.prepare import fit_kit, prepare
+
+
+def test_every_seed_gets_its_own_kit(tiny):
+    prepared = prepare(load_experiment(tiny()))
+    assert list(prepared.kits) == [0, 1]
+    assert prepared.kits[0].features.columns == 64
+    assert prepared.kits[0].features.dimension == 6
+    assert prepared.kits[0].base["means"].shape == (4, 64)
+    assert prepared.kits[0].features != prepared.kits[1].features
+
+
+def test_a_kit_is_a_function_of_public_rows_and_seed(tiny):
+    experiment = load_experiment(tiny())
+    world = simulated_world(experiment.data, experiment.silos, experiment.public, seed=0)
+    one, two = (fit_kit(experiment, world, 0) for _ in range(2))
+    assert one.features == two.features
+    assert all(np.array_equal(one.base[name], two.base[name]) for name in one.base)
+
+
+def test_the_feature_map_does_not_see_the_rows_of_the_silos(tiny):
+    # Other silos over the same public rows: the kit stays as it is.
+    kits = []
+    for silos in ({"count": 3, "partition": {"kind": "iid"}}, {"count": 5, "partition": {"kind": "iid"}}):
+        experiment = load_experiment(tiny(silos=silos, seeds=1))
+        kits.append(prepare(experiment).kits[0].features)
+    assert kits[0] == kits[1]
+
+
+def test_saved_kits_are_read_back(tiny, tmp_path):
+    prepared = prepare(load_experiment(tiny()))
+    prepared.save_kits(tmp_path / "kits")
+    loaded = PublicKit.load(tmp_path / "kits" / "seed-1.npz")
+    assert loaded.features == prepared.kits[1].features
+    assert np.array_equal(loaded.base["weights"], prepared.kits[1].base["weights"])
+
+
+def test_warnings_tell_what_a_deployment_would_not_allow(tiny):
+    said = prepare(load_experiment(tiny(seeds=1))).warnings
+    assert any("no differential privacy" in line for line in said)
+    assert any("the smallest silo holds 72 rows" in line and "200" in line for line in said)
+
+
+def test_a_silo_that_is_large_enough_is_not_warned_of(tiny):
+    said = prepare(load_experiment(tiny(seeds=1, privacy={"min-rows": 72}))).warnings
+    assert not any("smallest silo" in line for line in said)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"features": {"kind": "pca", "dimensions": 65}}, "features.dimensions .* 64 columns, got 65"),
+        (
+            {"generator": {"kind": "gaussian-mixture", "components": 61}},
+            "generator.components must be at most recursion.samples = 60, got 61",
+        ),
+        ({"privacy": {"min-cluster-size": 73}}, "at least 73 training rows, but silo-0 has 72"),
+        (
+            {
+                "generator": {"kind": "gaussian-mixture", "components": 50, "start": "local"},
+                "silos": {"count": 3, "partition": {"kind": "iid"}, "rows-per-silo": 40},
+            },
+            "generator.components must be at most the 36 training rows of silo-0.*start: local.*got 50",
+        ),
+        ({"public": {"fraction": 0.001}}, "must leave at least 2|at most the . training rows"),
+        ({"public": {"class-weights": {"eleven": 0.1}}}, "no class 'eleven'"),
+    ],
+)
+def test_what_does_not_fit_together_is_refused(tiny, changes, message):
+    with pytest.raises(ValueError, match=message):
+        prepare(load_experiment(tiny(**changes)))

@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command line: run, report and list, in this process."""
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+import simulation.cli
+from protocols.config.load import load_experiment
+from simulation.environment import environment
+from simulation.run import RunOptions
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def tailweave(monkeypatch, capsys):
+    def call(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["tailweave", *map(str, arguments)])
+        with pytest.raises(SystemExit) as left:
+            simulation.cli.main()
+        return int(left.value.code or 0), *capsys.readouterr()
+
+    return call
+
+
+def one_generation(tiny) -> Path:
+    return tiny(
+        seeds=1, arms=[{"name": "alone", "rule": "random"}], recursion={"generations": 1, "samples": 60}
+    )
+
+
+def test_list_shows_every_section(tailweave, monkeypatch):
+    monkeypatch.chdir(REPOSITORY)
+    code, out, error = tailweave("list")
+    assert (code, error) == (0, "")
+    titles = ("configs", "data sources", "generators", "references", "rules", "metrics", "engines")
+    assert set(titles) <= {line.strip() for line in out.splitlines()}
+    assert "configs/quickstart.yaml" in out
+    assert "partial-transport" in out
+
+
+def test_list_cuts_no_name_off(tailweave, tmp_path):
+    name = "a-config-with-quite-a-long-name-that-does-not-fit-on-a-line.yaml"
+    (tmp_path / name).write_text("# What it is for\nname: x\n")
+    code, out, _ = tailweave("list", "--configs", tmp_path)
+    assert code == 0
+    assert "…" not in out
+    assert "..." not in out
+
+
+def test_without_a_command_there_is_help(tailweave):
+    code, out, error = tailweave()
+    assert code in (0, 2)
+    assert "run" in out + error
+    assert "report" in out + error
+
+
+def test_an_unknown_command_is_a_usage_error(tailweave):
+    code, _, error = tailweave("audition")
+    assert code == 2
+    assert "audition" in error
+
+
+def test_run_writes_a_report_and_says_where(tailweave, tiny, tmp_path):
+    code, out, error = tailweave("run", one_generation(tiny), "--out", tmp_path / "deep" / "out")
+    assert code == 0, error
+    assert f"report: {tmp_path / 'deep' / 'out' / 'report.html'}" in out
+    assert "tiny: generation 1" in out
+    assert all(line.startswith(("note:", "privacy.")) for line in error.splitlines() if line.strip())
+
+
+def test_overrides_are_kept_and_the_folder_is_named_after_the_config(tailweave, tiny, tmp_path, monkeypatch):
+    config = one_generation(tiny)
+    monkeypatch.chdir(tmp_path)
+    code, _, error = tailweave("run", config, "--set", "recursion.samples=30", "--set", "seeds=[5]")
+    assert code == 0, error
+    out = tmp_path / "runs" / "tiny"
+    assert "samples: 30" in (out / "config.yaml").read_text()
+    rows = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+    assert {row["seed"] for row in rows} == {5}
+
+
+@pytest.mark.slow
+def test_a_run_folder_is_replaced_only_by_force(tailweave, tiny, tmp_path):
+    config = one_generation(tiny)
+    assert tailweave("run", config, "--out", tmp_path / "out")[0] == 0
+    (tmp_path / "out" / "note.txt").write_text("old")
+    code, _, error = tailweave("run", config, "--out", tmp_path / "out")
+    assert code == 2
+    assert "exists; give another folder, --resume to go on, or --force to replace it" in error
+    assert (tmp_path / "out" / "note.txt").exists()
+    assert tailweave("run", config, "--out", tmp_path / "out", "--force")[0] == 0
+    assert not (tmp_path / "out" / "note.txt").exists()
+
+
+def test_a_bad_config_leaves_the_folder_that_force_would_replace(tailweave, tiny, tmp_path, finished):
+    shutil.copytree(finished, tmp_path / "out")
+    bad = tiny("bad.yaml", features={"kind": "pca", "dimensions": 65})
+    assert tailweave("run", bad, "--out", tmp_path / "out", "--force")[0] == 2
+    assert (tmp_path / "out" / "metrics.jsonl").read_bytes() == (finished / "metrics.jsonl").read_bytes()
+
+
+def test_report_makes_the_page_again(tailweave, finished, tmp_path):
+    shutil.copytree(finished, tmp_path / "out")
+    (tmp_path / "out" / "report.html").unlink()
+    (tmp_path / "out" / "summary.json").unlink()
+    code, out, error = tailweave("report", tmp_path / "out")
+    assert (code, error) == (0, "")
+    assert f"report: {tmp_path / 'out' / 'report.html'}" in out
+    assert (tmp_path / "out" / "summary.json").read_bytes() == (finished / "summary.json").read_bytes()
+
+
+@pytest.mark.slow
+def test_two_reports_are_compared_on_one_page(tailweave, finished, tmp_path):
+    folders = [tmp_path / name for name in ("one", "two")]
+    for folder in folders:
+        shutil.copytree(finished, folder)
+    code, out, error = tailweave("report", *folders, "--out", tmp_path / "pages" / "both.html")
+    assert code == 0, error
+    assert f"comparison: {tmp_path / 'pages' / 'both.html'}" in out
+    assert (tmp_path / "pages" / "both.html").exists()
+
+
+def test_the_environment_says_how_to_make_the_run_again(finished):
+    record = json.loads((finished / "environment.json").read_text())
+    assert record["command"] == ["tailweave", "run", "tiny.yaml"]
+    assert record["seeds"] == [0, 1]
+    assert (record["engine"], record["workers"]) == ("in-process", 0)
+    assert record["versions"]["python"] == ".".join(map(str, sys.version_info[:3]))
+    assert record["versions"]["flwr"].startswith("1.")
+    assert set(record["hardware"]) == {"machine", "system", "cpus"}
+
+
+def test_the_environment_is_plain_json(tiny):
+    record = environment(load_experiment(tiny()), ("x",), engine="in-process", workers=2)
+    assert json.loads(json.dumps(record)) == record
+
+
+def test_options_stay_in_this_process_unless_asked():
+    assert RunOptions(Path("x")).workers == 0
