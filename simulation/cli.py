@@ -2,10 +2,14 @@
 """The command line: ``tailweave run | report | audit | list``."""
 
 import os
+import signal
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from types import FrameType
+from typing import Annotated, NoReturn
 
 os.environ.setdefault("FLWR_TELEMETRY_ENABLED", "0")
 
@@ -22,6 +26,26 @@ app = typer.Typer(
 )
 _out = Console(highlight=False)
 _err = Console(stderr=True, highlight=False)
+
+
+def _leave(_number: int, _frame: FrameType | None) -> NoReturn:
+    _err.show_cursor()
+    _err.print("interrupted; go on with --resume", style="yellow")
+    os._exit(130)
+
+
+@contextmanager
+def _leaving_on_interrupt() -> Iterator[None]:
+    """Leave at once on Ctrl-C: a run may be killed at any moment and loses nothing.
+
+    A ``KeyboardInterrupt`` would be lost where it lands in a callback, and gives exit code -2 where it
+    lands in an ``exec`` (as in the making of a dataclass).
+    """
+    before = signal.signal(signal.SIGINT, _leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @app.command()
@@ -47,11 +71,8 @@ def run(
         _out.print(f"ran in {seconds_since(begun)}; report: {page}", soft_wrap=True)
         return
     options = runner.RunOptions(folder, engine, workers, resume, force, tuple(sys.argv))
-    try:
+    with _leaving_on_interrupt():
         report = runner.run(config, override or [], options, _err)
-    except KeyboardInterrupt:  # typer would leave without a word
-        _err.print("interrupted; go on with --resume", style="yellow")
-        raise typer.Exit(130) from None
     print_outcome(folder, _out)
     _out.print(f"ran in {seconds_since(begun)}; report: {report}", soft_wrap=True)
 

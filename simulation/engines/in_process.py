@@ -5,6 +5,7 @@ import copy
 import multiprocessing
 import multiprocessing.connection
 import os
+import signal
 import threading
 import time
 import uuid
@@ -157,6 +158,7 @@ def _handle(app: ClientApp, message: Message, context: Context) -> Message:
 
 
 def _start_worker(contexts: dict[int, Context], run_id: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; a worker ends with its parent
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _identify(run_id)
     _worker.update(app=_load_client(), contexts=contexts)

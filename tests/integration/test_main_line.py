@@ -152,14 +152,15 @@ def test_a_run_killed_as_its_folder_appears_can_be_resumed(command_line, tiny, t
 
 
 @pytest.mark.slow
-def test_an_interrupted_run_says_how_to_go_on(command_line, tiny, tmp_path):
-    config = tiny(recursion={"generations": 3000, "samples": 60})
-    process = command_line("run", config, "--out", tmp_path / "out")
+@pytest.mark.parametrize("workers", [0, 1])
+def test_an_interrupted_run_says_how_to_go_on(command_line, tiny, tmp_path, workers):
+    config = tiny(recursion={"generations": 300, "samples": 60})
+    process = command_line("run", config, "--out", tmp_path / "out", "--workers", str(workers))
     while process.poll() is None and not (tmp_path / "out" / "metrics.jsonl").exists():
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
     _, error = process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.returncode == 130, error
     assert "interrupted; go on with --resume" in error
     assert "Traceback" not in error
 
