@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command line: ``tailweave run | report | audit | list``."""
 
+import multiprocessing
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,21 +28,27 @@ app = typer.Typer(
 )
 _out = Console(highlight=False)
 _err = Console(stderr=True, highlight=False)
+_INTERRUPTED = 130
+_LEAVE_SECONDS = 5.0
 
 
 def _leave(_number: int, _frame: FrameType | None) -> NoReturn:
-    _err.show_cursor()
+    """Leave on Ctrl-C, at once: a run may be killed at any moment and loses nothing.
+
+    A ``KeyboardInterrupt`` gives exit code -2 where it lands in an ``exec`` (as in the making of a
+    dataclass), and any exception is lost where it lands in a callback: hence the timer.
+    """
     _err.print("interrupted; go on with --resume", style="yellow")
-    os._exit(130)
+    for worker in multiprocessing.active_children():
+        worker.kill()
+    last = threading.Timer(_LEAVE_SECONDS, os._exit, (_INTERRUPTED,))
+    last.daemon = True
+    last.start()
+    raise SystemExit(_INTERRUPTED)
 
 
 @contextmanager
 def _leaving_on_interrupt() -> Iterator[None]:
-    """Leave at once on Ctrl-C: a run may be killed at any moment and loses nothing.
-
-    A ``KeyboardInterrupt`` would be lost where it lands in a callback, and gives exit code -2 where it
-    lands in an ``exec`` (as in the making of a dataclass).
-    """
     before = signal.signal(signal.SIGINT, _leave)
     try:
         yield
