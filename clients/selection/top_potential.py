@@ -2,36 +2,26 @@
 """Rule ``top-potential``: the published score-and-cut on optimal-transport potentials."""
 
 import numpy as np
-import ot
 
-from protocols.arrays import Floats, Ints, matrix
+from protocols.arrays import Floats, Ints
 from protocols.references.empirical import Empirical
 
 
 def transport_potential(reference: Empirical, candidates: Floats) -> Floats:
-    """Return the dual potential of each candidate in the exact W2^2 problem.
+    """Return the dual potential of each candidate in the W2^2 problem onto the reference.
 
     Args:
-        reference: Points (m, d) with masses.
+        reference: Points (m, d) with masses; says whether its potentials are exact or entropic.
         candidates: Features, shape (N, d), masses 1/N.
 
     Returns:
-        f, shape (N,), squared feature units; W2^2 grows by f_i a unit of mass moved to candidate i.
+        f, shape (N,), squared feature units, up to a constant.
 
     Raises:
-        ValueError: If candidates do not fit, or the solver fails.
-
-    Source:
-        Kantorovich duality; POT's network simplex (``ot.emd`` returns the duals).
+        ValueError: If candidates do not fit.
+        ArithmeticError: If the solver fails.
     """
-    x = matrix(candidates, "candidates", columns=reference.dimension)
-    masses = np.full(len(x), 1.0 / len(x))
-    cost = ot.dist(x, reference.points)
-    _, log = ot.emd(masses, reference.masses, cost, numItermax=2_000_000, log=True, check_marginals=False)
-    if log["result_code"] != 1:
-        raise ValueError(f"optimal transport did not finish: {log['warning']}")
-    duals: Floats = np.asarray(log["u"], dtype=np.float64)
-    return duals
+    return reference.transport_potential(candidates)
 
 
 def top_potential(reference: Empirical, candidates: Floats, count: int) -> Ints:
@@ -48,7 +38,8 @@ def top_potential(reference: Empirical, candidates: Floats, count: int) -> Ints:
         Indices, ascending, shape (n,); ties go to the lower index.
 
     Raises:
-        ValueError: If n is not in 1..N, candidates do not fit, or the solver fails.
+        ValueError: If n is not in 1..N or candidates do not fit.
+        ArithmeticError: If the solver fails.
 
     Source:
         arXiv 2606.13732, score of Scheme II; LAVA (Just et al. 2023), eq. 4.

@@ -95,12 +95,24 @@ PartitionSpec = Annotated[
 
 
 class SilosSpec(Spec):
-    """How many silos there are and what each holds."""
+    """How many silos there are, what each holds, and how many retrain (``follow``: the first; null: all)."""
 
     count: Annotated[int, Field(ge=1, le=1000)]
+    follow: Annotated[int, Field(ge=1)] | None = None
     partition: PartitionSpec
     rows_per_silo: Annotated[int, Field(ge=1)] | None = None
     heldout_fraction: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.1
+
+    @property
+    def followed(self) -> int:
+        """How many silos retrain and are measured; the others only take part in making references."""
+        return self.count if self.follow is None else self.follow
+
+    @model_validator(mode="after")
+    def _enough_to_follow(self) -> Self:
+        if self.followed > self.count:
+            raise ValueError(f"follow must be at most count = {self.count}, got {self.follow}")
+        return self
 
 
 class PublicSpec(Spec):

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What each rule needs is checked when the configuration is read."""
+
+from typing import get_args
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from clients.selection.fid_batches import BATCH
+from clients.selection.latent_density import NEIGHBOURS
+from protocols.config.data import SilosSpec
+from protocols.config.experiment import ArmSpec, Experiment
+from protocols.config.references import ReferenceSpec
+from protocols.config.rules import (
+    FEWEST_CANDIDATES,
+    ON_SKETCHES,
+    POINT_KINDS,
+    WITHOUT_REFERENCE,
+    Rule,
+    check_candidates,
+    check_reference,
+)
+
+RULES = get_args(Rule)
+ON_POINTS = [rule for rule in RULES if rule not in (*WITHOUT_REFERENCE, *ON_SKETCHES)]
+
+
+def kinds_of_references() -> set[str]:
+    models = get_args(get_args(ReferenceSpec)[0])
+    return {kind for model in models for kind in get_args(model.model_fields["kind"].annotation)}
+
+
+def arm(**keys) -> ArmSpec:
+    return TypeAdapter(ArmSpec).validate_python({"name": "a", **keys})
+
+
+def experiment(rule: str, samples: int, ratio: float, **keys) -> Experiment:
+    return Experiment.model_validate(
+        {
+            "name": "small",
+            "data": {"source": "wine"},
+            "silos": {"count": 2, "partition": {"kind": "iid"}},
+            "generator": {"kind": "gaussian"},
+            "recursion": {"generations": 1, "samples": samples, "candidates-per-sample": ratio},
+            "arms": [{"name": "one", "rule": rule, **keys}],
+        }
+    )
+
+
+def test_every_published_rule_has_a_name():
+    assert {
+        *("random", "k-means", "center-matching", "center-sampling", "covariance-matching"),
+        *(
+            "matching-alpha",
+            "fid-batches",
+            "ds3",
+            "latent-density",
+            "threshold-decay",
+            "top-potential",
+            "nash",
+        ),
+    } <= set(RULES)
+
+
+def test_every_kind_of_reference_is_a_sketch_or_has_points():
+    assert kinds_of_references() == {*POINT_KINDS, "sliced"}
+
+
+@pytest.mark.parametrize("rule", WITHOUT_REFERENCE)
+def test_rules_without_a_reference_refuse_one(rule):
+    assert arm(rule=rule).reference is None
+    with pytest.raises(ValidationError, match=f"rule {rule} compares with nothing: remove reference"):
+        arm(rule=rule, reference="local")
+
+
+@pytest.mark.parametrize("rule", [*ON_POINTS, *ON_SKETCHES])
+@pytest.mark.parametrize("kind", POINT_KINDS)
+def test_rules_that_compare_take_every_reference_with_points(rule, kind):
+    check_reference(rule, kind)
+    assert arm(rule=rule, reference=kind).reference.kind == kind
+
+
+@pytest.mark.parametrize("rule", [*ON_POINTS, *ON_SKETCHES])
+def test_rules_that_compare_need_a_reference(rule):
+    with pytest.raises(ValidationError, match=rf"rule {rule} needs a reference\b(?! with)"):
+        arm(rule=rule)
+
+
+@pytest.mark.parametrize("rule", ON_POINTS)
+def test_rules_on_points_refuse_a_sketch_and_name_what_is_allowed(rule):
+    allowed = r"\(local, public, quantized, barycenter, geodesic, oracle\)"
+    message = rf"rule {rule} needs a reference with points {allowed}, got sliced; "
+    with pytest.raises(ValidationError, match=message + "on a sketch works rule herding"):
+        arm(rule=rule, reference={"kind": "sliced"})
+
+
+@pytest.mark.parametrize("rule", ON_SKETCHES)
+def test_rules_on_sketches_take_one(rule):
+    assert arm(rule=rule, reference="sliced").reference.kind == "sliced"
+
+
+@pytest.mark.parametrize(("rule", "fewest"), FEWEST_CANDIDATES.items())
+def test_rules_on_batches_need_candidates_enough_for_one(rule, fewest):
+    check_candidates(rule, fewest)
+    message = rf"rule {rule} needs at least {fewest} candidates \(samples x candidates-per-sample\), got"
+    with pytest.raises(ValueError, match=f"{message} {fewest - 1}"):
+        check_candidates(rule, fewest - 1)
+    keys = {} if rule in WITHOUT_REFERENCE else {"reference": "local"}
+    assert experiment(rule, 25, 4.0, **keys).recursion.candidates == 100
+    with pytest.raises(ValidationError, match=f"arm one: {message} 4"):
+        experiment(rule, 2, 2.0, **keys)
+
+
+def test_the_check_agrees_with_the_rules_themselves():
+    assert FEWEST_CANDIDATES == {"fid-batches": BATCH, "latent-density": NEIGHBOURS + 1}
+
+
+def test_silos_to_follow_are_at_most_all():
+    partition = {"kind": "iid"}
+    assert SilosSpec(count=4, partition=partition).followed == 4
+    assert SilosSpec(count=4, follow=1, partition=partition).followed == 1
+    assert SilosSpec(count=4, follow=4, partition=partition).followed == 4
+    with pytest.raises(ValidationError, match="follow must be at most count = 4, got 5"):
+        SilosSpec(count=4, follow=5, partition=partition)
+    with pytest.raises(ValidationError, match="greater than or equal to 1"):
+        SilosSpec(count=4, follow=0, partition=partition)
