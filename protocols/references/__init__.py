@@ -7,9 +7,14 @@ from typing import Protocol
 import numpy as np
 
 from protocols.arrays import Floats
-from protocols.config.references import QuantizedReference, SlicedReference
+from protocols.config.references import (
+    BarycenterReference,
+    GeodesicReference,
+    QuantizedReference,
+    SlicedReference,
+)
 from protocols.features import PublicSpace
-from protocols.references import quantized, sliced
+from protocols.references import barycenter, geodesic, histogram, quantized, sliced
 from protocols.references.empirical import Empirical
 from protocols.references.pairs import PairDistances
 from protocols.references.quantized import QuantizedSummary
@@ -18,6 +23,9 @@ from protocols.streams import stream
 
 Summary = QuantizedSummary | SlicedSummary
 ReleasingSpec = QuantizedReference | SlicedReference
+"""References for which a silo releases one summary, in round ``summarise``."""
+TransportSpec = BarycenterReference | GeodesicReference
+"""References for which silos map supports onto their rows, in rounds ``transport``."""
 
 
 class Reference(Protocol):
@@ -48,16 +56,30 @@ def release(
     return quantized.summarise(rows, spec.clusters, min_cluster_size, rng=rng)
 
 
-def read_summary(arrays: Mapping[str, Floats], spec: ReleasingSpec, dimension: int) -> Summary:
+def read_summary(
+    arrays: Mapping[str, Floats], spec: ReleasingSpec, dimension: int, *, exact: bool = False
+) -> Summary:
     """Rebuild a summary from wire arrays and check that it is the one asked for.
 
+    Args:
+        arrays: What the silo sent.
+        spec: The reference that it is for.
+        dimension: d, the number of feature columns.
+        exact: Whether it was released without noise; a histogram's counts must then add up.
+
+    Returns:
+        The summary.
+
     Raises:
-        ValueError: If parts are missing or do not fit, or the summary has another shape than ``spec`` asks.
+        ValueError: If parts are missing or do not fit, the summary has another shape than ``spec`` asks, or
+            exact histograms cannot be counts of rows.
     """
     if isinstance(spec, SlicedReference):
         summary = SlicedSummary.from_arrays(arrays)
         if summary.sums.shape != sliced.sketch_shape(spec):
             raise ValueError(f"sketch must have shape {sliced.sketch_shape(spec)}, got {summary.sums.shape}")
+        if exact and spec.basis == "histogram":
+            histogram.check_counts(summary.sums, summary.count)
         return summary
     quantised = QuantizedSummary.from_arrays(arrays)
     if quantised.dimension != dimension:
@@ -99,12 +121,16 @@ def _all_of_kind(found: Sequence[Summary], given: Sequence[Summary], spec: Relea
         )
 
 
-def proxy(arrays: Mapping[str, Floats], spec: ReleasingSpec, space: PublicSpace) -> Reference:
+def proxy(arrays: Mapping[str, Floats], spec: ReleasingSpec | TransportSpec, space: PublicSpace) -> Reference:
     """Rebuild the proxy reference that the server wove; all silos rebuild the same one.
 
     Raises:
         ValueError: If parts are missing or do not fit ``spec`` and ``space``.
     """
+    if isinstance(spec, BarycenterReference):
+        return barycenter.read(arrays, spec, space.dimension)
+    if isinstance(spec, GeodesicReference):
+        return geodesic.read(arrays, spec, space.dimension)
     if isinstance(spec, SlicedReference):
         if set(arrays) != {"sketch"}:
             raise ValueError(f"sliced reference needs array 'sketch', got {sorted(arrays)}")
@@ -118,6 +144,7 @@ __all__ = [
     "Reference",
     "ReleasingSpec",
     "Summary",
+    "TransportSpec",
     "proxy",
     "read_summary",
     "release",

@@ -7,6 +7,7 @@ import numpy as np
 
 from protocols.arrays import Floats, matrix, probabilities
 from protocols.references.pairs import EuclideanPairs
+from protocols.transport.projection import potential as transport_potential
 
 _BLOCK = 2_000_000
 """Distances held at once while a potential is summed (16 MB)."""
@@ -70,3 +71,26 @@ class Empirical:
     def pairs(self, x: Floats) -> EuclideanPairs:
         """Return exact distances between candidates x, shape (n, d)."""
         return EuclideanPairs.of(matrix(x, "candidates", columns=self.dimension))
+
+    def transport_potential(self, x: Floats) -> Floats:
+        """Return the dual potential of each candidate in the exact W2^2 problem onto these points.
+
+        Args:
+            x: Candidates of equal mass, shape (n, d).
+
+        Returns:
+            f, shape (n,), squared feature units, up to a constant; W2^2 grows by f_i a unit of mass moved to
+            candidate i.
+
+        Raises:
+            ValueError: If x has another number of columns or a non-finite entry.
+            ArithmeticError: If the solver fails.
+        """
+        x = matrix(x, "candidates", columns=self.dimension)
+        held = self.masses > 0.0
+        return transport_potential(x, self.points[held], self.masses[held], entropic_reg=self.entropic_reg)
+
+    @property
+    def entropic_reg(self) -> float | None:
+        """Strength of the entropy in transport potentials, in units of the cost; None for exact ones."""
+        return None

@@ -7,6 +7,8 @@ import numpy as np
 
 from protocols.arrays import Floats, Ints, probabilities
 
+_ROUNDING = 1e-9
+
 
 def counts(positions: Floats, bins: int) -> Floats:
     """Count positions in equal bins of [0, 1]; the upper edge belongs to the last bin.
@@ -25,6 +27,27 @@ def counts(positions: Floats, bins: int) -> Floats:
         np.bincount(flat, minlength=directions * bins).astype(np.float64).reshape(directions, bins)
     )
     return table
+
+
+def check_counts(table: Floats, count: float) -> None:
+    """Refuse a table that no rows can have given; for exact counts only, noise breaks both rules.
+
+    Args:
+        table: Claimed counts, shape (L, B).
+        count: Claimed number of rows.
+
+    Raises:
+        ValueError: If a count is negative, or a direction's bins do not add up to ``count``.
+    """
+    if (table < 0).any():
+        raise ValueError(f"bin counts must not be negative without noise, got {table.min():.6g}")
+    totals = table.sum(axis=1)  # (L,)
+    wrong = np.abs(totals - count) > _ROUNDING * count
+    if wrong.any():
+        raise ValueError(
+            f"every direction's bins must add up to the count {count:.6g} without noise, "
+            f"got {totals[wrong.argmax()]:.6g} in direction {wrong.argmax()}"
+        )
 
 
 def potential(positions: Floats, histograms: Floats) -> Floats:

@@ -10,6 +10,7 @@ from sklearn.cluster import KMeans
 from protocols.arrays import Floats, Ints, matrix, probabilities
 from protocols.references.empirical import Empirical
 from protocols.references.masses import silo_masses
+from protocols.refusals import Refusal
 
 
 @dataclass(frozen=True)
@@ -86,9 +87,7 @@ def summarise(
     """
     rows = matrix(rows, "rows")
     if len(rows) < min_cluster_size:
-        raise ValueError(
-            f"a silo must hold at least min-cluster-size = {min_cluster_size} rows, got {len(rows)}"
-        )
+        raise Refusal(f"a silo must hold at least min-cluster-size = {min_cluster_size} rows: it has fewer")
     k = min(clusters, len(rows) // min_cluster_size)
     state = int(rng.integers(2**31))
     labels = KMeans(k, n_init=1, random_state=state).fit(rows).labels_.astype(np.int64)

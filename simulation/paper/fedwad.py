@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from protocols.arrays import Floats, matrix
-from simulation.paper.barycenter import project
+from protocols.transport.projection import project, towards
 
 
 @dataclass(frozen=True)
@@ -71,8 +71,7 @@ def fedwad(left: ArrayLike, right: ArrayLike, support: ArrayLike, *, rounds: int
     for _ in range(rounds):
         onto_a, onto_b = project(xi, a), project(xi, b)
         lengths.append(float(np.sqrt(onto_a.cost_sq) + np.sqrt(onto_b.cost_sq)))
-        near_a = (1 - t) * xi + t * onto_a.image
-        near_b = (1 - t) * xi + t * onto_b.image
-        xi = (1 - t) * near_a + t * project(near_a, near_b).image
+        near_a, near_b = towards(xi, onto_a.image, t), towards(xi, onto_b.image, t)
+        xi = towards(near_a, project(near_a, near_b).image, t)
     lengths.append(float(np.sqrt(project(xi, a).cost_sq) + np.sqrt(project(xi, b).cost_sq)))
     return Geodesic(xi, tuple(lengths))

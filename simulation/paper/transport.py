@@ -6,7 +6,8 @@ import ot
 
 from protocols.arrays import Floats
 from protocols.streams import stream
-from simulation.paper.barycenter import free_support, project
+from protocols.transport.free_support import free_support
+from protocols.transport.projection import project
 from simulation.paper.fedwad import fedwad
 from simulation.paper.worlds import legacy_stream
 from simulation.run_folder import Row

@@ -74,7 +74,7 @@ def test_equal_rows_are_one_cluster_without_spread():
 def test_fewest_rows_are_one_cluster():
     found = summarise(rng().standard_normal((10, 2)), 32, 10, rng=rng())
     assert found.counts.tolist() == [10.0]
-    with pytest.raises(ValueError, match="at least min-cluster-size = 10 rows, got 9"):
+    with pytest.raises(ValueError, match="at least min-cluster-size = 10 rows: it has fewer"):
         summarise(np.zeros((9, 2)), 32, 10, rng=rng())
 
 

@@ -97,6 +97,21 @@ def test_read_summary_refuses_what_was_not_asked_for(arrays, spec, message):
         read_summary(arrays, spec, 2)
 
 
+def test_an_exact_histogram_must_be_one_of_rows():
+    honest = silo(0, HISTOGRAM).arrays()
+    read_summary(honest, HISTOGRAM, 2, exact=True)
+    negative, short = honest["sums"].copy(), honest["sums"].copy()
+    negative[3, :2] += [-100.0, 100.0]  # the direction still adds up
+    short[5, 0] += 1.0
+    for sums, message in ((negative, "must not be negative without noise, got -"), (short, "in direction 5")):
+        lying = {"sums": sums, "count": honest["count"]}
+        with pytest.raises(ValueError, match=message):
+            read_summary(lying, HISTOGRAM, 2, exact=True)
+        read_summary(lying, HISTOGRAM, 2)  # noise may have done that
+    with pytest.raises(ValueError, match="must add up to the count 600 without noise, got 60 in direction 0"):
+        read_summary({**honest, "count": np.array([600.0])}, HISTOGRAM, 2, exact=True)
+
+
 @pytest.mark.parametrize(
     ("arrays", "spec", "message"),
     [

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulation.paper.barycenter import project
+from protocols.transport.projection import project
 from simulation.paper.fedwad import fedwad
 
 

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a silo answers in a round ``transport``: where the atoms of a support go in its own data."""
+
+import logging
+from collections.abc import Callable
+
+from clients.node import Node
+from clients.release.desk import Desk, release_folder
+from clients.release.desk import answer as desk_answer
+from clients.release.request import ReleaseRequest
+from clients.rounds import privacy_noise
+from protocols.arrays import Floats, matrix
+from protocols.config.references import GeodesicReference
+from protocols.features import FeatureMap
+from protocols.messages import TransportSupport, TransportSupportReply
+from protocols.privacy.calibration import epsilon_of_rho
+from protocols.privacy.gate import Cost
+from protocols.refusals import Refusal
+from protocols.transport.projection import project, towards
+
+logger = logging.getLogger("tailweave.clients")
+
+
+def transport(node: Node, question: TransportSupport) -> TransportSupportReply:
+    """Map the atoms onto this silo's features, through the release desk.
+
+    Every support is charged as a release without noise, so an owner who wants this must say so three times
+    in the policy: ``allow-raw-row-leakage``, ``allow-no-privacy`` and ``kinds``.
+
+    Raises:
+        ValueError: If the columns of data or support do not fit the feature map, the silo's policy, ledger
+            or budget refuses, or the transport problem is not solved.
+
+    Privacy:
+        Reveals projections of real rows (``protocols.transport.projection.project``): the server, which
+        knows the atoms and the share t, gets them back as x + (moved - x) / t. No noise, no epsilon.
+    """
+    features = FeatureMap.from_arrays(question.part("features"))
+    mapped = features(node.silo.train.values)
+    support = matrix(question.arrays["support"], "support", columns=features.dimension)
+    spec = question.reference
+    request = ReleaseRequest(spec, question.privacy, features, question.seed, support=support)
+
+    def make(charge: Callable[[Cost], None]) -> dict[str, Floats]:
+        try:
+            image = project(support, mapped, entropic_reg=spec.entropic_reg).image
+        except ArithmeticError as error:  # its text counts rows
+            logger.info("transport: %s", error)
+            raise Refusal(
+                f"the silo could not solve its transport problem with transport: {spec.transport}, "
+                f"entropic-reg: {spec.entropic_reg}; a larger entropic-reg is easier"
+            ) from None
+        charge(Cost(None, question.privacy.delta, None, "none"))
+        share = spec.interpolation if isinstance(spec, GeodesicReference) else 1.0
+        return {"moved": towards(support, image, share)}
+
+    folder = release_folder(node.state, node.silo.name)
+    desk = Desk(folder, node.policy, privacy_noise(node, request), epsilon_of_rho, create=True)
+    return TransportSupportReply(
+        run=question.run,
+        seed=question.seed,
+        silo=node.silo.name,
+        reference=spec,
+        turn=question.turn,
+        arrays=desk_answer(desk, node.silo.train.values, request, make),
+    )

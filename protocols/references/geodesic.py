@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reference ``geodesic``: one interpolating measure a silo, Scheme I of arXiv 2606.13732."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from protocols.arrays import Floats, probabilities
+from protocols.config.references import GeodesicReference
+from protocols.references.empirical import Empirical
+from protocols.transport.projection import calibrated, potential
+
+
+@dataclass(frozen=True)
+class Geodesic(Empirical):
+    """The silos' interpolants: apart for rule ``nash``, and as the points of their mixture for all others.
+
+    Attributes:
+        interpolants: Atoms of equal mass of each silo, shape (K, s, d).
+        weights: Weight of each silo, shape (K,), sum to 1.
+        reg: Entropic strength in units of the cost |x - y|^2; None for exact potentials.
+    """
+
+    interpolants: Floats
+    weights: Floats
+    reg: float | None = None
+
+    @property
+    def entropic_reg(self) -> float | None:
+        """As configured."""
+        return self.reg
+
+    def potentials(self, x: Floats) -> Floats:
+        """Return the calibrated transport potential of each candidate onto each silo's interpolant.
+
+        Args:
+            x: Candidates of equal mass, shape (N, d).
+
+        Returns:
+            N / (N - 1) (f - mean f), shape (K, N), squared feature units; lower is better.
+
+        Raises:
+            ValueError: If x has another number of columns or a non-finite entry.
+            ArithmeticError: If a transport problem is not solved.
+
+        Source:
+            arXiv 2606.13732, Scheme I: each silo's calibrated gradient, against its interpolating measure.
+        """
+        equal = np.ones(self.interpolants.shape[1])
+        return calibrated(
+            np.stack([potential(x, atoms, equal, entropic_reg=self.reg) for atoms in self.interpolants])
+        )
+
+
+def read(arrays: Mapping[str, Floats], spec: GeodesicReference, dimension: int) -> Geodesic:
+    """Rebuild the reference that the server computed.
+
+    Args:
+        arrays: ``interpolants`` (K, s, d) and ``weights`` (K,), positive.
+        spec: The reference that it is for.
+        dimension: d, the number of feature columns.
+
+    Returns:
+        The reference.
+
+    Raises:
+        ValueError: If arrays are missing, not finite, or do not fit ``spec``.
+    """
+    if set(arrays) != {"interpolants", "weights"}:
+        raise ValueError(f"geodesic reference needs arrays interpolants and weights, got {sorted(arrays)}")
+    atoms, weights = arrays["interpolants"], probabilities(arrays["weights"], "weights of the silos")
+    if atoms.ndim != 3 or atoms.shape[1:] != (spec.support, dimension) or len(atoms) != len(weights):
+        raise ValueError(
+            f"interpolants must have shape ({len(weights)}, {spec.support}, {dimension}), got {atoms.shape}"
+        )
+    if not np.isfinite(atoms).all() or weights.min() <= 0.0:
+        raise ValueError(f"interpolants must be finite and weights positive, got weights {weights.tolist()}")
+    masses = np.repeat(weights / spec.support, spec.support)
+    return Geodesic(atoms.reshape(-1, dimension), masses, atoms, weights, spec.entropic_reg)
