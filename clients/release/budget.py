@@ -5,12 +5,13 @@ import math
 from collections.abc import Callable
 
 from clients.release.policy import Policy
+from protocols.refusals import Refusal
 
 EpsilonOfRho = Callable[[float, float], float]
 """(rho, delta) -> epsilon; ``protocols.privacy.calibration.epsilon_of_rho``."""
 
 
-class BudgetError(ValueError):
+class BudgetError(Refusal):
     """A release that would pass the silo's cap; nothing was drawn or charged for it."""
 
 

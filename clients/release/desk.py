@@ -98,7 +98,8 @@ def answer(desk: Desk, rows: Floats, request: ReleaseRequest, make: Make) -> dic
 
     Privacy:
         What ``make`` promises, charged to the ledger before ``make`` draws; a repetition costs nothing.
-        Refusals name bounds, paths and what was asked, never a value or a count of rows.
+        Refusals by policy and budget name bounds and what was asked, and may be sent; all other errors may
+        name paths of the node and stay in its log. None names a value or a count of rows.
     """
     check(desk.policy, request)
     check_rows(desk.policy, request, len(rows))

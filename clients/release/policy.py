@@ -7,10 +7,14 @@ from typing import Annotated, Literal, Self
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
+from clients.release.identities import read_identities
 from clients.release.request import ReleaseRequest
 from protocols.config.base import Spec
 from protocols.config.complaints import complaint
 from protocols.config.load import ConfigError
+from protocols.config.privacy import FEWEST_SILOS, PrivacySpec
+from protocols.messages import rows_bucket
+from protocols.refusals import Refusal
 
 Kind = Literal["sliced", "quantized", "gaussian", "barycenter", "geodesic"]
 RAW_ROW_KINDS = frozenset({"barycenter", "geodesic"})
@@ -26,14 +30,17 @@ _BOUNDED: dict[str, tuple[str, ...]] = {
 """Sizes that matter to each basis or kind."""
 
 
-class PolicyError(ValueError):
+class PolicyError(Refusal):
     """A request beyond the silo's policy; names each thing asked and what is allowed, and nothing private."""
 
 
 class Policy(Spec):
-    """Bounds on one request (first block), on a lifetime (second), and what stays shut (third).
+    """Bounds on one request (first block), on a lifetime (second), on secure sums, and what stays shut.
 
     The defaults are the recommended ones; ``lifetime-epsilon`` is at this policy's ``delta``.
+    ``honest-silos`` is among how many silos the owner lets the noise of a secure sum be shared: epsilon is
+    then kept by that many together, so without it no secure sum is taken part in. ``trusted-identities``
+    names a file (beside the policy) of the only identities that may take part.
     """
 
     epsilon: Annotated[float, Field(gt=0.0, le=100.0)] = 2.0
@@ -48,6 +55,9 @@ class Policy(Spec):
 
     releases_per_data_version: Annotated[int, Field(ge=1)] = 1
     lifetime_epsilon: Annotated[float, Field(gt=0.0)] | None = 8.0
+
+    honest_silos: Annotated[int, Field(ge=FEWEST_SILOS)] | None = None
+    trusted_identities: Path | None = None
 
     allow_raw_row_leakage: bool = False
     allow_no_privacy: bool = False
@@ -97,6 +107,7 @@ def simulation_policy() -> Policy:
         min_cluster_size=1,
         releases_per_data_version=1_000_000,
         lifetime_epsilon=None,
+        honest_silos=1_000_000,
         allow_raw_row_leakage=True,
         allow_no_privacy=True,
     )
@@ -129,9 +140,18 @@ def load_policy(path: Path) -> Policy:
     if twice:
         raise ConfigError(f"{path}: a key stands twice: {', '.join(twice)}")
     try:
-        return Policy.model_validate(raw)
+        return _anchored(Policy.model_validate(raw), path.parent)
     except ValidationError as error:
         raise ConfigError("\n".join(f"{path}: {line}" for line in complaint(error, Policy))) from None
+
+
+def _anchored(policy: Policy, folder: Path) -> Policy:
+    """Find the identities beside the policy, and refuse now, not in the middle of a run, what is none."""
+    if policy.trusted_identities is None:
+        return policy
+    path = folder / policy.trusted_identities
+    read_identities(path)
+    return policy.model_copy(update={"trusted_identities": path})
 
 
 def check(policy: Policy, request: ReleaseRequest) -> None:
@@ -152,7 +172,9 @@ def check(policy: Policy, request: ReleaseRequest) -> None:
 def check_rows(policy: Policy, request: ReleaseRequest, rows: int) -> None:
     """Refuse a silo that is too small, before a value is read; how small it is stays here.
 
-    The request's own ``min-rows`` binds too wherever noise is asked for.
+    The request's own ``min-rows`` and ``delta`` bind too wherever noise is asked for. The server chooses
+    those two and may ask again and again, so they are held against the bucket of rows that ``hello`` told
+    it: held against the number itself, a few refusals would tell that number.
 
     Args:
         policy: The silo's own.
@@ -162,11 +184,20 @@ def check_rows(policy: Policy, request: ReleaseRequest, rows: int) -> None:
     Raises:
         PolicyError: If rows are too few, or too many for the delta.
     """
-    private = request.privacy.epsilon is not None
-    least = max(policy.min_rows, request.privacy.min_rows if private else 1)
-    if rows < least:
-        raise PolicyError(f"refused by the silo's policy: it has fewer than min-rows = {least} rows")
-    if private and request.privacy.delta * rows > _DELTA_TIMES_ROWS:
+    if rows < policy.min_rows:
+        raise PolicyError(
+            f"refused by the silo's policy: it has fewer than min-rows = {policy.min_rows} rows"
+        )
+    if request.privacy.epsilon is None:
+        return
+    bucket = rows_bucket(rows)
+    if bucket < request.privacy.min_rows:
+        raise PolicyError(
+            f"refused by the silo's policy: it has fewer than min-rows = {request.privacy.min_rows} rows, "
+            "counted as in hello: 100, 200, 500, 1000, ..."
+        )
+    most = rows_bucket(5 * bucket // 2) - 1  # of the bucket: 2.5 times its begin lies in the next one
+    if request.privacy.delta * most > _DELTA_TIMES_ROWS:
         raise PolicyError(
             f"refused by the silo's policy: delta {request.privacy.delta:g} asked, allowed is at most "
             f"{_DELTA_TIMES_ROWS:g} over the silo's number of rows"
@@ -182,7 +213,17 @@ def _privacy_beyond(policy: Policy, request: ReleaseRequest) -> list[str]:
         beyond.append(f"epsilon {asked.epsilon:g} asked, at most {policy.epsilon:g} allowed")
     if not asked.delta <= policy.delta:
         beyond.append(f"delta {asked.delta:g} asked, at most {policy.delta:g} allowed")
-    return beyond
+    return beyond + _shares_beyond(policy, asked)
+
+
+def _shares_beyond(policy: Policy, asked: PrivacySpec) -> list[str]:
+    if asked.honest_silos is None:
+        return []
+    if policy.honest_silos is None:
+        return ["secure aggregation asked, honest-silos is not set"]
+    if asked.honest_silos > policy.honest_silos:
+        return [f"honest-silos {asked.honest_silos} asked, at most {policy.honest_silos} allowed"]
+    return []
 
 
 def _size_beyond(policy: Policy, request: ReleaseRequest) -> list[str]:

@@ -6,11 +6,16 @@ import json
 from dataclasses import dataclass
 from functools import cached_property
 
+from protocols.arrays import Floats
 from protocols.config.privacy import PrivacySpec
 from protocols.features import FeatureMap
-from protocols.references import ReleasingSpec
+from protocols.references import ReleasingSpec, TransportSpec
+from protocols.secure_sum.keys import SumRound
 
-_SERVER_SIDE = {"reference": {"aggregate", "samples"}, "privacy": {"shrink"}}
+_SERVER_SIDE = {
+    "reference": {"aggregate", "samples", "rounds", "iterations", "weights"},
+    "privacy": {"shrink", "allow_raw_row_leakage"},
+}
 """Options that only say what is done with a release; asking with others is the same question, at no cost."""
 
 
@@ -23,12 +28,17 @@ class ReleaseRequest:
         privacy: Epsilon, delta and the fewest rows that the server asks for.
         features: Public feature map that the rows go through.
         seed: Root seed; fixes the public directions.
+        sum_round: The secure sum whose masks it goes under, if any; every attempt is a release of its own.
+        support: Atoms that are mapped onto the rows, shape (s, d), in a round ``transport``, else None; every
+            support is a release of its own.
     """
 
-    reference: ReleasingSpec
+    reference: ReleasingSpec | TransportSpec
     privacy: PrivacySpec
     features: FeatureMap
     seed: int
+    sum_round: SumRound | None = None
+    support: Floats | None = None
 
     @cached_property
     def digest(self) -> str:
@@ -41,4 +51,8 @@ class ReleaseRequest:
             },
             "seed": self.seed,
         }
+        if self.sum_round is not None:
+            asked["masked"] = self.sum_round.statement("release").decode()
+        if self.support is not None:
+            asked["support"] = [list(self.support.shape), self.support.tobytes().hex()]
         return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()

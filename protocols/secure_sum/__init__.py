@@ -7,7 +7,8 @@ can then neither cap a silo's weight nor compare silos: a federation chooses who
 
 What this does not protect against: silos that collude with the server, all but one; and a server that calls
 a finished round a failure and asks for another without one silo, whose sketch is then the difference of the
-two sums. A silo must therefore count every masked vector as a release, and refuse a roster that shrank.
+two sums. A silo therefore draws its noise anew for every masked vector and pays for it as for a release, and
+takes no other roster under a number than the one that it offered its key to.
 
 Source:
     Bonawitz et al. (2017), "Practical secure aggregation for privacy-preserving machine learning",
@@ -15,7 +16,9 @@ Source:
 """
 
 from protocols.secure_sum.keys import KeyPair, Offer, SumRound, identity, keypair, signed_offer, verify_offer
-from protocols.secure_sum.masks import DroppedOut, Masked, mask, unmask_sum
+from protocols.secure_sum.masks import DroppedOut, Masked, Words, mask, unmask_sum
+from protocols.secure_sum.schema import schema
+from protocols.secure_sum.share import noise_variance, noisy_share
 from protocols.secure_sum.sketches import (
     from_words,
     integer_sketch,
@@ -31,13 +34,17 @@ __all__ = [
     "Masked",
     "Offer",
     "SumRound",
+    "Words",
     "from_words",
     "identity",
     "integer_sketch",
     "keypair",
     "mask",
     "noise_share",
+    "noise_variance",
+    "noisy_share",
     "pooled_summary",
+    "schema",
     "sensitivity_steps",
     "signed_offer",
     "to_words",

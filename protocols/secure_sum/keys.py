@@ -8,8 +8,8 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-FEWEST_SILOS = 3
-"""With two, each reads the other's sketch off the sum."""
+from protocols.config.privacy import FEWEST_SILOS
+from protocols.refusals import Refusal
 
 
 @dataclass(frozen=True)
@@ -32,11 +32,11 @@ class SumRound:
     def __post_init__(self) -> None:
         """Refuse fewer than three silos, and lists that two silos could read differently."""
         if len(self.silos) < FEWEST_SILOS:
-            raise ValueError(f"a secure sum needs at least {FEWEST_SILOS} silos, got {len(self.silos)}")
+            raise Refusal(f"a secure sum needs at least {FEWEST_SILOS} silos, got {len(self.silos)}")
         if list(self.silos) != sorted(set(self.silos)):
-            raise ValueError(f"silos must be different and sorted, got {list(self.silos)}")
+            raise Refusal(f"silos must be different and sorted, got {list(self.silos)}")
         if self.number < 0:
-            raise ValueError(f"number must not be negative, got {self.number}")
+            raise Refusal(f"number must not be negative, got {self.number}")
 
     def statement(self, purpose: str, *parts: str) -> bytes:
         """Return bytes that differ whenever purpose, round or parts differ (JSON keeps them apart)."""
@@ -145,9 +145,9 @@ def verify_offer(offer: Offer, sum_round: SumRound, enrolled: Mapping[str, str])
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
     if offer.silo not in sum_round.silos:
-        raise ValueError(f"offer must come from one of {list(sum_round.silos)}, got {offer.silo!r}")
+        raise Refusal(f"offer must come from one of {list(sum_round.silos)}, got {offer.silo!r}")
     if offer.silo not in enrolled:
-        raise ValueError(f"{offer.silo} is not enrolled: its identity key was never pinned on this node")
+        raise Refusal(f"{offer.silo} is not enrolled: its identity key was never pinned on this node")
     pinned = Ed25519PublicKey.from_public_bytes(_key_bytes(enrolled[offer.silo], "enrolled key"))
     _key_bytes(offer.public, "public key")
     try:
@@ -155,7 +155,7 @@ def verify_offer(offer: Offer, sum_round: SumRound, enrolled: Mapping[str, str])
             _hex(offer.signature, "signature"), sum_round.statement("offer", offer.silo, offer.public)
         )
     except InvalidSignature:
-        raise ValueError(
+        raise Refusal(
             f"the signature of {offer.silo} does not fit its key for round {sum_round.number} of "
             f"{sum_round.run}: forged, or made for something else"
         ) from None
@@ -174,7 +174,7 @@ def shared_secret(own: KeyPair, offer: Offer) -> bytes:
     try:
         return private.exchange(peer)
     except ValueError:
-        raise ValueError(f"the public key of {offer.silo} is of small order") from None
+        raise Refusal(f"the public key of {offer.silo} is of small order") from None
 
 
 def _key_bytes(text: str, name: str) -> bytes:

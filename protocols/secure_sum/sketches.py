@@ -19,6 +19,11 @@ STEP = 2.0**-8
 """Grid of a row's cosine features: a silo of 100,000 rows stays below 2.6e7 in size, far inside 32 bits."""
 
 
+def width(spec: SlicedReference) -> int:
+    """Return how many whole numbers an integer sketch has: L J + 1 (the rows' own last), or L B."""
+    return math.prod(sketch_shape(spec)) + (spec.basis == "cosine")
+
+
 def integer_sketch(rows: Floats, spec: SlicedReference, space: PublicSpace) -> Ints:
     """Sum the rows' features as whole numbers.
 
@@ -42,15 +47,15 @@ def integer_sketch(rows: Floats, spec: SlicedReference, space: PublicSpace) -> I
     if spec.aggregate != "mixture":
         raise ValueError(f"a secure sum gives a mixture, got aggregate: {spec.aggregate}")
     rows = matrix(rows, "rows", columns=space.dimension)
-    width = math.prod(sketch_shape(spec)) + (spec.basis == "cosine")
+    length = width(spec)
     directions = space.directions(spec.directions)
-    sums = np.zeros(width)
-    for block in blocks(rows, width):
+    sums = np.zeros(length)
+    for block in blocks(rows, length):
         positions = space.project(bounded(block, space), directions, spec.range)  # (b, L)
         if spec.basis == "histogram":
             sums += histogram.counts(positions, spec.bins).ravel()
             continue
-        features = np.full((len(block), width), _own(spec))
+        features = np.full((len(block), length), _own(spec))
         features[:, :-1] = basis(positions, spec.coefficients).reshape(len(block), -1)
         sums += np.rint(capped(features, cosine_mechanism.cap(spec)) / STEP).sum(axis=0)
     return sums.astype(np.int64)
@@ -71,9 +76,8 @@ def pooled_summary(sums: Ints, spec: SlicedReference) -> SlicedSummary:
         ValueError: If ``sums`` has another length than ``spec`` says.
     """
     shape = sketch_shape(spec)
-    width = math.prod(shape) + (spec.basis == "cosine")
-    if sums.shape != (width,):
-        raise ValueError(f"sums must have shape ({width},), got {sums.shape}")
+    if sums.shape != (width(spec),):
+        raise ValueError(f"sums must have shape ({width(spec)},), got {sums.shape}")
     values = sums.astype(np.float64)
     if spec.basis == "histogram":
         return SlicedSummary(values.reshape(shape), max(1.0, float(values.sum()) / spec.directions))
@@ -89,8 +93,7 @@ def sensitivity_steps(spec: SlicedReference) -> float:
     """
     if spec.basis == "histogram":
         return math.sqrt(spec.directions)
-    width = spec.directions * spec.coefficients + 1
-    return (cosine_mechanism.cap(spec) + rounding(width, STEP)) / STEP
+    return (cosine_mechanism.cap(spec) + rounding(width(spec), STEP)) / STEP
 
 
 def noise_share(sigma: float, honest: int) -> float:

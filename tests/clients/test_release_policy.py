@@ -16,6 +16,7 @@ from protocols.config.load import ConfigError
 from protocols.config.privacy import PrivacySpec
 from protocols.config.references import QuantizedReference, SlicedReference
 from protocols.features import FeatureMap
+from protocols.messages import rows_bucket
 
 FEATURES = FeatureMap(np.zeros(3), np.eye(3), np.zeros(3), 1.0)
 
@@ -129,9 +130,31 @@ def test_small_silos_are_refused_without_saying_how_small():
 
 
 def test_delta_is_at_most_a_tenth_of_one_over_the_rows():
-    check_rows(Policy(), request(delta=1e-6), 100_000)
+    check_rows(Policy(), request(delta=1e-6), 99_999)
     with pytest.raises(PolicyError, match="delta 1e-06 asked"):
-        check_rows(Policy(), request(delta=1e-6), 100_001)
+        check_rows(Policy(), request(delta=1e-6), 100_000)
+
+
+def passes(rows: int, **privacy) -> bool:
+    try:
+        check_rows(Policy(), request(**privacy), rows)
+    except PolicyError:
+        return False
+    return True
+
+
+@given(rows=st.integers(200, 10**7), min_rows=st.integers(1, 10**7), delta=st.floats(1e-9, 1e-6))
+@settings(max_examples=200, deadline=None)
+def test_whatever_a_server_asks_it_learns_no_more_than_the_bucket(rows, min_rows, delta):
+    """Asking again and again with other bounds must not narrow the number of rows down."""
+    asked = {"min_rows": min_rows, "delta": delta}
+    first = rows_bucket(rows)
+    last = rows_bucket(5 * first // 2) - 1
+    assert rows_bucket(last) == first
+    assert passes(rows, **asked) == passes(first, **asked) == passes(last, **asked)
+    if passes(rows, **asked):
+        assert min_rows <= rows
+        assert delta * rows <= 0.1
 
 
 def test_reads_what_is_written_and_defaults_for_the_rest(tmp_path):

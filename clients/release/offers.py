@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The keys that a silo offered for secure sums: one a number, for one roster, until the vector is masked."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, ValidationError
+
+from clients.release.durable import write_durably
+from clients.storage import StorageError
+from protocols.config.base import Spec
+from protocols.config.experiment import Name
+from protocols.messages import Key, Number, Signature
+from protocols.refusals import Refusal
+from protocols.secure_sum.keys import KeyPair, SumRound, keypair, signed_offer
+
+
+class OfferError(Refusal):
+    """A secure sum that this silo does not take part in, or not any more."""
+
+
+class Offered(Spec):
+    """One number: who was to take part, the key, and, once masks were asked for, the digest of all keys."""
+
+    number: Number
+    silos: tuple[Name, ...]
+    public: Key
+    signature: Signature
+    roster: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+
+
+class _Book(Spec):
+    offered: tuple[Offered, ...] = ()
+
+
+@dataclass(frozen=True)
+class Offers:
+    """What one silo offered for one sum of one run; a number is never used for two rosters or two vectors.
+
+    Attributes:
+        folder: This silo's alone; made here, readable by its owner only.
+        run: Name of the run.
+        schema: What is summed, 64 hex digits.
+    """
+
+    folder: Path
+    run: str
+    schema: str
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the folder, so that a message that comes twice at once is answered twice in a row."""
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        handle = os.open(self.folder / "offers.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(handle)
+
+    def offer(self, sum_round: SumRound, silo: str, identity_private: str) -> Offered:
+        """Make a key for a new number, or return what was offered under it before.
+
+        Args:
+            sum_round: Of this run and schema.
+            silo: This silo.
+            identity_private: Signs the key.
+
+        Returns:
+            What is offered; the same bytes whenever it is asked for again.
+
+        Raises:
+            OfferError: If the number was offered to another roster, or is below one that was used.
+            ValueError: If this silo does not take part.
+        """
+        number, last = sum_round.number, max((o.number for o in self._all()), default=0)
+        known = self.found(number)
+        if known is not None:
+            if known.silos != sum_round.silos:
+                raise OfferError(
+                    f"number {number} was offered to {', '.join(known.silos)} and is not offered to others; "
+                    f"numbers above {last} are free"
+                )
+            return known
+        if number < last:
+            raise OfferError(f"number must be above {last}, which was used in this run, got {number}")
+        key = keypair(sum_round, silo)
+        signature = signed_offer(key, identity_private).signature
+        offered = Offered(number=number, silos=sum_round.silos, public=key.public, signature=signature)
+        write_durably(self._key(number), key.private.encode())
+        self._save((*self._all(), offered))
+        return offered
+
+    def found(self, number: int) -> Offered | None:
+        """Return what was offered under a number, if anything was."""
+        return next((offered for offered in self._all() if offered.number == number), None)
+
+    def bind(self, number: int, roster: str) -> None:
+        """Remember whose keys the vector of a number is masked with; others are refused from now on.
+
+        Raises:
+            OfferError: If it was another roster before.
+        """
+        known = self.found(number)
+        if known is None or known.roster not in (None, roster):
+            raise OfferError(f"number {number} was masked for other keys; a second vector would unmask both")
+        if known.roster is None:
+            bound = known.model_copy(update={"roster": roster})
+            self._save(tuple(bound if o.number == number else o for o in self._all()))
+
+    def key(self, sum_round: SumRound, silo: str) -> KeyPair:
+        """Return the key pair of a number.
+
+        Raises:
+            OfferError: If it was used already, or never made.
+        """
+        known, path = self.found(sum_round.number), self._key(sum_round.number)
+        if known is None or not path.exists():
+            raise OfferError(f"the key of number {sum_round.number} is used up: ask for another number")
+        return KeyPair(sum_round, silo, path.read_text(encoding="ascii"), known.public)
+
+    def burn(self, number: int) -> None:
+        """Delete the private key of a number; what was masked with it can be unmasked by the sum only."""
+        self._key(number).unlink(missing_ok=True)
+
+    @property
+    def _book(self) -> Path:
+        return self.folder / f"{self.run}.{self.schema}.json"
+
+    def _key(self, number: int) -> Path:
+        return self.folder / f"{self.run}.{self.schema}.{number}.key"
+
+    def _all(self) -> tuple[Offered, ...]:
+        if not self._book.exists():
+            return ()
+        try:
+            book = _Book.model_validate_json(self._book.read_bytes())
+        except (OSError, ValidationError) as error:
+            raise StorageError(f"{self._book}: cannot be read back ({error})") from None
+        return book.offered
+
+    def _save(self, offered: tuple[Offered, ...]) -> None:
+        write_durably(self._book, _Book(offered=offered).model_dump_json().encode())

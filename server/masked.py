@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Secure aggregation as the server runs it: keys, then masked sketches, then nothing but their sum.
+
+The masks of an attempt cancel only when every silo of its roster has answered. When one has not, what the
+others sent is thrown away and all begin again without it, with new keys under the next number.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import count
+from typing import TypeVar
+
+from protocols.arrays import Floats
+from protocols.config.privacy import FEWEST_SILOS, PrivacySpec
+from protocols.config.references import SlicedReference
+from protocols.kit import PublicKit
+from protocols.messages import OfferKey, OfferKeyReply, SendMasked, SendMaskedReply, with_prefix
+from protocols.privacy.shrinkage import shrink
+from protocols.references.sliced import SlicedSummary
+from protocols.secure_sum import (
+    Masked,
+    Offer,
+    SumRound,
+    Words,
+    from_words,
+    noise_variance,
+    pooled_summary,
+    schema,
+    unmask_sum,
+    verify_offer,
+)
+from protocols.secure_sum.sketches import STEP, width
+from server.controls.bounds import COUNT_MARGIN, NOISE_MARGIN, breaches, bucket_end
+from server.federation import Federation, Member, RunFailed
+
+Reply = TypeVar("Reply", OfferKeyReply, SendMaskedReply)
+UNSEEN = "no single silo's sketch was seen: no weight was capped and no silo compared with the others"
+"""What the server gives up under masks; stands in the run's events."""
+
+
+@dataclass(frozen=True)
+class _Sum:
+    """One attempt at one sum."""
+
+    federation: Federation
+    seed: int
+    kit: PublicKit
+    spec: SlicedReference
+    privacy: PrivacySpec
+    number: int
+    members: tuple[Member, ...]
+
+    @property
+    def round(self) -> SumRound:
+        digest = schema(self.spec, self.privacy, self.kit.features, self.seed)
+        return SumRound(self.federation.run, self.number, digest, tuple(sorted(m.silo for m in self.members)))
+
+    def fields(self) -> dict[str, object]:
+        """Return what both questions say."""
+        return {
+            "run": self.federation.run,
+            "seed": self.seed,
+            "reference": self.spec,
+            "privacy": self.privacy,
+            "number": self.number,
+            "arrays": with_prefix("features", self.kit.features.arrays()),
+        }
+
+
+def summarise(
+    federation: Federation,
+    seed: int,
+    kit: PublicKit,
+    released: tuple[SlicedReference, PrivacySpec],
+    members: Sequence[Member],
+) -> dict[str, Floats]:
+    """Collect the sum of the silos' sketches and make the proxy reference of it.
+
+    Args:
+        federation: Who is asked.
+        seed: Root seed; gives the public directions.
+        kit: Feature map, and the public samples that the noised sketch is pulled towards.
+        released: Sketch, and privacy bounds with K_h honest silos.
+        members: Who said hello.
+
+    Returns:
+        What ``protocols.references.proxy`` reads.
+
+    Raises:
+        RunFailed: If fewer than three silos, than ``honest-silos`` or than ``min-clients`` are left, or the
+            sum is none that honest silos can have.
+        ValueError: If the shares of noise would be too small for the grid.
+
+    Privacy:
+        The server sees uniform words and their sum, whose epsilon holds as long as K_h of the silos are
+        honest. An attempt that fails after the masked vectors were sent has cost each of their silos a
+        release.
+    """
+    spec, privacy = released
+    noise_variance(spec, privacy, len(members))  # refuses shares that are too small before anybody is asked
+    present = tuple(members)
+    for number in count(1):
+        _require(federation, privacy, len(present))
+        attempt = _Sum(federation, seed, kit, spec, privacy, number, present)
+        offers = _offers(attempt)
+        vectors = _vectors(attempt, offers) if len(offers) == len(present) else None
+        if vectors is not None and len(vectors) == len(present):
+            break
+        answered = offers if vectors is None else vectors
+        present = tuple(member for member, _ in answered)
+    total = unmask_sum([_words(member, reply) for member, reply in vectors or []], attempt.round)
+    left_out = [member.silo for member in members if member not in present]
+    federation.record.summed(
+        seed=seed,
+        kind=SendMasked.kind,
+        silos=[member.silo for member in present],
+        left_out=left_out,
+        attempts=number,
+        reason=f"{_named(spec, privacy)}: summed under masks; {UNSEEN}",
+    )
+    return {"sketch": _reference(attempt, total)}
+
+
+def _require(federation: Federation, privacy: PrivacySpec, remaining: int) -> None:
+    least = max(FEWEST_SILOS, privacy.honest_silos or 0, federation.experiment.min_clients)
+    if remaining < least:
+        reasons = "".join(f"\n  {reason}" for reason in dict.fromkeys(federation.record.refusals))
+        raise RunFailed(
+            f"secure aggregation needs {least} silos (at least {FEWEST_SILOS}, privacy.honest-silos = "
+            f"{privacy.honest_silos} and min-clients = {federation.experiment.min_clients}), {remaining} are "
+            f"left; refused:{reasons}"
+        )
+
+
+def _offers(attempt: _Sum) -> list[tuple[Member, OfferKeyReply]]:
+    question = OfferKey.model_validate({**attempt.fields(), "silos": attempt.round.silos})
+    answers = attempt.federation.ask([(member, question) for member in attempt.members], OfferKeyReply)
+
+    def check(reply: OfferKeyReply) -> None:
+        if reply.number != attempt.number:
+            raise ValueError(f"offers a key for number {reply.number}, asked for {attempt.number}")
+        known = attempt.federation.identities.setdefault(reply.silo, reply.identity)
+        if known != reply.identity:
+            raise ValueError("comes with another identity than it first had in this run")
+        offer = Offer(reply.silo, reply.public, reply.signature)
+        verify_offer(offer, attempt.round, {reply.silo: reply.identity})
+
+    return _kept(attempt, question, answers, check)
+
+
+def _vectors(
+    attempt: _Sum, offers: Sequence[tuple[Member, OfferKeyReply]]
+) -> list[tuple[Member, SendMaskedReply]]:
+    roster = [reply.key for _, reply in sorted(offers, key=lambda answer: answer[1].silo)]
+    question = SendMasked.model_validate({**attempt.fields(), "roster": roster})
+    answers = attempt.federation.ask([(member, question) for member in attempt.members], SendMaskedReply)
+
+    def check(reply: SendMaskedReply) -> None:
+        asked = (attempt.number, attempt.spec, attempt.privacy)
+        if (reply.number, reply.reference, reply.privacy) != asked:
+            raise ValueError("the masked sketch is for another sum than was asked for")
+        values = Masked.from_arrays(reply.silo, reply.number, reply.arrays).values
+        if values.shape != (width(attempt.spec),) or values.itemsize != 4:
+            raise ValueError(f"a masked sketch has {width(attempt.spec)} 32-bit words, got {values.shape}")
+
+    return _kept(attempt, question, answers, check)
+
+
+def _kept(
+    attempt: _Sum,
+    question: OfferKey | SendMasked,
+    answers: Sequence[tuple[Member, Reply]],
+    check: Callable[[Reply], None],
+) -> list[tuple[Member, Reply]]:
+    """Return the answers that pass the check; the others are refused, each with its reason."""
+    kept = []
+    for member, reply in answers:
+        try:
+            check(reply)
+        except ValueError as error:
+            attempt.federation.refuse(member, question, str(error))
+        else:
+            kept.append((member, reply))
+    return kept
+
+
+def _words(member: Member, reply: SendMaskedReply) -> Masked:
+    return Masked.from_arrays(member.silo, reply.number, reply.arrays)
+
+
+def _reference(attempt: _Sum, total: Words) -> Floats:
+    """Read the sum, check it against the public bounds, and shrink it towards the public sketch."""
+    spec, kit = attempt.spec, attempt.kit
+    pooled = pooled_summary(from_words(total), spec)
+    variance = noise_variance(spec, attempt.privacy, len(attempt.members))
+    _check_bounds(attempt, pooled, float(variance.max()) ** 0.5)
+    mean: Floats = pooled.sums / pooled.count
+    if not attempt.privacy.shrink:
+        return mean
+    return shrink(mean, variance / pooled.count**2, kit.samples, spec, kit.features.space(attempt.seed))
+
+
+def _check_bounds(attempt: _Sum, pooled: SlicedSummary, noise: float) -> None:
+    """Stop at a sum that honest silos cannot have: one of them lies, and masks hide which."""
+    space = attempt.kit.features.space(attempt.seed)
+    rounding = pooled.count * STEP / 2.0 if attempt.spec.basis == "cosine" else 0.0
+    found = breaches(pooled, attempt.spec, space, noise=noise + rounding / NOISE_MARGIN)
+    most = COUNT_MARGIN * sum(bucket_end(member.rows_at_least) for member in attempt.members)
+    if pooled.count > most:
+        found.append(f"it claims {pooled.count:.6g} rows, after hello at most {most:.6g} pass")
+    if found:
+        raise RunFailed(
+            f"the sum of {', '.join(m.silo for m in attempt.members)} is none that honest silos can have, "
+            f"and masks hide whose fault it is: {'; '.join(found)}"
+        )
+
+
+def _named(spec: SlicedReference, privacy: PrivacySpec) -> str:
+    return f"{spec.kind} {spec.basis} at epsilon {privacy.epsilon:g}"
