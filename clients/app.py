@@ -10,6 +10,7 @@ from flwr.clientapp import ClientApp
 
 from protocols import messages
 from protocols.records import decode, encode
+from protocols.refusals import Refusal
 
 if TYPE_CHECKING:
     from clients.node import Node
@@ -18,7 +19,11 @@ Q = TypeVar("Q", bound=messages.Message)
 
 app = ClientApp()
 logger = logging.getLogger("tailweave.clients")
-"""Node-local: a reason may quote a cell of private data, so it is logged here and never sent."""
+"""Node-local: a reason may quote a cell, a count of rows or a path, so it is logged here and never sent."""
+
+
+class SiloError(ValueError):
+    """What the server learns when a silo fails: that it did, at which question, and the kind of error."""
 
 
 @app.query("hello")
@@ -37,6 +42,30 @@ def summarise(message: Message, context: Context) -> Message:
     return _answer(message, context, messages.Summarise, rounds.summarise)
 
 
+@app.query("offer")
+def offer(message: Message, context: Context) -> Message:
+    """Answer ``offer``."""
+    from clients import masking
+
+    return _answer(message, context, messages.OfferKey, masking.offer)
+
+
+@app.query("masked")
+def masked(message: Message, context: Context) -> Message:
+    """Answer ``masked``."""
+    from clients import masking
+
+    return _answer(message, context, messages.SendMasked, masking.masked)
+
+
+@app.query("transport")
+def transport(message: Message, context: Context) -> Message:
+    """Answer ``transport``."""
+    from clients import transport_round
+
+    return _answer(message, context, messages.TransportSupport, transport_round.transport)
+
+
 @app.train("retrain")
 def retrain(message: Message, context: Context) -> Message:
     """Answer ``retrain``."""
@@ -48,16 +77,29 @@ def retrain(message: Message, context: Context) -> Message:
 def _answer(
     message: Message, context: Context, question: type[Q], respond: "Callable[[Node, Q], messages.Message]"
 ) -> Message:
-    from clients.data.rows import DataError
+    """Answer, or raise what Flower may send on: it sends the text of whatever a handler raises.
+
+    Raises:
+        Refusal: With a text that is written for the server.
+        SiloError: Instead of all other errors.
+    """
     from clients.node import open_node
     from clients.threads import one_thread
 
-    asked = decode(message.content, question)
     try:
+        asked = decode(message.content, question)
         node = open_node(context.node_config, context.run_config, seed=asked.seed)
-    except DataError:
-        logger.exception("this silo's data cannot be used")
-        raise ValueError("the silo's data cannot be used; the reason is in this node's own log") from None
-    with one_thread():
-        answer = respond(node, asked)
-    return Message(encode(answer), reply_to=message)
+        with one_thread():
+            answer = respond(node, asked)
+        return Message(encode(answer), reply_to=message)
+    except Refusal as refusal:
+        logger.info("refused %s: %s", question.kind, refusal)
+        raise
+    except Exception as error:
+        expected = isinstance(error, ValueError | OSError)
+        logger.error(
+            "failed at %s: %s: %s", question.kind, type(error).__name__, error, exc_info=not expected
+        )
+        raise SiloError(
+            f"the silo failed at {question.kind} ({type(error).__name__}); why is in this node's own log"
+        ) from None

@@ -27,6 +27,7 @@ class Node:
         truth: The simulated world, or None on a real node.
         config: Path of the experiment in simulation, else None.
         policy: What the silo's owner lets leave it.
+        identity_key: File of its identity for secure sums; None keeps one in ``state``.
     """
 
     silo: Silo
@@ -34,6 +35,7 @@ class Node:
     truth: World | None
     config: Path | None
     policy: Policy
+    identity_key: Path | None = None
 
     @property
     def base_rows(self) -> Rows:
@@ -52,7 +54,8 @@ def open_node(node_config: Settings, run_config: Settings, *, seed: int) -> Node
 
     Args:
         node_config: On a real node ``data`` (a CSV or NPZ path) and ``state-dir``, optionally ``label``,
-            ``name`` and ``policy`` (a YAML file); in simulation ``partition-id``.
+            ``name``, ``policy`` (a YAML file) and ``identity-key`` (64 hex digits, for secure sums); in
+            simulation ``partition-id``.
         run_config: ``config`` and ``state-dir`` in simulation.
         seed: Root seed; decides the partition in simulation.
 
@@ -70,7 +73,8 @@ def open_node(node_config: Settings, run_config: Settings, *, seed: int) -> Node
         label = str(node_config["label"]) if "label" in node_config else None
         silo = _real_silo(name, Path(str(node_config["data"])), label)
         policy = load_policy(Path(str(node_config["policy"]))) if "policy" in node_config else Policy()
-        return Node(silo, Path(str(state)), None, None, policy)
+        identity = Path(str(node_config["identity-key"])) if "identity-key" in node_config else None
+        return Node(silo, Path(str(state)), None, None, policy, identity)
     if "partition-id" not in node_config or not run_config.get("config"):
         raise ValueError(
             "a node needs data, a CSV or NPZ path, in its node-config; only a simulation has partition-id "

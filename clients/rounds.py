@@ -30,6 +30,7 @@ from protocols.privacy import gate
 from protocols.privacy.calibration import epsilon_of_rho
 from protocols.privacy.noise import SeededNoise, SystemNoise
 from protocols.references import Empirical, Reference
+from protocols.refusals import Refusal
 from protocols.streams import stream
 
 MODE_SHARE = "mode_share/"
@@ -58,7 +59,7 @@ def summarise(node: Node, question: Summarise) -> SummariseReply:
     features = FeatureMap.from_arrays(question.part("features"))
     mapped = features(node.silo.train.values)
     request = ReleaseRequest(question.reference, question.privacy, features, question.seed)
-    noise = _noise(node, request)
+    noise = privacy_noise(node, request)
 
     def make(charge: Callable[[gate.Cost], None]) -> dict[str, Floats]:
         rng = stream(question.seed, "silo", node.silo.name, "release", question.reference.kind)
@@ -80,7 +81,7 @@ def summarise(node: Node, question: Summarise) -> SummariseReply:
     )
 
 
-def _noise(node: Node, request: ReleaseRequest) -> SeededNoise | SystemNoise:
+def privacy_noise(node: Node, request: ReleaseRequest) -> SeededNoise | SystemNoise:
     """Return seeded noise in simulation, which must repeat, and the operating system's entropy elsewhere."""
     if node.truth is not None or request.privacy.epsilon is None:
         return SeededNoise(stream(request.seed, "silo", node.silo.name, "noise", request.digest))
@@ -174,7 +175,7 @@ def _reference(node: Node, question: Retrain, features: FeatureMap) -> Reference
         return Empirical.of(features(node.silo.train.values))
     if spec.kind == "oracle":
         if node.truth is None:
-            raise ValueError("reference oracle exists in simulation only: this node does not have the truth")
+            raise Refusal("reference oracle exists in simulation only: this node does not have the truth")
         return Empirical.of(features(node.truth.train.values))
     if spec.kind == "public":
         base = generators.from_arrays(question.generator, question.part("base"))

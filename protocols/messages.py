@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The six messages of the protocol: three questions of the server, three answers of a silo.
+"""The twelve messages of the protocol: six questions of the server, and a silo's answer to each.
 
 ``hello``: who is there and does it fit? ``summarise``: release a summary of your features once.
+Under secure aggregation instead: ``offer``: sign a fresh key for one sum; ``masked``: release the sketch
+under masks that cancel in that sum.
+``transport``: map the atoms of a support onto your rows, for the published references that leak them.
 ``retrain``: bring one arm to a generation and report its metrics. Scalars are checked by type and range,
 arrays by name, shape and finiteness; what does not fit is refused by ``ValueError``.
 """
@@ -15,13 +18,25 @@ from protocols.arrays import Floats
 from protocols.config.base import Spec
 from protocols.config.experiment import ArmSpec, Name
 from protocols.config.privacy import PrivacySpec
-from protocols.config.references import QuantizedReference, SlicedReference
+from protocols.config.references import (
+    BarycenterReference,
+    GeodesicReference,
+    QuantizedReference,
+    SlicedReference,
+)
 from protocols.config.training import GeneratorSpec, RecursionSpec
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Raised whenever a message changes; both ends must have the same."""
 
+MOST_ROWS = 10**9
+"""That a silo may claim to hold."""
+
 Generation = Annotated[int, Field(ge=0, le=1_000_000)]
+Number = Annotated[int, Field(ge=1, le=1_000_000)]
+"""Of an attempt at one secure sum; a rerun has the next one."""
+Key = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Signature = Annotated[str, Field(pattern=r"^[0-9a-f]{128}$")]
 MetricName = Annotated[str, Field(min_length=1, max_length=200)]
 
 
@@ -38,7 +53,7 @@ class Message(Spec):
     kind: ClassVar[str]
     type: ClassVar[str]
 
-    schema_version: Literal[1] = 1
+    schema_version: Annotated[int, Field(ge=SCHEMA_VERSION, le=SCHEMA_VERSION)] = SCHEMA_VERSION
     run: Name
     seed: Annotated[int, Field(ge=0, lt=2**32)]
     arrays: dict[str, Floats] = Field(default_factory=dict, exclude=True)
@@ -51,8 +66,9 @@ class Message(Spec):
     @model_validator(mode="after")
     def _arrays_are_finite(self) -> Self:
         for name, array in self.arrays.items():
-            if not np.isfinite(array).all():
-                raise ValueError(f"array {name!r} must be finite, got {array[~np.isfinite(array)][0]}")
+            finite = np.isfinite(array)
+            if not finite.all():  # one entry is looked up: a copy of all that are wrong may be large
+                raise ValueError(f"array {name!r} must be finite, got {array.flat[finite.argmin()]}")
         return self
 
 
@@ -69,7 +85,15 @@ class HelloReply(Message):
     kind: ClassVar[str] = "hello"
     silo: Name
     columns: Annotated[int, Field(ge=1, le=1_000_000)]
-    rows_at_least: Annotated[int, Field(ge=0)]
+    rows_at_least: Annotated[int, Field(ge=0, le=MOST_ROWS)]
+
+    @model_validator(mode="after")
+    def _rows_are_a_bucket(self) -> Self:
+        if rows_bucket(self.rows_at_least) != self.rows_at_least:
+            raise ValueError(
+                f"rows-at-least must be 0 or 1, 2 or 5 times a power of ten, got {self.rows_at_least}"
+            )
+        return self
 
 
 class Summarise(Message):
@@ -80,6 +104,12 @@ class Summarise(Message):
     reference: Annotated[QuantizedReference | SlicedReference, Field(discriminator="kind")]
     privacy: PrivacySpec
 
+    @model_validator(mode="after")
+    def _no_masks_are_asked_for(self) -> Self:
+        if self.privacy.secure_aggregation:
+            raise ValueError("secure-aggregation: true is asked for by offer and masked, not by summarise")
+        return self
+
 
 class SummariseReply(Message):
     """Silo: the summary, under the privacy bounds asked for. Arrays: those of the reference kind."""
@@ -89,6 +119,115 @@ class SummariseReply(Message):
     reference: Annotated[QuantizedReference | SlicedReference, Field(discriminator="kind")]
     privacy: PrivacySpec
     noise: Literal["none", "seeded", "system"]
+
+
+class SignedKey(Spec):
+    """A silo's X25519 key for one sum, signed by its Ed25519 identity; hexadecimal text."""
+
+    silo: Name
+    public: Key
+    signature: Signature
+    identity: Key
+
+
+class Sum(Message):
+    """What both questions of a secure sum say. Arrays: ``features/...``."""
+
+    reference: SlicedReference
+    privacy: PrivacySpec
+    number: Number
+
+    @model_validator(mode="after")
+    def _masks_are_asked_for(self) -> Self:
+        if not self.privacy.secure_aggregation or self.privacy.epsilon is None:
+            raise ValueError("a secure sum needs privacy with secure-aggregation: true and epsilon set")
+        if self.reference.aggregate != "mixture":
+            raise ValueError(f"a secure sum gives a mixture, got aggregate: {self.reference.aggregate}")
+        return self
+
+
+class OfferKey(Sum):
+    """Server: sign a fresh key for a sum of exactly these silos."""
+
+    kind: ClassVar[str] = "offer"
+    type: ClassVar[str] = "query.offer"
+    silos: Annotated[tuple[Name, ...], Field(max_length=1000)]
+
+
+class OfferKeyReply(Message):
+    """Silo: the public key, signed, and the identity that signed it."""
+
+    kind: ClassVar[str] = "offer"
+    silo: Name
+    number: Number
+    public: Key
+    signature: Signature
+    identity: Key
+
+    @property
+    def key(self) -> SignedKey:
+        """The signed key, as the server passes it on."""
+        return SignedKey(silo=self.silo, public=self.public, signature=self.signature, identity=self.identity)
+
+
+class SendMasked(Sum):
+    """Server: here are the signed keys of all; send your sketch under masks."""
+
+    kind: ClassVar[str] = "masked"
+    type: ClassVar[str] = "query.masked"
+    roster: Annotated[tuple[SignedKey, ...], Field(max_length=1000)]
+
+
+class SendMaskedReply(Message):
+    """Silo: its noised sketch under masks. Arrays: ``words`` (n, 1), whole numbers below 2^32."""
+
+    kind: ClassVar[str] = "masked"
+    silo: Name
+    reference: SlicedReference
+    privacy: PrivacySpec
+    number: Number
+    noise: Literal["seeded", "system"]
+
+
+class TransportSupport(Message):
+    """Server: map these atoms onto your rows. Arrays: ``features/...``, ``support`` (s, d).
+
+    For ``barycenter`` the whole way, for ``geodesic`` the share ``interpolation`` of it.
+    """
+
+    kind: ClassVar[str] = "transport"
+    type: ClassVar[str] = "query.transport"
+    reference: Annotated[BarycenterReference | GeodesicReference, Field(discriminator="kind")]
+    privacy: PrivacySpec
+    turn: Annotated[int, Field(ge=1, le=1000)]
+
+    @model_validator(mode="after")
+    def _support_fits(self) -> Self:
+        support = self.arrays.get("support")
+        if support is None or support.ndim != 2 or len(support) != self.reference.support:
+            found = None if support is None else support.shape
+            raise ValueError(f"array 'support' must have {self.reference.support} rows, got {found}")
+        if self.privacy.epsilon is not None:
+            raise ValueError(
+                f"projections of rows carry no noise: epsilon must be null, got {self.privacy.epsilon:g}"
+            )
+        return self
+
+
+class TransportSupportReply(Message):
+    """Silo: where the atoms go. Arrays: ``moved`` (s, d). Reveals projections of real rows."""
+
+    kind: ClassVar[str] = "transport"
+    silo: Name
+    reference: Annotated[BarycenterReference | GeodesicReference, Field(discriminator="kind")]
+    turn: Annotated[int, Field(ge=1, le=1000)]
+
+    @model_validator(mode="after")
+    def _only_atoms(self) -> Self:
+        moved = self.arrays.get("moved")
+        if set(self.arrays) != {"moved"} or moved is None or moved.ndim != 2:
+            raise ValueError(f"a transport reply needs one matrix 'moved', got arrays {sorted(self.arrays)}")
+        return self
 
 
 class Retrain(Message):

@@ -4,6 +4,7 @@
 import io
 import json
 import math
+import re
 from typing import Any, TypeVar
 
 import numpy as np
@@ -13,17 +14,23 @@ from pydantic import ValidationError
 from protocols.arrays import Floats
 from protocols.config.complaints import complaint
 from protocols.messages import SCHEMA_VERSION, Message
+from protocols.refusals import Refusal
 
 MAX_ARRAY_BYTES = 256 * 2**20
 MAX_BODY_BYTES = 2**20
+MAX_BODY_COMMAS = 5_000
+"""A body of nothing but wrong entries is refused with one complaint an entry: 300 MiB for a body of 1 MiB."""
 MAX_ARRAYS = 1000
+MAX_AXES = 8
+_LONGEST = 2**63
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./-]{0,199}")
 _STYPE = "numpy.ndarray"
 _DTYPE = "float64"
 
 M = TypeVar("M", bound=Message)
 
 
-class MessageError(ValueError):
+class MessageError(Refusal):
     """A message that is refused: malformed, of another schema version, out of range or not finite."""
 
 
@@ -80,11 +87,8 @@ def _checked_body(config: ConfigRecord, expected: type[Message]) -> dict[str, An
         raise MessageError(f"schema version must be {SCHEMA_VERSION}, got {config['schema-version']!r}")
     if config["kind"] != expected.kind:
         raise MessageError(f"a {expected.kind} message was expected, got {str(config['kind'])[:64]!r}")
-    text = config["body"]
-    if not isinstance(text, str) or len(text) > MAX_BODY_BYTES:
-        raise MessageError(f"the body must be a text of at most {MAX_BODY_BYTES} bytes")
     try:
-        body = json.loads(text)
+        body = json.loads(_checked_text(config["body"]), object_pairs_hook=_unique)
     except (ValueError, RecursionError) as error:
         raise MessageError(f"the body is not JSON: {str(error)[:80]}") from None
     if not isinstance(body, dict) or "arrays" in body:
@@ -92,15 +96,37 @@ def _checked_body(config: ConfigRecord, expected: type[Message]) -> dict[str, An
     return body
 
 
+def _checked_text(text: object) -> str:
+    """Return the body's text if neither its bytes nor its entries are too many to be worth parsing."""
+    if not isinstance(text, str) or len(text) > MAX_BODY_BYTES or _utf8_bytes(text) > MAX_BODY_BYTES:
+        raise MessageError(f"the body must be a text of at most {MAX_BODY_BYTES} bytes")
+    commas = text.count(",")
+    if commas > MAX_BODY_COMMAS:
+        raise MessageError(f"the body may have at most {MAX_BODY_COMMAS} commas, got {commas}")
+    return text
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return a JSON object's entries; two of one name would leave it open which one is meant."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key stands twice in an object")
+    return found
+
+
+def _utf8_bytes(text: str) -> int:
+    return len(text.encode("utf-8", "surrogatepass"))  # half a surrogate pair is refused later, by name
+
+
 def _array(name: str, array: Array) -> Floats:
     """Read one array; the declared shape, the NPY header and the number of bytes must agree."""
+    if not _NAME.fullmatch(name):
+        raise MessageError(f"an array's name is made of a-z, A-Z, 0-9, _, ., / and -, got {name[:64]!r}")
     if array.stype != _STYPE or array.dtype != _DTYPE:
         raise MessageError(
             f"array {name!r} must be {_DTYPE} in {_STYPE} form, got {array.dtype!r}, {array.stype!r}"
         )
-    shape = tuple(array.shape)
-    if any(length < 0 for length in shape) or len(shape) > 8:
-        raise MessageError(f"array {name!r} has an impossible shape {shape}")
+    shape = _checked_shape(name, array)
     declared = math.prod(max(length, 1) for length in shape) * 8
     if declared > MAX_ARRAY_BYTES:
         raise MessageError(f"array {name!r} declares {declared} bytes, at most {MAX_ARRAY_BYTES} are allowed")
@@ -112,6 +138,17 @@ def _array(name: str, array: Array) -> Floats:
             f"array {name!r} of shape {shape} needs {expected} bytes, got {len(array.data) - len(header)}"
         )
     return np.frombuffer(array.data, dtype="<f8", offset=len(header)).reshape(shape)
+
+
+def _checked_shape(name: str, array: Array) -> tuple[int, ...]:
+    """Return the declared shape; Flower lets lengths of 4,000 digits pass, which Python would not print."""
+    shape = tuple(array.shape)
+    if len(shape) > MAX_AXES:
+        raise MessageError(f"array {name!r} has an impossible shape of {len(shape)} axes")
+    if any(isinstance(length, bool) or not 0 <= length < _LONGEST for length in shape):
+        shown = tuple(max(-1, min(length, _LONGEST)) for length in shape)
+        raise MessageError(f"array {name!r} has an impossible shape {shown}")
+    return shape
 
 
 def _header(shape: tuple[int, ...]) -> bytes:

@@ -2,7 +2,7 @@
 """Putting questions to the silos, and accepting only answers that fit them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from flwr.app import Message as FlowerMessage
@@ -10,14 +10,39 @@ from flwr.serverapp import Grid
 
 from protocols.config.experiment import Experiment
 from protocols.features import FeatureMap
-from protocols.messages import Hello, HelloReply, Message, Retrain, RetrainReply, Summarise, SummariseReply
+from protocols.messages import (
+    Hello,
+    HelloReply,
+    Message,
+    OfferKey,
+    OfferKeyReply,
+    Retrain,
+    RetrainReply,
+    SendMasked,
+    SendMaskedReply,
+    Summarise,
+    SummariseReply,
+    TransportSupport,
+    TransportSupportReply,
+)
 from protocols.records import MessageError, decode, encode, size
 from protocols.references import read_summary
 from server.exchange import exchange
 from server.record import KEYS, Record
 
-Question = Hello | Summarise | Retrain
-Reply = TypeVar("Reply", HelloReply, SummariseReply, RetrainReply)
+_LONGEST_REASON = 1000
+"""Of a silo's own words for an error; the text comes from outside."""
+
+Question = Hello | Summarise | OfferKey | SendMasked | TransportSupport | Retrain
+Reply = TypeVar(
+    "Reply",
+    HelloReply,
+    SummariseReply,
+    OfferKeyReply,
+    SendMaskedReply,
+    TransportSupportReply,
+    RetrainReply,
+)
 
 
 class RunFailed(RuntimeError):  # noqa: N818 - it reads as what happened
@@ -31,10 +56,12 @@ class Member:
     Attributes:
         node_id: Flower's number of the node.
         silo: The silo's name once it has said hello; rows and sums are sorted by it.
+        rows_at_least: The bucket of rows that it named in hello.
     """
 
     node_id: int
     silo: str
+    rows_at_least: int = 0
 
     @property
     def order(self) -> tuple[int, str]:
@@ -51,12 +78,14 @@ class Federation:
         experiment: What is run.
         run: Name of the run; state on the nodes belongs to it.
         record: Where answers and refusals are written.
+        identities: By silo, the public key that it first signed with in this run.
     """
 
     grid: Grid
     experiment: Experiment
     run: str
     record: Record
+    identities: dict[str, str] = field(default_factory=dict)
 
     def ask(
         self, questions: Sequence[tuple[Member, Question]], expected: type[Reply]
@@ -81,34 +110,46 @@ class Federation:
             arrived = replies[position]
             if not arrived:
                 self.refuse(member, question, f"no answer within {deadline:g} s")
-            for extra in arrived[1:]:
-                self.refuse(
-                    member, question, f"duplicate answer {extra.metadata.message_id!r}, the first is used"
-                )
+            accepted += [(member, answer) for answer in self._first(member, question, arrived, expected)]
+        return accepted
+
+    def _first(
+        self, member: Member, question: Question, arrived: Sequence[FlowerMessage], expected: type[Reply]
+    ) -> list[Reply]:
+        """Return the first answer that fits, if any does; what came before or after it is refused."""
+        used: list[Reply] = []
+        for reply in arrived:
+            if used:
+                reason = f"duplicate answer {reply.metadata.message_id!r}, the first is used"
+                self.refuse(member, question, reason)
+                continue
             try:
-                accepted += [
-                    (member, self._accept(member, question, reply, expected)) for reply in arrived[:1]
-                ]
+                used.append(self._accept(member, question, reply, expected))
             except MessageError as error:
                 self.refuse(member, question, str(error))
-        return accepted
+        return used
 
     def refuse(self, member: Member, question: Question, reason: str) -> None:
         """Record that this member's answer is not used."""
         arm = question.arm.name if isinstance(question, Retrain) else None
         self.record.refused(seed=question.seed, kind=question.kind, silo=member.silo, arm=arm, reason=reason)
 
-    def require(self, remaining: int) -> None:
-        """Stop the run when fewer silos remain than ``min-clients``.
+    def require(self, remaining: int, *, of: int | None = None) -> None:
+        """Stop the run when fewer silos remain than ``min-clients``, or of fewer asked not all of them.
+
+        Args:
+            remaining: How many silos answered.
+            of: How many were asked, where it is not all.
 
         Raises:
             RunFailed: With all refusals so far.
         """
-        if remaining < self.experiment.min_clients:
+        needed, limit = self.experiment.min_clients, "min-clients"
+        if of is not None and of < needed:
+            needed, limit = of, "silos.follow"
+        if remaining < needed:
             reasons = "".join(f"\n  {reason}" for reason in dict.fromkeys(self.record.refusals))
-            raise RunFailed(
-                f"{remaining} silos are left, min-clients is {self.experiment.min_clients}; refused:{reasons}"
-            )
+            raise RunFailed(f"{remaining} silos are left, {limit} is {needed}; refused:{reasons}")
 
     def _accept(
         self, member: Member, question: Question, reply: FlowerMessage, expected: type[Reply]
@@ -136,7 +177,7 @@ def _reason(reply: FlowerMessage) -> str:
     """Return the message inside Flower's ``<class 'ValueError'>:<'...'>``."""
     text = reply.error.reason or f"error {reply.error.code}"
     head, mark, tail = text.partition(">:<'")
-    return tail.removesuffix("'>") if mark and head.startswith("<class") else text
+    return (tail.removesuffix("'>") if mark and head.startswith("<class") else text)[:_LONGEST_REASON]
 
 
 def _check_fit(question: Question, answer: Message) -> None:
@@ -151,7 +192,7 @@ def _check_reference(question: Summarise, answer: SummariseReply) -> None:
         raise MessageError("the summary is for another reference or other privacy bounds than were asked for")
     dimension = FeatureMap.from_arrays(question.part("features")).dimension
     try:
-        read_summary(answer.arrays, answer.reference, dimension)
+        read_summary(answer.arrays, answer.reference, dimension, exact=answer.privacy.epsilon is None)
     except ValueError as error:
         raise MessageError(str(error)) from None
 

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The run folder as the server writes it: metrics, what left the silos, and who was refused."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from protocols.messages import Message, RetrainReply, SummariseReply
+from protocols.messages import Message, RetrainReply, SendMaskedReply, SummariseReply, TransportSupportReply
 from server.journal import Journal
 
 KEYS = ("arm", "seed", "silo", "generation")
@@ -39,7 +40,7 @@ class Record:
     def left_silo(self, silo: str, reply: Message, size: int) -> None:
         """Write what a silo sent: fields with shapes, bytes, privacy cost; summaries are kept as NPZ."""
         stored = None
-        if isinstance(reply, SummariseReply):
+        if reply.arrays and not isinstance(reply, RetrainReply):
             stored = f"wire/{self._messages:06d}.npz"
             (self.out / "wire").mkdir(exist_ok=True)
             with (self.out / stored).open("wb") as file:
@@ -54,6 +55,8 @@ class Record:
                 "round": reply.kind,
                 "silo": silo,
                 "kind": _kind(reply),
+                "reference": scalars.get("reference"),
+                "number": scalars.get("number"),
                 "arm": reply.arm if isinstance(reply, RetrainReply) else None,
                 "fields": fields,
                 "bytes": size,
@@ -65,7 +68,45 @@ class Record:
     def refused(self, *, seed: int, kind: str, silo: str, arm: str | None, reason: str) -> None:
         """Write that a silo's answer was not used, and why."""
         self.refusals.append(f"{silo} ({kind}): {reason}")
-        self._events.append({"seed": seed, "round": kind, "arm": arm, "silo": silo, "reason": reason})
+        self._event("refused", seed=seed, kind=kind, silo=silo, arm=arm, reason=reason)
+
+    def quarantined(self, *, seed: int, silo: str, reason: str) -> None:
+        """Write that a silo's summary is not counted in a reference, and why; the silo stays in the run."""
+        self.refusals.append(f"{silo} (quarantine): {reason}")
+        self._event("quarantined", seed=seed, kind="summarise", silo=silo, arm=None, reason=reason)
+
+    def odd(self, *, seed: int, silo: str, reason: str) -> None:
+        """Write that a silo lies far from the others and is counted all the same, as a person trusts it."""
+        self._event("odd", seed=seed, kind="summarise", silo=silo, arm=None, reason=reason)
+
+    def _event(self, event: str, *, seed: int, kind: str, silo: str, arm: str | None, reason: str) -> None:
+        row = {"event": event, "seed": seed, "round": kind, "arm": arm, "silo": silo, "reason": reason}
+        self._events.append(row)
+
+    def summed(
+        self,
+        *,
+        seed: int,
+        kind: str,
+        silos: Sequence[str],
+        left_out: Sequence[str],
+        attempts: int,
+        reason: str,
+    ) -> None:
+        """Write that summaries came as one sum under masks, of whom, and what the server gave up for it."""
+        self._events.append(
+            {
+                "event": "summed",
+                "seed": seed,
+                "round": kind,
+                "arm": None,
+                "silo": None,
+                "silos": list(silos),
+                "left-out": list(left_out),
+                "attempts": attempts,
+                "reason": reason,
+            }
+        )
 
     def close(self) -> None:
         """Close the journals."""
@@ -78,10 +119,19 @@ def _shape(value: object) -> list[int]:
 
 
 def _cost(reply: Message) -> dict[str, object]:
-    if not isinstance(reply, SummariseReply):
+    if isinstance(reply, TransportSupportReply):
+        return {"epsilon": None, "noise": "none"}
+    if not isinstance(reply, SummariseReply | SendMaskedReply):
         return {"epsilon": None}
-    return {"epsilon": reply.privacy.epsilon, "delta": reply.privacy.delta, "noise": reply.noise}
+    cost: dict[str, object] = {
+        "epsilon": reply.privacy.epsilon,
+        "delta": reply.privacy.delta,
+        "noise": reply.noise,
+    }
+    return cost if isinstance(reply, SummariseReply) else cost | {"honest-silos": reply.privacy.honest_silos}
 
 
 def _kind(reply: Message) -> str:
-    return reply.reference.kind if isinstance(reply, SummariseReply) else reply.kind
+    if isinstance(reply, SummariseReply | SendMaskedReply | TransportSupportReply):
+        return reply.reference.kind
+    return reply.kind

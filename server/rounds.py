@@ -7,7 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from protocols.arrays import Floats
 from protocols.config.experiment import ArmSpec, Experiment
 from protocols.config.privacy import PrivacySpec
-from protocols.config.references import QuantizedReference, SlicedReference
+from protocols.config.references import (
+    BarycenterReference,
+    GeodesicReference,
+    QuantizedReference,
+    SlicedReference,
+)
 from protocols.kit import PublicKit
 from protocols.messages import (
     Hello,
@@ -18,14 +23,14 @@ from protocols.messages import (
     SummariseReply,
     with_prefix,
 )
-from protocols.privacy import gate
-from protocols.privacy.shrinkage import shrink
-from protocols.references import ReleasingSpec, Summary, read_summary, sliced, weave
-from protocols.references.sliced import SlicedSummary
+from protocols.references import TransportSpec
+from server import masked
 from server.federation import Federation, Member
+from server.transport_rounds import transported
+from server.weaving import Released, woven_reference
 
-Released = tuple[ReleasingSpec, PrivacySpec]
-Woven = Mapping[Released, dict[str, Floats]]
+Asked = Released | tuple[TransportSpec, PrivacySpec]
+Woven = Mapping[Asked, dict[str, Floats]]
 _JOIN_SECONDS = 60.0
 
 
@@ -42,7 +47,7 @@ def run_seed(federation: Federation, seed: int, kit: PublicKit) -> None:
     """
     members = greet(federation, seed, kit)
     references = summarise(federation, seed, kit, members)
-    retrain(federation, seed, kit, members, references)
+    retrain(federation, seed, kit, members[: federation.experiment.silos.followed], references)
 
 
 def greet(federation: Federation, seed: int, kit: PublicKit) -> list[Member]:
@@ -52,7 +57,7 @@ def greet(federation: Federation, seed: int, kit: PublicKit) -> list[Member]:
     members: dict[str, Member] = {}
     answers = federation.ask(asked, HelloReply)
     for node, reply in sorted(answers, key=lambda answer: Member(0, answer[1].silo).order):
-        member = Member(node.node_id, reply.silo)
+        member = Member(node.node_id, reply.silo, reply.rows_at_least)
         if reply.silo in members:
             federation.refuse(member, question, f"duplicate: another node is already {reply.silo}")
         elif reply.columns != kit.features.columns:
@@ -78,8 +83,14 @@ def _nodes(federation: Federation) -> list[int]:
 
 def summarise(federation: Federation, seed: int, kit: PublicKit, members: Sequence[Member]) -> Woven:
     """Round ``summarise``: collect one summary a silo for each reference that needs them, and weave them."""
-    woven = {}
+    woven: dict[Asked, dict[str, Floats]] = {}
     for spec, privacy in _released(federation.experiment):
+        if privacy.secure_aggregation and isinstance(spec, SlicedReference):
+            woven[spec, privacy] = masked.summarise(federation, seed, kit, (spec, privacy), members)
+            continue
+        if isinstance(spec, BarycenterReference | GeodesicReference):
+            woven[spec, privacy] = transported(federation, seed, kit, (spec, privacy), members)
+            continue
         question = Summarise(
             run=federation.run,
             seed=seed,
@@ -88,34 +99,21 @@ def summarise(federation: Federation, seed: int, kit: PublicKit, members: Sequen
             arrays=with_prefix("features", kit.features.arrays()),
         )
         answers = federation.ask([(member, question) for member in members], SummariseReply)
-        summaries = [read_summary(reply.arrays, spec, kit.features.dimension) for _, reply in answers]
-        federation.require(len(summaries))
-        woven[spec, privacy] = _shrunk(weave(summaries, spec), summaries, (spec, privacy), kit, seed)
+        federation.require(len(answers))
+        woven[spec, privacy] = woven_reference(federation, seed, kit, (spec, privacy), answers)
     return woven
 
 
-def _shrunk(
-    woven: dict[str, Floats], summaries: Sequence[Summary], released: Released, kit: PublicKit, seed: int
-) -> dict[str, Floats]:
-    """Pull a noised mean sketch towards the public one; post-processing, costs no privacy."""
-    spec, privacy = released
-    noise_variance = gate.noise_variance(spec, privacy)
-    if noise_variance is None or not privacy.shrink or not isinstance(spec, SlicedReference):
-        return woven
-    rows = sum(summary.count for summary in summaries if isinstance(summary, SlicedSummary))
-    public = sliced.summarise(kit.samples, spec, kit.features.space(seed))
-    of_mean = len(summaries) * noise_variance / rows**2
-    return {"sketch": shrink(woven["sketch"], public.sums / public.count, of_mean)}
-
-
-def _released(experiment: Experiment) -> list[Released]:
+def _released(experiment: Experiment) -> list[Asked]:
     """Return every summary that is asked for, once, in the order of the arms."""
     asked = (_release_of(experiment, arm) for arm in experiment.arms)
     return list(dict.fromkeys(released for released in asked if released is not None))
 
 
-def _release_of(experiment: Experiment, arm: ArmSpec) -> Released | None:
+def _release_of(experiment: Experiment, arm: ArmSpec) -> Asked | None:
     if isinstance(arm.reference, QuantizedReference | SlicedReference):
+        return arm.reference, experiment.privacy_of(arm)
+    if isinstance(arm.reference, BarycenterReference | GeodesicReference):
         return arm.reference, experiment.privacy_of(arm)
     return None
 
@@ -142,7 +140,7 @@ def retrain(
             federation.record.measured(reply)
             reported[reply.arm, member] = stop
         for arm in federation.experiment.arms:
-            federation.require(sum(reply.arm == arm.name for _, reply in answers))
+            federation.require(sum(reply.arm == arm.name for _, reply in answers), of=len(members))
 
 
 def _stops(federation: Federation) -> Iterator[int]:

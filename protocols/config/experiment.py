@@ -8,11 +8,17 @@ from pydantic import Field, field_validator, model_validator
 from protocols.config.base import Spec
 from protocols.config.data import DataSpec, PublicSpec, SilosSpec
 from protocols.config.privacy import PrivacySpec
-from protocols.config.references import ReferenceSpec, SlicedReference
+from protocols.config.references import (
+    RAW_ROW_KINDS,
+    RAW_ROW_LEAK,
+    RELEASING_KINDS,
+    ReferenceSpec,
+    SlicedReference,
+)
+from protocols.config.rules import Rule, check_candidates, check_reference
 from protocols.config.training import FeaturesSpec, GeneratorSpec, RecursionSpec
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
-Rule = Literal["random", "herding", "partial-transport", "top-potential"]
 
 
 class ArmSpec(Spec):
@@ -28,26 +34,27 @@ class ArmSpec(Spec):
 
     @model_validator(mode="after")
     def _rule_and_reference_agree(self) -> Self:
-        if self.rule == "random":
-            if self.reference is not None:
-                raise ValueError("rule random compares with nothing: remove reference")
-            return self
-        if self.reference is None:
-            raise ValueError(f"rule {self.rule} needs a reference")
-        if self.rule in ("partial-transport", "top-potential") and self.reference.kind == "sliced":
-            raise ValueError(
-                f"rule {self.rule} needs a reference with points (local, public, quantized, oracle); "
-                "a sliced sketch has none: use rule herding"
-            )
+        check_reference(self.rule, self.reference.kind if self.reference else None)
         return self
 
 
 class FederationSpec(Spec):
-    """How few silos a run may go on with (null: two, or one where there is one), and how long it waits."""
+    """How few silos a run may go on with (null: two, or one where there is one), and how long it waits.
+
+    No silo weighs more than ``weight_cap`` of a reference (1 / K where K silos are fewer; null: no cap).
+    A silo whose summary lies far from all others is in quarantine, not counted in the reference, unless
+    ``trusted`` names it (or says all): silos that alone hold a mode look like that, and so do liars.
+    """
 
     min_clients: Annotated[int, Field(ge=1)] | None = None
     deadline_seconds: Annotated[float, Field(gt=0.0)] = 3600.0
     generations_per_message: Annotated[int, Field(ge=1)] = 5
+    weight_cap: Annotated[float, Field(gt=0.0, le=1.0)] | None = 0.25
+    trusted: tuple[Name, ...] | Literal["all"] = ()
+
+    def trusts(self, silo: str) -> bool:
+        """Tell whether a person vouches for a silo that looks odd."""
+        return self.trusted == "all" or silo in self.trusted
 
 
 class EvaluationSpec(Spec):
@@ -123,6 +130,48 @@ class Experiment(Spec):
         return self
 
     @model_validator(mode="after")
+    def _raw_rows_only_where_allowed(self) -> Self:
+        for arm in self.arms:
+            if arm.reference is None or arm.reference.kind not in RAW_ROW_KINDS:
+                continue
+            if not self.privacy.allow_raw_row_leakage:
+                raise ValueError(
+                    f"arm {arm.name}: reference {arm.reference.kind} {RAW_ROW_LEAK}; where these rows are "
+                    "nobody's secret, say privacy.allow-raw-row-leakage: true"
+                )
+            if self.privacy_of(arm).epsilon is not None:
+                raise ValueError(
+                    f"arm {arm.name}: reference {arm.reference.kind} {RAW_ROW_LEAK}: no epsilon holds; set "
+                    "epsilon: null for this arm"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _masks_fit(self) -> Self:
+        if not self.privacy.secure_aggregation:
+            return self
+        honest = self.privacy.honest_silos or 0
+        if honest > self.silos.count:
+            raise ValueError(f"privacy.honest-silos is {honest} but there are only {self.silos.count} silos")
+        for arm in self.arms:
+            found = _unmaskable(arm, self.privacy_of(arm))
+            if found:
+                raise ValueError(
+                    f"arm {arm.name}: privacy.secure-aggregation: true allows arms that release nothing, and "
+                    f"kind: sliced with aggregate: mixture and epsilon set; got {found}"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _enough_candidates(self) -> Self:
+        for arm in self.arms:
+            try:
+                check_candidates(arm.rule, self.recursion.candidates)
+            except ValueError as error:
+                raise ValueError(f"arm {arm.name}: {error}") from None
+        return self
+
+    @model_validator(mode="after")
     def _enough_silos(self) -> Self:
         if self.min_clients > self.silos.count:
             raise ValueError(
@@ -130,3 +179,20 @@ class Experiment(Spec):
                 f"{self.silos.count} silos"
             )
         return self
+
+
+def _unmaskable(arm: ArmSpec, privacy: PrivacySpec) -> str | None:
+    """Say why this arm's summaries cannot be summed under masks, or None if they can or there are none.
+
+    An arm without noise is refused too: sent without masks it would show the server, for the sake of a
+    comparison, the very sketches that the other arms hide.
+    """
+    if arm.reference is None or arm.reference.kind not in RELEASING_KINDS:
+        return None
+    if not isinstance(arm.reference, SlicedReference):
+        return f"kind: {arm.reference.kind}"
+    if arm.reference.aggregate != "mixture":
+        return f"aggregate: {arm.reference.aggregate}"
+    if privacy.epsilon is None:
+        return "epsilon: null (make the comparison without noise an experiment of its own)"
+    return None

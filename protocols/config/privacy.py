@@ -7,11 +7,17 @@ from pydantic import Field, model_validator
 
 from protocols.config.base import Spec
 
+FEWEST_SILOS = 3
+"""In a secure sum; with two, each reads the other's sketch off the sum."""
+
 
 class PrivacySpec(Spec):
     """Bounds on what a silo releases; ``epsilon: null`` adds no noise and is for simulation only.
 
     ``shrink`` pulls a noised reference towards the public one by the share of it that is noise.
+    ``secure_aggregation`` shows the server the sum of all sketches and no single one; each silo then adds a
+    share of the noise, such that the shares of ``honest_silos`` of them make up the epsilon.
+    ``allow_raw_row_leakage`` lets arms use the published references that give rows away.
     """
 
     epsilon: Annotated[float, Field(gt=0.0, le=100.0)] | None = None
@@ -20,9 +26,18 @@ class PrivacySpec(Spec):
     min_cluster_size: Annotated[int, Field(ge=1)] = 10
     shrink: bool = True
     secure_aggregation: bool = False
+    honest_silos: Annotated[int, Field(ge=FEWEST_SILOS)] | None = None
+    allow_raw_row_leakage: bool = False
 
     @model_validator(mode="after")
-    def _only_what_exists(self) -> Self:
-        if self.secure_aggregation:
-            raise ValueError("secure-aggregation is not available in this version; use false")
+    def _masks_and_shares_go_together(self) -> Self:
+        if self.secure_aggregation and self.honest_silos is None:
+            raise ValueError(
+                "secure-aggregation: true needs honest-silos: how many silos are sure to add their noise and "
+                f"to keep it to themselves, at least {FEWEST_SILOS}"
+            )
+        if self.honest_silos is not None and not self.secure_aggregation:
+            raise ValueError(
+                f"honest-silos is for secure-aggregation: true only, got {self.honest_silos} without it"
+            )
         return self

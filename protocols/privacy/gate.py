@@ -16,6 +16,7 @@ from protocols.privacy.mechanisms import cosine, histogram, lloyd
 from protocols.privacy.noise import Noise
 from protocols.references import ReleasingSpec, Summary
 from protocols.references.quantized import QuantizedSummary
+from protocols.refusals import Refusal
 
 _ENOUGH_FOR_LLOYD = 50_000.0
 
@@ -125,7 +126,7 @@ def release(  # noqa: PLR0913 - the one door: everything a release depends on is
         charge(Cost(None, privacy.delta, None, "none"))
         exact = references.release(rows, spec, space, privacy.min_cluster_size, rng=rng)
         return Release(exact, None, privacy.delta, None, None, "none", "none", None)
-    _enough(len(rows), privacy)
+    enough(len(rows), privacy)
     rows = matrix(rows, "rows", columns=space.dimension)
     z = noise_multiplier(privacy.epsilon, privacy.delta)
     cost = Cost(privacy.epsilon, privacy.delta, rho_of(z), mechanism(spec))
@@ -172,11 +173,16 @@ def _privatise(rows: Floats, spec: ReleasingSpec, space: PublicSpace, z: float, 
     return histogram.privatise(rows, spec, space, z, noise=noise)
 
 
-def _enough(rows: int, privacy: PrivacySpec) -> None:
+def enough(rows: int, privacy: PrivacySpec) -> None:
+    """Refuse a private release of too few rows, before a value is read.
+
+    Raises:
+        ValueError: If there are fewer than ``min_rows``, or delta is no less than 1 / rows.
+    """
     if rows < privacy.min_rows:
-        raise ValueError(f"a private release needs min-rows = {privacy.min_rows} rows, got {rows}")
+        raise Refusal(f"a private release needs min-rows = {privacy.min_rows} rows: the silo has fewer")
     if privacy.delta * rows >= 1.0:
-        raise ValueError(f"delta must be below 1 / rows = {1.0 / rows}, got {privacy.delta}")
+        raise Refusal(f"delta must be below 1 over the silo's number of rows, got {privacy.delta}")
 
 
 def _note(summary: Summary, epsilon: float) -> str | None:

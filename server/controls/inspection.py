@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from protocols.arrays import Floats
+from protocols.config.experiment import FederationSpec
 from protocols.config.references import SlicedReference
 from protocols.features import PublicSpace
 from protocols.references import ReleasingSpec, Summary
@@ -25,10 +26,12 @@ class Inspection:
         weights: By silo, in rows; 0 for a silo in quarantine, the silo's own count where no cap binds.
         quarantined: The reason, by silo. A quarantined silo stays in the federation: it is not counted in
             the reference until a person has looked at it, and report and log say so.
+        odd: The reason, by silo, why it would be in quarantine if nobody trusted it.
     """
 
     weights: Mapping[str, float]
     quarantined: Mapping[str, str]
+    odd: Mapping[str, str]
 
     def masses(self, silos: Sequence[str]) -> Floats:
         """Return the weights in the order of ``silos``, shape (K,), as ``weave`` takes them."""
@@ -42,10 +45,12 @@ def inspect(
     *,
     rows_at_least: Mapping[str, int] | None = None,
     noise: float = 0.0,
+    policy: FederationSpec | None = None,
 ) -> Inspection:
     """Check every summary against public bounds, then against the others, and cap the weights of the rest.
 
-    Silos that break a bound are out before distances are taken, so that they cannot hide others.
+    Silos that break a bound are out before distances are taken, so that they cannot hide others. A silo
+    that a person trusts may lie far from the others, as one that alone holds a mode does; no bound is waived.
 
     Args:
         summaries: By silo.
@@ -54,6 +59,7 @@ def inspect(
         rows_at_least: By silo, the bucket that it named in ``hello``; a silo that is not in it, or None,
             leaves counts unbounded, and only the cap then stands against an inflated one.
         noise: Standard deviation of the privacy noise on every entry of a sketch's sums; 0 for none.
+        policy: Gives the largest share of one silo and whom a person trusts; None for the defaults.
 
     Returns:
         Weights and quarantine. With nobody quarantined and no cap binding, the weights are the counts.
@@ -76,11 +82,15 @@ def inspect(
         if found:
             quarantined[silo] = "; ".join(found)
     sound = {silo: summary for silo, summary in summaries.items() if silo not in quarantined}
-    quarantined |= _suspects(sound, sketch, space, noise)
-    trusted = [silo for silo in summaries if silo not in quarantined]
-    capped = cap_weights([rows_claimed(summaries[silo]) for silo in trusted])
-    weights = dict.fromkeys(summaries, 0.0) | dict(zip(trusted, capped.tolist(), strict=True))
-    return Inspection(weights, quarantined)
+    policy = policy or FederationSpec()
+    suspects = _suspects(sound, sketch, space, noise)
+    odd = {silo: reason for silo, reason in suspects.items() if policy.trusts(silo)}
+    quarantined |= {silo: reason for silo, reason in suspects.items() if silo not in odd}
+    counted = [silo for silo in summaries if silo not in quarantined]
+    cap = 1.0 if policy.weight_cap is None else policy.weight_cap
+    capped = cap_weights([rows_claimed(summaries[silo]) for silo in counted], cap)
+    weights = dict.fromkeys(summaries, 0.0) | dict(zip(counted, capped.tolist(), strict=True))
+    return Inspection(weights, quarantined, odd)
 
 
 def _suspects(

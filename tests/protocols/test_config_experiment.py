@@ -138,7 +138,7 @@ def test_rules_that_compare_take_every_reference_with_points(rule, reference):
             "partial-transport needs a reference with points",
         ),
         ({"rule": "top-potential", "reference": "sliced"}, "top-potential needs a reference with points"),
-        ({"rule": "nash", "reference": "local"}, "Input should be 'random', 'herding'"),
+        ({"rule": "nearest", "reference": "local"}, "Input should be 'random', 'k-means'"),
     ],
 )
 def test_rules_and_references_that_do_not_go_together_are_refused(arm, message):

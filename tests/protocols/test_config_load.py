@@ -131,7 +131,7 @@ WRONG = [
         "arms.siloed.rule=hearding",
         "arms.1.rule: 'hearding'",
         "did you mean 'herding'",
-        "allowed: random, herding,",
+        "allowed: random, k-means,",
     ),
     (
         "data.source=digit",

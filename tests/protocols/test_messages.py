@@ -61,7 +61,8 @@ def test_messages_are_frozen():
         ({"seed": -1}, "greater than or equal to 0"),
         ({"seed": 2**32}, "less than 4294967296"),
         ({"seed": 1.5}, "valid integer"),
-        ({"schema_version": 2}, "Input should be 1"),
+        ({"schema_version": 1}, "greater than or equal to 2"),
+        ({"schema_version": 3}, "less than or equal to 2"),
         ({"more": 1}, "Extra inputs"),
         ({"arrays": {"x": [1.0]}}, "instance of ndarray"),
         ({"arrays": {"x": np.array([1.0, np.nan])}}, "array 'x' must be finite, got nan"),
@@ -79,6 +80,8 @@ def test_every_message_refuses(change, message):
         ({"silo": "No Spaces"}, "pattern"),
         ({"columns": 0}, "greater than or equal to 1"),
         ({"rows_at_least": -1}, "0"),
+        ({"rows_at_least": 2 * 10**9}, "less than or equal to 1000000000"),
+        ({"rows_at_least": 250}, "must be 0 or 1, 2 or 5 times a power of ten, got 250"),
     ],
 )
 def test_hello_reply_refuses(change, message):

@@ -82,7 +82,7 @@ def test_refused_charge_means_no_noise_and_no_release(name):
 @pytest.mark.parametrize("name", SPECS)
 def test_too_few_rows_are_refused_before_a_value_is_read(name):
     events = []
-    with pytest.raises(ValueError, match="min-rows = 200 rows, got 199"):
+    with pytest.raises(ValueError, match="min-rows = 200 rows: the silo has fewer"):
         open_gate(SPECS[name], np.full((199, 3), np.nan), noise=Diary(events), charge=events.append)
     assert events == []
 
@@ -98,7 +98,7 @@ def test_bad_values_name_the_column_and_cost_nothing(epsilon):
 
 
 def test_delta_must_be_below_one_in_n():
-    with pytest.raises(ValueError, match="delta must be below 1 / rows = 0.004, got 0.01"):
+    with pytest.raises(ValueError, match="delta must be below 1 over the silo's number of rows, got 0.01"):
         open_gate(SPECS["cosine"], bounds=privacy(delta=0.01))
 
 

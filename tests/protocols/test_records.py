@@ -11,7 +11,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from protocols.messages import Hello, HelloReply, Retrain, RetrainReply, Summarise, SummariseReply
-from protocols.records import MAX_ARRAYS, MAX_BODY_BYTES, MessageError, decode, encode, size
+from protocols.records import (
+    MAX_ARRAYS,
+    MAX_BODY_BYTES,
+    MAX_BODY_COMMAS,
+    MessageError,
+    decode,
+    encode,
+    size,
+)
 
 RNG = np.random.default_rng(0)
 BASE = {"run": "demo", "seed": 2**32 - 1}
@@ -141,7 +149,9 @@ ARRAYS = {
     "huge but empty": (raw(b"", (0, 2**31, 2**31, 2**31)), r"declares \d+ bytes, at most"),
     "just above the limit": (raw(b"", (2**25 + 1,)), "declares 268435464 bytes, at most 268435456"),
     "negative": (raw(b"", (-1, 3)), r"impossible shape \(-1, 3\)"),
-    "nine axes": (raw(b"", (1,) * 9), "impossible shape"),
+    "nine axes": (raw(b"", (1,) * 9), "impossible shape of 9 axes"),
+    "lengths that Python will not print": (raw(b"", (10**4200, 10**4200)), "impossible shape"),
+    "a length that is a truth value": (raw(b"", (True, 3)), "impossible shape"),
     "truncated": (raw(npy(ZEROS)[:-1]), r"shape \(2, 3\) needs 48 bytes, got 47"),
     "too long": (raw(npy(ZEROS) + b"x"), "needs 48 bytes, got 49"),
     "empty": (raw(b""), "must begin with the NPY 1.0 header"),
@@ -187,14 +197,20 @@ def test_a_claimed_terabyte_costs_nothing(case):
     assert took < 1.0  # milliseconds in fact; the claim is 8 TB
 
 
+@pytest.mark.parametrize("name", ["", "\ud800", "a\nb", "/x", "../x", "é", "x" * 201])
+def test_odd_names_of_arrays_are_refused(name):
+    with pytest.raises(MessageError, match="an array's name is made of"):
+        decode(rebuild({name: raw(npy(ZEROS))}), HelloReply)
+
+
 def test_number_of_arrays_is_bounded():
     with pytest.raises(MessageError, match=f"at most {MAX_ARRAYS} arrays are allowed, got {MAX_ARRAYS + 1}"):
         decode(rebuild({f"a{i}": raw(b"", (0,)) for i in range(MAX_ARRAYS)}), HelloReply)
 
 
 CONFIGS = {
-    "schema version": ({"schema-version": 2}, (), "schema version must be 1, got 2"),
-    "schema text": ({"schema-version": "1"}, (), "schema version must be 1, got '1'"),
+    "schema version": ({"schema-version": 1}, (), "schema version must be 2, got 1"),
+    "schema text": ({"schema-version": "2"}, (), "schema version must be 2, got '2'"),
     "kind": ({"kind": "retrain"}, (), "a hello message was expected, got 'retrain'"),
     "kind bytes": ({"kind": b"\xff"}, (), "a hello message was expected"),
     "long kind": ({"kind": "k" * 10**6}, (), "a hello message was expected, got 'k{64}'$"),
@@ -206,6 +222,11 @@ CONFIGS = {
         {"body": " " * (MAX_BODY_BYTES + 1)},
         (),
         "body must be a text of at most 1048576 bytes",
+    ),
+    "a key twice": (
+        {"body": body()[:-1] + ', "columns": 4}'},
+        (),
+        "the body is not JSON: a key stands twice in an object",
     ),
     "not JSON": ({"body": "run: demo"}, (), "the body is not JSON: Expecting value"),
     "empty body": ({"body": ""}, (), "the body is not JSON"),
@@ -226,7 +247,26 @@ CONFIGS = {
     "infinity": ({"body": '{"seed": 1e999}'}, (), "seed: input should be a finite number, got inf"),
     "surrogate": ({"body": body(run="\ud800")}, (), "run: input should be a valid string, unable to parse"),
     "surrogate key": ({"body": body(**{"\ud800": 1})}, (), "unable to parse raw data as a unicode string"),
-    "other schema inside": ({"body": body(**{"schema-version": 2})}, (), "schema-version: 2 is unknown"),
+    "too many letters of three bytes": (
+        {"body": body(run="\u20ac" * (MAX_BODY_BYTES // 3)).replace("\\u20ac", "\u20ac")},
+        (),
+        "body must be a text of at most 1048576 bytes",
+    ),
+    "half a surrogate pair as it is": (
+        {"body": '{"run":"\ud800"}'},
+        (),
+        "run: input should be a valid string",
+    ),
+    "too many entries": (
+        {"body": body(columns=[0] * (MAX_BODY_COMMAS + 1))},
+        (),
+        f"body may have at most {MAX_BODY_COMMAS} commas, got {MAX_BODY_COMMAS + 4}",
+    ),
+    "other schema inside": (
+        {"body": body(**{"schema-version": 1})},
+        (),
+        "schema-version: .* equal to 2, got 1",
+    ),
 }
 
 

@@ -20,10 +20,14 @@ from protocols.features import FeatureMap
 from protocols.kit import PublicKit
 from protocols.records import decode, encode
 from protocols.streams import stream
+from protocols.transport.projection import project, towards
 from server.federation import Federation
 from server.record import Record
 
-TYPES = {question.type: question for question in (messages.Hello, messages.Summarise, messages.Retrain)}
+TYPES = {
+    question.type: question
+    for question in (messages.Hello, messages.Summarise, messages.TransportSupport, messages.Retrain)
+}
 KIT = PublicKit(
     FeatureMap(np.zeros(2), np.eye(2), np.zeros(2), 1.0),
     {"mean": np.zeros(2), "covariance": np.eye(2)},
@@ -51,6 +55,13 @@ def honest(node: int, question: messages.Message) -> messages.Message:
             privacy=question.privacy,
             noise="none",
             arrays=summary.arrays(),
+        )
+    if isinstance(question, messages.TransportSupport):
+        share = getattr(question.reference, "interpolation", 1.0)
+        support = question.arrays["support"]
+        moved = towards(support, project(support, silo_rows(node)).image, share)
+        return messages.TransportSupportReply(
+            **head, reference=question.reference, turn=question.turn, arrays={"moved": moved}
         )
     generations = np.arange(question.start, question.stop + 1.0)
     values = np.column_stack([generations, np.full(len(generations), float(node))])

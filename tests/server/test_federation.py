@@ -77,8 +77,8 @@ ANY = {
     "swapped records": (changed(swapped_records), "must be a ConfigRecord"),
     "not JSON": (changed(lambda c: c["message"].update({"body": "{"})), "not JSON"),
     "other schema": (
-        changed(lambda c: c["message"].update({"schema-version": 2})),
-        "schema version must be 1, got 2",
+        changed(lambda c: c["message"].update({"schema-version": 1})),
+        "schema version must be 2, got 1",
     ),
     "other kind": (
         changed(lambda c: c["message"].update({"kind": "goodbye"})),
@@ -292,6 +292,38 @@ def test_min_clients_decides_how_few_are_enough(scene):
     strict.grid.tampers[0, HELLO] = handler_error
     with pytest.raises(RunFailed, match="2 silos are left, min-clients is 3"):
         run(strict)
+
+
+def test_an_answer_that_fits_is_used_though_a_wrong_one_came_first(scene):
+    made = scene()
+
+    def wrong_first(message: Message, content: RecordDict) -> list[Message]:
+        return [*handler_error(message, content), *(Message(content, reply_to=message) for _ in range(2))]
+
+    made.grid.tampers[1, RETRAIN] = wrong_first
+    run(made)
+    assert silos_with_metrics(made) == {"silo-0", "silo-1", "silo-2"}
+    reasons = [event["reason"] for event in made.lines("events")]
+    assert reasons[0] == "the silo has caught fire"
+    assert re.match("duplicate answer .* the first is used", reasons[1])
+
+
+def test_a_silo_cannot_fill_the_log_with_its_error(scene):
+    made = scene()
+    made.grid.tampers[1, HELLO] = lambda message, content: [
+        Message(Error(2, "fire! " * 10**5), reply_to=message)
+    ]
+    run(made)
+    assert len(made.lines("events")[0]["reason"]) <= 1000
+
+
+def test_an_exact_histogram_that_does_not_add_up_is_refused(scene):
+    histogram = {"kind": "sliced", "basis": "histogram", "directions": 4, "bins": 3}
+    made = scene(arms=[ARMS[0], {"name": "histogram", "rule": "herding", "reference": histogram}])
+    made.grid.tampers[1, SUMMARISE] = array("sums", lambda a: a * 100.0)
+    run(made)
+    (event,) = made.lines("events")
+    assert re.search("must add up to the count 41 without noise, got 4100", event["reason"])
 
 
 def test_a_refused_answer_is_not_counted_as_having_been_used(scene):

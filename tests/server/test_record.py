@@ -95,10 +95,26 @@ def test_quantized_summaries_are_named_so(tmp_path):
 def test_refusals_are_told_and_written(tmp_path):
     record = Record(tmp_path)
     record.refused(seed=3, kind="retrain", silo="north", arm="siloed", reason="late")
+    record.quarantined(seed=3, silo="south", reason="far")
     record.close()
-    assert record.refusals == ["north (retrain): late"]
+    assert record.refusals == ["north (retrain): late", "south (quarantine): far"]
     assert lines(tmp_path, "events.jsonl") == [
-        {"seed": 3, "round": "retrain", "arm": "siloed", "silo": "north", "reason": "late"}
+        {
+            "event": "refused",
+            "seed": 3,
+            "round": "retrain",
+            "arm": "siloed",
+            "silo": "north",
+            "reason": "late",
+        },
+        {
+            "event": "quarantined",
+            "seed": 3,
+            "round": "summarise",
+            "arm": None,
+            "silo": "south",
+            "reason": "far",
+        },
     ]
 
 

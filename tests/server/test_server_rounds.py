@@ -17,6 +17,7 @@ from server.rounds import greet, run_seed, snapshots
 
 SLICED = {"kind": "sliced", "directions": 4, "coefficients": 3}
 QUANTIZED = {"kind": "quantized", "clusters": 3}
+UNCAPPED = {"deadline-seconds": 0.05, "generations-per-message": 2, "weight-cap": None}
 
 
 def arm(name: str, reference: dict | str) -> dict:
@@ -71,7 +72,7 @@ def test_arms_without_a_release_ask_for_none(scene):
 
 
 def test_the_reference_is_that_of_all_rows_together(scene):
-    made = scene(arms=[arm("woven", SLICED)])
+    made = scene(arms=[arm("woven", SLICED)], federation=UNCAPPED)
     run_seed(made.federation, 0, made.kit)
     question = made.grid.of_kind("retrain")[0][1]
     spec, space = question.arm.reference, made.kit.features.space(0)
@@ -86,7 +87,7 @@ def test_the_reference_is_that_of_all_rows_together(scene):
 
 
 def test_a_silo_that_gave_no_summary_is_missing_from_the_reference(scene):
-    made = scene(arms=[arm("woven", SLICED)])
+    made = scene(arms=[arm("woven", SLICED)], federation=UNCAPPED)
     made.grid.tampers[1, "summarise"] = lambda message, content: []
     run_seed(made.federation, 0, made.kit)
     question = made.grid.of_kind("retrain")[0][1]

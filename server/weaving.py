@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From the silos' summaries to one proxy reference: controls against liars, weights, shrinkage."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from protocols.arrays import Floats
+from protocols.config.privacy import PrivacySpec
+from protocols.config.references import SlicedReference
+from protocols.kit import PublicKit
+from protocols.messages import SummariseReply
+from protocols.privacy import gate
+from protocols.privacy.shrinkage import shrink
+from protocols.references import ReleasingSpec, Summary, read_summary, weave
+from protocols.references.sliced import SlicedSummary
+from server.controls.inspection import inspect
+from server.federation import Federation, Member
+
+Released = tuple[ReleasingSpec, PrivacySpec]
+
+
+def woven_reference(
+    federation: Federation,
+    seed: int,
+    kit: PublicKit,
+    released: Released,
+    answers: Sequence[tuple[Member, SummariseReply]],
+) -> dict[str, Floats]:
+    """Weave accepted summaries into the arrays of the proxy reference.
+
+    Nobody outweighs the cap of ``server.controls.weights``. A silo that lies out of bounds or away from all
+    others is recorded as quarantined and left out of the reference; it stays in the run. What
+    ``federation.trusted`` names is recorded as odd instead, and counted.
+
+    Args:
+        federation: Who keeps the record and knows how many silos must remain.
+        seed: Root seed; gives the public directions.
+        kit: Feature map, and the public samples that a noised sketch is pulled towards.
+        released: Reference kind and privacy bounds that the answers are for.
+        answers: One a silo, sorted by silo.
+
+    Returns:
+        What ``protocols.references.proxy`` reads.
+
+    Raises:
+        RunFailed: If fewer than ``min-clients`` summaries may be counted.
+    """
+    spec, privacy = released
+    summaries = {m.silo: read_summary(reply.arrays, spec, kit.features.dimension) for m, reply in answers}
+    variance = gate.noise_variance(spec, privacy)
+    seen = inspect(
+        summaries,
+        spec,
+        kit.features.space(seed),
+        rows_at_least={member.silo: member.rows_at_least for member, _ in answers},
+        noise=0.0 if variance is None else float(np.sqrt(variance.max())),
+        policy=federation.experiment.federation,
+    )
+    for silo, reason in seen.quarantined.items():
+        federation.record.quarantined(seed=seed, silo=silo, reason=f"{_named(released)}: {reason}")
+    for silo, reason in seen.odd.items():
+        federation.record.odd(seed=seed, silo=silo, reason=f"{_named(released)}: {reason}")
+    federation.require(len(summaries) - len(seen.quarantined))
+    masses = seen.masses(list(summaries))
+    woven = weave(list(summaries.values()), spec, weights=masses)
+    if variance is None or not privacy.shrink or not isinstance(spec, SlicedReference):
+        return woven
+    of_mean = _variance_of_mean(summaries, masses, variance)
+    return {"sketch": shrink(woven["sketch"], of_mean, kit.samples, spec, kit.features.space(seed))}
+
+
+def _named(released: Released) -> str:
+    spec, privacy = released
+    return f"{spec.kind} at epsilon {'none' if privacy.epsilon is None else f'{privacy.epsilon:g}'}"
+
+
+def _variance_of_mean(summaries: Mapping[str, Summary], masses: Floats, variance: Floats) -> Floats:
+    """Return the noise variance of the weighted mean of the silos' mean sketches, shape (J,) or (B,)."""
+    counts = np.array([s.count for s in summaries.values() if isinstance(s, SlicedSummary)])  # (K,)
+    shares = masses / masses.sum()
+    return variance * float(((shares / counts) ** 2).sum())
