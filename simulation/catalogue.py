@@ -8,7 +8,7 @@ from typing import get_args
 import yaml
 
 from protocols.config import data, references, training
-from protocols.config.experiment import Rule
+from protocols.config.rules import Rule
 from simulation.engines import ENGINES
 from simulation.report.wording import METRICS
 
@@ -20,9 +20,19 @@ _FEATURES = {
 }
 _RULES = {
     "random": "no selection",
+    "k-means": "as many clusters as picks, the candidate nearest each center",
+    "center-matching": "the candidates nearest the reference's mean",
+    "center-sampling": "drawn in proportion to the cosine with the reference's mean",
+    "covariance-matching": "grow the subset whose covariance is nearest the reference's",
+    "matching-alpha": "grow the subset of least predicted regression error against the reference",
+    "fid-batches": "whole batches of 100, those nearest the reference in Fréchet distance",
+    "ds3": "drawn from clusters that are nearest to a reference point",
+    "latent-density": "whole batches of 64, those that lie densest",
+    "threshold-decay": "candidates far from all kept so far, by a threshold that decays",
+    "top-potential": "keep the best optimal-transport potentials: the published score-and-cut (Scheme II)",
+    "nash": "greedy on the logarithms of the silos' utilities (Scheme I); one silo: top-potential",
     "herding": "pick the subset nearest the reference in energy distance (tailweave's own)",
     "partial-transport": "pick the subset nearest the reference in W2, by linear programming",
-    "top-potential": "keep the best optimal-transport potentials: the published score-and-cut",
 }
 
 

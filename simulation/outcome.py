@@ -2,6 +2,7 @@
 """The table that a run prints when it is done."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 from rich.console import Console
@@ -29,6 +30,16 @@ def print_outcome(folder: Path, console: Console) -> None:
     for arm, found in arms.items():
         table.add_row(arm, *(_cell(found["last"].get(name)) for name in names))
     console.print(table)
+    for line in _quarantine(summary["events"]["quarantined"]):
+        console.print(line, style="yellow")
+
+
+def _quarantine(silos: Iterable[str]) -> list[str]:
+    return [
+        f"{silo} was in quarantine, not counted in a reference: the report says why; "
+        "name it in federation.trusted if you vouch for it"
+        for silo in silos
+    ]
 
 
 def _cell(estimate: dict[str, object] | None) -> str:

@@ -11,8 +11,9 @@ from clients.data.silo import World, check_silo_size, simulated_world
 from clients.features import fit_features
 from protocols.config.experiment import Experiment
 from protocols.config.load import ConfigError
-from protocols.config.references import RELEASING_KINDS
+from protocols.config.references import RAW_ROW_KINDS, RAW_ROW_LEAK, RELEASING_KINDS
 from protocols.kit import PublicKit
+from protocols.messages import rows_bucket
 from protocols.streams import stream
 
 PUBLIC_SAMPLES = 4000
@@ -92,9 +93,11 @@ def _check_sizes(experiment: Experiment) -> None:
 def _check_private_rows(experiment: Experiment, smallest: int) -> None:
     releasing = [arm for arm in experiment.arms if arm.reference and arm.reference.kind in RELEASING_KINDS]
     private = [arm.name for arm in releasing if experiment.privacy_of(arm).epsilon is not None]
-    if private and smallest < experiment.privacy.min_rows:
+    counted = rows_bucket(smallest)
+    if private and counted < experiment.privacy.min_rows:
         raise ConfigError(
-            f"the smallest silo holds {smallest} rows, a private release (arm {private[0]}) needs "
+            f"the smallest silo holds {smallest} rows, which it counts as {counted} (1, 2 or 5 times a power "
+            f"of ten), a private release (arm {private[0]}) needs "
             f"privacy.min-rows = {experiment.privacy.min_rows}"
         )
 
@@ -125,6 +128,8 @@ def _warnings(experiment: Experiment, smallest: int) -> tuple[str, ...]:
     said = []
     if experiment.privacy.epsilon is None:
         said.append("no differential privacy (privacy.epsilon is null): for simulation only")
+    kinds = {arm.reference.kind for arm in experiment.arms if arm.reference}
+    said += [f"reference {kind} {RAW_ROW_LEAK}" for kind in RAW_ROW_KINDS if kind in kinds]
     if smallest < experiment.privacy.min_rows:
         said.append(
             f"the smallest silo holds {smallest} rows, a deployment refuses below privacy.min-rows = "

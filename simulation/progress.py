@@ -58,7 +58,7 @@ def run_with_progress(
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, transient=True) as progress:
-        rows = len(experiment.arms) * len(experiment.seeds) * experiment.silos.count
+        rows = len(experiment.arms) * len(experiment.seeds) * experiment.silos.followed
         task = progress.add_task("preparing", total=rows * (experiment.recursion.generations + 1))
         reader = _Tail(metrics)
         while thread.is_alive():

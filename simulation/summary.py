@@ -2,8 +2,10 @@
 """``summary.json``: the numbers that a run comes down to, made from the run folder alone."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
+from simulation.arm_privacy import arm_privacy
 from simulation.arms import describe, first_of
 from simulation.measurements import Estimate, Measurements, estimate, measurements, natural, per_seed
 from simulation.revealed import revealed
@@ -46,11 +48,11 @@ def summarise(rows: Rows, config: Mapping[str, Any], *, wire: Rows = (), events:
 
     Returns:
         ``name``, ``generations`` (the last one), ``seeds``, ``silos``, ``thinned`` (labels that the public
-        base saw less of), ``arms``, ``revealed`` and ``events``. An arm has ``first``, ``last`` and
-        ``retention`` (metric to estimate; retention ``None`` where the start is 0), ``paired`` (last minus
-        that of the siloed and the no-selection arm, over shared silos), ``collapse`` (``half_life``: first
-        generation whose coverage is below half of the start's, ``None`` if never) and ``silos`` (silo to
-        metric to mean at the last generation).
+        base saw less of), ``arms``, ``revealed`` and ``events``. An arm has ``privacy`` (its
+        promise), ``first``, ``last`` and ``retention`` (metric to estimate; retention ``None`` where the
+        start is 0), ``paired`` (last minus that of the siloed and the no-selection arm, over shared silos),
+        ``collapse`` (``half_life``: first generation whose coverage is below half of the start's, ``None``
+        if never) and ``silos`` (silo to metric to mean at the last generation).
 
     Raises:
         ValueError: If there are no rows or one is broken.
@@ -109,6 +111,7 @@ def _arm(table: Measurements, name: str, config: Mapping[str, Any]) -> dict[str,
         "role": arm.role,
         "rule": arm.rule,
         "reference": arm.reference,
+        "privacy": asdict(arm_privacy(name, config)),
         "rows": sum(len(cell) for cell in cells),
         "silo_count": len({silo for cell in cells for _, silo in cell}),
         "first": _estimates(table, name, first),
@@ -171,18 +174,25 @@ def _of_silo(table: Measurements, arm: str, silo: str) -> dict[str, float]:
 
 
 def _events(events: Rows, table: Measurements) -> dict[str, Any]:
-    """Return refusals and drop-outs by silo, and the silos whose rows stop before the last generation."""
-    missing: dict[str, list[dict[str, Any]]] = {}
-    for event in sorted(events, key=lambda row: (str(row.get("seed")), str(row.get("round")))):
-        detail = {key: event.get(key) for key in ("seed", "round", "reason")}
-        missing.setdefault(str(event.get("silo")), []).append(detail)
+    """Return who was refused, missing or in quarantine, and whose rows stop before the last generation."""
+    events = [event for event in events if event.get("event") != "summed"]  # a success, of all silos at once
+    held = [event for event in events if event.get("event") == "quarantined"]
     expected = {(arm, seed, silo) for arm in table.arms for seed in table.seeds for silo in table.silos}
     ended = {(arm, seed, silo) for arm in table.arms for seed, silo in table.cells.get((arm, table.last), {})}
     return {
         "count": len(events),
-        "missing": {silo: missing[silo] for silo in _in_order(missing)},
+        "missing": _by_silo([event for event in events if event not in held]),
+        "quarantined": _by_silo(held),
         "stopped_early": _in_order({silo for _, _, silo in expected - ended}),
     }
+
+
+def _by_silo(events: Rows) -> dict[str, list[dict[str, Any]]]:
+    found: dict[str, list[dict[str, Any]]] = {}
+    for event in sorted(events, key=lambda row: (str(row.get("seed")), str(row.get("round")))):
+        detail = {key: event.get(key) for key in ("seed", "round", "reason")}
+        found.setdefault(str(event.get("silo")), []).append(detail)
+    return {silo: found[silo] for silo in _in_order(found)}
 
 
 def _in_order(names: Iterable[str]) -> list[str]:

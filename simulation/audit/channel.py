@@ -1,11 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The channel under audit: one kind of summary, sent through the same gate that silos send it through."""
+"""The channel under audit: one kind of summary, sent through the same door that silos send it through.
 
-from dataclasses import dataclass
+Under secure aggregation the door is another: the rows are dealt out to as many silos as there are, each adds
+its share of the noise, and what arrives is the sum, the only thing that masks let the server see.
+"""
+
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
+from protocols import secure_sum
 from protocols.arrays import Floats
 from protocols.config.privacy import PrivacySpec
 from protocols.config.references import SlicedReference
@@ -30,25 +35,39 @@ class Channel:
         space: Public space.
         privacy: Bounds, with the fewest rows lowered to 1: attacks may be made on fewer rows than a
             deployment would send.
+        silos: How many add up to one release under secure aggregation; otherwise without meaning.
     """
 
     spec: ReleasingSpec
     space: PublicSpace
     privacy: PrivacySpec
+    silos: int = 1
 
     @classmethod
-    def of(
-        cls, spec: ReleasingSpec, space: PublicSpace, privacy: PrivacySpec, epsilon: float | None
-    ) -> "Channel":
-        """Open the channel at ``epsilon``, whatever ``privacy`` says of it."""
-        return cls(spec, space, privacy.model_copy(update={"epsilon": epsilon, "min_rows": 1}))
+    def of(cls, spec: ReleasingSpec, space: PublicSpace, privacy: PrivacySpec, *, silos: int) -> "Channel":
+        """Open the channel that silos release through; without epsilon nothing is masked."""
+        changes: dict[str, object] = {"min_rows": 1}
+        if privacy.epsilon is None:
+            changes |= {"secure_aggregation": False, "honest_silos": None}
+        return cls(spec, space, privacy.model_copy(update=changes), silos)
+
+    def strict(self, *, min_rows: int) -> "Channel":
+        """Return the same channel with fewest rows put back."""
+        return replace(self, privacy=self.privacy.model_copy(update={"min_rows": min_rows}))
+
+    @property
+    def masked(self) -> SlicedReference | None:
+        """The sketch whose sum over silos is all that leaves them; None if each silo's own does."""
+        masks = self.privacy.secure_aggregation
+        return self.spec if masks and isinstance(self.spec, SlicedReference) else None
 
     @property
     def name(self) -> str:
         """The reference in a few words."""
         if not isinstance(self.spec, SlicedReference):
             return f"quantized, {self.spec.clusters} clusters"
-        return f"sliced {self.spec.basis}, {self.spec.directions} x {sketch_shape(self.spec)[1]}"
+        size = f"{self.spec.directions} x {sketch_shape(self.spec)[1]}"
+        return f"sliced {self.spec.basis}, {size}{', masked' if self.masked else ''}"
 
     @cached_property
     def z(self) -> float | None:
@@ -60,15 +79,20 @@ class Channel:
     @cached_property
     def noise_sd(self) -> float:
         """Largest standard deviation of the noise of a sum; 0 without noise or where nothing is summed."""
-        variance = gate.noise_variance(self.spec, self.privacy)
+        if self.masked:
+            variance: Floats | None = secure_sum.noise_variance(self.masked, self.privacy, self.silos)
+        else:
+            variance = gate.noise_variance(self.spec, self.privacy)
         return 0.0 if variance is None else float(np.sqrt(variance.max()))
 
     def send(self, rows: Floats, rng: np.random.Generator) -> Summary:
-        """Return what a silo of rows (n, d) sends; noise and k-means draw from ``rng``.
+        """Return what arrives of rows (n, d) at the server; noise and k-means draw from ``rng``.
 
         Raises:
             ValueError: If the gate refuses the rows.
         """
+        if self.masked:
+            return self._sum(rows, self.masked, rng)
         return gate.release(
             rows,
             self.spec,
@@ -78,6 +102,23 @@ class Channel:
             rng=rng,
             charge=lambda cost: None,
         ).summary
+
+    def _sum(self, rows: Floats, spec: SlicedReference, rng: np.random.Generator) -> SlicedSummary:
+        noise = SeededNoise(rng)
+        shares = [
+            secure_sum.noisy_share(
+                part,
+                spec,
+                self.space,
+                self.privacy,
+                silos=self.silos,
+                noise=noise,
+                charge=lambda cost: None,
+            )
+            for part in np.array_split(rows, self.silos)
+        ]
+        total = np.sum(shares, axis=0)
+        return secure_sum.pooled_summary(total, spec)
 
     def features(self, rows: Floats) -> Floats:
         """Return the functions of rows (n, d) that a sketch sums, uncapped: shape (n, p), p <= 32,768.

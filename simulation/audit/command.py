@@ -5,18 +5,20 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 from threadpoolctl import threadpool_limits
 
 from protocols.config.load import ConfigError, load_experiment
 from simulation.audit.audit import audit
-from simulation.audit.findings import AuditResult, Finding
+from simulation.audit.one_row import FEWEST_RUNS, RUNS
 from simulation.audit.recorded import audit_run
-from simulation.audit.report import headline, write_audit
+from simulation.audit.report import write_audit
+from simulation.audit.terminal import print_audit
 from simulation.run_folder import RunFolder
 
 
-def run_audit(target: Path, out: Path | None, console: Console, overrides: Sequence[str] = ()) -> int:
+def run_audit(
+    target: Path, out: Path | None, console: Console, overrides: Sequence[str] = (), *, runs: int = RUNS
+) -> int:
     """Audit a config (what it would send) or a run folder (what it sent).
 
     Args:
@@ -25,6 +27,7 @@ def run_audit(target: Path, out: Path | None, console: Console, overrides: Seque
             ``runs/<name of the config>-audit``.
         console: Where the summary goes.
         overrides: ``key.path=value`` each; for a config only.
+        runs: Releases of each canary audit with and without the canary, at least 100.
 
     Returns:
         Exit code: 1 if a promise is broken, else 0.
@@ -34,37 +37,16 @@ def run_audit(target: Path, out: Path | None, console: Console, overrides: Seque
     """
     if target.is_dir() and overrides:
         raise ConfigError(f"--set changes a config; {target} is a run that has been made")
+    if runs < FEWEST_RUNS:
+        raise ConfigError(f"--canary-runs must be {FEWEST_RUNS} or more, got {runs}")
     with threadpool_limits(1):  # many small products: threads only get in each other's way
         if target.is_dir():
-            result, folder = audit_run(RunFolder(target)), out or target
+            result, folder = audit_run(RunFolder(target), runs=runs), out or target
         else:
-            result = audit(load_experiment(target, overrides), str(target))
+            result = audit(load_experiment(target, overrides), str(target), runs=runs)
             folder = out or Path("runs") / f"{target.stem}-audit"
     folder.mkdir(parents=True, exist_ok=True)
     page = write_audit(result, folder)
-    _print(result, console)
+    print_audit(result, console)
     console.print(f"report: {page}", soft_wrap=True)
     return 1 if result.broken else 0
-
-
-def _print(result: AuditResult, console: Console) -> None:
-    shown = Table(box=None, pad_edge=False)
-    for column in ("protocol", "epsilon", "rows recovered", "AUC", "ceiling", "verdict"):
-        shown.add_column(column)
-    for finding in result.findings:
-        shown.add_row(*_cells(finding), style="red" if finding.verdict == "broken" else None)
-    console.print(shown)
-    for finding in result.findings:
-        for breach in finding.breaches:
-            console.print(f"broken: {finding.protocol}: {breach}", style="red", soft_wrap=True)
-    for note in result.notes:
-        console.print(f"note: {note}", style="yellow", soft_wrap=True)
-    console.print(headline(result), style="red" if result.broken else "bold")
-
-
-def _cells(finding: Finding) -> tuple[str, ...]:
-    rows = "\n".join(f"{a.name} {a.recovery.close}/{a.recovery.rows}" for a in finding.attacks)
-    auc = "" if finding.membership is None else f"{finding.membership.auc:.3f}"
-    ceiling = "" if finding.auc_ceiling is None else f"{finding.auc_ceiling:.3f}"
-    epsilon = "none" if finding.epsilon is None else f"{finding.epsilon:g}"
-    return finding.protocol, epsilon, rows, auc, ceiling, finding.verdict

@@ -14,6 +14,7 @@ Verdict = Literal[
     "broken", "holds", "no guarantee claimed", "no guarantee claimed; attack succeeds", "not used"
 ]
 
+WHOLE = "the whole release"
 ERRORS = 3.0
 """Standard errors that a measured figure must lie beyond its bound to break it (false alarm 1.4e-3)."""
 
@@ -49,11 +50,15 @@ class Canary:
         mu: Separation reached; a noise multiplier z promises at most 1 / z.
         standard_error: Of ``mu``.
         runs: Releases with and as many without the row.
+        allowed: Largest separation that the noise of what was looked at may leave.
+        saw: What was looked at: ``the whole release``, or a part of it that has noise of its own.
     """
 
     mu: float
     standard_error: float
     runs: int
+    allowed: float
+    saw: str = WHOLE
 
     @property
     def mu_bound(self) -> float:
@@ -80,6 +85,7 @@ class Finding:
         promises: Looked up in what was sent.
         membership: Result of the membership attack; None if there was too little data for one.
         canary: Audit of the release code path; None without noise.
+        note: What the reader must know of this one.
     """
 
     protocol: str
@@ -92,6 +98,7 @@ class Finding:
     promises: tuple[Promise, ...] = ()
     membership: Membership | None = None
     canary: Canary | None = None
+    note: str = ""
 
     @property
     def auc_ceiling(self) -> float | None:
@@ -123,10 +130,18 @@ class Finding:
         said, game, ceiling = [], self.membership, self.auc_ceiling
         if game and ceiling is not None and game.auc - ERRORS * game.auc_se > ceiling:
             said.append(f"membership: AUC {game.auc:.3f} is above the ceiling {ceiling:.3f}")
-        if self.canary and self.z is not None and self.canary.mu_bound > 1.0 / self.z:
-            bound = self.canary.epsilon_bound(self.delta)
-            said.append(f"canary: epsilon is at least {bound:.2f}, {self.epsilon:g} is claimed")
+        if self.canary and self.canary.mu_bound > self.canary.allowed:
+            said.append(self._seen(self.canary))
         return tuple(said)
+
+    def _seen(self, canary: Canary) -> str:
+        if canary.saw == WHOLE:
+            bound = canary.epsilon_bound(self.delta)
+            return f"canary: epsilon is at least {bound:.2f}, {self.epsilon:g} is claimed"
+        return (
+            f"canary: {canary.saw} tells the row apart by mu = {canary.mu_bound:.3f} or more, its noise "
+            f"should leave {canary.allowed:.3f}"
+        )
 
     @property
     def verdict(self) -> Verdict:

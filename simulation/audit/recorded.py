@@ -1,68 +1,42 @@
 # SPDX-License-Identifier: Apache-2.0
 """Audit of a run: attack the very bytes that left its silos, which the run folder recorded."""
 
-import zipfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
 
-from clients.data.silo import Silo
 from protocols.arrays import Floats
 from protocols.config.experiment import Experiment
 from protocols.config.load import load_experiment
 from protocols.config.references import SlicedReference
-from protocols.references import ReleasingSpec, Summary, read_summary
+from protocols.references import Summary
 from protocols.references.sliced import SlicedSummary
-from protocols.streams import stream
 from simulation.audit.attacks.differencing import added_row
 from simulation.audit.attacks.likelihood_ratio import Background, Suspects
 from simulation.audit.attacks.mixture_density import calibrated_density
 from simulation.audit.attacks.sliced_flow import sliced_flow
-from simulation.audit.audit import RUNS, general_notes, promises, read_directly, run_canary
+from simulation.audit.audit import TINY, read_directly
 from simulation.audit.channel import Channel
 from simulation.audit.findings import Attack, AuditResult, Finding, Promise
 from simulation.audit.game import FLOORS, RIDGES, best, shadows
+from simulation.audit.masked import masked_promises, sums
+from simulation.audit.notes import notes
+from simulation.audit.one_row import RUNS, run_canary
+from simulation.audit.promises import MASKED, promises
+from simulation.audit.published import described, published
 from simulation.audit.recovered import pooled, recovered
-from simulation.audit.scene import Scene, released
+from simulation.audit.scene import Released, Scene, raw_arms, released
 from simulation.audit.scores import Membership
+from simulation.audit.wire_log import MaskedVector, RawPoints, Recorded, read_wire
 from simulation.audit.wire_noise import independent, large_enough, wire_noise
-from simulation.run_folder import Row, RunFolder, RunFolderError
+from simulation.run_folder import RunFolder
 
 _GAMES = 20
 """Recorded summaries that membership is played on."""
+_UNDONE = "the server also knows the support, and with it undoes the interpolation"
 _FLOW_ROWS = 50
 """Largest silo whose rows are reconstructed from its sketch."""
-
-
-@dataclass(frozen=True)
-class Recorded:
-    """One summary as it left a silo.
-
-    Attributes:
-        scene: The seed that it belongs to.
-        silo: Who sent it; its rows are rebuilt from the config, never read from the wire.
-        spec: The reference that it was sent for.
-        summary: What was sent.
-        epsilon: What the wire log says that it cost.
-    """
-
-    scene: Scene
-    silo: Silo
-    spec: ReleasingSpec
-    summary: Summary
-    epsilon: float | None
-
-    @property
-    def rows(self) -> Floats:
-        """The silo's features, shape (n, d)."""
-        return self.scene.rows(self.silo)
-
-    def rng(self, purpose: str) -> np.random.Generator:
-        """Return the stream of one attack on this summary."""
-        return stream(self.scene.seed, "audit", purpose, self.silo.name)
 
 
 def audit_run(folder: RunFolder, *, runs: int = RUNS) -> AuditResult:
@@ -73,7 +47,8 @@ def audit_run(folder: RunFolder, *, runs: int = RUNS) -> AuditResult:
         runs: Releases of each canary audit, with and without the canary.
 
     Returns:
-        One finding a reference, over all seeds and silos.
+        One finding a reference and epsilon, over all seeds and silos; then the published protocols on the
+        rows of the first seed, for comparison.
 
     Raises:
         ValueError: If the folder is incomplete, its data cannot be rebuilt, or a summary in it is not of any
@@ -85,109 +60,126 @@ def audit_run(folder: RunFolder, *, runs: int = RUNS) -> AuditResult:
 
 def attack_recorded(folder: RunFolder, experiment: Experiment, *, runs: int = RUNS) -> AuditResult:
     """Do what ``audit_run`` does, for an experiment that has been read."""
-    messages = list(recorded(folder, experiment))
+    messages = list(read_wire(folder, experiment))
     findings = []
-    for spec, arms in released(experiment).items():
-        mine = [message for message in messages if message.spec == spec]
+    for asked, arms in released(experiment).items():
+        mine = [m for m in messages if isinstance(m, Recorded) and m.released == asked]
+        under_masks = [m for m in messages if isinstance(m, MaskedVector) and m.released == asked]
         if mine:
-            findings.append(_finding(experiment, mine, arms, runs=runs))
-    return AuditResult(experiment.name, str(folder.path), tuple(findings), general_notes(experiment))
+            findings.append(_finding(asked, arms, mine, runs=runs))
+        if under_masks:
+            findings.append(_masked_finding(asked, arms, under_masks, runs=runs))
+    raw = [m for m in messages if isinstance(m, RawPoints)]
+    findings += _raw_findings(experiment, raw)
+    findings += published(Scene.of(experiment, experiment.seeds[0]))
+    return AuditResult(experiment.name, str(folder.path), tuple(findings), notes(experiment))
 
 
-def recorded(folder: RunFolder, experiment: Experiment) -> Iterator[Recorded]:
-    """Yield the summaries of a run in the order in which they left the silos.
-
-    Raises:
-        ValueError: If a summary cannot be read or belongs to no reference or silo of the config.
-    """
-    specs = tuple(released(experiment))
-    scene_of = lru_cache(maxsize=None)(lambda seed: Scene.of(experiment, seed))
-    seen: dict[tuple[int, str, str], int] = {}
-    for row in (row for row in folder.wire() if row.get("arrays")):
-        scene = scene_of(row["seed"])
-        silo = next((silo for silo in scene.world.silos if silo.name == row["silo"]), None)
-        if silo is None:
-            raise RunFolderError(f"{folder.path}: {row['arrays']} is from unknown silo {row['silo']!r}")
-        key = (row["seed"], row["silo"], row["kind"])
-        turn = seen[key] = seen.get(key, -1) + 1
-        spec, summary = _read(folder, row, [s for s in specs if s.kind == row["kind"]], turn, scene)
-        yield Recorded(scene, silo, spec, summary, (row.get("privacy") or {}).get("epsilon"))
-
-
-def _read(
-    folder: RunFolder, row: Row, specs: Sequence[ReleasingSpec], turn: int, scene: Scene
-) -> tuple[ReleasingSpec, Summary]:
-    """Read a summary; where several references of its kind fit, they were asked for in turn."""
-    path = folder.path / str(row["arrays"])
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise RunFolderError(f"{path} is not a readable summary: {error}") from error
-    fits, reason = [], "no reference of that kind"
-    for spec in specs:
-        try:
-            fits.append((spec, read_summary(arrays, spec, scene.space.dimension)))
-        except ValueError as error:
-            reason = str(error)
-    if not fits:
-        raise RunFolderError(f"{path} fits no {row['kind']} reference of the config: {reason}")
-    return fits[turn % len(fits)]
-
-
-def _finding(
-    experiment: Experiment, mine: Sequence[Recorded], arms: tuple[str, ...], *, runs: int
-) -> Finding:
-    claimed, first = experiment.privacy.epsilon, mine[0].scene
-    channel = Channel.of(mine[0].spec, first.space, experiment.privacy, claimed)
-    direct = [read_directly(m.scene, _at(channel, m.scene), [(m.silo, m.summary)]).recovery for m in mine]
+def _finding(asked: Released, arms: tuple[str, ...], mine: Sequence[Recorded], *, runs: int) -> Finding:
+    privacy, first = asked[1], mine[0]
+    channel = _channel(first)
+    rng = first.rng("canary")
     again = list(_sent_again(mine))
-    kept = [*promises(first, channel, [m.summary for m in mine])]
-    if claimed is not None:
+    kept = [*promises(first.scene, channel, [m.summary for m in mine])]
+    if privacy.secure_aggregation:
+        kept.append(Promise(MASKED, False))
+    if privacy.epsilon is not None:
         fewest = min(len(m.rows) for m in mine)
         kept += [
-            Promise("every summary is logged with the epsilon claimed", _logged(mine, claimed)),
+            Promise("every summary is logged with the epsilon claimed", _logged(mine, privacy.epsilon)),
             Promise("one release a data version, re-sent byte for byte", not again),
-            Promise("no silo below min-rows released", fewest >= experiment.privacy.min_rows),
-            *_noise(channel, mine),
+            Promise("no silo below min-rows released", fewest >= privacy.min_rows),
+            *_noise(mine),
         ]
     return Finding(
         protocol=channel.name,
         arms=arms,
         role="as recorded",
-        epsilon=claimed,
-        delta=experiment.privacy.delta,
+        epsilon=privacy.epsilon,
+        delta=privacy.delta,
         z=channel.z,
         attacks=(
-            Attack("direct reading", pooled(direct), one_release=True),
+            _read(mine),
             *_differencing(again),
             *_flow([m for m in mine if len(m.rows) <= _FLOW_ROWS]),
         ),
         promises=tuple(kept),
-        membership=_membership(channel, mine[:_GAMES]),
-        canary=run_canary(first, channel, runs=runs),
+        membership=_membership(mine[:_GAMES]),
+        canary=run_canary(channel, first.rows[:TINY], runs=runs, rng=rng),
     )
 
 
-def _at(channel: Channel, scene: Scene) -> Channel:
-    return replace(channel, space=scene.space)
+def _masked_finding(
+    asked: Released, arms: tuple[str, ...], vectors: Sequence[MaskedVector], *, runs: int
+) -> Finding:
+    """Attack the sums of masked vectors; where the log did not keep them, say at least what masks are for."""
+    found, first = sums(vectors), vectors[0]
+    spec, privacy = asked
+    channel = Channel.of(spec, first.scene.space, privacy, silos=len(first.scene.world.silos))
+    logged = privacy.epsilon is not None and all(v.epsilon == privacy.epsilon for v in vectors)
+    return Finding(
+        protocol=channel.name,
+        arms=arms,
+        role="as recorded",
+        epsilon=privacy.epsilon,
+        delta=privacy.delta,
+        z=channel.z,
+        attacks=(_read(found),) if found else (),
+        promises=(
+            *masked_promises(vectors),
+            Promise("every masked vector is logged with the epsilon claimed", logged),
+            *_noise(found),
+        ),
+        membership=_membership(found[:_GAMES]),
+        canary=run_canary(channel, first.rows[:TINY], runs=runs, rng=first.rng("canary")),
+        note=MASKED,
+    )
+
+
+def _raw_findings(experiment: Experiment, raw: Sequence[RawPoints]) -> Iterator[Finding]:
+    """Take whatever points a published protocol sent for rows."""
+    for spec, arms in raw_arms(experiment).items():
+        mine = [m for m in raw if m.spec == spec]
+        if mine:
+            found = [recovered(m.points, m.rows, m.scene.ruler(m.silo)) for m in mine]
+            yield Finding(
+                protocol=described(spec),
+                arms=arms,
+                role="as recorded",
+                epsilon=None,
+                delta=experiment.privacy.delta,
+                z=None,
+                attacks=(Attack("direct reading", pooled(found)),),
+                note=_UNDONE if spec.kind == "geodesic" else "",
+            )
+
+
+def _channel(m: Recorded) -> Channel:
+    spec, privacy = m.released
+    return Channel.of(spec, m.scene.space, privacy, silos=max(1, len(m.parts)))
+
+
+def _read(mine: Sequence[Recorded]) -> Attack:
+    found = [
+        read_directly(m.scene, _channel(m), [(silo, m.summary) for silo in m.parts or (m.silo,)]).recovery
+        for m in mine
+    ]
+    return Attack("direct reading", pooled(found), one_release=True)
 
 
 def _logged(mine: Sequence[Recorded], claimed: float) -> bool:
     return all(m.epsilon is not None and m.epsilon <= claimed * (1 + 1e-9) for m in mine)
 
 
-def _noise(channel: Channel, mine: Sequence[Recorded]) -> Iterator[Promise]:
+def _noise(mine: Sequence[Recorded]) -> Iterator[Promise]:
     """Look up the noise of sketches; bytes that were sent again are the same release and the same noise."""
-    noises = {
-        (m.scene.seed, m.silo.name, m.summary.sums.tobytes()): wire_noise(
-            m.summary, m.rows, m.spec, m.scene.space
-        )
-        for m in mine
-        if isinstance(m.summary, SlicedSummary) and isinstance(m.spec, SlicedReference)
-    }
+    noises, enough = {}, True
+    for m in mine:
+        if isinstance(m.summary, SlicedSummary) and isinstance(m.released[0], SlicedReference):
+            added = wire_noise(m.summary, m.rows, m.released[0], m.scene.space)
+            noises[m.scene.seed, m.silo.name, m.summary.sums.tobytes()] = added
+            enough = enough and large_enough(added, _channel(m).noise_sd)
     if noises:
-        enough = all(large_enough(noise, channel.noise_sd) for noise in noises.values())
         yield Promise("the noise on the wire is as large as claimed", enough)
         yield Promise("no two releases share their noise", independent(list(noises.values())))
 
@@ -209,7 +201,7 @@ def _same(one: Summary, other: Summary) -> bool:
 def _differencing(again: Sequence[tuple[Recorded, Recorded]]) -> list[Attack]:
     found = [
         recovered(
-            added_row(before.summary, after.summary, after.spec, after.scene.space),
+            added_row(before.summary, after.summary, after.released[0], after.scene.space),
             after.rows,
             after.scene.ruler(after.silo),
         )
@@ -221,24 +213,24 @@ def _differencing(again: Sequence[tuple[Recorded, Recorded]]) -> list[Attack]:
 def _flow(tiny: Sequence[Recorded]) -> list[Attack]:
     found = [
         recovered(
-            sliced_flow(m.summary, m.spec, m.scene.space, rng=m.rng("flow")),
+            sliced_flow(m.summary, m.released[0], m.scene.space, rng=m.rng("flow")),
             m.rows,
             m.scene.ruler(m.silo),
         )
         for m in tiny
-        if isinstance(m.summary, SlicedSummary) and isinstance(m.spec, SlicedReference)
+        if isinstance(m.summary, SlicedSummary) and isinstance(m.released[0], SlicedReference)
     ]
     return [Attack("sliced flow", pooled(found))] if found else []
 
 
-def _membership(channel: Channel, mine: Sequence[Recorded]) -> Membership | None:
+def _membership(mine: Sequence[Recorded]) -> Membership | None:
     """Tell a silo's rows from those that it held out; both come from one shuffle, so the game is fair."""
     scores, cuts = [], []
     for m in mine:
         members, others = len(m.rows), len(m.silo.heldout)
         if others < 2:
             continue
-        scores.append(_scores(_at(channel, m.scene), m))
+        scores.append(_scores(_channel(m), m))
         cuts.append((np.arange(members), np.arange(members, members + others)))
     return best(scores, cuts) if scores else None
 

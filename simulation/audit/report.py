@@ -1,27 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
 """What an audit leaves behind: ``audit.html``, one self-contained page, and ``audit.json``."""
 
-import math
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader
 
-from simulation.audit.findings import Attack, AuditResult, Finding
+from simulation.audit.document import document
+from simulation.audit.findings import WHOLE, Attack, AuditResult, Finding
 from simulation.audit.recovered import CLOSE, EXACT
 from simulation.report.page import templates
 from simulation.report.tables import BLANK, Cell, Line, Table
-from simulation.report.wording import counted, listed, number
+from simulation.report.wording import listed, number
 from simulation.run_folder import write_json, write_text
 
 ROLES = {
     "as configured": "What this config sends",
     "as recorded": "What this run sent",
-    "for comparison": "The same with the other setting of epsilon, for comparison",
-    "published": "The published protocols on the same rows, for comparison",
+    "for comparison": "The same references at another epsilon, for comparison",
+    "published": "For comparison: the published protocols on the same rows",
 }
+_RECOVERED = "Rows recovered of rows attacked; below, exactly recovered."
 COLOURS = {"broken": "var(--red)", "holds": "var(--accent)"}
 
 
@@ -35,7 +34,7 @@ def write_audit(result: AuditResult, folder: Path) -> Path:
     Returns:
         Path of the page.
     """
-    write_json(folder / "audit.json", as_json(result))
+    write_json(folder / "audit.json", document(result))
     page = folder / "audit.html"
     html = (
         _templates()
@@ -49,7 +48,7 @@ def write_audit(result: AuditResult, folder: Path) -> Path:
             readable=readable(result),
             kept=kept(result),
             open=any(f.epsilon is None for f in _own(result)),
-            exact=EXACT,
+            exact=f"{1 / EXACT:,.0f}",
             close=f"{100 * CLOSE:g} %",
         )
     )
@@ -57,41 +56,18 @@ def write_audit(result: AuditResult, folder: Path) -> Path:
     return page
 
 
-def as_json(result: AuditResult) -> dict[str, Any]:
-    """Return the result as JSON can hold it, bounds and verdicts included."""
-    return {
-        "name": result.name,
-        "target": result.target,
-        "broken": result.broken,
-        "notes": list(result.notes),
-        "findings": [_finding(finding) for finding in result.findings],
-    }
-
-
-def _finding(finding: Finding) -> dict[str, Any]:
-    found = asdict(finding)
-    found["delta"] = None if math.isnan(finding.delta) else finding.delta
-    for attack, given in zip(found["attacks"], finding.attacks, strict=True):
-        attack["succeeded"] = given.recovery.succeeded
-    bound = finding.canary.epsilon_bound(finding.delta) if finding.canary else None
-    return {
-        **found,
-        "verdict": finding.verdict,
-        "breaches": list(finding.breaches),
-        "auc_ceiling": finding.auc_ceiling,
-        "tpr_ceiling": finding.tpr_ceiling,
-        "epsilon_lower_bound": bound,
-    }
-
-
 def headline(result: AuditResult) -> str:
     """Return the answer in a few words."""
     if result.broken:
         return "A promise is broken"
-    if not _own(result):
+    own = _own(result)
+    if not own:
         return "Nothing leaves the silos but metrics"
-    if any(f.epsilon is None for f in _own(result)):
+    without = sum(f.epsilon is None for f in own)
+    if without == len(own):
         return "No privacy guarantee is claimed"
+    if without:
+        return f"All promises held; {without} of {len(own)} releases claim no privacy"
     return "All promises held"
 
 
@@ -106,11 +82,12 @@ def sentences(result: AuditResult) -> list[str]:
     said = []
     for f in result.findings:
         epsilon = "without noise" if f.epsilon is None else f"at ε = {f.epsilon:g}"
-        attacks = [
-            f"{a.name} recovered {a.recovery.close} of {counted(a.recovery.rows, 'row')}" for a in f.attacks
-        ]
         where = f.protocol if f.role == "published" else f"{f.protocol}, {epsilon}"
-        said.append(f"{where}: {listed(attacks)}.")
+        found = [(a.name, a.recovery) for a in f.attacks]
+        some = listed([f"{r.close:,} of {r.rows:,} rows by {name}" for name, r in found if r.close])
+        none = listed([name for name, r in found if not r.close])
+        parts = [some] * (some != "none") + [f"no row by {none}"] * (none != "none")
+        said.append(f"{where}: {'; '.join(parts) or 'not attacked'}.")
     return said
 
 
@@ -123,30 +100,45 @@ def kept(result: AuditResult) -> list[str]:
 
 def table(findings: Sequence[Finding]) -> Table:
     """Lay findings out: one line each, attacks in columns; columns that are empty throughout are left out."""
-    names = list(dict.fromkeys(a.name for f in findings for a in f.attacks))
+    attack_heads, attacks = _attacks(findings)
     heads = [
         ("verdict", ""),
-        *((name, "Rows recovered of rows attacked; below, exactly recovered.") for name in names),
-        ("membership AUC", "0.5 is guessing; below, the most that theory allows with this noise."),
-        ("TPR at 1 %", "Members found while one non-member in a hundred is accused; below, the ceiling."),
         ("ε claimed", "Privacy cost of one release, for one row added or removed."),
         ("ε shown", "At least this much, as far as the canary attack shows."),
+        *attack_heads,
+        ("membership AUC", "0.5 is guessing; below, the most that theory allows with this noise."),
+        (
+            "TPR at 1\u00a0%",
+            "Members found while one non-member in 100 is accused; below, the ceiling.",
+        ),
     ]
     cells = [
-        (_verdict(f), *(_recovery(f, n) for n in names), *_membership(f), *_epsilon(f)) for f in findings
+        (_verdict(f), *_epsilon(f), *found, *_membership(f))
+        for f, found in zip(findings, attacks, strict=True)
     ]
     used = [i for i in range(len(heads)) if any(line[i] != BLANK for line in cells)]
     lines = [
         Line(
             f.protocol,
             tuple(line[i] for i in used),
-            ", ".join(f.arms),
+            ", ".join((*f.arms, *([f.note] if f.note else []))),
             COLOURS.get(f.verdict, "var(--muted)"),
         )
         for f, line in zip(findings, cells, strict=True)
     ]
     caption = "Rows recovered, membership and epsilon. Bold: more rows than chance explains."
     return Table(caption, "protocol", tuple(heads[i] for i in used), tuple(lines))
+
+
+def _attacks(findings: Sequence[Finding]) -> tuple[list[tuple[str, str]], list[tuple[Cell, ...]]]:
+    """One column an attack; where every protocol has an attack of its own, the attack is named in a cell."""
+    names = list(dict.fromkeys(a.name for f in findings for a in f.attacks))
+    if len(names) > 1 and all(len(f.attacks) == 1 for f in findings):
+        heads = [("attack", ""), ("rows recovered", _RECOVERED)]
+        return heads, [(Cell(f.attacks[0].name), _recovery(f, f.attacks[0].name)) for f in findings]
+    return [(name, _RECOVERED) for name in names], [
+        tuple(_recovery(f, name) for name in names) for f in findings
+    ]
 
 
 def _verdict(finding: Finding) -> Cell:
@@ -160,7 +152,7 @@ def _recovery(finding: Finding, name: str) -> Cell:
         return BLANK
     found = attack.recovery
     return Cell(
-        f"{found.close} of {found.rows}", f"{found.exact} exactly", "clear" if found.succeeded else ""
+        f"{found.close:,} of {found.rows:,}", f"{found.exact:,} exactly", "clear" if found.succeeded else ""
     )
 
 
@@ -170,7 +162,7 @@ def _membership(finding: Finding) -> tuple[Cell, Cell]:
         return BLANK, BLANK
     return (
         Cell(f"{number(game.auc, 3)} ± {number(game.auc_se, 3)}", _ceiling(finding.auc_ceiling)),
-        Cell(f"{number(game.tpr, 3)} ± {number(game.tpr_se, 3)}", _ceiling(finding.tpr_ceiling)),
+        Cell(number(game.tpr, 3), _ceiling(finding.tpr_ceiling)),
     )
 
 
@@ -179,11 +171,14 @@ def _ceiling(value: float | None) -> str:
 
 
 def _epsilon(finding: Finding) -> tuple[Cell, Cell]:
-    if finding.canary is None:
-        none = BLANK if finding.role == "published" else Cell("none")
-        return (none if finding.epsilon is None else Cell(f"{finding.epsilon:g}")), BLANK
-    bound = number(finding.canary.epsilon_bound(finding.delta), 2)
-    return Cell(f"{finding.epsilon:g}"), Cell(f"≥ {bound}", f"{finding.canary.runs:,} runs")
+    canary = finding.canary
+    if finding.epsilon is None:
+        return (BLANK if finding.role == "published" else Cell("none")), BLANK
+    if canary is None:
+        return Cell(f"{finding.epsilon:g}"), BLANK
+    bound = number(canary.epsilon_bound(finding.delta), 2)
+    seen = f"{canary.runs:,} runs" if canary.saw == WHOLE else "by the last look"
+    return Cell(f"{finding.epsilon:g}"), Cell(f"≥ {bound}", seen)
 
 
 def _own(result: AuditResult) -> list[Finding]:

@@ -8,12 +8,21 @@ import numpy as np
 from clients.data.silo import Silo, World, simulated_world
 from protocols.arrays import Floats
 from protocols.config.experiment import Experiment
-from protocols.config.references import QuantizedReference, SlicedReference
+from protocols.config.privacy import PrivacySpec
+from protocols.config.references import (
+    BarycenterReference,
+    GeodesicReference,
+    QuantizedReference,
+    SlicedReference,
+)
 from protocols.features import FeatureMap, PublicSpace
-from protocols.references import ReleasingSpec
+from protocols.references import ReleasingSpec, TransportSpec
 from simulation.audit.game import Game
 from simulation.audit.recovered import Ruler, ruler
 from simulation.prepare import fit_kit
+
+Released = tuple[ReleasingSpec, PrivacySpec]
+"""What silos are asked to release: for which reference, within which bounds."""
 
 _DECOYS = 2000
 _GAME_ROWS = 400
@@ -78,13 +87,22 @@ class Scene:
         return Game(pool, self.auxiliary(), min(smallest, _GAME_ROWS, len(pool) // 2))
 
 
-def released(experiment: Experiment) -> dict[ReleasingSpec, tuple[str, ...]]:
-    """Return the references for which silos release something, in the order of arms, with their arms."""
-    found: dict[ReleasingSpec, tuple[str, ...]] = {}
+def released(experiment: Experiment) -> dict[Released, tuple[str, ...]]:
+    """Return what silos are asked to release, once each, in the order of arms, with the arms that use it."""
+    found: dict[Released, tuple[str, ...]] = {}
     for arm in experiment.arms:
-        spec = arm.reference
-        if isinstance(spec, QuantizedReference | SlicedReference):
-            found[spec] = (*found.get(spec, ()), arm.name)
+        if isinstance(arm.reference, QuantizedReference | SlicedReference):
+            asked = arm.reference, experiment.privacy_of(arm)
+            found[asked] = (*found.get(asked, ()), arm.name)
+    return found
+
+
+def raw_arms(experiment: Experiment) -> dict[TransportSpec, tuple[str, ...]]:
+    """Return the references by published protocols that the config forces on, with their arms."""
+    found: dict[TransportSpec, tuple[str, ...]] = {}
+    for arm in experiment.arms:
+        if isinstance(arm.reference, BarycenterReference | GeodesicReference):
+            found[arm.reference] = (*found.get(arm.reference, ()), arm.name)
     return found
 
 

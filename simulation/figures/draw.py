@@ -5,6 +5,7 @@ from pathlib import Path
 
 from simulation.figures.curves import draw_curves
 from simulation.figures.map import draw_map
+from simulation.figures.retention import draw_retention
 from simulation.figures.shares import draw_shares
 from simulation.figures.style import save
 from simulation.figures.wire import draw_wire
@@ -29,6 +30,7 @@ def draw_figures(folder: RunFolder) -> list[Path]:
     table = measured(folder.metrics(), config)
     drawn = {
         "curves": draw_curves(table),
+        "retention": draw_retention(table, config),
         "map": draw_map(folder.maps(), table.arms),
         "shares": draw_shares(table),
         "wire": draw_wire(revealed(folder.wire(), config)),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from simulation.arms import Arm, first_of
+from simulation.report.privacy import unprotected
 from simulation.report.wording import counted, listed, metric, number, percent, size
 
 Summary = Mapping[str, Any]
@@ -178,9 +179,7 @@ def what_was_revealed(summary: Summary) -> Answer:
         sentences.append(f"{size(released['bytes'] * share)} of it summarise the silo's rows ({fields}).")
     else:
         sentences.append("No summary of rows was released.")
-    warning = None
-    if found["epsilon"] is None:
-        warning = "No differential privacy: simulation only."
-    else:
+    warning = unprotected(summary)
+    if warning is None:
         sentences.append(f"Privacy cost of one silo: epsilon {found['epsilon']:g} at most.")
     return Answer(question, f"{size(found['bytes'] * share)} a silo", tuple(sentences), warning)

@@ -10,10 +10,9 @@ import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from simulation.arms import ROLES
 from simulation.figures.draw import draw_figures
 from simulation.figures.style import GRID, INK, MUTED, PAPER
-from simulation.report import tables
+from simulation.report import privacy, tables
 from simulation.report.headline import answers
 from simulation.report.wording import MAIN, METRICS, counted, listed, percent
 from simulation.run_folder import RunFolder, write_text
@@ -24,6 +23,13 @@ READING = {
         "Metrics, generation by generation",
         "Lines are means over seeds, bands 95 % intervals. A flat line loses nothing from one generation "
         "to the next.",
+    ),
+    "retention": (
+        "Retention against epsilon",
+        "What privacy costs: the last generation of the arms that differ in ε alone, means and 95 % "
+        "intervals over seeds. Further left, more noise hides each row; 'none' is no noise, for simulation "
+        "only. Dashed: what a silo reaches alone, and with the public base instead of the other silos. Where "
+        "noise drowns what the silos say, the curve should meet the anchored line, not cross it.",
     ),
     "map": (
         "What one silo keeps",
@@ -70,7 +76,9 @@ def write_report(folder: RunFolder) -> Path:
             facts=facts(summary, config),
             base=base_note(config),
             answers=answers(summary),
-            roles={name: ROLES[arm["role"]] for name, arm in summary["arms"].items()},
+            arms=privacy.arms(summary),
+            unprotected=privacy.unprotected(summary),
+            privacy_notes=privacy.notes(config, folder.wire()),
             results=tables.results(summary),
             comparisons=[(rival, t) for rival in rivals if (t := tables.differences(summary, rival))],
             retention=tables.retention(summary),
@@ -78,6 +86,7 @@ def write_report(folder: RunFolder) -> Path:
             silos=[(title, t) for title, t in by_silo if t],
             sent=[tables.messages(summary), tables.sent_by_silo(summary)],
             figures=[(name, *READING[name], drawn[name]) for name in READING if name in drawn],
+            alt=_alt(summary, config),
             made=sorted(flat(folder.environment()).items()),
             config=yaml.safe_dump(config, sort_keys=False, allow_unicode=True),
         )
@@ -85,6 +94,12 @@ def write_report(folder: RunFolder) -> Path:
     path = folder.path / "report.html"
     write_text(path, html)
     return path
+
+
+def _alt(summary: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, str]:
+    """Return what stands for each figure where it cannot be seen: its numbers, if few words can hold them."""
+    titles = {name: title for name, (title, _) in READING.items()}
+    return titles | {"retention": privacy.retention_in_words(summary, config)}
 
 
 def templates() -> Environment:

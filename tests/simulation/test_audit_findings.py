@@ -8,6 +8,7 @@ import pytest
 
 from protocols.privacy.calibration import epsilon_of, noise_multiplier
 from simulation.audit.findings import Attack, AuditResult, Canary, Finding, Promise
+from simulation.audit.one_row import LAST_LOOK
 from simulation.audit.recovered import Recovery
 from simulation.audit.scores import Membership
 
@@ -25,7 +26,7 @@ HELD = Finding(
     attacks=(Attack("direct reading", NOTHING, one_release=True), Attack("differencing", NOTHING)),
     promises=(Promise("kept", True),),
     membership=Membership(0.6, 0.01, 0.03, 0.01, 20),  # ceiling .673
-    canary=Canary(1.0 / Z, 0.026, 3000),
+    canary=Canary(1.0 / Z, 0.026, 3000, allowed=1.0 / Z),
 )
 OPEN = replace(HELD, epsilon=None, z=None, canary=None)
 
@@ -42,7 +43,11 @@ def test_an_honest_release_holds():
         ({"attacks": (Attack("differencing", EXACT),)}, "1 of 100 rows recovered, 1 of them exactly"),
         ({"promises": (Promise("no small cluster", False),)}, "not kept: no small cluster"),
         ({"membership": Membership(0.72, 0.01, 0.2, 0.01, 20)}, "AUC 0.720 is above the ceiling 0.673"),
-        ({"canary": Canary(2.0 / Z, 0.026, 3000)}, "2 is claimed"),
+        ({"canary": Canary(2.0 / Z, 0.026, 3000, 1.0 / Z)}, "2 is claimed"),
+        (
+            {"canary": Canary(0.4, 0.026, 3000, 0.179, LAST_LOOK)},
+            "mu = 0.322 or more, its noise should leave 0.179",
+        ),
     ],
 )
 def test_each_breach_alone_breaks_a_promise(change, said):
@@ -58,8 +63,8 @@ def test_three_standard_errors_are_forgiven():
     auc = HELD.auc_ceiling
     assert replace(HELD, membership=Membership(auc + 0.029, 0.01, 0.1, 0.01, 20)).verdict == "holds"
     assert replace(HELD, membership=Membership(auc + 0.031, 0.01, 0.1, 0.01, 20)).verdict == "broken"
-    assert replace(HELD, canary=Canary(1 / Z + 0.077, 0.026, 3000)).verdict == "holds"
-    assert replace(HELD, canary=Canary(1 / Z + 0.079, 0.026, 3000)).verdict == "broken"
+    assert replace(HELD, canary=Canary(1 / Z + 0.077, 0.026, 3000, 1 / Z)).verdict == "holds"
+    assert replace(HELD, canary=Canary(1 / Z + 0.079, 0.026, 3000, 1 / Z)).verdict == "broken"
 
 
 def test_without_epsilon_an_attack_breaks_nothing_but_a_raw_row_does():
@@ -76,7 +81,7 @@ def test_without_epsilon_an_attack_breaks_nothing_but_a_raw_row_does():
 
 
 def test_the_bound_on_epsilon_comes_from_the_bound_on_mu():
-    assert Canary(0.5, 0.1, 3000).mu_bound == pytest.approx(0.2)
-    assert Canary(0.5, 0.1, 3000).epsilon_bound(1e-6) == pytest.approx(epsilon_of(5.0, 1e-6), rel=1e-9)
-    assert Canary(0.2, 0.1, 3000).epsilon_bound(1e-6) == 0.0
-    assert np.isclose(Canary(1 / Z, 0.0, 3000).epsilon_bound(1e-6), 2.0, atol=1e-3)
+    assert Canary(0.5, 0.1, 3000, 1.0).mu_bound == pytest.approx(0.2)
+    assert Canary(0.5, 0.1, 3000, 1.0).epsilon_bound(1e-6) == pytest.approx(epsilon_of(5.0, 1e-6), rel=1e-9)
+    assert Canary(0.2, 0.1, 3000, 1.0).epsilon_bound(1e-6) == 0.0
+    assert np.isclose(Canary(1 / Z, 0.0, 3000, 1 / Z).epsilon_bound(1e-6), 2.0, atol=1e-3)

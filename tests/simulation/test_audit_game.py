@@ -44,7 +44,7 @@ def play(name, epsilon):
     chosen, rng = game(), stream(0, "game", name)
     if name == "moments":
         return play_linear(chosen, moment_features, *moment_channel(epsilon), rng=rng)
-    channel = Channel.of(SPECS[name], SPACE, PrivacySpec(), epsilon)
+    channel = Channel.of(SPECS[name], SPACE, PrivacySpec(epsilon=epsilon), silos=1)
     if name == "lloyd":
         return play_density(chosen, channel.clusters, SPACE.scale, rng=rng)
     return play_linear(chosen, channel.features, channel.total, channel.noise_sd, rng=rng)
@@ -96,21 +96,21 @@ def test_a_game_needs_as_many_rows_outside_as_inside():
 def test_the_attacker_sums_what_the_channel_sums():
     rows = game().pool[:50]
     for spec in (SPECS["cosine"], SPECS["histogram"]):
-        channel = Channel.of(spec, SPACE, PrivacySpec(), None)
+        channel = Channel.of(spec, SPACE, PrivacySpec(), silos=1)
         sent = channel.total(rows, stream(0, "x"))
         np.testing.assert_allclose(channel.features(rows).sum(axis=0), sent, atol=1e-10)
     wide = SlicedReference(
         kind="sliced", basis="histogram", directions=600, bins=64
     )  # more than is looked at
-    channel = Channel.of(wide, SPACE, PrivacySpec(), None)
+    channel = Channel.of(wide, SPACE, PrivacySpec(), silos=1)
     sent = channel.total(rows, stream(0, "x"))
     assert len(sent) == 32_768
     np.testing.assert_allclose(channel.features(rows).sum(axis=0), sent)
 
 
 def test_a_channel_knows_its_kind():
-    sliced = Channel.of(SPECS["cosine"], SPACE, PrivacySpec(), None)
-    clusters = Channel.of(SPECS["lloyd"], SPACE, PrivacySpec(), None)
+    sliced = Channel.of(SPECS["cosine"], SPACE, PrivacySpec(), silos=1)
+    clusters = Channel.of(SPECS["lloyd"], SPACE, PrivacySpec(), silos=1)
     rows = game().pool[:50]
     for ask, kind in (
         (lambda: sliced.clusters(rows, stream(0, "x")), "sliced"),

@@ -55,19 +55,24 @@ def record(folder, experiment, *, seeds=(0, 1), claimed=None):
     lines = []
     for seed in seeds:
         scene = Scene.of(experiment, seed)
-        for spec in released(experiment):
-            channel = Channel.of(spec, scene.space, experiment.privacy, experiment.privacy.epsilon)
+        for spec, privacy in released(experiment):
+            channel = Channel.of(spec, scene.space, privacy, silos=1)
             for silo in scene.world.silos:
                 sent = channel.send(scene.rows(silo), stream(seed, silo.name, spec.kind))
-                lines.append(line(folder, len(lines), seed, silo.name, spec.kind, sent.arrays(), claimed))
+                lines.append(line(folder, len(lines), seed, silo.name, spec, sent.arrays(), claimed))
     (folder / "wire.jsonl").write_text("".join(lines))
     return RunFolder(folder)
 
 
-def line(folder, number, seed, silo, kind, arrays, claimed):
+def line(folder, number, seed, silo, spec, arrays, claimed):
     np.savez(folder / "wire" / f"{number:06d}.npz", **arrays)
-    stored = {"seed": seed, "silo": silo, "round": "summarise", "kind": kind, "fields": {}, "bytes": 1}
-    return json.dumps({**stored, "privacy": {"epsilon": claimed}, "arrays": f"wire/{number:06d}.npz"}) + "\n"
+    stored = {"seed": seed, "silo": silo, "round": "summarise", "kind": spec.kind, "fields": {}, "bytes": 1}
+    stored |= {"reference": spec.model_dump(mode="json", by_alias=True), "privacy": {"epsilon": claimed}}
+    return json.dumps({**stored, "arrays": f"wire/{number:06d}.npz"}) + "\n"
+
+
+def own(result):
+    return [finding for finding in result.findings if finding.role == "as recorded"]
 
 
 def tamper(folder, number, **changes):
@@ -80,8 +85,9 @@ def tamper(folder, number, **changes):
 def test_an_honest_recorded_run(tmp_path):
     folder = record(tmp_path / "run", EXPERIMENT)
     result = audit_run(folder, runs=RUNS)
-    assert [(f.role, f.verdict) for f in result.findings] == [("as recorded", "no guarantee claimed")] * 2
-    assert all(f.membership.silos == 4 for f in result.findings)
+    assert [f.verdict for f in own(result)] == ["no guarantee claimed"] * 2
+    assert [f.role for f in result.findings[2:]] == ["published"] * 2
+    assert all(f.membership.silos == 4 for f in own(result))
     assert result.findings[0].membership.auc > 0.6  # 32 directions without noise on 135 rows
     rows = sum(len(silo.train) for seed in (0, 1) for silo in Scene.of(EXPERIMENT, seed).world.silos)
     assert recovered_by(result.findings[0]) == {"direct reading": (0, 0, rows)}
@@ -113,7 +119,7 @@ def test_a_small_cluster_on_the_wire_breaks_a_promise(tmp_path):
 def test_a_private_run_must_have_been_charged_once_and_enough(tmp_path):
     folder = record(tmp_path / "run", at(2.0), seeds=(0,), claimed=2.0)
     result = attack_recorded(folder, at(2.0), runs=RUNS)
-    assert [f.verdict for f in result.findings] == ["holds", "holds"]
+    assert [f.verdict for f in own(result)] == ["holds", "holds"]
     unlogged = record(tmp_path / "unlogged", at(2.0), seeds=(0,), claimed=None)
     found = attack_recorded(unlogged, at(2.0), runs=RUNS).findings[0]
     assert found.breaches == ("not kept: every summary is logged with the epsilon claimed",)
@@ -130,9 +136,10 @@ def test_a_private_run_must_have_been_charged_once_and_enough(tmp_path):
 @pytest.mark.parametrize(("share", "kept"), [(0.5, False), (0.7, False), (1.0, True), (1.5, True)])
 def test_noise_that_is_too_small_is_seen(share, kept):
     rows, scene = Scene.of(EXPERIMENT, 0).rows, Scene.of(EXPERIMENT, 0)
-    channel = Channel.of(next(iter(released(EXPERIMENT))), scene.space, at(2.0).privacy, 2.0)
+    spec, privacy = next(iter(released(at(2.0))))
+    channel = Channel.of(spec, scene.space, privacy, silos=1)
     silo = scene.world.silos[0]
-    exact = Channel.of(channel.spec, scene.space, EXPERIMENT.privacy, None).send(rows(silo), stream(0, "x"))
+    exact = Channel.of(spec, scene.space, EXPERIMENT.privacy, silos=1).send(rows(silo), stream(0, "x"))
     added = stream(0, "noise").normal(0.0, share * channel.noise_sd, exact.sums.shape)
     sent = SlicedSummary(exact.sums + added, 135.0)
     noise = wire_noise(sent, rows(silo), channel.spec, scene.space)
@@ -150,11 +157,9 @@ def test_shared_noise_is_seen():
 def test_a_second_release_of_the_same_rows_is_seen(tmp_path):
     folder = record(tmp_path / "run", at(2.0), seeds=(0,), claimed=2.0)
     scene = Scene.of(EXPERIMENT, 0)
-    (spec, *_), silo = released(EXPERIMENT), scene.world.silos[0]
-    sent = Channel.of(spec, scene.space, at(2.0).privacy, 2.0).send(
-        scene.rows(silo), stream(9, "fresh noise")
-    )
-    more = line(folder.path, 4, 0, silo.name, "sliced", sent.arrays(), 2.0)
+    (spec, privacy), silo = next(iter(released(at(2.0)))), scene.world.silos[0]
+    sent = Channel.of(spec, scene.space, privacy, silos=1).send(scene.rows(silo), stream(9, "fresh noise"))
+    more = line(folder.path, 4, 0, silo.name, spec, sent.arrays(), 2.0)
     with (folder.path / "wire.jsonl").open("a") as wire:
         wire.write(more)
     found = attack_recorded(folder, at(2.0), runs=RUNS).findings[0]
@@ -169,7 +174,7 @@ def test_tiny_silos_are_rebuilt_from_a_recorded_sketch(tmp_path):
     silos = EXPERIMENT.silos.model_copy(update={"rows_per_silo": 12})
     tiny = EXPERIMENT.model_copy(update={"silos": silos, "arms": EXPERIMENT.arms[1:2]})
     folder = record(tmp_path / "run", tiny, seeds=(0,))
-    (found,) = attack_recorded(folder, tiny, runs=RUNS).findings
+    (found,) = own(attack_recorded(folder, tiny, runs=RUNS))
     exact, close, rows = recovered_by(found)["sliced flow"]
     assert close == rows
     assert found.verdict == "no guarantee claimed; attack succeeds"
@@ -183,7 +188,9 @@ def test_bad_folders_are_named(tmp_path):
     with pytest.raises(ValueError, match="000001.npz is not a readable summary"):
         audit_run(folder)
     np.savez(folder.path / "wire" / "000001.npz", sums=np.ones((2, 2)), count=np.ones(1))
-    with pytest.raises(ValueError, match="fits no sliced reference of the config: sketch must have shape"):
+    with pytest.raises(
+        ValueError, match=r"000001.npz is not what .*wire.jsonl, line 2 says: sketch must have shape"
+    ):
         audit_run(folder)
     wire = folder.path / "wire.jsonl"
     wire.write_text(wire.read_text().replace("silo-1", "silo-9"))

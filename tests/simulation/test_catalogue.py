@@ -6,7 +6,7 @@ from typing import get_args
 
 import pytest
 
-from protocols.config.experiment import Rule
+from protocols.config.rules import POINT_KINDS, Rule
 from simulation.catalogue import catalogue
 from simulation.engines import ENGINES
 
@@ -20,7 +20,7 @@ def sections() -> dict[str, dict[str, str]]:
 
 def test_everything_of_the_configuration_is_listed(sections):
     assert list(sections["rules"]) == list(get_args(Rule))
-    assert set(sections["references"]) == {"local", "oracle", "public", "quantized", "sliced"}
+    assert set(sections["references"]) == {*POINT_KINDS, "sliced"}
     assert set(sections["generators"]) == {"gaussian", "gaussian-mixture"}
     assert set(sections["partitions"]) == {"iid", "by-class", "dirichlet", "ex-dirichlet", "by-quantile"}
     assert {"digits", "breast-cancer", "wine", "gaussian-modes", "csv", "npz"} <= set(

@@ -73,7 +73,7 @@ def test_a_handler_that_raises_is_an_error_reply(grid):
     question.content["message"]["schema-version"] = 3
     (reply,) = grid.send_and_receive([question])
     assert reply.has_error()
-    assert "schema version must be 1, got 3" in reply.error.reason
+    assert "schema version must be 2, got 3" in reply.error.reason
     assert reply.metadata.reply_to_message_id == question.metadata.message_id
 
 
@@ -104,7 +104,7 @@ def test_workers_give_the_answers_of_this_process(grid, run_config):
         bad = hello(101)
         bad.content["message"]["schema-version"] = 3
         (reply,) = spread.send_and_receive([bad])
-        assert "schema version must be 1, got 3" in reply.error.reason
+        assert "schema version must be 2, got 3" in reply.error.reason
         assert list(spread.send_and_receive([hello(100)], timeout=0.0)) == []
     finally:
         spread.close()

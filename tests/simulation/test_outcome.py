@@ -12,6 +12,7 @@ from simulation.outcome import print_outcome
 SUMMARY = {
     "name": "digits",
     "generations": 30,
+    "events": {"quarantined": {"silo-3": [{"seed": 0, "round": "summarise", "reason": "far"}]}},
     "arms": {
         "no-selection": {
             "last": {
@@ -67,5 +68,12 @@ def test_a_narrow_terminal_gets_a_narrow_table_with_whole_names(printed, width):
 
 
 def test_a_run_without_known_metrics_still_lists_its_arms(printed):
-    text = printed(80, {"name": "x", "generations": 1, "arms": {"alone": {"last": {}}}})
+    arms = {"alone": {"last": {}}}
+    text = printed(80, SUMMARY | {"name": "x", "generations": 1, "arms": arms})
     assert "alone" in text
+
+
+def test_a_silo_in_quarantine_is_named_with_the_remedy(printed):
+    assert "silo-3 was in quarantine" in printed(100)
+    assert "federation.trusted" in printed(100)
+    assert "quarantine" not in printed(100, SUMMARY | {"events": {"quarantined": {}}})

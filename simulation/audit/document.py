@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The keys of ``audit.json``, for programs that read it; every figure of ``audit.html`` is in it.
+
+Numbers are not rounded. ``null`` stands where there is nothing: no epsilon claimed, no attack of that kind.
+"""
+
+import math
+from typing import TypedDict
+
+from simulation.audit.findings import Attack, AuditResult, Canary, Finding
+from simulation.audit.scores import Membership
+
+FORMAT = "tailweave-audit/1"
+"""Changes when a key is renamed or means something else."""
+
+
+class AttackDocument(TypedDict):
+    """A reconstruction attack.
+
+    ``rows`` were attacked, ``close`` recovered within 5 % of the median nearest-neighbour distance, ``exact``
+    of them within 1e-6 public scale units; ``chance_*``: what guesses that know nothing would find on
+    average; ``nearest``: median distance to the nearest guess, in median nearest-neighbour distances;
+    ``one_release``: whether a single release was read; ``succeeded``: whether chance does not explain it.
+    """
+
+    name: str
+    one_release: bool
+    rows: int
+    close: int
+    exact: int
+    chance_close: float
+    chance_exact: float
+    nearest: float
+    succeeded: bool
+
+
+class MembershipDocument(TypedDict):
+    """A membership attack, with standard errors ``*_se`` and, where epsilon is claimed, its ceilings.
+
+    ``auc``: area under the ROC curve; ``tpr``: true positives at one false positive in a hundred;
+    ``silos``: attacked and averaged over.
+    """
+
+    auc: float
+    auc_se: float
+    auc_ceiling: float | None
+    tpr: float
+    tpr_se: float
+    tpr_ceiling: float | None
+    silos: int
+
+
+class CanaryDocument(TypedDict):
+    """The canary: ``mu`` with its standard error, and what the claim allows.
+
+    ``mu_lower_bound`` is three standard errors below ``mu``, at least 0; above ``mu_allowed`` the claim is
+    broken. ``saw`` says what was looked at, ``runs`` how often with and without the row.
+    """
+
+    mu: float
+    standard_error: float
+    mu_lower_bound: float
+    mu_allowed: float
+    saw: str
+    runs: int
+
+
+class PromiseDocument(TypedDict):
+    """A promise of the settings that was looked up: its ``text``, and whether it was ``kept``."""
+
+    text: str
+    kept: bool
+
+
+class FindingDocument(TypedDict):
+    """One protocol at one epsilon.
+
+    ``role``: ``as configured``, ``as recorded``, ``for comparison`` or ``published``; only the first two can
+    break a bound that counts for the reader, the third tests the mechanism, the last is never used.
+    ``claimed_epsilon`` and ``delta``: of one release, one row added or removed; ``noise_multiplier``: the z
+    that they stand for; ``epsilon_lower_bound``: what the canary shows that epsilon is at least.
+    ``verdict``: ``broken`` (``breaches`` says by what), ``holds``, ``no guarantee claimed``, ``no guarantee
+    claimed; attack succeeds`` or ``not used``.
+    """
+
+    protocol: str
+    arms: list[str]
+    role: str
+    claimed_epsilon: float | None
+    delta: float | None
+    noise_multiplier: float | None
+    epsilon_lower_bound: float | None
+    verdict: str
+    breaches: list[str]
+    note: str
+    attacks: list[AttackDocument]
+    promises: list[PromiseDocument]
+    membership: MembershipDocument | None
+    canary: CanaryDocument | None
+
+
+class AuditDocument(TypedDict):
+    """The whole of ``audit.json``.
+
+    ``target``: the path audited; ``broken``: whether any bound is, as the exit code 1 says; ``notes``: what
+    figures do not say.
+    """
+
+    format: str
+    name: str
+    target: str
+    broken: bool
+    notes: list[str]
+    findings: list[FindingDocument]
+
+
+def document(result: AuditResult) -> AuditDocument:
+    """Return the result as JSON can hold it, bounds and verdicts included."""
+    return {
+        "format": FORMAT,
+        "name": result.name,
+        "target": result.target,
+        "broken": result.broken,
+        "notes": list(result.notes),
+        "findings": [_finding(finding) for finding in result.findings],
+    }
+
+
+def _finding(finding: Finding) -> FindingDocument:
+    canary = finding.canary
+    return {
+        "protocol": finding.protocol,
+        "arms": list(finding.arms),
+        "role": finding.role,
+        "claimed_epsilon": finding.epsilon,
+        "delta": None if math.isnan(finding.delta) else finding.delta,
+        "noise_multiplier": finding.z,
+        "epsilon_lower_bound": None if canary is None else canary.epsilon_bound(finding.delta),
+        "verdict": finding.verdict,
+        "breaches": list(finding.breaches),
+        "note": finding.note,
+        "attacks": [_attack(attack) for attack in finding.attacks],
+        "promises": [{"text": promise.text, "kept": promise.kept} for promise in finding.promises],
+        "membership": None if finding.membership is None else _membership(finding, finding.membership),
+        "canary": None if canary is None else _canary(canary),
+    }
+
+
+def _attack(attack: Attack) -> AttackDocument:
+    found = attack.recovery
+    return {
+        "name": attack.name,
+        "one_release": attack.one_release,
+        "rows": found.rows,
+        "close": found.close,
+        "exact": found.exact,
+        "chance_close": found.chance_close,
+        "chance_exact": found.chance_exact,
+        "nearest": found.nearest,
+        "succeeded": found.succeeded,
+    }
+
+
+def _membership(finding: Finding, game: Membership) -> MembershipDocument:
+    return {
+        "auc": game.auc,
+        "auc_se": game.auc_se,
+        "auc_ceiling": finding.auc_ceiling,
+        "tpr": game.tpr,
+        "tpr_se": game.tpr_se,
+        "tpr_ceiling": finding.tpr_ceiling,
+        "silos": game.silos,
+    }
+
+
+def _canary(canary: Canary) -> CanaryDocument:
+    return {
+        "mu": canary.mu,
+        "standard_error": canary.standard_error,
+        "mu_lower_bound": canary.mu_bound,
+        "mu_allowed": canary.allowed,
+        "saw": canary.saw,
+        "runs": canary.runs,
+    }

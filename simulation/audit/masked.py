@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Masked vectors on the wire: that they look like nothing, and the sum, which is all that the server sees."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from clients.data.rows import Rows
+from clients.data.silo import Silo
+from protocols.config.references import SlicedReference
+from protocols.secure_sum import Words, from_words, pooled_summary
+from simulation.audit.findings import Promise
+from simulation.audit.promises import MASKED
+from simulation.audit.wire_log import MaskedVector, Recorded
+from simulation.run_folder import RunFolderError
+
+UNIFORM = "masked vectors look uniform, so none says anything by itself"
+_ERRORS = 6.0
+"""Standard errors allowed; a false alarm has probability 2e-9 a vector."""
+
+
+def masked_promises(vectors: Sequence[MaskedVector]) -> list[Promise]:
+    """Look up whether all masked vectors look uniform; where the log kept none, only what masks are for."""
+    words = [vector.words for vector in vectors if vector.words is not None]
+    if not words:
+        return [Promise(f"{MASKED} (the words were not recorded)", True)]
+    return [Promise(MASKED, True), Promise(UNIFORM, all(map(looks_uniform, words)))]
+
+
+def looks_uniform(words: Words) -> bool:
+    """Say whether words (n,) could be uniform: their highest byte, by the chi-square of its 256 values.
+
+    An unmasked sketch is small beside 2^32: its highest byte is 0 or 255 throughout.
+    """
+    high = (words >> np.array(8 * words.dtype.itemsize - 8, dtype=words.dtype)).astype(np.int64)
+    expected = len(words) / 256.0
+    chi_sq = float(((np.bincount(high, minlength=256) - expected) ** 2).sum() / expected)
+    return bool(chi_sq < 255.0 + _ERRORS * np.sqrt(2.0 * 255.0) + _ERRORS**2)
+
+
+def sums(vectors: Sequence[MaskedVector]) -> list[Recorded]:
+    """Add up the last attempt at every sum: one release of one silo that holds the rows of all that sent.
+
+    Args:
+        vectors: Of one reference and its bounds, any seeds; those without words are left out.
+
+    Returns:
+        One a seed.
+
+    Raises:
+        RunFolderError: If vectors of one sum differ in length or do not fit their reference.
+    """
+    found = []
+    for seed in dict.fromkeys(vector.scene.seed for vector in vectors):
+        mine = [v for v in vectors if v.scene.seed == seed and v.words is not None]
+        last = max((vector.number for vector in mine), default=0)
+        if last:
+            found.append(_sum([vector for vector in mine if vector.number == last]))
+    return found
+
+
+def _sum(parts: Sequence[MaskedVector]) -> Recorded:
+    first, words = parts[0], [part.words for part in parts if part.words is not None]
+    spec, _ = first.released
+    if not isinstance(spec, SlicedReference) or len({w.shape for w in words}) != 1:
+        raise RunFolderError(f"masked vectors of {spec.kind} do not add up: {[w.shape for w in words]}")
+    total = words[0].copy()
+    for vector in words[1:]:
+        total = total + vector
+    try:
+        summary = pooled_summary(from_words(total), spec)
+    except ValueError as error:
+        raise RunFolderError(f"masked vectors do not fit their reference: {error}") from None
+    silos = tuple(part.silo for part in parts)
+    return Recorded(first.scene, _pooled(silos), first.epsilon, first.released, summary, silos)
+
+
+def _pooled(silos: Sequence[Silo]) -> Silo:
+    name = "sum of " + ", ".join(silo.name for silo in silos)
+    train, heldout = (
+        replace(
+            parts[0],
+            values=np.concatenate([rows.values for rows in parts]),
+            labels=_labels(parts),
+        )
+        for parts in ([silo.train for silo in silos], [silo.heldout for silo in silos])
+    )
+    return Silo(name, train, heldout)
+
+
+def _labels(parts: Sequence[Rows]) -> np.ndarray | None:
+    labels = [rows.labels for rows in parts if rows.labels is not None]
+    return np.concatenate(labels) if len(labels) == len(parts) else None

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the figures of an audit do not say."""
+
+import math
+
+from protocols.config.experiment import Experiment
+from protocols.privacy.calibration import epsilon_of_rho, noise_multiplier, rho_of
+from protocols.secure_sum.share import epsilon_alone
+from simulation.audit.scene import raw_arms, released
+
+
+def notes(experiment: Experiment) -> tuple[str, ...]:
+    """Return what the reader of an audit should know besides, one sentence or two each."""
+    asked = [privacy for _, privacy in released(experiment)]
+    said = []
+    if not asked and not raw_arms(experiment):
+        said.append("No arm needs a summary: silos send nothing but metrics.")
+    if asked:
+        said.append(
+            "Noise was drawn from a seeded stream, as in every simulation: figures hold for the mechanism, a "
+            "deployment must draw from the operating system."
+        )
+    return (*said, *_together(experiment), *_masked(experiment), _METRICS)
+
+
+_METRICS = "Metrics leave the silos too, and no epsilon covers them."
+
+
+def _together(experiment: Experiment) -> list[str]:
+    """Say what several releases of the same rows cost together: what an arm claims holds for that arm."""
+    asked = [privacy.epsilon for _, privacy in released(experiment)]
+    noised = [epsilon for epsilon in asked if epsilon is not None]
+    if len(noised) > 1:
+        delta = experiment.privacy.delta
+        rho = math.fsum(rho_of(noise_multiplier(epsilon, delta)) for epsilon in noised)
+        spent = epsilon_of_rho(rho, delta)
+        said = [
+            f"A silo makes {len(noised)} private releases of the same rows. Each keeps its own epsilon; to "
+            f"whoever sees all of them they are worth {spent:.2f} together."
+        ]
+    else:
+        said = []
+    if noised and len(noised) < len(asked):
+        said.append(
+            "Arms without noise release the same rows as the private ones: to whoever sees both, epsilon "
+            "protects nothing. Such an experiment compares arms and is for simulation only."
+        )
+    return said
+
+
+def _masked(experiment: Experiment) -> list[str]:
+    privacy = experiment.privacy
+    if not privacy.secure_aggregation or not released(experiment):
+        return []
+    return [
+        "Secure aggregation: the server sees only the sum of all silos, and only the sum was attacked. Its "
+        f"epsilon needs {privacy.honest_silos} of {experiment.silos.count} silos to be honest; against a "
+        f"server in league with all others, epsilon {epsilon_alone(privacy):.2f} is what a silo's own share "
+        "of the noise leaves it."
+    ]

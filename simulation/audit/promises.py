@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What settings promise besides epsilon, looked up in what was sent."""
+
+from collections.abc import Sequence
+
+from protocols.config.references import QuantizedReference
+from protocols.references import Summary
+from protocols.references.quantized import QuantizedSummary
+from protocols.streams import stream
+from simulation.audit.channel import Channel
+from simulation.audit.findings import Promise
+from simulation.audit.scene import Scene
+
+MASKED = "masked: server sees only the sum"
+
+
+def promises(scene: Scene, channel: Channel, sent: Sequence[Summary]) -> tuple[Promise, ...]:
+    """Look up whether no cluster is too small and whether the door refuses a silo that is too small.
+
+    Args:
+        scene: Silos and public space.
+        channel: What they sent it through.
+        sent: What they sent.
+
+    Returns:
+        The promises that these settings make.
+    """
+    found = []
+    smallest = channel.privacy.min_cluster_size
+    clusters = [summary.counts.min() for summary in sent if isinstance(summary, QuantizedSummary)]
+    if isinstance(channel.spec, QuantizedReference):
+        text = f"no cluster of fewer than {smallest} rows leaves a silo (min-cluster-size)"
+        found.append(Promise(text, bool(min(clusters, default=smallest) >= smallest)))
+    if channel.privacy.epsilon is not None:
+        found.append(Promise("a silo below min-rows is refused", _refuses(scene, channel)))
+    return tuple(found)
+
+
+def _refuses(scene: Scene, channel: Channel) -> bool:
+    rows = scene.rows(scene.world.silos[0])[: channel.silos]  # one row a silo under secure aggregation
+    strict = channel.strict(min_rows=len(rows) + 1)
+    try:
+        strict.send(rows, stream(scene.seed, "audit", "too few"))
+    except ValueError as error:
+        return "min-rows" in str(error)
+    return False

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the report says about privacy: every arm's promise, whose noise it was, and what masks hide."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from simulation.arm_privacy import MECHANISMS, epsilon_families
+from simulation.arms import ROLES
+from simulation.figures.style import colour_of
+from simulation.report.tables import BLANK, Cell, Line, Table
+from simulation.report.wording import decimals_for, half_width, listed, metric, number
+
+Summary = Mapping[str, Any]
+Config = Mapping[str, Any]
+Rows = Sequence[Mapping[str, Any]]
+
+SEEDED = (
+    "The privacy noise was drawn from the seeds of the run, so that it repeats: who knows a seed can take "
+    "the noise off again. That is for simulation only; a deployment draws it from the operating system."
+)
+SYSTEM = "Each silo drew its privacy noise from its operating system; nobody can draw it again."
+MASKED = (
+    "Secure aggregation: the server saw only sums over silos, never one silo's summary. So no silo's summary "
+    "could be checked by itself, and one that lies would not be found."
+)
+
+
+def arms(summary: Summary) -> Table:
+    """List the arms with what they do, and epsilon, delta and mechanism of what silos release for them.
+
+    Args:
+        summary: What ``summarise`` returns.
+
+    Returns:
+        The table; an arm that releases summaries without noise is marked ``danger``.
+    """
+    lines = []
+    for name, colour in colour_of(list(summary["arms"])).items():
+        found = summary["arms"][name]
+        lines.append(Line(name, (Cell(ROLES[found["role"]]), *_promise(found["privacy"])), "", colour))
+    heads = (
+        ("what it does", ""),
+        ("ε", "Bound on what one row can change in what one silo releases; smaller is more private."),
+        ("δ", "Probability with which that bound may fail."),
+        ("mechanism", "How the noise is added."),
+    )
+    return Table("The arms, and the privacy of one silo's summary for each.", "arm", heads, tuple(lines))
+
+
+def _promise(found: Mapping[str, Any]) -> tuple[Cell, Cell, Cell]:
+    if not found["releases"]:
+        return BLANK, BLANK, Cell("releases no summary")
+    words = MECHANISMS[found["mechanism"]]
+    if found["epsilon"] is None:
+        return Cell("none", mark="danger"), BLANK, Cell(words, mark="danger")
+    delta = BLANK if found["delta"] is None else Cell(f"{found['delta']:g}")
+    return Cell(f"{found['epsilon']:g}"), delta, Cell(words)
+
+
+def unprotected(summary: Summary) -> str | None:
+    """Name the arms for which summaries leave the silos without differential privacy.
+
+    Args:
+        summary: What ``summarise`` returns.
+
+    Returns:
+        A warning, which says less where other arms are noised; None where all summaries are.
+    """
+    if summary["revealed"]["epsilon"] is not None:
+        return None
+    promises = {arm: found["privacy"] for arm, found in summary["arms"].items()}
+    bare = [arm for arm, promise in promises.items() if promise["releases"] and promise["epsilon"] is None]
+    if bare and any(promise["epsilon"] is not None for promise in promises.values()):
+        return f"No differential privacy in {listed(bare)}: simulation only."
+    return "No differential privacy: simulation only."
+
+
+def notes(config: Config, wire: Rows) -> list[str]:
+    """Say where the noise came from, and what secure aggregation hid from the server.
+
+    Args:
+        config: Resolved configuration.
+        wire: Rows of ``wire.jsonl``.
+
+    Returns:
+        Sentences; none if nothing was noised or masked.
+    """
+    sources = {(row.get("privacy") or {}).get("noise") for row in wire}
+    said = [sentence for source, sentence in (("seeded", SEEDED), ("system", SYSTEM)) if source in sources]
+    privacy = config.get("privacy") or {}
+    if privacy.get("secure-aggregation") or any("masked" in (row["round"], row["kind"]) for row in wire):
+        honest = privacy.get("honest-silos")
+        shares = (
+            f" The ε given holds when at least {honest} silos add their share of the noise." if honest else ""
+        )
+        said.append(MASKED + shares)
+    return said
+
+
+def retention_in_words(summary: Summary, config: Config) -> str:
+    """Say what the figure *retention against epsilon* shows, for those who cannot see it.
+
+    Args:
+        summary: What ``summarise`` returns.
+        config: Resolved configuration.
+
+    Returns:
+        Fréchet distances (coverages where there are none) by epsilon, then of the siloed and anchored arm.
+    """
+    name = "frechet" if any("frechet" in arm["last"] for arm in summary["arms"].values()) else "coverage"
+    ends = {a: found["last"][name] for a, found in summary["arms"].items() if name in found["last"]}
+    digits = decimals_for([end["mean"] for end in ends.values()])
+    shown = {
+        arm: f"{number(end['mean'], digits)} {half_width(end, digits)}".strip() for arm, end in ends.items()
+    }
+    said = [
+        f"ε {'none' if epsilon is None else f'{epsilon:g}'}: {shown[arm]}"
+        for family in epsilon_families(config)
+        for arm, epsilon in family.items()
+        if arm in shown
+    ]
+    roles = {arm: summary["arms"][arm]["role"] for arm in shown}
+    said += [f"{arm}: {shown[arm]}" for arm, role in roles.items() if role in ("siloed", "anchored")]
+    return f"{metric(name).title} at the last generation against ε. {listed(said)}."

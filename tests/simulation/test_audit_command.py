@@ -1,0 +1,398 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``tailweave run`` and then ``tailweave audit``: what the exit code, the terminal and both reports say."""
+
+import json
+import re
+import shutil
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+import simulation.cli
+from protocols.config.load import load_experiment
+from simulation.audit.document import (
+    AttackDocument,
+    AuditDocument,
+    CanaryDocument,
+    FindingDocument,
+    MembershipDocument,
+    PromiseDocument,
+)
+from simulation.audit.promises import MASKED
+from simulation.audit.wire_log import read_wire
+from simulation.audit.wire_noise import wire_noise
+from simulation.run_folder import RunFolder
+
+SKETCH = {"kind": "sliced", "directions": 32}
+CONFIG = {
+    "name": "small",
+    "seeds": 1,
+    "data": {"source": "gaussian-modes", "rows": 700, "dimensions": 4, "modes": 3, "rare-modes": 0},
+    "silos": {"count": 3, "partition": {"kind": "iid"}},
+    "generator": {"kind": "gaussian"},
+    "recursion": {"generations": 1, "samples": 60},
+    "arms": [
+        {"name": "sketch", "rule": "herding", "reference": SKETCH},
+        {"name": "wider", "rule": "herding", "reference": {**SKETCH, "range": 5.0}},
+        {"name": "clusters", "rule": "herding", "reference": {"kind": "quantized", "clusters": 4}},
+    ],
+    "evaluation": {"samples": 60},
+    "privacy": {"epsilon": None, "min-rows": 100},
+}
+PRIVATE = {"epsilon": 2.0, "min-rows": 100}
+LEAKING = {"epsilon": None, "allow-raw-row-leakage": True}
+FEW = ("--canary-runs", "150")
+
+
+class Terminal:
+    """The command line in this process, as wide as a terminal is."""
+
+    def __init__(self, patch, capture):
+        patch.setenv("COLUMNS", "80")
+        patch.setattr(simulation.cli, "_out", simulation.cli.Console(highlight=False, width=80))
+        self.patch, self.capture = patch, capture
+
+    def __call__(self, *arguments):
+        self.patch.setattr(sys, "argv", ["tailweave", *map(str, arguments)])
+        with pytest.raises(SystemExit) as left:
+            simulation.cli.main()
+        self.out, self.error = self.capture.readouterr()
+        return int(left.value.code or 0)
+
+
+@pytest.fixture
+def tailweave(monkeypatch, capsys):
+    return Terminal(monkeypatch, capsys)
+
+
+def make_run(folder: Path, **changes) -> Path:
+    (folder / "config.yaml").write_text(yaml.safe_dump({**CONFIG, **changes}))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["tailweave", "run", f"{folder}/config.yaml", "--out", f"{folder}/run"])
+        with pytest.raises(SystemExit) as left:
+            simulation.cli.main()
+    assert not left.value.code
+    return folder / "run"
+
+
+@pytest.fixture(scope="module")
+def open_run(tmp_path_factory):
+    return make_run(tmp_path_factory.mktemp("open"))
+
+
+@pytest.fixture(scope="module")
+def private_run(tmp_path_factory):
+    return make_run(tmp_path_factory.mktemp("private"), privacy=PRIVATE)
+
+
+def copied(run: Path, folder: Path) -> Path:
+    return Path(shutil.copytree(run, folder / "copy"))
+
+
+def wire(run: Path) -> list[dict]:
+    return [json.loads(line) for line in (run / "wire.jsonl").read_text().splitlines()]
+
+
+def rewrite(run: Path, rows: list[dict]) -> None:
+    (run / "wire.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def stored(folder: Path) -> dict:
+    return json.loads((folder / "audit.json").read_text())
+
+
+def own(folder: Path) -> dict[str, dict]:
+    return {f["arms"][0]: f for f in stored(folder)["findings"] if f["role"] == "as recorded"}
+
+
+def test_the_wire_log_names_the_reference_of_every_summary(private_run):
+    summaries = [row for row in wire(private_run) if row["arrays"]]
+    assert len(summaries) == 3 * 3
+    assert {row["reference"]["kind"] for row in summaries} == {"sliced", "quantized"}
+    assert {row["reference"].get("range") for row in summaries} == {4.0, 5.0, None}
+    assert all(row["reference"] is None for row in wire(private_run) if not row["arrays"])
+
+
+def test_a_private_run_holds(tailweave, private_run, tmp_path):
+    assert tailweave("audit", private_run, "--out", tmp_path, *FEW) == 0
+    assert "All promises held" in tailweave.out
+    assert "one release" not in tailweave.out  # no breach
+    assert {arm: f["verdict"] for arm, f in own(tmp_path).items()} == dict.fromkeys(
+        ("sketch", "wider", "clusters"), "holds"
+    )
+    assert all(f["claimed_epsilon"] == 2.0 for f in own(tmp_path).values())
+    noise = {"text": "the noise on the wire is as large as claimed", "kept": True}
+    assert noise in own(tmp_path)["wider"]["promises"]
+    assert any("3 private releases of the same rows" in note for note in stored(tmp_path)["notes"])
+
+
+def test_a_run_without_epsilon_claims_nothing(tailweave, open_run, tmp_path):
+    assert tailweave("audit", open_run, "--out", tmp_path, *FEW) == 0
+    assert "No privacy guarantee is claimed" in tailweave.out
+    assert {f["verdict"] for f in own(tmp_path).values()} == {"no guarantee claimed"}
+    assert own(tmp_path)["sketch"]["membership"]["auc"] > 0.6
+
+
+def test_terminals_of_80_columns_show_it_all(tailweave, private_run, tmp_path):
+    tailweave("audit", private_run, "--out", tmp_path, *FEW)
+    lines = tailweave.out.splitlines()
+    assert max(len(line) for line in lines if not line.startswith("report: ")) <= 80
+    text = "\n".join(lines)
+    for words in ("sliced cosine, 32 x 8, epsilon 2: holds", "quantized, 4 clusters, epsilon 2: holds"):
+        assert words in text
+    assert re.search(r"Scheme II, .*\n  inverse map +(\d+) of \1 rows +\1 exactly", text)
+    assert re.search(r"Scheme I and FedWaD, .*\n  two rounds, unknown t +(\d+) of \1 rows +\1 exactly", text)
+
+
+def test_summaries_are_matched_by_what_they_say_they_are_for(tailweave, open_run, tmp_path):
+    """Two sketches have one shape, and the log is turned round: only what it says tells them apart."""
+    run = copied(open_run, tmp_path)
+    rewrite(run, wire(run)[::-1])
+    experiment = load_experiment(run / "config.yaml")
+    found = [m for m in read_wire(RunFolder(run), experiment) if m.released[0].kind == "sliced"]
+    assert len(found) == 3 * 2
+    for m in found:
+        assert np.abs(wire_noise(m.summary, m.rows, m.released[0], m.scene.space)).max() < 1e-9
+    rewrite(run, [row for row in wire(run) if (row["reference"] or {}).get("range") != 4.0])
+    assert tailweave("audit", run, *FEW) == 0  # one reference less: the others are still found
+    assert set(own(run)) == {"wider", "clusters"}
+
+
+def test_a_reply_for_a_reference_that_nobody_asked_for_is_an_error(tailweave, private_run, tmp_path):
+    run = copied(private_run, tmp_path)
+    rows = wire(run)
+    rows[-1] = next(row for row in rows if row["arrays"]) | {"reference": {**SKETCH, "directions": 33}}
+    rewrite(run, rows)
+    assert tailweave("audit", run, *FEW) == 2
+    assert "the config asks for no such reference" in tailweave.error
+
+
+def test_sums_without_noise_break_what_a_private_run_claims(tailweave, private_run, open_run, tmp_path):
+    run = copied(private_run, tmp_path)
+    exact = {(row["silo"], json.dumps(row["reference"])): row for row in wire(open_run) if row["arrays"]}
+    for row in (row for row in wire(run) if row["kind"] == "sliced"):
+        source = exact[row["silo"], json.dumps(row["reference"])]["arrays"]
+        shutil.copy(open_run / source, run / row["arrays"])
+    assert tailweave("audit", run, *FEW) == 1
+    assert "A promise is broken" in tailweave.out
+    said = " ".join(tailweave.out.split())
+    assert "not kept: the noise on the wire is as large as claimed" in said
+    verdicts = {arm: f["verdict"] for arm, f in own(run).items()}
+    assert verdicts == {"sketch": "broken", "wider": "broken", "clusters": "holds"}
+    assert stored(run)["broken"] is True
+
+
+def test_a_small_cluster_on_the_wire_breaks_a_promise(tailweave, private_run, tmp_path):
+    run = copied(private_run, tmp_path)
+    row = next(row for row in wire(run) if row["kind"] == "quantized")
+    with np.load(run / row["arrays"]) as archive:
+        arrays = dict(archive)
+    arrays["counts"][0] = 3.0
+    np.savez(run / row["arrays"], **arrays)
+    assert tailweave("audit", run, *FEW) == 1
+    assert "no cluster of fewer than 10 rows" in " ".join(tailweave.out.split())
+
+
+def test_a_charge_that_is_not_in_the_log_breaks_it(tailweave, private_run, tmp_path):
+    run = copied(private_run, tmp_path)
+    rows = wire(run)
+    for row in rows:
+        if row["kind"] == "quantized":
+            row["privacy"]["epsilon"] = 8.0
+    rewrite(run, rows)
+    assert tailweave("audit", run, *FEW) == 1
+    assert "every summary is logged with the epsilon claimed" in " ".join(tailweave.out.split())
+
+
+@pytest.mark.slow
+def test_arms_of_several_epsilons_are_told_apart(tailweave, tmp_path):
+    arms = [
+        {"name": "exact", "rule": "herding", "reference": SKETCH, "epsilon": None},
+        {"name": "loose", "rule": "herding", "reference": SKETCH, "epsilon": 8.0},
+        {"name": "strict", "rule": "herding", "reference": SKETCH},
+    ]
+    run = make_run(tmp_path, arms=arms, privacy=PRIVATE)
+    assert tailweave("audit", run, *FEW) == 0, tailweave.out
+    found = own(run)
+    assert {arm: f["claimed_epsilon"] for arm, f in found.items()} == {
+        "exact": None,
+        "loose": 8.0,
+        "strict": 2.0,
+    }
+    assert [f["verdict"] for f in found.values()] == ["no guarantee claimed", "holds", "holds"]
+    rows = wire(run)
+    by = {(row["silo"], row["privacy"]["epsilon"]): row["arrays"] for row in rows if row["arrays"]}
+    shutil.copy(run / by["silo-1", 8.0], run / by["silo-1", 2.0])  # noise for 8 is far too little for 2
+    assert tailweave("audit", run, *FEW) == 1
+    assert {arm: f["verdict"] for arm, f in own(run).items()}["strict"] == "broken"
+
+
+@pytest.mark.slow
+def test_a_secure_sum_shows_only_the_sum(tailweave, tmp_path):
+    masks = {**PRIVATE, "secure-aggregation": True, "honest-silos": 3}
+    run = make_run(tmp_path, arms=CONFIG["arms"][:1], privacy=masks)
+    assert tailweave("audit", run, *FEW) == 0, tailweave.out
+    assert MASKED in tailweave.out
+    (found,) = own(run).values()
+    assert found["protocol"].endswith("masked")
+    assert all(promise["kept"] for promise in found["promises"])
+    assert {attack["close"] for attack in found["attacks"]} == {0}
+    row = next(row for row in wire(run) if row["round"] == "masked")
+    with np.load(run / row["arrays"]) as archive:
+        words = archive["words"]
+    np.savez(run / row["arrays"], words=np.arange(len(words), dtype=float)[:, None])  # a bare sketch is small
+    assert tailweave("audit", run, *FEW) == 1
+    assert "masked vectors look uniform" in " ".join(tailweave.out.split())
+    for row in wire(run):
+        (run / str(row["arrays"])).unlink(missing_ok=True)
+    rewrite(run, [{**row, "arrays": None} for row in wire(run)])  # as written before words were kept
+    assert tailweave("audit", run, *FEW) == 0
+    assert "words were not recorded" in str(own(run))
+
+
+def test_published_protocols_forced_on_give_their_rows_away(tailweave, tmp_path):
+    arms = [
+        {"name": "scheme-2", "rule": "herding", "reference": {"kind": "barycenter", "support": 400}},
+        {"name": "scheme-1", "rule": "herding", "reference": {"kind": "geodesic", "support": 400}},
+    ]
+    config = tmp_path / "raw.yaml"
+    config.write_text(yaml.safe_dump({**CONFIG, "arms": arms, "privacy": LEAKING}))
+    assert tailweave("audit", config, "--out", tmp_path / "out", *FEW) == 0
+    forced = [f for f in stored(tmp_path / "out")["findings"] if f["role"] == "as configured"]
+    assert [f["arms"] for f in forced] == [["scheme-2"], ["scheme-1"]]
+    assert {f["verdict"] for f in forced} == {"no guarantee claimed; attack succeeds"}
+    assert all(f["attacks"][0]["exact"] > 0.3 * f["attacks"][0]["rows"] for f in forced)
+    assert "Yes, by inverse map and two rounds" in (tmp_path / "out" / "audit.html").read_text()
+
+
+def test_what_published_protocols_sent_is_read_off_the_wire(tailweave, tmp_path):
+    reference = {"kind": "barycenter", "support": 126, "iterations": 2}  # as many atoms as silos hold rows
+    arms = [{"name": "scheme-2", "rule": "herding", "reference": reference}]
+    run = make_run(tmp_path, arms=arms, privacy=LEAKING)
+    assert tailweave("audit", run, *FEW) == 0
+    (found,) = own(run).values()
+    (attack,) = found["attacks"]
+    assert attack["exact"] == attack["rows"] > 300
+    assert found["verdict"] == "no guarantee claimed; attack succeeds"
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [("nowhere.yaml", "nowhere.yaml"), ("empty", "config.yaml"), ("unfinished", "metrics.jsonl")],
+)
+def test_a_bad_path_is_an_error_of_the_user(tailweave, open_run, tmp_path, target, said):
+    (tmp_path / "empty").mkdir()
+    unfinished = copied(open_run, tmp_path).rename(tmp_path / "unfinished")
+    (unfinished / "metrics.jsonl").unlink()
+    assert tailweave("audit", tmp_path / target, *FEW) == 2
+    assert said in tailweave.error
+    assert tailweave.out == ""
+
+
+def test_a_log_of_an_older_version_or_too_few_runs_are_errors_of_the_user(tailweave, private_run, tmp_path):
+    run = copied(private_run, tmp_path)
+    rewrite(run, [{k: v for k, v in row.items() if k != "reference"} for row in wire(run)])
+    assert tailweave("audit", run, *FEW) == 2
+    assert "does not say which reference was summarised" in tailweave.error
+    assert tailweave("audit", private_run, "--canary-runs", "99") == 2
+    assert "--canary-runs must be 100 or more, got 99" in tailweave.error
+
+
+# --- audit.json and audit.html
+
+
+DOCUMENTS = {
+    "findings": FindingDocument,
+    "attacks": AttackDocument,
+    "promises": PromiseDocument,
+    "membership": MembershipDocument,
+    "canary": CanaryDocument,
+}
+
+
+def unlike(value, document):
+    """Yield every place where JSON has other keys than are documented."""
+    if set(value) != set(document.__annotations__):
+        yield document.__name__, sorted(set(value) ^ set(document.__annotations__))
+    for key, inner in DOCUMENTS.items():
+        for part in [value[key]] if isinstance(value.get(key), dict) else value.get(key) or []:
+            yield from unlike(part, inner)
+
+
+class Cells(HTMLParser):
+    """All table rows of a page, each a list of the texts of its cells."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.rows, self.heads, self._inside = [], [], False
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        if tag == "tr":
+            self.rows.append([])
+        self._inside = self._inside or tag in ("th", "td")
+        if tag in ("th", "td"):
+            self.rows[-1].append("")
+        if tag == "small":
+            self.rows[-1][-1] += "|"
+
+    def handle_endtag(self, tag):
+        if tag in ("th", "td"):
+            self._inside = False
+
+    def handle_data(self, data):
+        if self._inside:
+            self.rows[-1][-1] += data.strip()
+
+
+def table_rows(html):
+    """Yield each finding's cells by the head of their column."""
+    heads = []
+    for row in Cells(html).rows:
+        if row[0] == "protocol":
+            heads = row
+        elif row:
+            yield dict(zip(heads, row, strict=True))
+
+
+def as_page(finding):
+    """Return what the page must show of a finding, from the JSON alone."""
+    first, _, rest = finding["verdict"].partition("; ")
+    shown = {"verdict": f"{first}|{rest}" if rest else first}
+    for attack in finding["attacks"]:
+        text = f"{attack['close']:,} of {attack['rows']:,}|{attack['exact']:,} exactly"
+        shown["rows recovered" if finding["role"] == "published" else attack["name"]] = text
+    if finding["role"] != "published":
+        claimed = finding["claimed_epsilon"]
+        shown["ε claimed"] = "none" if claimed is None else f"{claimed:g}"
+    if finding["canary"]:
+        shown["ε shown"] = f"≥ {finding['epsilon_lower_bound']:.2f}"
+    if finding["membership"]:
+        game = finding["membership"]
+        ceiling = lambda value: "no ceiling" if value is None else f"ceiling {value:.3f}"  # noqa: E731
+        auc = f"{game['auc']:.3f} ± {game['auc_se']:.3f}"
+        shown["membership AUC"] = f"{auc}|{ceiling(game['auc_ceiling'])}"
+        shown["TPR at 1\u00a0%"] = f"{game['tpr']:.3f}|{ceiling(game['tpr_ceiling'])}"
+    return shown
+
+
+def test_the_page_and_the_json_say_the_same_and_all_keys_are_documented(tailweave, tmp_path):
+    config = tmp_path / "small.yaml"
+    config.write_text(yaml.safe_dump(CONFIG))
+    assert tailweave("audit", config, "--out", tmp_path / "out", "--set", "name=renamed", *FEW) == 0
+    found = stored(tmp_path / "out")
+    assert list(unlike(found, AuditDocument)) == []
+    assert (found["format"], found["name"]) == ("tailweave-audit/1", "renamed")
+    assert {f["role"] for f in found["findings"]} == {"as configured", "for comparison", "published"}
+    rows = list(table_rows((tmp_path / "out" / "audit.html").read_text()))
+    order = ["as configured", "for comparison", "published"]
+    ordered = sorted(found["findings"], key=lambda f: order.index(f["role"]))
+    assert len(rows) == len(ordered) == 3 + 3 + 2
+    for row, finding in zip(rows, ordered, strict=True):
+        assert row["protocol"] == "|".join(filter(None, (finding["protocol"], ", ".join(finding["arms"]))))
+        for head, text in as_page(finding).items():
+            assert row[head].startswith(text), (finding["protocol"], head)
