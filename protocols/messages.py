@@ -120,6 +120,14 @@ class SummariseReply(Message):
     privacy: PrivacySpec
     noise: Literal["none", "seeded", "system"]
 
+    @model_validator(mode="after")
+    def _noise_goes_with_epsilon(self) -> Self:
+        epsilon = self.privacy.epsilon
+        if (epsilon is None) != (self.noise == "none"):
+            asked = "null allows only none" if epsilon is None else f"{epsilon:g} needs seeded or system"
+            raise ValueError(f"noise does not go with the bounds: epsilon {asked}, got noise {self.noise}")
+        return self
+
 
 class SignedKey(Spec):
     """A silo's X25519 key for one sum, signed by its Ed25519 identity; hexadecimal text."""

@@ -167,3 +167,14 @@ def test_rows_bucket_is_a_lower_bound_within_a_factor_of_two_and_a_half(rows):
     assert bucket <= rows < 2.5 * bucket
     assert str(bucket)[0] in "125"
     assert set(str(bucket)[1:]) <= {"0"}
+
+
+@pytest.mark.parametrize(
+    ("epsilon", "noise", "match"),
+    [(2.0, "none", "epsilon 2 needs seeded or system, got noise none"), (None, "system", "allows only none")],
+)
+def test_a_summary_names_noise_just_where_it_was_asked_for(epsilon, noise, match):
+    fields = {**BASE, "silo": "silo-0", "reference": {"kind": "quantized"}, "privacy": {"epsilon": epsilon}}
+    with pytest.raises(ValidationError, match=match):
+        SummariseReply(**fields, noise=noise)
+    SummariseReply(**fields, noise="none" if epsilon is None else "system")
