@@ -82,4 +82,5 @@ def _epsilon(wire: Sequence[Mapping[str, Any]], config: Mapping[str, Any]) -> fl
         if cost is None and _is_summary(row):
             return None
         spent[row["seed"], row["silo"]] = spent.get((row["seed"], row["silo"]), 0.0) + (cost or 0.0)
-    return None if promised is None else max(spent.values(), default=0.0)
+    worst = max(spent.values(), default=0.0)
+    return None if promised is None and worst == 0.0 else worst

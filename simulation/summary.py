@@ -9,12 +9,14 @@ from simulation.arm_privacy import arm_privacy
 from simulation.arms import describe, first_of
 from simulation.measurements import Estimate, Measurements, estimate, measurements, natural, per_seed
 from simulation.revealed import revealed
-from simulation.run_folder import RunFolder, write_json
+from simulation.run_folder import Row, RunFolder, write_json
 
 Rows = Sequence[Mapping[str, Any]]
 SHARE = "mode_share/"
 COLLAPSE_METRIC = "coverage"
 COLLAPSED_BELOW = 0.5
+_EVENTS = ("refused", "quarantined", "odd", "summed")
+_SUMMED = ("seed", "silos", "left-out", "attempts", "reason")
 
 
 def write_summary(folder: RunFolder) -> dict[str, Any]:
@@ -174,15 +176,19 @@ def _of_silo(table: Measurements, arm: str, silo: str) -> dict[str, float]:
 
 
 def _events(events: Rows, table: Measurements) -> dict[str, Any]:
-    """Return who was refused, missing or in quarantine, and whose rows stop before the last generation."""
-    events = [event for event in events if event.get("event") != "summed"]  # a success, of all silos at once
-    held = [event for event in events if event.get("event") == "quarantined"]
+    """Return whom something happened to, and whose rows stop before the last generation."""
+    told: dict[str, list[Row]] = {kind: [] for kind in _EVENTS}
+    for event in events:
+        told.get(str(event.get("event")), told["refused"]).append(event)
+    seen = [event for kind in ("refused", "quarantined") for event in told[kind]]
     expected = {(arm, seed, silo) for arm in table.arms for seed in table.seeds for silo in table.silos}
     ended = {(arm, seed, silo) for arm in table.arms for seed, silo in table.cells.get((arm, table.last), {})}
     return {
-        "count": len(events),
-        "missing": _by_silo([event for event in events if event not in held]),
-        "quarantined": _by_silo(held),
+        "count": len(seen),
+        "missing": _by_silo(told["refused"]),
+        "quarantined": _by_silo(told["quarantined"]),
+        "odd": _by_silo(told["odd"]),
+        "summed": [{key: event.get(key) for key in _SUMMED} for event in told["summed"]],
         "stopped_early": _in_order({silo for _, _, silo in expected - ended}),
     }
 

@@ -78,6 +78,7 @@ def write_report(folder: RunFolder) -> Path:
             answers=answers(summary),
             arms=privacy.arms(summary),
             unprotected=privacy.unprotected(summary),
+            summed=privacy.summed(summary),
             privacy_notes=privacy.notes(config, folder.wire()),
             results=tables.results(summary),
             comparisons=[(rival, t) for rival in rivals if (t := tables.differences(summary, rival))],
@@ -139,7 +140,7 @@ def facts(summary: Mapping[str, Any], config: Mapping[str, Any]) -> list[str]:
     recursion, data = config.get("recursion") or {}, config.get("data") or {}
     found = [
         counted(len(summary["arms"]), "arm"),
-        counted(len(summary["silos"]), "silo"),
+        _silos(summary, config),
         counted(len(summary["seeds"]), "seed"),
         counted(summary["generations"], "generation"),
     ]
@@ -151,6 +152,13 @@ def facts(summary: Mapping[str, Any], config: Mapping[str, Any]) -> list[str]:
     if "kind" in (config.get("generator") or {}):
         found.append(f"generator: {config['generator']['kind']}")
     return found
+
+
+def _silos(summary: Mapping[str, Any], config: Mapping[str, Any]) -> str:
+    """Count the silos; of some, the generator is not followed, but they contribute to the reference."""
+    measured, count = len(summary["silos"]), (config.get("silos") or {}).get("count")
+    followed = count is not None and measured < count
+    return f"{measured} of {counted(count, 'silo')} followed" if followed else counted(measured, "silo")
 
 
 def base_note(config: Mapping[str, Any]) -> str:

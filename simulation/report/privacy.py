@@ -4,6 +4,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from protocols.config.references import RAW_ROW_KINDS, RAW_ROW_LEAK
 from simulation.arm_privacy import MECHANISMS, epsilon_families
 from simulation.arms import ROLES
 from simulation.figures.style import colour_of
@@ -76,17 +77,21 @@ def unprotected(summary: Summary) -> str | None:
 
 
 def notes(config: Config, wire: Rows) -> list[str]:
-    """Say where the noise came from, and what secure aggregation hid from the server.
+    """Say which rows leak, where the noise came from, and what secure aggregation hid from the server.
 
     Args:
         config: Resolved configuration.
         wire: Rows of ``wire.jsonl``.
 
     Returns:
-        Sentences; none if nothing was noised or masked.
+        Sentences; none if nothing was noised or masked and no row leaks.
     """
+    kinds = {row["kind"] for row in wire}
+    leaks = [f"Reference {kind} {RAW_ROW_LEAK}." for kind in RAW_ROW_KINDS if kind in kinds]
     sources = {(row.get("privacy") or {}).get("noise") for row in wire}
-    said = [sentence for source, sentence in (("seeded", SEEDED), ("system", SYSTEM)) if source in sources]
+    said = leaks + [
+        sentence for source, sentence in (("seeded", SEEDED), ("system", SYSTEM)) if source in sources
+    ]
     privacy = config.get("privacy") or {}
     if privacy.get("secure-aggregation") or any("masked" in (row["round"], row["kind"]) for row in wire):
         honest = privacy.get("honest-silos")
@@ -95,6 +100,24 @@ def notes(config: Config, wire: Rows) -> list[str]:
         )
         said.append(MASKED + shares)
     return said
+
+
+def summed(summary: Summary) -> list[str]:
+    """Say of whom the server saw only a sum, who was left out of it, and how often it had to be tried.
+
+    Args:
+        summary: What ``summarise`` returns.
+
+    Returns:
+        A sentence for each different sum; none without secure aggregation.
+    """
+    said = []
+    for event in summary["events"]["summed"]:
+        out, tries = event["left-out"] or [], event["attempts"]
+        without = f", without {listed(out)}" if out else ""
+        again = f"; tried {tries} times" if tries > 1 else ""
+        said.append(f"Summed under masks: {listed(event['silos'])}{without}{again}.")
+    return list(dict.fromkeys(said))
 
 
 def retention_in_words(summary: Summary, config: Config) -> str:

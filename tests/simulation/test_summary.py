@@ -137,6 +137,21 @@ def test_missing_silos_are_named(run_folder):
     assert (found["count"], found["stopped_early"]) == (1, ["silo-1"])
 
 
+def test_events_are_told_apart(run_folder):
+    def event(kind, silo):
+        return {"event": kind, "seed": 0, "round": "summarise", "arm": None, "silo": silo, "reason": kind}
+
+    total = event("summed", None) | {"silos": ["silo-0", "silo-1"], "left-out": ["silo-2"], "attempts": 2}
+    events = [event("refused", "silo-0"), event("quarantined", "silo-1"), event("odd", "silo-2"), total]
+    found = summarise(run_folder.metrics(), run_folder.config(), events=events)["events"]
+    for key, silo in {"missing": "silo-0", "quarantined": "silo-1", "odd": "silo-2"}.items():
+        assert list(found[key]) == [silo]
+    assert found["count"] == 2  # an odd silo was counted in the reference, and a sum is a success
+    assert found["summed"] == [
+        {"seed": 0, "silos": ["silo-0", "silo-1"], "left-out": ["silo-2"], "attempts": 2, "reason": "summed"}
+    ]
+
+
 def test_revealed_counts_bytes_by_silo_kind_and_arm(run_folder):
     found = summary_of(run_folder)["revealed"]
     each = 96 + 2304
@@ -162,8 +177,8 @@ def test_epsilon_is_the_worst_silo_and_none_hides_nothing(run_folder, config):
         spends = row["kind"] == "summarise"
         row["privacy"]["epsilon"] = (3.0 if row["silo"] == "silo-1" else 2.0) if spends else None
     assert revealed([*wire, *[r for r in wire if r["seed"] == 0]], config)["epsilon"] == 6.0
-    config["privacy"]["epsilon"] = None
-    assert revealed(wire, config)["epsilon"] is None
+    config["privacy"]["epsilon"] = None  # each arm may set its own
+    assert revealed(wire, config)["epsilon"] == 3.0
     empty = revealed([], config)
     assert empty["epsilon"] is None
     assert (empty["bytes"], empty["messages"], empty["seeds"], empty["silos"]) == (0, 0, 0, {})
