@@ -7,6 +7,7 @@ from typing import Any
 
 ROLES = {
     "no-selection": "keeps a random subset of its own candidates",
+    "unguided": "selects among its own candidates without comparing them with anything",
     "siloed": "each silo selects against its own rows alone; nothing leaves it",
     "anchored": "selects against the public base generator, without any silo's help",
     "collaborative": "selects against the reference woven from all silos' summaries",
@@ -41,8 +42,9 @@ def describe(name: str, config: Mapping[str, Any]) -> Arm:
         config: Resolved configuration; ``arms`` is a list of mappings.
 
     Returns:
-        The arm. Its role comes from its reference (none: no-selection, local: siloed, public: anchored,
-        oracle: oracle, any other: collaborative); an arm that ``config`` lacks is judged by its name.
+        The arm. Its role comes from its reference (none: no-selection, or unguided if its rule is not
+        random; local: siloed, public: anchored, oracle: oracle, any other: collaborative); an arm that
+        ``config`` lacks is judged by its name.
     """
     spec = next((arm for arm in config.get("arms") or [] if arm.get("name") == name), None)
     if spec is None:
@@ -50,7 +52,10 @@ def describe(name: str, config: Mapping[str, Any]) -> Arm:
         return Arm(name, named if named in ROLES else "other", None, None)
     reference = spec.get("reference")
     kind = reference.get("kind") if isinstance(reference, Mapping) else reference
-    return Arm(name, BY_REFERENCE.get(kind, "collaborative"), spec.get("rule"), kind)
+    role, rule = BY_REFERENCE.get(kind, "collaborative"), spec.get("rule")
+    if role == "no-selection" and rule not in (None, "random"):
+        role = "unguided"
+    return Arm(name, role, rule, kind)
 
 
 def first_of(role: str, arms: Sequence[Arm]) -> Arm | None:

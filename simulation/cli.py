@@ -94,6 +94,7 @@ def report(
 ) -> None:
     """Make report and figures again; with several folders also a page side by side."""
     from simulation.paper import study
+    from simulation.paper.run_page import write_published
     from simulation.report.comparison import write_comparison
     from simulation.report.page import write_report
     from simulation.run_folder import RunFolder
@@ -106,6 +107,8 @@ def report(
     for folder in opened:
         write_summary(folder)
         _out.print(f"report: {write_report(folder)}", soft_wrap=True)
+        if page := write_published(folder):
+            _out.print(f"published against reproduced: {page}", soft_wrap=True)
     if len(opened) > 1:
         out.parent.mkdir(parents=True, exist_ok=True)
         _out.print(f"comparison: {write_comparison(opened, out)}", soft_wrap=True)

@@ -14,6 +14,7 @@ from simulation.engines import ENGINES
 from simulation.engines.in_process import run_in_process
 from simulation.environment import environment
 from simulation.maps import collect_maps, save_maps
+from simulation.paper.run_page import write_published
 from simulation.prepare import Prepared, prepare
 from simulation.progress import run_with_progress
 from simulation.report.page import write_report
@@ -128,5 +129,6 @@ def finish(prepared: Prepared, out: Path) -> Path:
     folder = RunFolder(out)
     write_summary(folder)
     report = write_report(folder)
+    write_published(folder)
     shutil.rmtree(out / STATE, ignore_errors=True)
     return report

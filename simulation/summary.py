@@ -9,7 +9,7 @@ from simulation.arm_privacy import arm_privacy
 from simulation.arms import describe, first_of
 from simulation.measurements import Estimate, Measurements, estimate, measurements, natural, per_seed
 from simulation.revealed import revealed
-from simulation.run_folder import Row, RunFolder, write_json
+from simulation.run_folder import RunFolder, write_json
 
 Rows = Sequence[Mapping[str, Any]]
 SHARE = "mode_share/"
@@ -177,7 +177,7 @@ def _of_silo(table: Measurements, arm: str, silo: str) -> dict[str, float]:
 
 def _events(events: Rows, table: Measurements) -> dict[str, Any]:
     """Return whom something happened to, and whose rows stop before the last generation."""
-    told: dict[str, list[Row]] = {kind: [] for kind in _EVENTS}
+    told: dict[str, list[Mapping[str, Any]]] = {kind: [] for kind in _EVENTS}
     for event in events:
         told.get(str(event.get("event")), told["refused"]).append(event)
     seen = [event for kind in ("refused", "quarantined") for event in told[kind]]

@@ -19,6 +19,8 @@ from protocols.config.rules import Rule, check_candidates, check_reference
 from protocols.config.training import FeaturesSpec, GeneratorSpec, RecursionSpec
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+PaperPage = Literal["biased-verification", "crossed"]
+"""Experiments of arXiv 2606.13732 whose runs have a page "published against reproduced"."""
 
 
 class ArmSpec(Spec):
@@ -78,6 +80,7 @@ class Experiment(Spec):
     privacy: PrivacySpec = PrivacySpec()
     federation: FederationSpec = FederationSpec()
     evaluation: EvaluationSpec = EvaluationSpec()
+    paper: PaperPage | None = None
 
     @field_validator("seeds", mode="before")
     @classmethod

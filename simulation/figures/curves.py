@@ -7,7 +7,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from simulation.figures.style import arm_legend, colour_of, line_of, look, only_whole_numbers
+from simulation.figures.style import (
+    arm_legend,
+    colour_of,
+    legend_columns,
+    line_of,
+    look,
+    only_whole_numbers,
+    plain,
+)
 from simulation.measurements import Measurements
 
 
@@ -38,11 +46,16 @@ PANELS = (
 )
 
 
+MOST_BANDS = 8
+"""Arms that are drawn with intervals; those of more would hide each other."""
+
+
 def draw_curves(table: Measurements) -> Figure | None:
     """Draw how each metric moves from generation to generation.
 
     Args:
-        table: All measurements; seeds give the bands, a single seed gives lines without bands.
+        table: All measurements; seeds give the bands. A single seed, or more than eight arms, gives lines
+            without bands.
 
     Returns:
         One panel for each metric measured, or ``None`` if none of them was.
@@ -53,7 +66,9 @@ def draw_curves(table: Measurements) -> Figure | None:
     columns = min(3, len(panels))
     rows = -(-len(panels) // columns)
     with look():
-        figure = Figure(figsize=(3.7 * columns, 2.6 * rows + 0.5), layout="constrained")
+        width = 3.7 * columns
+        lines = -(-len(table.arms) // legend_columns([plain(arm) for arm in table.arms], width))
+        figure = Figure(figsize=(width, 2.6 * rows + 0.3 + 0.2 * lines), layout="constrained")
         grid = figure.subplots(rows, columns, squeeze=False)
         for axes, panel in zip(grid.flat, panels, strict=False):
             _draw_panel(axes, panel, table)
@@ -74,7 +89,7 @@ def _draw_panel(axes: Axes, panel: Panel, table: Measurements) -> None:
         if panel.log:
             floor = min((mean for _, mean in points), default=1.0) / 10
             bands = [(g, max(low, floor), high) for g, low, high in bands if high > 0]
-        if bands:
+        if bands and len(table.arms) <= MOST_BANDS:
             at, low, high = zip(*bands, strict=True)
             axes.fill_between(at, low, high, color=colours[arm], alpha=0.16, linewidth=0)
         if points:

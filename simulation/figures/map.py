@@ -15,10 +15,13 @@ from simulation.figures.style import PAPER, colour_of, look, plain
 
 Maps = Mapping[str, NDArray[Any]]
 MOST_NAMED_MODES = 20
+MOST_IN_THREE_STEPS = 8
+"""Arms that are drawn at three generations; of more, the last one alone, in four columns."""
+COLUMNS = 4
 
 
 def draw_map(maps: Maps, arms: Sequence[str]) -> Figure | None:
-    """Draw the first, middle and last generation of every arm as small multiples.
+    """Draw the first, middle and last generation of every arm as small multiples; of many arms, the last.
 
     Args:
         maps: Arrays of ``maps.npz``; positions have shape (n, 2), in one shared plane.
@@ -35,20 +38,31 @@ def draw_map(maps: Maps, arms: Sequence[str]) -> Figure | None:
     if not drawn:
         return None
     truth = _positions(maps, "truth_xy")
-    rows = {arm: _three(stored[arm]) for arm in drawn}
-    columns = max(len(generations) for generations in rows.values())
-    extent = _extent([truth, *(_positions(maps, f"{a}/{g}/candidates") for a in drawn for g in rows[a])])
+    lines = _laid_out({arm: stored[arm] for arm in drawn})
+    cells = [cell for line in lines for cell in line]
+    columns = max(map(len, lines))
+    extent = _extent([truth, *(_positions(maps, f"{arm}/{g}/candidates") for arm, g in cells)])
     with look():
-        figure = Figure(figsize=(3.7 * columns, 2.25 * len(drawn)), layout="constrained")
-        grid = figure.subplots(len(drawn), columns, squeeze=False)
-        for line, arm in zip(grid, drawn, strict=True):
-            for axes, generation in zip(line, rows[arm], strict=False):
+        figure = Figure(figsize=(3.7 * min(columns, 3), 2.25 * len(lines)), layout="constrained")
+        grid = figure.subplots(len(lines), columns, squeeze=False)
+        for line, row in zip(grid, lines, strict=True):
+            for axes, (arm, generation) in zip(line, row, strict=False):
                 _draw_cell(axes, maps, f"{arm}/{generation}", colour_of(arms)[arm])
-                axes.set_title(f"{plain(arm)}, generation {generation}")
+                axes.set_title(
+                    f"{plain(arm, 28)}, generation {generation}" if columns < COLUMNS else plain(arm)
+                )
                 axes.set(xlim=extent[0], ylim=extent[1])
-            for axes in line[len(rows[arm]) :]:
+            for axes in line[len(row) :]:
                 axes.remove()
     return figure
+
+
+def _laid_out(stored: Mapping[str, list[int]]) -> list[list[tuple[str, int]]]:
+    """Return the rows of the figure: arm and generation of each cell."""
+    if len(stored) <= MOST_IN_THREE_STEPS:
+        return [[(arm, generation) for generation in _three(found)] for arm, found in stored.items()]
+    last = [(arm, found[-1]) for arm, found in stored.items()]
+    return [last[i : i + COLUMNS] for i in range(0, len(last), COLUMNS)]
 
 
 def _generations(maps: Maps, arm: str) -> list[int]:

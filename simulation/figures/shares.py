@@ -43,10 +43,10 @@ def draw_shares(table: Measurements) -> Figure | None:
         figure = Figure(figsize=(11.1, 2.2 * len(lines) + 0.2), layout="constrained")
         grid = figure.subplots(len(lines), columns, squeeze=False, sharey=True)
         for cells, (silo, arms) in zip(grid, lines, strict=True):
-            cells[0].set_ylabel("all silos" if silo is None else f"{plain(silo)} alone")
+            cells[0].set_ylabel(_whose(silo, table.silos))
             for axes, arm in zip(cells, arms, strict=False):
                 _draw_panel(axes, [table.curve(arm, PREFIX + label, silo) for label in labels], ramp)
-                axes.set_title(plain(arm) if silo is None else "")
+                axes.set_title(plain(arm, 22) if silo is None else "")
             for axes in cells[len(arms) :]:
                 axes.remove()
         for axes in grid[-1][: len(blocks[-1])]:
@@ -57,6 +57,12 @@ def draw_shares(table: Measurements) -> Figure | None:
             handles[::-1], names[::-1], loc="outside right upper", ncols=1 + len(labels) // 21, title="mode"
         )
     return figure
+
+
+def _whose(silo: str | None, silos: Sequence[str]) -> str:
+    if silo is not None:
+        return f"{plain(silo)} alone"
+    return "all silos" if len(silos) > 1 else plain(silos[0])
 
 
 def _labels(table: Measurements) -> list[str]:

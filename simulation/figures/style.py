@@ -16,7 +16,7 @@ INK, MUTED, GRID, PAPER = "#1f2430", "#667080", "#c9ced6", "#ffffff"
 """The report replaces these four by the colours of its light or dark page."""
 
 _ARM_COLOURS = ("#e69f00", "#d55e00", "#cc79a7", "#0072b2", "#009e73", "#56b4e9", "#8c8c8c")
-_LINES = ("solid", (0, (5, 1.5)), (0, (1.5, 1.2)))
+_LINES = ("solid", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (6, 1.2, 1.2, 1.2)))
 
 _RC: dict[Any, Any] = {
     "svg.hashsalt": "tailweave",
@@ -86,15 +86,27 @@ def plain(text: str, limit: int = 28) -> str:
     return shown if len(shown) <= limit else shown[: limit - 1] + "…"
 
 
+def legend_columns(names: Sequence[str], width: float) -> int:
+    """Return how many columns of a legend of arms fit a figure: at most 6.
+
+    Args:
+        names: Arm names as drawn.
+        width: Of the figure, in inches.
+    """
+    widest = 0.65 + 0.083 * max(map(len, names))  # a handle, and a character of the legend's size
+    return max(1, min(len(names), 6, int(width / widest)))
+
+
 def arm_legend(figure: Figure, arms: Sequence[str]) -> None:
     """Put one legend above all panels, where it covers no data."""
     colours, lines = colour_of(arms), line_of(arms)
+    names = [plain(arm) for arm in arms]
     handles = [Line2D([], [], color=colours[arm], linestyle=lines[arm], linewidth=2.6) for arm in arms]
     figure.legend(
         handles,
-        [plain(arm) for arm in arms],
+        names,
         loc="outside upper left",
-        ncols=min(len(arms), 6),
+        ncols=legend_columns(names, figure.get_figwidth()),
         fontsize=10.5,
     )
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from protocols.config.references import RAW_ROW_KINDS
 from simulation.arms import Arm, first_of
 from simulation.report.privacy import unprotected
 from simulation.report.wording import counted, listed, metric, number, percent, size
@@ -97,7 +98,8 @@ def what_was_saved(summary: Summary) -> Answer:
     """Compare the collaborative arm with the siloed one, else with the arm without selection."""
     question = "What did collaborating save?"
     arms = [Arm(name, a["role"], a["rule"], a["reference"]) for name, a in summary["arms"].items()]
-    hero = first_of("collaborative", arms)
+    hero = first_of("collaborative", [arm for arm in arms if arm.reference not in RAW_ROW_KINDS])
+    hero = hero or first_of("collaborative", arms)  # one that gives rows away speaks only where it is alone
     rival = first_of("siloed", arms) or first_of("no-selection", arms)
     if hero is None:
         return Answer(

@@ -21,8 +21,8 @@ from simulation.summary import write_summary
 READING = {
     "curves": (
         "Metrics, generation by generation",
-        "Lines are means over seeds, bands 95 % intervals. A flat line loses nothing from one generation "
-        "to the next.",
+        "Lines are means over seeds, bands 95 % intervals (of up to eight arms). A flat line loses nothing "
+        "from one generation to the next.",
     ),
     "retention": (
         "Retention against epsilon",
@@ -34,7 +34,8 @@ READING = {
     "map": (
         "What one silo keeps",
         "Grey is the truth, faint the candidates, strong the selected; names sit on the modes of the truth. "
-        "A mode with grey only is dead. One silo of the first seed.",
+        "A mode with grey only is dead. One silo of the first seed; of more than eight arms, the last "
+        "generation.",
     ),
     "shares": (
         "Who lives, who dies",
@@ -76,6 +77,7 @@ def write_report(folder: RunFolder) -> Path:
             facts=facts(summary, config),
             base=base_note(config),
             answers=answers(summary),
+            paper=bool(config.get("paper")),
             arms=privacy.arms(summary),
             unprotected=privacy.unprotected(summary),
             summed=privacy.summed(summary),
@@ -156,9 +158,11 @@ def facts(summary: Mapping[str, Any], config: Mapping[str, Any]) -> list[str]:
 
 def _silos(summary: Mapping[str, Any], config: Mapping[str, Any]) -> str:
     """Count the silos; of some, the generator is not followed, but they contribute to the reference."""
-    measured, count = len(summary["silos"]), (config.get("silos") or {}).get("count")
-    followed = count is not None and measured < count
-    return f"{measured} of {counted(count, 'silo')} followed" if followed else counted(measured, "silo")
+    measured = len(summary["silos"])
+    count = int((config.get("silos") or {}).get("count", measured))
+    return (
+        f"{measured} of {counted(count, 'silo')} followed" if measured < count else counted(measured, "silo")
+    )
 
 
 def base_note(config: Mapping[str, Any]) -> str:

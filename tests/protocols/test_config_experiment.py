@@ -158,6 +158,13 @@ def test_names_are_safe_in_paths(name):
         experiment(name=name)
 
 
+def test_an_experiment_of_the_paper_names_its_page():
+    assert experiment().paper is None
+    assert experiment(paper="crossed").paper == "crossed"
+    with pytest.raises(ValidationError, match="'biased-verification' or 'crossed'"):
+        experiment(paper="gaussian")
+
+
 def test_min_clients_is_two_unless_told_or_alone():
     assert experiment().min_clients == 2
     assert experiment(silos={**SILOS, "count": 1}).min_clients == 1

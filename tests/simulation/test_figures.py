@@ -11,7 +11,7 @@ from simulation.figures import draw_figures
 from simulation.figures.curves import draw_curves
 from simulation.figures.map import draw_map
 from simulation.figures.shares import draw_shares
-from simulation.figures.style import colour_of, line_of, plain
+from simulation.figures.style import colour_of, legend_columns, line_of, plain
 from simulation.figures.wire import draw_wire
 from simulation.measurements import measurements
 from simulation.summary import measured, revealed
@@ -67,6 +67,26 @@ def test_one_seed_draws_lines_without_bands(run_folder, config):
     assert len(axes.collections) == 0
 
 
+def test_more_than_eight_arms_have_lines_without_bands():
+    rows = [
+        {"arm": f"arm-{i}", "seed": seed, "silo": "a", "generation": g, "coverage": 0.1 * i + 0.01 * seed}
+        for i in range(9)
+        for seed in (0, 1)
+        for g in (0, 1)
+    ]
+    many, few = (draw_curves(measurements([r for r in rows if r["arm"] < last])) for last in ("b", "arm-8"))
+    assert (len(many.axes[0].lines), len(many.axes[0].collections)) == (9, 0)
+    assert (len(few.axes[0].lines), len(few.axes[0].collections)) == (8, 8)
+
+
+@pytest.mark.parametrize(
+    ("names", "width", "columns"),
+    [(["siloed"] * 9, 11.1, 6), (["a"], 11.1, 1), (["x" * 26] * 24, 11.1, 3), (["x" * 28], 0.1, 1)],
+)
+def test_a_legend_has_as_many_columns_as_fit(names, width, columns):
+    assert legend_columns(names, width) == columns
+
+
 def test_only_measured_panels_are_drawn():
     row = {"arm": "a", "seed": 0, "silo": "s", "generation": 0}
     assert len(draw_curves(measurements([{**row, "frechet": 0.0, "vendi": 2.0}])).axes) == 2
@@ -81,6 +101,11 @@ def test_shares_stack_to_one(table):
     assert [axes.get_ylabel() for axes in figure.axes[::4]] == ["all silos", "silo-0 alone"]
     names = [text.get_text() for text in figure.legends[0].get_texts()]
     assert names == ["plain", "_hidden", "<script>alert(1…", "$x^$"]
+
+
+def test_a_single_silo_is_called_by_its_name():
+    rows = [{"arm": "a", "seed": 0, "silo": "silo-7", "generation": g, "mode_share/x": 1.0} for g in (0, 1)]
+    assert [axes.get_ylabel() for axes in draw_shares(measurements(rows)).axes] == ["silo-7"]
 
 
 def test_a_silo_that_collapsed_alone_is_not_hidden_by_the_others():
@@ -103,6 +128,18 @@ def test_map_shows_first_middle_and_last_generation(run_folder):
     assert titles == [f"{arm}, generation {g}" for arm in ("siloed", "collaborative") for g in (0, 3, 6)]
     drawn = figure.axes[2].collections[2].get_offsets()
     np.testing.assert_array_equal(drawn, run_folder.maps()["siloed/6/selected"])
+
+
+def test_map_of_many_arms_shows_the_last_generation_of_each():
+    names = [f"arm-{i}" for i in range(9)]
+    maps = {"truth_xy": np.zeros((3, 2))} | {
+        f"{name}/{g}/{kind}": np.ones((4, 2))
+        for name in names
+        for g in (0, 5)
+        for kind in ("candidates", "selected")
+    }
+    assert [axes.get_title(loc="left") for axes in draw_map(maps, names).axes] == names
+    assert len(draw_map(maps, names[:8]).axes) == 8 * 2
 
 
 def test_map_refuses_positions_that_are_not_flat(run_folder):
@@ -139,9 +176,9 @@ def test_many_silos_and_labels_stay_readable(config):
 
 
 def test_arms_can_be_told_apart():
-    arms = [f"arm-{i}" for i in range(20)]
+    arms = [f"arm-{i}" for i in range(28)]
     colours, lines = colour_of(arms), line_of(arms)
-    assert len({(colours[arm], lines[arm]) for arm in arms}) == 20
+    assert len({(colours[arm], lines[arm]) for arm in arms}) == 28
     assert colour_of(arms[:3])["arm-2"] == colours["arm-2"]
 
 

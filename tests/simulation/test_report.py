@@ -10,7 +10,7 @@ import yaml
 
 from simulation.report import tables, write_comparison, write_report
 from simulation.report.headline import answers
-from simulation.report.page import base_note
+from simulation.report.page import base_note, facts
 from simulation.report.wording import decimals_for, listed, number, percent, size
 from simulation.run_folder import RunFolder, RunFolderError
 from simulation.summary import summarise
@@ -134,6 +134,24 @@ def test_other_names_and_fewer_arms_still_make_sense(run_folder):
     collapsed, fast, *_ = answers(renamed(run_folder, {"collaborative": "woven"}))
     assert collapsed.short == "no arm"
     assert fast.short == "not yet"
+
+
+def test_an_arm_that_gives_rows_away_speaks_only_where_it_is_alone(run_folder):
+    def saved(*arms):
+        config = run_folder.config()
+        kinds = {"collaborative": "sliced", "anchored": "geodesic", "siloed": "local"}
+        config["arms"] = [{"name": a, "rule": "herding", "reference": {"kind": kinds[a]}} for a in arms]
+        rows = [row for row in run_folder.metrics() if row["arm"] in arms]
+        return said(answers(summarise(rows, config))[2])
+
+    assert "with collaborative and 0.02 with siloed" in saved("anchored", "collaborative", "siloed")
+    assert "with anchored and 0.02 with siloed" in saved("anchored", "siloed")
+
+
+@pytest.mark.parametrize(("count", "told"), [(3, "3 silos"), (10, "3 of 10 silos followed")])
+def test_silos_that_are_not_followed_are_counted_too(count, told, run_folder):
+    config = run_folder.config() | {"silos": {"count": count}}
+    assert facts(summary_of(run_folder), config)[1] == told
 
 
 def test_nothing_is_claimed_without_evidence(run_folder):

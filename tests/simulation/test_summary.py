@@ -196,6 +196,7 @@ def test_broken_wire_rows_are_refused(run_folder):
     ("arm", "role"),
     [
         ({"name": "x", "rule": "random"}, "no-selection"),
+        ({"name": "x", "rule": "k-means", "reference": None}, "unguided"),
         ({"name": "collaborative", "rule": "herding", "reference": "local"}, "siloed"),
         ({"name": "x", "rule": "herding", "reference": {"kind": "public"}}, "anchored"),
         ({"name": "x", "rule": "herding", "reference": {"kind": "quantized"}}, "collaborative"),

@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``published.html``: published against reproduced, for a run of one of the paper's experiments."""
+
+from collections.abc import Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from simulation.figures.style import save
+from simulation.paper.causes import by_cause, in_short, with_causes
+from simulation.paper.crossing import TITLES, Crossing, same_picks, sentences, spread
+from simulation.paper.dots import draw_arms, draw_crossing
+from simulation.paper.orders import Arms, OrderFinding, Pick, order_findings
+from simulation.paper.published_orders import (
+    FRECHET,
+    RECALL,
+    crossed_orders,
+    verification_orders,
+)
+from simulation.report.page import base_note, facts, inline_svg, templates
+from simulation.report.tables import BLANK, Cell, Line, Table
+from simulation.report.wording import ARROWS, counted, metric, number
+from simulation.run_folder import RunFolder, write_json, write_text
+from simulation.summary import measured, summarise
+
+PAGE = "published.html"
+_TITLES = {
+    "biased-verification": "Biased verification, published against reproduced",
+    "crossed": "Rule × reference, published against reproduced",
+}
+_ORDERS = {"biased-verification": verification_orders, "crossed": crossed_orders}
+_DATA = (
+    "Published distances are of photographs and a diffusion model, ours of other data and another generator: "
+    "values do not compare, orders and ratios do."
+)
+
+
+def write_published(folder: RunFolder) -> Path | None:
+    """Write ``published.html`` and ``published.json`` of a run, if its configuration has a key ``paper``.
+
+    Args:
+        folder: A finished run.
+
+    Returns:
+        Path of the page; ``None`` for any other run.
+
+    Raises:
+        ValueError: If the folder is incomplete or a row in it is broken.
+    """
+    config = folder.config()
+    which = config.get("paper")
+    if which is None:
+        return None
+    arms = Arms.of(measured(folder.metrics(), config), config)
+    found = with_causes(order_findings(_ORDERS[which](), arms), arms, config)
+    summary = summarise(folder.metrics(), config, wire=folder.wire(), events=folder.events())
+    crossing = Crossing.of(arms)
+    crossed = which == "crossed"
+    html = (
+        templates()
+        .get_template("published.html.j2")
+        .render(
+            title=_TITLES[which],
+            facts=facts(summary, config),
+            base=base_note(config),
+            short=[*(sentences(crossing) if crossed else []), *in_short(found, arms)],
+            remark=_DATA,
+            differing=[one for one in found if one.verdict == "differs"],
+            causes=by_cause(found),
+            undecided=[one for one in found if one.verdict == "open"],
+            figures=_figures(folder, arms, crossing if crossed else None),
+            overview=_crossed(crossing) if crossed else _by_rule(crossing),
+            headline=None if crossed else _headline(arms),
+            tables=[(name, _claims(list(group), arms)) for name, group in groupby(found, _section)],
+        )
+    )
+    write_json(folder.path / "published.json", [one.as_json() for one in found])
+    path = folder.path / PAGE
+    write_text(path, html)
+    return path
+
+
+def _section(found: OrderFinding) -> str:
+    return found.order.section
+
+
+def _figures(folder: RunFolder, arms: Arms, crossing: Crossing | None) -> list[tuple[str, Any]]:
+    figure: Figure | None
+    if crossing is not None:
+        figure, name = draw_crossing(crossing), "rules-by-reference"
+        caption = "Every rule on every reference"
+    else:
+        figure, name = draw_arms(arms), "arms"
+        caption = "Every arm"
+    if figure is None:
+        return []
+    home = folder.path / "figures"
+    home.mkdir(exist_ok=True)
+    text = (
+        f"{caption} at the last generation: mean over seeds and its 95 % interval. Dashed: random selection."
+    )
+    return [(text, inline_svg(save(figure, home / f"{name}.svg"), name))]
+
+
+def _claims(found: Sequence[OrderFinding], arms: Arms) -> Table:
+    heads = (
+        ("published", ""),
+        ("ours", "Mean over seeds ± half-width of its 95 % interval."),
+        ("against", ""),
+        ("ratio", ""),
+        (
+            "verdict",
+            "Agrees or differs where the 95 % interval of the difference, paired by seed, leaves out 0.",
+        ),
+    )
+    notes = dict.fromkeys(one.order.note for one in found if one.order.note)
+    return Table(
+        " ".join(f"{note}." for note in notes), "claim", heads, tuple(_line(one, arms) for one in found)
+    )
+
+
+def _line(found: OrderFinding, arms: Arms) -> Line:
+    rival = arms.names[found.rival]
+    several = f", {rival}" if len(found.order.right) > 1 else ""
+    cells = (
+        Cell(found.order.published),
+        Cell(number(found.left.mean, 3), spread(found.left), "number"),
+        Cell(number(found.right.mean, 3), f"{spread(found.right)}{several}", "number"),
+        Cell("–" if found.ratio is None else f"× {number(found.ratio)}", "", "number"),
+        Cell(found.verdict, found.why, "clear" if found.verdict == "differs" else ""),
+    )
+    return Line(found.order.quantity, cells)
+
+
+def _estimate(arms: Arms, pick: Pick, name: str) -> Cell:
+    end = arms.end(pick, name)
+    return BLANK if end is None else Cell(number(end.mean, 3), spread(end))
+
+
+def _by_rule(crossing: Crossing) -> Table:
+    """Each rule on own rows and with the truth; what compares with nothing stands alone."""
+    arms, names = crossing.arms, ("coverage", "frechet", "recall")
+    sides: tuple[tuple[str | None, str], ...] = (("local", "own rows"), ("oracle", "the truth"))
+    heads = tuple((f"{_head(name)}, {side}", metric(name).meaning) for name in names for _, side in sides)
+    lines = []
+    for rule in dict.fromkeys(rule for rule, kind in arms.names if kind in (None, "local", "oracle")):
+        alone = (rule, None) in arms.names
+        cells = [
+            _estimate(arms, (rule, None if alone else kind), name) for name in names for kind, _ in sides
+        ]
+        if alone:
+            cells = [cell if place % 2 == 0 else BLANK for place, cell in enumerate(cells)]
+        lines.append(Line(rule, tuple(cells), "compares with nothing" if alone else ""))
+    caption = (
+        "The same rule with the silo's own rows as reference, and with the truth: what the second column "
+        "gains is the reference's part of the collapse. Mean ± half-width of the 95 % interval over seeds."
+    )
+    return Table(caption, "rule", heads, tuple(lines))
+
+
+def _crossed(crossing: Crossing) -> Table:
+    arms = crossing.arms
+    lines = [
+        Line(
+            f"{rule}, {metric(name).title}{ARROWS[metric(name).better]}",
+            tuple(_estimate(arms, (rule, kind), name) for kind in crossing.references),
+        )
+        for name in ("coverage", "frechet")
+        for rule in crossing.rules
+    ]
+    random = [
+        f"{metric(n).title} {number(e.mean, 3)} {spread(e)}"
+        for n in ("coverage", "frechet")
+        if (e := arms.end(("random", None), n))
+    ]
+    caption = (
+        f"Mean ± half-width of the 95 % interval over seeds, a column a reference. Random selection, which "
+        f"has none: {', '.join(random) or 'not run'}. {same_picks(crossing.rules, crossing.references)}"
+    )
+    heads = tuple((TITLES.get(kind, kind), "") for kind in crossing.references)
+    return Table(caption, "rule", heads, tuple(lines))
+
+
+def _headline(arms: Arms) -> Table | None:
+    """The paper's own table beside ours, and how many of its pairs stand in the same order."""
+    picks = [pick for pick in FRECHET if pick in arms.names]
+    if len(picks) < 2:
+        return None
+    heads = (
+        ("published FID", "CIFAR-10, STL-10, CelebA; lower is better."),
+        (f"our {_head('frechet')}", metric("frechet").meaning),
+        ("published recall", "CIFAR-10; higher is better."),
+        (f"our {_head('recall')}", metric("recall").meaning),
+        (f"our {_head('coverage')}", metric("coverage").meaning),
+    )
+    lines = tuple(
+        Line(
+            arms.names[pick],
+            (
+                Cell(" / ".join(map(str, FRECHET[pick]))),
+                _estimate(arms, pick, "frechet"),
+                Cell(f"{RECALL[pick]:.2f}"),
+                _estimate(arms, pick, "recall"),
+                _estimate(arms, pick, "coverage"),
+            ),
+        )
+        for pick in picks
+    )
+    pairs = [(a, b) for i, a in enumerate(picks) for b in picks[i + 1 :]]
+    same = sum(_same_order(arms, a, b) for a, b in pairs)
+    caption = (
+        f"The paper's table (FID on CIFAR-10 / STL-10 / CelebA) beside ours. By Fréchet distance, {same} of "
+        f"its {counted(len(pairs), 'pair')} of methods stand here in the order of CIFAR-10."
+    )
+    return Table(caption, "method", heads, lines)
+
+
+def _same_order(arms: Arms, one: Pick, other: Pick) -> bool:
+    mine, theirs = arms.end(one, "frechet"), arms.end(other, "frechet")
+    published = FRECHET[one][0] < FRECHET[other][0]
+    return mine is not None and theirs is not None and (mine.mean < theirs.mean) == published
+
+
+def _head(name: str) -> str:
+    return metric(name).title + ARROWS[metric(name).better]
