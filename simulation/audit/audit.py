@@ -24,7 +24,8 @@ from simulation.audit.game import play_density, play_linear
 from simulation.audit.notes import notes
 from simulation.audit.one_row import RUNS, run_canary
 from simulation.audit.promises import MASKED, promises
-from simulation.audit.published import forced, published
+from simulation.audit.published import published
+from simulation.audit.raw_rows import forced
 from simulation.audit.recovered import pooled, recovered
 from simulation.audit.scene import Scene, released
 from simulation.audit.scores import Membership
@@ -59,15 +60,15 @@ def audit(experiment: Experiment, target: str, *, runs: int = RUNS) -> AuditResu
         runs: Releases of each canary audit, with and without the canary.
 
     Returns:
-        One finding for each release, then those for comparison, then the published protocols on the same
-        rows.
+        One finding for each release, then those for comparison, those of references that hand out rows, and
+        the published protocols on the same rows.
 
     Raises:
         ValueError: If the experiment cannot be prepared or the gate refuses what it should release.
     """
     scene = Scene.of(experiment, experiment.seeds[0])
     findings = [examine(scene, case, runs=runs) for case in _cases(experiment)]
-    findings += [*forced(scene, experiment), *published(scene)]
+    findings += [*forced(scene, experiment), *published(scene, experiment)]
     said = (*_small_silos(experiment, scene), *notes(experiment))
     return AuditResult(experiment.name, target, tuple(findings), said)
 

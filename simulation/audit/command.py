@@ -13,6 +13,7 @@ from simulation.audit.one_row import FEWEST_RUNS, RUNS
 from simulation.audit.recorded import audit_run
 from simulation.audit.report import write_audit
 from simulation.audit.terminal import print_audit
+from simulation.paper.study import is_study, is_study_folder
 from simulation.run_folder import RunFolder
 
 
@@ -35,10 +36,7 @@ def run_audit(
     Raises:
         ValueError: If the target is neither, or cannot be audited.
     """
-    if target.is_dir() and overrides:
-        raise ConfigError(f"--set changes a config; {target} is a run that has been made")
-    if runs < FEWEST_RUNS:
-        raise ConfigError(f"--canary-runs must be {FEWEST_RUNS} or more, got {runs}")
+    _check(target, out, overrides, runs)
     with threadpool_limits(1):  # many small products: threads only get in each other's way
         if target.is_dir():
             result, folder = audit_run(RunFolder(target), runs=runs), out or target
@@ -50,3 +48,22 @@ def run_audit(
     print_audit(result, console)
     console.print(f"report: {page}", soft_wrap=True)
     return 1 if result.broken else 0
+
+
+def _check(target: Path, out: Path | None, overrides: Sequence[str], runs: int) -> None:
+    """Refuse what cannot come to anything, before anything is computed."""
+    if target.is_dir() and overrides:
+        raise ConfigError(f"--set changes a config; {target} is a run that has been made")
+    if runs < FEWEST_RUNS:
+        raise ConfigError(f"--canary-runs must be {FEWEST_RUNS} or more, got {runs}")
+    if out is not None and out.exists() and not out.is_dir():
+        raise ConfigError(f"--out must be a folder: {out} is a file")
+    if _is_study(target):
+        raise ConfigError(f"{target} is a study of the paper: it has no silos, so nothing to audit")
+
+
+def _is_study(target: Path) -> bool:
+    try:
+        return is_study_folder(target) or (target.is_file() and is_study(target))
+    except UnicodeDecodeError:  # the loader says so
+        return False

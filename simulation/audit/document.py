@@ -80,7 +80,7 @@ class FindingDocument(TypedDict):
     ``claimed_epsilon`` and ``delta``: of one release, one row added or removed; ``noise_multiplier``: the z
     that they stand for; ``epsilon_lower_bound``: what the canary shows that epsilon is at least.
     ``verdict``: ``broken`` (``breaches`` says by what), ``holds``, ``no guarantee claimed``, ``no guarantee
-    claimed; attack succeeds`` or ``not used``.
+    claimed; attack succeeds``, ``not attacked`` (a run kept no message of it) or ``not used``.
     """
 
     protocol: str

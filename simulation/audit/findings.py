@@ -11,7 +11,12 @@ from simulation.audit.scores import FPR, Membership
 
 Role = Literal["as configured", "as recorded", "for comparison", "published"]
 Verdict = Literal[
-    "broken", "holds", "no guarantee claimed", "no guarantee claimed; attack succeeds", "not used"
+    "broken",
+    "holds",
+    "no guarantee claimed",
+    "no guarantee claimed; attack succeeds",
+    "not attacked",
+    "not used",
 ]
 
 WHOLE = "the whole release"
@@ -86,6 +91,7 @@ class Finding:
         membership: Result of the membership attack; None if there was too little data for one.
         canary: Audit of the release code path; None without noise.
         note: What the reader must know of this one.
+        hands_out_rows: Whether silos answer with projections of their rows, by design.
     """
 
     protocol: str
@@ -99,6 +105,7 @@ class Finding:
     membership: Membership | None = None
     canary: Canary | None = None
     note: str = ""
+    hands_out_rows: bool = False
 
     @property
     def auc_ceiling(self) -> float | None:
@@ -116,7 +123,7 @@ class Finding:
         if self.role == "published":
             return ()
         return (
-            *(f"{a.name}: {_rows(a.recovery)}" for a in self.attacks if self._forbidden(a)),
+            *(_recovered(a) for a in self.attacks if self._forbidden(a)),
             *(f"not kept: {promise.text}" for promise in self.promises if not promise.kept),
             *self._statistical(),
         )
@@ -148,6 +155,8 @@ class Finding:
         """The finding in a few words."""
         if self.role == "published":
             return "not used"
+        if not (self.attacks or self.promises or self.membership or self.canary):
+            return "not attacked"
         if self.breaches:
             return "broken"
         if self.epsilon is not None:
@@ -178,5 +187,8 @@ class AuditResult:
         return any(finding.verdict == "broken" for finding in self.findings)
 
 
-def _rows(found: Recovery) -> str:
-    return f"{found.close} of {found.rows} rows recovered, {found.exact} of them exactly"
+def _recovered(attack: Attack) -> str:
+    found = attack.recovery
+    figures = f"{found.close:,} of {found.rows:,} rows recovered, {found.exact:,} of them exactly"
+    rule = "; no release may hold a row" if attack.one_release else ""
+    return f"{attack.name}: {figures}{rule}"

@@ -11,7 +11,6 @@ from clients.data.silo import Silo
 from protocols.config.references import SlicedReference
 from protocols.secure_sum import Words, from_words, pooled_summary
 from simulation.audit.findings import Promise
-from simulation.audit.promises import MASKED
 from simulation.audit.wire_log import MaskedVector, Recorded
 from simulation.run_folder import RunFolderError
 
@@ -21,11 +20,9 @@ _ERRORS = 6.0
 
 
 def masked_promises(vectors: Sequence[MaskedVector]) -> list[Promise]:
-    """Look up whether all masked vectors look uniform; where the log kept none, only what masks are for."""
+    """Look up whether all masked vectors look uniform; of vectors that were not kept nothing can be said."""
     words = [vector.words for vector in vectors if vector.words is not None]
-    if not words:
-        return [Promise(f"{MASKED} (the words were not recorded)", True)]
-    return [Promise(MASKED, True), Promise(UNIFORM, all(map(looks_uniform, words)))]
+    return [Promise(UNIFORM, all(map(looks_uniform, words)))] if words else []
 
 
 def looks_uniform(words: Words) -> bool:
@@ -43,20 +40,21 @@ def sums(vectors: Sequence[MaskedVector]) -> list[Recorded]:
     """Add up the last attempt at every sum: one release of one silo that holds the rows of all that sent.
 
     Args:
-        vectors: Of one reference and its bounds, any seeds; those without words are left out.
+        vectors: Of one reference and its bounds, any seeds.
 
     Returns:
-        One a seed.
+        One a seed; none where the words of a vector were not kept.
 
     Raises:
         RunFolderError: If vectors of one sum differ in length or do not fit their reference.
     """
     found = []
     for seed in dict.fromkeys(vector.scene.seed for vector in vectors):
-        mine = [v for v in vectors if v.scene.seed == seed and v.words is not None]
-        last = max((vector.number for vector in mine), default=0)
-        if last:
-            found.append(_sum([vector for vector in mine if vector.number == last]))
+        mine = [vector for vector in vectors if vector.scene.seed == seed]
+        last = max(vector.number for vector in mine)
+        parts = [vector for vector in mine if vector.number == last]
+        if all(vector.words is not None for vector in parts):
+            found.append(_sum(parts))
     return found
 
 

@@ -24,9 +24,10 @@ from simulation.audit.masked import masked_promises, sums
 from simulation.audit.notes import notes
 from simulation.audit.one_row import RUNS, run_canary
 from simulation.audit.promises import MASKED, promises
-from simulation.audit.published import described, published
+from simulation.audit.published import published
+from simulation.audit.raw_rows import recorded
 from simulation.audit.recovered import pooled, recovered
-from simulation.audit.scene import Released, Scene, raw_arms, released
+from simulation.audit.scene import Released, Scene, released
 from simulation.audit.scores import Membership
 from simulation.audit.wire_log import MaskedVector, RawPoints, Recorded, read_wire
 from simulation.audit.wire_noise import independent, large_enough, wire_noise
@@ -34,7 +35,7 @@ from simulation.run_folder import RunFolder
 
 _GAMES = 20
 """Recorded summaries that membership is played on."""
-_UNDONE = "the server also knows the support, and with it undoes the interpolation"
+_LOST = "masked words are not all in the run folder: sums were not attacked"
 _FLOW_ROWS = 50
 """Largest silo whose rows are reconstructed from its sketch."""
 
@@ -60,7 +61,7 @@ def audit_run(folder: RunFolder, *, runs: int = RUNS) -> AuditResult:
 
 def attack_recorded(folder: RunFolder, experiment: Experiment, *, runs: int = RUNS) -> AuditResult:
     """Do what ``audit_run`` does, for an experiment that has been read."""
-    messages = list(read_wire(folder, experiment))
+    messages, scene = list(read_wire(folder, experiment)), Scene.of(experiment, experiment.seeds[0])
     findings = []
     for asked, arms in released(experiment).items():
         mine = [m for m in messages if isinstance(m, Recorded) and m.released == asked]
@@ -69,9 +70,10 @@ def attack_recorded(folder: RunFolder, experiment: Experiment, *, runs: int = RU
             findings.append(_finding(asked, arms, mine, runs=runs))
         if under_masks:
             findings.append(_masked_finding(asked, arms, under_masks, runs=runs))
-    raw = [m for m in messages if isinstance(m, RawPoints)]
-    findings += _raw_findings(experiment, raw)
-    findings += published(Scene.of(experiment, experiment.seeds[0]))
+        if not mine and not under_masks:
+            findings.append(_nothing_kept(asked, arms, scene))
+    findings += recorded(experiment, [m for m in messages if isinstance(m, RawPoints)])
+    findings += published(scene, experiment)
     return AuditResult(experiment.name, str(folder.path), tuple(findings), notes(experiment))
 
 
@@ -112,7 +114,7 @@ def _finding(asked: Released, arms: tuple[str, ...], mine: Sequence[Recorded], *
 def _masked_finding(
     asked: Released, arms: tuple[str, ...], vectors: Sequence[MaskedVector], *, runs: int
 ) -> Finding:
-    """Attack the sums of masked vectors; where the log did not keep them, say at least what masks are for."""
+    """Attack the sums of masked vectors, all that masks let the server see."""
     found, first = sums(vectors), vectors[0]
     spec, privacy = asked
     channel = Channel.of(spec, first.scene.space, privacy, silos=len(first.scene.world.silos))
@@ -132,26 +134,24 @@ def _masked_finding(
         ),
         membership=_membership(found[:_GAMES]),
         canary=run_canary(channel, first.rows[:TINY], runs=runs, rng=first.rng("canary")),
-        note=MASKED,
+        note=MASKED if found else _LOST,
     )
 
 
-def _raw_findings(experiment: Experiment, raw: Sequence[RawPoints]) -> Iterator[Finding]:
-    """Take whatever points a published protocol sent for rows."""
-    for spec, arms in raw_arms(experiment).items():
-        mine = [m for m in raw if m.spec == spec]
-        if mine:
-            found = [recovered(m.points, m.rows, m.scene.ruler(m.silo)) for m in mine]
-            yield Finding(
-                protocol=described(spec),
-                arms=arms,
-                role="as recorded",
-                epsilon=None,
-                delta=experiment.privacy.delta,
-                z=None,
-                attacks=(Attack("direct reading", pooled(found)),),
-                note=_UNDONE if spec.kind == "geodesic" else "",
-            )
+def _nothing_kept(asked: Released, arms: tuple[str, ...], scene: Scene) -> Finding:
+    """Say that the run folder holds no message for a reference of its config."""
+    spec, privacy = asked
+    channel = Channel.of(spec, scene.space, privacy, silos=len(scene.world.silos))
+    return Finding(
+        protocol=channel.name,
+        arms=arms,
+        role="as recorded",
+        epsilon=privacy.epsilon,
+        delta=privacy.delta,
+        z=channel.z,
+        attacks=(),
+        note="no message is in the run folder",
+    )
 
 
 def _channel(m: Recorded) -> Channel:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What an audit leaves behind: ``audit.html``, one self-contained page, and ``audit.json``."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader
@@ -43,7 +43,7 @@ def write_audit(result: AuditResult, folder: Path) -> Path:
             result=result,
             headline=headline(result),
             sentences=sentences(result),
-            groups=[(ROLES[role], table(found)) for role in ROLES if (found := _of_role(result, role))],
+            groups=[(title, table(found)) for title, found in _groups(result)],
             breaches=[(finding, finding.breaches) for finding in result.findings if finding.breaches],
             readable=readable(result),
             kept=kept(result),
@@ -64,11 +64,15 @@ def headline(result: AuditResult) -> str:
     if not own:
         return "Nothing leaves the silos but metrics"
     without = sum(f.epsilon is None for f in own)
+    missing = sum(f.verdict == "not attacked" for f in own)
     if without == len(own):
-        return "No privacy guarantee is claimed"
-    if without:
-        return f"All promises held; {without} of {len(own)} releases claim no privacy"
-    return "All promises held"
+        said = ["No privacy guarantee is claimed"]
+    elif missing == len(own):
+        return "Nothing was recorded that could be attacked"
+    else:
+        said = ["All promises held"]
+        said += [f"{without} of {len(own)} releases claim no privacy"] * (without > 0)
+    return "; ".join([*said, *[f"{missing} of {len(own)} releases were not attacked"] * (missing > 0)])
 
 
 def readable(result: AuditResult) -> str:
@@ -93,8 +97,8 @@ def sentences(result: AuditResult) -> list[str]:
 
 def kept(result: AuditResult) -> list[str]:
     """Return the promises that were looked up and found kept, each once."""
-    held = [p.text for f in result.findings for p in f.promises if p.kept]
-    lost = [p.text for f in result.findings for p in f.promises if not p.kept]
+    looked_up = [p for f in _own(result) for p in f.promises]
+    held, lost = ([p.text for p in looked_up if p.kept is kept] for kept in (True, False))
     return [text for text in dict.fromkeys(held) if text not in lost]
 
 
@@ -121,7 +125,7 @@ def table(findings: Sequence[Finding]) -> Table:
         Line(
             f.protocol,
             tuple(line[i] for i in used),
-            ", ".join((*f.arms, *([f.note] if f.note else []))),
+            ": ".join(filter(None, (", ".join(f.arms), f.note))),
             COLOURS.get(f.verdict, "var(--muted)"),
         )
         for f, line in zip(findings, cells, strict=True)
@@ -185,8 +189,13 @@ def _own(result: AuditResult) -> list[Finding]:
     return [finding for finding in result.findings if finding.role in ("as configured", "as recorded")]
 
 
-def _of_role(result: AuditResult, role: str) -> list[Finding]:
-    return [finding for finding in result.findings if finding.role == role]
+def _groups(result: AuditResult) -> Iterator[tuple[str, list[Finding]]]:
+    """Yield one table's title and findings each; references that hand out rows have attacks of their own."""
+    for role, title in ROLES.items():
+        for raw in (False, True):
+            found = [f for f in result.findings if f.role == role and f.hands_out_rows is raw]
+            if found:
+                yield f"{title}: references that hand out rows" if raw else title, found
 
 
 def _templates() -> Environment:

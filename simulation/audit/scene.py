@@ -39,12 +39,14 @@ class Scene:
         world: All rows.
         features: The public feature map.
         space: The public space that it leads into.
+        public: Features of the public samples, shape (m, d).
         seed: The seed.
     """
 
     world: World
     features: FeatureMap
     space: PublicSpace
+    public: Floats
     seed: int
 
     @classmethod
@@ -56,7 +58,7 @@ class Scene:
         """
         world = simulated_world(experiment.data, experiment.silos, experiment.public, seed=seed)
         kit = fit_kit(experiment, world, seed)
-        return cls(world, kit.features, kit.features.space(seed), seed)
+        return cls(world, kit.features, kit.features.space(seed), kit.samples, seed)
 
     def rows(self, silo: Silo) -> Floats:
         """Return the features that a silo summarises, shape (n, d)."""

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The audit in a terminal of 80 columns: one block a protocol, one line an attack."""
+"""The audit in a terminal: one block a protocol, one line an attack."""
 
 from collections.abc import Iterator
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -11,6 +12,8 @@ from simulation.audit.findings import AuditResult, Finding
 from simulation.audit.report import ROLES, headline
 from simulation.report.wording import number
 
+_WIDE = 76
+"""Columns from which on figures of all protocols stand below each other."""
 _WIDTH, _FIGURE = 24, 18
 _STYLES = {"broken": "bold red", "holds": "green"}
 
@@ -37,16 +40,17 @@ def _print_finding(finding: Finding, console: Console) -> None:
     said = Text(f"{finding.protocol}{epsilon}: ")
     said.append(finding.verdict, style=_STYLES.get(finding.verdict, "yellow"))
     console.print(said)
-    lines = Table(box=None, pad_edge=False, show_header=False, padding=(0, 3, 0, 0))
-    lines.add_column(min_width=_WIDTH)
-    lines.add_column(justify="right", min_width=_FIGURE)
+    wide = console.width >= _WIDE
+    lines = Table(box=None, pad_edge=False, show_header=False, padding=(0, 3 if wide else 1, 0, 0))
+    lines.add_column(no_wrap=True, min_width=_WIDTH if wide else None)
+    lines.add_column(justify="right", no_wrap=True, min_width=_FIGURE if wide else None)
     lines.add_column()
     for line in _lines(finding):
         lines.add_row(*line)
     if lines.row_count:
         console.print(lines)
     if finding.note:
-        console.print(f"  {finding.note}")
+        console.print(Padding(finding.note, (0, 0, 0, 2)))
 
 
 def _epsilon(finding: Finding) -> str:

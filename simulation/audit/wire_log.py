@@ -7,14 +7,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from clients.data.silo import Silo
 from protocols.arrays import Floats
 from protocols.config.experiment import Experiment
-from protocols.config.references import BarycenterReference, GeodesicReference, ReferenceSpec
+from protocols.config.references import (
+    RAW_ROW_KINDS,
+    BarycenterReference,
+    GeodesicReference,
+    ReferenceSpec,
+)
 from protocols.references import Summary, TransportSpec, read_summary
 from protocols.secure_sum import Masked, Words
 from protocols.streams import stream
@@ -22,8 +28,33 @@ from simulation.audit.scene import Released, Scene, released
 from simulation.run_folder import Row, RunFolder, RunFolderError
 
 _MASKED = "masked"
-_SPEC: TypeAdapter[ReferenceSpec] = TypeAdapter(ReferenceSpec)
 Arrays = dict[str, Floats]
+
+
+class _Cost(BaseModel):
+    epsilon: Annotated[float, Field(gt=0.0, allow_inf_nan=False)] | None = None
+
+
+class _Line(BaseModel):
+    """One line of ``wire.jsonl``, as far as the audit reads it; ``arrays`` is a path within the folder."""
+
+    seed: int
+    silo: str
+    round: str | None = None
+    kind: str | None = None
+    number: Annotated[int, Field(ge=1)] | None = None
+    reference: ReferenceSpec | None = None
+    privacy: _Cost | None = None
+    arrays: str | None = None
+
+    def of(self, *names: str) -> bool:
+        """Say whether the line is of one of these rounds or kinds."""
+        return self.round in names or self.kind in names
+
+    @property
+    def epsilon(self) -> float | None:
+        """What the message cost, as far as the log says."""
+        return self.privacy.epsilon if self.privacy else None
 
 
 @dataclass(frozen=True)
@@ -70,10 +101,10 @@ class MaskedVector(Sent):
 
 @dataclass(frozen=True)
 class RawPoints(Sent):
-    """What left the silo for a published protocol: ``points`` (s, d), images of the support's atoms."""
+    """What left the silo for a published protocol: where atoms went, (s, d); None if it was not kept."""
 
     spec: TransportSpec
-    points: Floats
+    points: Floats | None
 
 
 def read_wire(folder: RunFolder, experiment: Experiment) -> Iterator[Sent]:
@@ -93,73 +124,78 @@ def read_wire(folder: RunFolder, experiment: Experiment) -> Iterator[Sent]:
     asked = tuple(released(experiment))
     for number, row in enumerate(folder.wire(), start=1):
         where = f"{folder.path / 'wire.jsonl'}, line {number}"
-        if not row.get("arrays") and not _masked(row):
+        line = _line(where, row)
+        if not (line.arrays or line.of("summarise", _MASKED, *RAW_ROW_KINDS)):
             continue
-        if row.get("seed") not in experiment.seeds:
-            raise RunFolderError(f"{where}: seed {row.get('seed')} is none of the config's")
-        scene = scene_of(row["seed"])
-        silo = next((silo for silo in scene.world.silos if silo.name == row.get("silo")), None)
+        if line.seed not in experiment.seeds:
+            raise RunFolderError(f"{where}: seed {line.seed} is none of the config's")
+        scene = scene_of(line.seed)
+        silo = next((silo for silo in scene.world.silos if silo.name == line.silo), None)
         if silo is None:
-            raise RunFolderError(f"{where}: unknown silo {row.get('silo')!r}")
-        path = folder.path / str(row["arrays"]) if row.get("arrays") else None
-        yield _message(path, where, row, asked, (scene, silo, (row.get("privacy") or {}).get("epsilon")))
+            raise RunFolderError(f"{where}: unknown silo {line.silo!r}")
+        arrays = _arrays(folder.path / line.arrays) if line.arrays else {}
+        yield _message(where, line, arrays, asked, (scene, silo, line.epsilon))
 
 
-def _masked(row: Row) -> bool:
-    return _MASKED in (row.get("round"), row.get("kind"))
+def _line(where: str, row: Row) -> _Line:
+    try:
+        return _Line.model_validate(row)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"])) or "the line"
+        raise RunFolderError(f"{where}: {key} is not readable: {first['msg']}") from None
 
 
 def _message(
-    path: Path | None,
     where: str,
-    row: Row,
+    line: _Line,
+    arrays: Arrays,
     asked: Sequence[Released],
     head: tuple[Scene, Silo, float | None],
 ) -> Sent:
-    """Read what one row of the log stands for."""
-    arrays, spec = {} if path is None else _arrays(path), _spec(where, row)
+    """Read what one line of the log stands for."""
+    spec, dimension = line.reference, head[0].space.dimension
+    if spec is None:
+        raise RunFolderError(
+            f"{where} does not say which reference was summarised: it is of an older version, run again"
+        )
     if isinstance(spec, BarycenterReference | GeodesicReference):
-        return RawPoints(*head, spec, _points(where, arrays, head[0].space.dimension))
-    found = _released(where, row, [released for released in asked if released[0] == spec])
-    if _masked(row):
-        number = int(row.get("number") or 1)
-        return MaskedVector(*head, found, number, _words(where, head[1].name, number, arrays))
+        return RawPoints(*head, spec, _points(where, arrays, spec.support, dimension))
+    found = _released(where, line, [released for released in asked if released[0] == spec])
+    if line.of(_MASKED):
+        number = line.number or 1
+        return MaskedVector(*head, found, number, _words(where, line.silo, number, arrays))
+    if not arrays:
+        raise RunFolderError(f"{where}: the summary that {line.silo} sent was not kept: it cannot be audited")
     try:
-        summary = read_summary(arrays, found[0], head[0].space.dimension)
+        summary = read_summary(arrays, found[0], dimension)
     except ValueError as error:
-        raise RunFolderError(f"{path} is not what {where} says: {error}") from None
+        raise RunFolderError(f"{where}: {line.arrays} is not what it says: {error}") from None
     return Recorded(*head, found, summary)
 
 
 def _arrays(path: Path) -> Arrays:
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise RunFolderError(f"{path} is not a readable summary: {error}") from error
+        with path.open("rb") as file, np.lib.npyio.NpzFile(file, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+    except OSError as error:
+        raise RunFolderError(f"{path} cannot be read: {error.strerror or error}") from None
+    except (ValueError, EOFError, zipfile.BadZipFile, NotImplementedError) as error:
+        raise RunFolderError(f"{path} is not a readable summary: {error}") from None
+    if not all(isinstance(array, np.ndarray) and array.dtype.kind == "f" for array in arrays.values()):
+        raise RunFolderError(f"{path} is not a readable summary: it must hold arrays of floats only")
+    return arrays
 
 
-def _spec(where: str, row: Row) -> ReferenceSpec:
-    if row.get("reference") is None:
-        raise RunFolderError(
-            f"{where} does not say which reference was summarised: it is of an older version, run again"
-        )
-    try:
-        return _SPEC.validate_python(row["reference"])
-    except ValidationError as error:
-        raise RunFolderError(f"{where}: reference is not readable: {error.errors()[0]['msg']}") from None
-
-
-def _released(where: str, row: Row, fits: Sequence[Released]) -> Released:
+def _released(where: str, line: _Line, fits: Sequence[Released]) -> Released:
     """Find what the message answers: its reference, at the epsilon logged.
 
     A message that was logged with an epsilon that nobody asked for is held against the strictest bounds that
     its reference was asked for with; that it claims another cost is then found out.
     """
     if not fits:
-        raise RunFolderError(f"{where}: the config asks for no such reference: {row['reference']}")
-    epsilon = (row.get("privacy") or {}).get("epsilon")
-    exact = [released for released in fits if released[1].epsilon == epsilon]
+        raise RunFolderError(f"{where}: the config asks for no such reference: {line.reference!r}")
+    exact = [released for released in fits if released[1].epsilon == line.epsilon]
     return exact[0] if exact else min(fits, key=_strictness)
 
 
@@ -177,9 +213,13 @@ def _words(where: str, silo: str, number: int, arrays: Arrays) -> Words | None:
         raise RunFolderError(f"{where}: {error}") from None
 
 
-def _points(where: str, arrays: Arrays, dimension: int) -> Floats:
-    moved = arrays.get("moved")
-    if moved is None or moved.ndim != 2 or moved.shape[1] != dimension or not len(moved):
-        found = {name: array.shape for name, array in arrays.items()}
-        raise RunFolderError(f"{where}: a transport message holds 'moved' (s, {dimension}), got {found}")
-    return moved
+def _points(where: str, arrays: Arrays, atoms: int, dimension: int) -> Floats | None:
+    """Read mapped atoms, if the log kept them."""
+    if not arrays:
+        return None
+    found = {name: array.shape for name, array in arrays.items()}
+    if found != {"moved": (atoms, dimension)} or not np.isfinite(arrays["moved"]).all():
+        raise RunFolderError(
+            f"{where}: a transport message holds finite 'moved' ({atoms}, {dimension}), got {found}"
+        )
+    return arrays["moved"]

@@ -23,6 +23,7 @@ from simulation.audit.document import document
 from simulation.audit.findings import Promise
 from simulation.audit.one_row import run_canary
 from simulation.audit.promises import MASKED, promises
+from simulation.audit.raw_rows import ALL_ATOMS
 from simulation.audit.report import headline, write_audit
 from simulation.audit.scene import Scene, released
 
@@ -247,6 +248,8 @@ def test_the_page_says_what_was_found(unnoised, tmp_path):
     assert "sliced cosine, 32 x 8, at ε = 2: no row by direct reading, differencing and" in text
     rows = unnoised.findings[-1].attacks[0].recovery.rows
     assert f"Scheme II, barycentric projections: {rows} of {rows} rows by inverse map." in text
+    assert "Kept: no cluster of fewer than 10 rows" in text
+    assert "min-rows is refused" not in text  # what holds for the comparison alone is not promised here
 
 
 # --- show 1
@@ -265,6 +268,22 @@ def test_digits_silos_reveal_nothing_at_epsilon_2_and_everything_to_differencing
     assert all(recovered_by(f)["direct reading"][:2] == (0, 0) for f in open_ones)
     published = [recovered_by(f) for f in result.findings if f.role == "published"]
     assert all(exact == rows for found in published for exact, _, rows in found.values())
+
+
+@pytest.mark.slow
+def test_the_papers_protocols_forced_on_give_all_digits_away():
+    arms = (
+        "arms=[{name: two, rule: herding, reference: {kind: barycenter}},"
+        " {name: one, rule: herding, reference: {kind: geodesic}}]"
+    )
+    config = REPOSITORY / "configs" / "digits-silos.yaml"
+    result = audit(load_experiment(config, [arms, "privacy.allow-raw-row-leakage=true"]), "forced")
+    assert result.broken
+    assert len(result.findings) == 2
+    for finding in result.findings:
+        assert finding.verdict == "broken"
+        exact, _, rows = recovered_by(finding)[ALL_ATOMS]
+        assert exact == rows > 150
 
 
 def test_the_command_audits_a_config_with_overrides(tmp_path):

@@ -12,9 +12,11 @@ from protocols.features import PublicSpace
 from protocols.references import quantized, sliced
 from protocols.references.quantized import QuantizedSummary
 from protocols.streams import stream
+from protocols.transport import coupling
+from protocols.transport.projection import project, towards
 from simulation.audit.attacks.differencing import added_row
 from simulation.audit.attacks.direct import direct
-from simulation.audit.attacks.inverse_map import barycentric_projection, rows_from_displacement
+from simulation.audit.attacks.inverse_map import rows_from_map
 from simulation.audit.attacks.invert import row_of_sketch
 from simulation.audit.attacks.likelihood_ratio import Background, Suspects
 from simulation.audit.attacks.mixture_density import calibrated_density, log_density
@@ -124,11 +126,21 @@ def test_noise_keeps_particles_away():
 def test_barycentric_projections_are_the_rows():
     data = rows(40)
     support = stream(0, "support").standard_normal((80, D))  # two support points a row
-    displacement = support - barycentric_projection(support, data)
-    found = rows_from_displacement(support, displacement)
-    assert np.linalg.norm(data[:, None] - found[None], axis=2).min(axis=1).max() < 1e-9
-    mixed = barycentric_projection(support[:10], data)  # fewer points than rows: only averages come back
+    for share in (1.0, 0.3):
+        found = rows_from_map(support, towards(support, project(support, data).image, share), share=share)
+        assert np.linalg.norm(data[:, None] - found[None], axis=2).min(axis=1).max() < 1e-9
+    mixed = project(support[:10], data).image  # fewer points than rows: only averages come back
     assert np.linalg.norm(data[:, None] - mixed[None], axis=2).min() > 0.05
+
+
+def test_debiasing_hides_nothing_of_an_entropic_map():
+    data, support = rows(40), stream(0, "support").standard_normal((40, D))
+    reg = 3.0  # a map of means, far from the rows and from the atoms
+    plan = coupling.entropic(support, data, np.ones(40), np.ones(40), reg).plan
+    moved = project(support, data, entropic_reg=reg).image
+    undone = rows_from_map(support, towards(support, moved, 0.4), share=0.4, entropic_reg=reg)
+    np.testing.assert_allclose(undone, plan @ data / plan.sum(axis=1, keepdims=True), atol=1e-10)
+    assert np.abs(undone - moved).max() > 0.1
 
 
 def test_two_rounds_give_t_and_the_rows():
@@ -139,7 +151,7 @@ def test_two_rounds_give_t_and_the_rows():
     assert (first, second) == pytest.approx((0.2, 0.7), abs=1e-10)
     found = rows_from_interpolation(supports[0], sent[0], first)
     assert np.linalg.norm(data[:, None] - found[None], axis=2).min(axis=1).max() < 1e-8
-    with pytest.raises(ValueError, match="t must be above 0"):
+    with pytest.raises(ValueError, match=r"t must be in \(0, 1\], got 0"):
         interpolation(supports[0], data, 0.0, rng=rng)
 
 

@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``tailweave run`` and then ``tailweave audit``: what the exit code, the terminal and both reports say."""
+"""``tailweave run`` and then ``tailweave audit``: what the exit code and the terminal say."""
 
 import json
 import re
 import shutil
 import sys
-from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
@@ -14,14 +13,6 @@ import yaml
 
 import simulation.cli
 from protocols.config.load import load_experiment
-from simulation.audit.document import (
-    AttackDocument,
-    AuditDocument,
-    CanaryDocument,
-    FindingDocument,
-    MembershipDocument,
-    PromiseDocument,
-)
 from simulation.audit.promises import MASKED
 from simulation.audit.wire_log import read_wire
 from simulation.audit.wire_noise import wire_noise
@@ -46,15 +37,18 @@ CONFIG = {
 PRIVATE = {"epsilon": 2.0, "min-rows": 100}
 LEAKING = {"epsilon": None, "allow-raw-row-leakage": True}
 FEW = ("--canary-runs", "150")
+OPEN = "no guarantee claimed"
 
 
 class Terminal:
     """The command line in this process, as wide as a terminal is."""
 
     def __init__(self, patch, capture):
-        patch.setenv("COLUMNS", "80")
-        patch.setattr(simulation.cli, "_out", simulation.cli.Console(highlight=False, width=80))
         self.patch, self.capture = patch, capture
+        self.wide(80)
+
+    def wide(self, columns):
+        self.patch.setattr(simulation.cli, "_out", simulation.cli.Console(highlight=False, width=columns))
 
     def __call__(self, *arguments):
         self.patch.setattr(sys, "argv", ["tailweave", *map(str, arguments)])
@@ -148,6 +142,18 @@ def test_terminals_of_80_columns_show_it_all(tailweave, private_run, tmp_path):
     assert re.search(r"Scheme I and FedWaD, .*\n  two rounds, unknown t +(\d+) of \1 rows +\1 exactly", text)
 
 
+def test_terminals_of_60_columns_cut_no_figure_off(tailweave, private_run, tmp_path):
+    tailweave.wide(60)
+    tailweave("audit", private_run, "--out", tmp_path, *FEW)
+    lines = tailweave.out.splitlines()
+    assert max(len(line) for line in lines if not line.startswith("report: ")) <= 60
+    assert "…" not in tailweave.out
+    (line, *_) = [line for line in lines if "membership" in line]
+    assert re.search(r"AUC 0\.\d{3} ± 0\.\d{3} +ceiling 0\.673$", line.rstrip())
+    (canary, *_) = re.findall(r"epsilon >= (.*)\n(.*)\n", tailweave.out)
+    assert re.search(r"mu 0\.\d{3} ± .*0\.\d{3} .*\(max 0\.448\)", " ".join(" ".join(canary).split()))
+
+
 def test_summaries_are_matched_by_what_they_say_they_are_for(tailweave, open_run, tmp_path):
     """Two sketches have one shape, and the log is turned round: only what it says tells them apart."""
     run = copied(open_run, tmp_path)
@@ -159,7 +165,10 @@ def test_summaries_are_matched_by_what_they_say_they_are_for(tailweave, open_run
         assert np.abs(wire_noise(m.summary, m.rows, m.released[0], m.scene.space)).max() < 1e-9
     rewrite(run, [row for row in wire(run) if (row["reference"] or {}).get("range") != 4.0])
     assert tailweave("audit", run, *FEW) == 0  # one reference less: the others are still found
-    assert set(own(run)) == {"wider", "clusters"}
+    assert "1 of 3 releases were not attacked" in tailweave.out
+    verdicts = {arm: f["verdict"] for arm, f in own(run).items()}
+    assert verdicts == {"sketch": "not attacked", **dict.fromkeys(("wider", "clusters"), OPEN)}
+    assert own(run)["sketch"]["note"] == "no message is in the run folder"
 
 
 def test_a_reply_for_a_reference_that_nobody_asked_for_is_an_error(tailweave, private_run, tmp_path):
@@ -251,33 +260,88 @@ def test_a_secure_sum_shows_only_the_sum(tailweave, tmp_path):
         (run / str(row["arrays"])).unlink(missing_ok=True)
     rewrite(run, [{**row, "arrays": None} for row in wire(run)])  # as written before words were kept
     assert tailweave("audit", run, *FEW) == 0
-    assert "words were not recorded" in str(own(run))
+    (found,) = own(run).values()
+    assert (found["attacks"], found["note"]) == (
+        [],
+        "masked words are not all in the run folder: sums were not attacked",
+    )
 
 
 def test_published_protocols_forced_on_give_their_rows_away(tailweave, tmp_path):
     arms = [
-        {"name": "scheme-2", "rule": "herding", "reference": {"kind": "barycenter", "support": 400}},
-        {"name": "scheme-1", "rule": "herding", "reference": {"kind": "geodesic", "support": 400}},
+        {"name": "scheme-2", "rule": "herding", "reference": {"kind": "barycenter", "support": 20}},
+        {"name": "scheme-1", "rule": "herding", "reference": {"kind": "geodesic", "support": 252}},
     ]
     config = tmp_path / "raw.yaml"
     config.write_text(yaml.safe_dump({**CONFIG, "arms": arms, "privacy": LEAKING}))
-    assert tailweave("audit", config, "--out", tmp_path / "out", *FEW) == 0
-    forced = [f for f in stored(tmp_path / "out")["findings"] if f["role"] == "as configured"]
-    assert [f["arms"] for f in forced] == [["scheme-2"], ["scheme-1"]]
-    assert {f["verdict"] for f in forced} == {"no guarantee claimed; attack succeeds"}
-    assert all(f["attacks"][0]["exact"] > 0.3 * f["attacks"][0]["rows"] for f in forced)
-    assert "Yes, by inverse map and two rounds" in (tmp_path / "out" / "audit.html").read_text()
+    assert tailweave("audit", config, "--out", tmp_path / "out", *FEW) == 1
+    assert "A promise is broken" in tailweave.out
+    assert "126 of 126 rows recovered, 126 of them exactly; no release may hold a row" in " ".join(
+        tailweave.out.split()
+    )
+    found = {f["arms"][0]: f for f in stored(tmp_path / "out")["findings"]}  # and none for comparison
+    assert list(found) == ["scheme-2", "scheme-1"]
+    assert {f["verdict"] for f in found.values()} == {"broken"}
+    exact = {arm: [(a["name"], a["exact"], a["rows"]) for a in f["attacks"]] for arm, f in found.items()}
+    everything = ("inverse map of n atoms", 126, 126)
+    # 378 rows in all, 126 a silo: means of six rows by 20 atoms, every row by 252
+    assert exact == {
+        "scheme-2": [("inverse map", 0, 378), everything],
+        "scheme-1": [("inverse map", 378, 378), everything],
+    }
+    assert "Yes, by inverse map of n atoms and inverse map" in (tmp_path / "out" / "audit.html").read_text()
 
 
-def test_what_published_protocols_sent_is_read_off_the_wire(tailweave, tmp_path):
-    reference = {"kind": "barycenter", "support": 126, "iterations": 2}  # as many atoms as silos hold rows
-    arms = [{"name": "scheme-2", "rule": "herding", "reference": reference}]
-    run = make_run(tmp_path, arms=arms, privacy=LEAKING)
+@pytest.fixture(scope="module")
+def leaking_run(tmp_path_factory):
+    size = {"support": 126}  # as many atoms as silos hold rows
+    scheme_1 = {"kind": "geodesic", "rounds": 1, "interpolation": 0.3, **size}
+    arms = [
+        {"name": "scheme-2", "rule": "herding", "reference": {"kind": "barycenter", "iterations": 2, **size}},
+        {"name": "scheme-1", "rule": "herding", "reference": scheme_1},
+    ]
+    return make_run(tmp_path_factory.mktemp("leaking"), arms=arms, privacy=LEAKING)
+
+
+def test_what_published_protocols_sent_is_read_off_the_wire(tailweave, leaking_run, tmp_path):
+    assert tailweave("audit", leaking_run, "--out", tmp_path, *FEW) == 1
+    found = own(tmp_path)
+    assert {f["verdict"] for f in found.values()} == {"broken"}
+    exact = {arm: [(a["name"], a["exact"], a["rows"]) for a in f["attacks"]] for arm, f in found.items()}
+    assert exact == {
+        "scheme-2": [("direct reading", 378, 378)],
+        "scheme-1": [("direct reading", 0, 378), ("inverse map", 378, 378)],
+    }
+    assert all(f["note"].startswith("answers are projections of rows") for f in found.values())
+
+
+def test_points_that_were_not_recorded_are_missed_aloud(tailweave, leaking_run, tmp_path):
+    run = copied(leaking_run, tmp_path)
+    rows = wire(run)
+    (lost,) = [i for i, row in enumerate(rows) if (row["kind"], row["silo"]) == ("geodesic", "silo-1")]
+    rows[lost]["arrays"] = None
+    rewrite(run, [{**row, "arrays": None} if row["kind"] == "barycenter" else row for row in rows])
+    assert tailweave("audit", run, *FEW) == 1  # two thirds of Scheme I are there
+    found = own(run)
+    assert (found["scheme-2"]["verdict"], found["scheme-2"]["attacks"]) == ("not attacked", [])
+    assert "6 of 6 messages are not in the run folder: not attacked" in found["scheme-2"]["note"]
+    assert "1 of 3 messages are not in the run folder: not attacked" in found["scheme-1"]["note"]
+    assert [a["rows"] for a in found["scheme-1"]["attacks"]] == [252, 252]
+    rewrite(run, [{**row, "arrays": None} for row in rows])
     assert tailweave("audit", run, *FEW) == 0
-    (found,) = own(run).values()
-    (attack,) = found["attacks"]
-    assert attack["exact"] == attack["rows"] > 300
-    assert found["verdict"] == "no guarantee claimed; attack succeeds"
+    assert "not in the run folder" in " ".join(tailweave.out.split())
+    assert "No privacy guarantee is claimed; 2 of 2 releases were not attacked" in " ".join(
+        tailweave.out.split()
+    )
+
+
+def test_points_of_another_shape_are_an_error_of_the_user(tailweave, leaking_run, tmp_path):
+    run = copied(leaking_run, tmp_path)
+    row = next(row for row in wire(run) if row["kind"] == "geodesic")
+    for moved in (np.zeros((125, 4)), np.full((126, 4), np.nan)):
+        np.savez(run / row["arrays"], moved=moved)
+        assert tailweave("audit", run, *FEW) == 2
+        assert "a transport message holds finite 'moved' (126, 4), got" in tailweave.error
 
 
 @pytest.mark.parametrize(
@@ -300,99 +364,13 @@ def test_a_log_of_an_older_version_or_too_few_runs_are_errors_of_the_user(tailwe
     assert "does not say which reference was summarised" in tailweave.error
     assert tailweave("audit", private_run, "--canary-runs", "99") == 2
     assert "--canary-runs must be 100 or more, got 99" in tailweave.error
+    assert tailweave("audit", private_run, "--out", run / "config.yaml") == 2
+    assert "--out must be a folder" in tailweave.error
 
 
-# --- audit.json and audit.html
-
-
-DOCUMENTS = {
-    "findings": FindingDocument,
-    "attacks": AttackDocument,
-    "promises": PromiseDocument,
-    "membership": MembershipDocument,
-    "canary": CanaryDocument,
-}
-
-
-def unlike(value, document):
-    """Yield every place where JSON has other keys than are documented."""
-    if set(value) != set(document.__annotations__):
-        yield document.__name__, sorted(set(value) ^ set(document.__annotations__))
-    for key, inner in DOCUMENTS.items():
-        for part in [value[key]] if isinstance(value.get(key), dict) else value.get(key) or []:
-            yield from unlike(part, inner)
-
-
-class Cells(HTMLParser):
-    """All table rows of a page, each a list of the texts of its cells."""
-
-    def __init__(self, html):
-        super().__init__()
-        self.rows, self.heads, self._inside = [], [], False
-        self.feed(html)
-
-    def handle_starttag(self, tag, attrs):
-        if tag == "tr":
-            self.rows.append([])
-        self._inside = self._inside or tag in ("th", "td")
-        if tag in ("th", "td"):
-            self.rows[-1].append("")
-        if tag == "small":
-            self.rows[-1][-1] += "|"
-
-    def handle_endtag(self, tag):
-        if tag in ("th", "td"):
-            self._inside = False
-
-    def handle_data(self, data):
-        if self._inside:
-            self.rows[-1][-1] += data.strip()
-
-
-def table_rows(html):
-    """Yield each finding's cells by the head of their column."""
-    heads = []
-    for row in Cells(html).rows:
-        if row[0] == "protocol":
-            heads = row
-        elif row:
-            yield dict(zip(heads, row, strict=True))
-
-
-def as_page(finding):
-    """Return what the page must show of a finding, from the JSON alone."""
-    first, _, rest = finding["verdict"].partition("; ")
-    shown = {"verdict": f"{first}|{rest}" if rest else first}
-    for attack in finding["attacks"]:
-        text = f"{attack['close']:,} of {attack['rows']:,}|{attack['exact']:,} exactly"
-        shown["rows recovered" if finding["role"] == "published" else attack["name"]] = text
-    if finding["role"] != "published":
-        claimed = finding["claimed_epsilon"]
-        shown["ε claimed"] = "none" if claimed is None else f"{claimed:g}"
-    if finding["canary"]:
-        shown["ε shown"] = f"≥ {finding['epsilon_lower_bound']:.2f}"
-    if finding["membership"]:
-        game = finding["membership"]
-        ceiling = lambda value: "no ceiling" if value is None else f"ceiling {value:.3f}"  # noqa: E731
-        auc = f"{game['auc']:.3f} ± {game['auc_se']:.3f}"
-        shown["membership AUC"] = f"{auc}|{ceiling(game['auc_ceiling'])}"
-        shown["TPR at 1\u00a0%"] = f"{game['tpr']:.3f}|{ceiling(game['tpr_ceiling'])}"
-    return shown
-
-
-def test_the_page_and_the_json_say_the_same_and_all_keys_are_documented(tailweave, tmp_path):
-    config = tmp_path / "small.yaml"
-    config.write_text(yaml.safe_dump(CONFIG))
-    assert tailweave("audit", config, "--out", tmp_path / "out", "--set", "name=renamed", *FEW) == 0
-    found = stored(tmp_path / "out")
-    assert list(unlike(found, AuditDocument)) == []
-    assert (found["format"], found["name"]) == ("tailweave-audit/1", "renamed")
-    assert {f["role"] for f in found["findings"]} == {"as configured", "for comparison", "published"}
-    rows = list(table_rows((tmp_path / "out" / "audit.html").read_text()))
-    order = ["as configured", "for comparison", "published"]
-    ordered = sorted(found["findings"], key=lambda f: order.index(f["role"]))
-    assert len(rows) == len(ordered) == 3 + 3 + 2
-    for row, finding in zip(rows, ordered, strict=True):
-        assert row["protocol"] == "|".join(filter(None, (finding["protocol"], ", ".join(finding["arms"]))))
-        for head, text in as_page(finding).items():
-            assert row[head].startswith(text), (finding["protocol"], head)
+def test_a_study_of_the_paper_has_nothing_to_audit(tailweave, tmp_path):
+    study = tmp_path / "config.yaml"
+    study.write_text("name: closed-forms\nstudy: gaussian\n")
+    for target in (study, tmp_path):
+        assert tailweave("audit", target) == 2
+        assert "is a study of the paper: it has no silos, so nothing to audit" in tailweave.error

@@ -2,6 +2,7 @@
 """``tailweave audit RUN``: attacks on recorded bytes, promises looked up in them, the exit code."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from simulation.audit.command import run_audit
 from simulation.audit.recorded import attack_recorded, audit_run
 from simulation.audit.scene import Scene, released
 from simulation.audit.wire_noise import independent, large_enough, wire_noise
-from simulation.run_folder import RunFolder
+from simulation.run_folder import RunFolder, RunFolderError
 
 RUNS = 120
 TREE = {
@@ -189,8 +190,19 @@ def test_bad_folders_are_named(tmp_path):
         audit_run(folder)
     np.savez(folder.path / "wire" / "000001.npz", sums=np.ones((2, 2)), count=np.ones(1))
     with pytest.raises(
-        ValueError, match=r"000001.npz is not what .*wire.jsonl, line 2 says: sketch must have shape"
+        ValueError, match=r"wire.jsonl, line 2: wire/000001.npz is not what it says: sketch must have shape"
     ):
+        audit_run(folder)
+    for wrong in (np.array(["text"]), np.array([1j]), np.ones(3, dtype=np.int64)):
+        np.savez(folder.path / "wire" / "000001.npz", sums=wrong)
+        with pytest.raises(ValueError, match=r"000001.npz is not a readable summary: .* floats only"):
+            audit_run(folder)
+    np.save(folder.path / "wire" / "000001.npy", np.ones(3))
+    (folder.path / "wire" / "000001.npy").rename(folder.path / "wire" / "000001.npz")
+    with pytest.raises(ValueError, match=r"000001.npz is not a readable summary: File is not a zip file"):
+        audit_run(folder)
+    (folder.path / "wire" / "000001.npz").unlink()
+    with pytest.raises(ValueError, match=r"000001.npz cannot be read: No such file or directory"):
         audit_run(folder)
     wire = folder.path / "wire.jsonl"
     wire.write_text(wire.read_text().replace("silo-1", "silo-9"))
@@ -198,3 +210,27 @@ def test_bad_folders_are_named(tmp_path):
         audit_run(folder)
     with pytest.raises(ConfigError, match="--set changes a config"):
         run_audit(folder.path, None, Console(), ("seeds=1",))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"privacy": 3}, "privacy is not readable: Input should be a valid dictionary"),
+        ({"privacy": {"epsilon": "much"}}, "privacy.epsilon is not readable"),
+        ({"privacy": {"epsilon": -1.0}}, "privacy.epsilon is not readable"),
+        ({"number": 0}, "number is not readable"),
+        ({"seed": None}, "seed is not readable"),
+        ({"seed": 5}, "seed 5 is none of the config's"),
+        ({"reference": {"kind": "sliced", "directions": 0}}, "reference.sliced.directions is not readable"),
+        ({"reference": None}, "does not say which reference was summarised"),
+        ({"arrays": None}, "the summary that silo-1 sent was not kept"),
+        ({"arrays": 7}, "arrays is not readable"),
+    ],
+)
+def test_a_line_that_cannot_be_read_is_named(tmp_path, change, said):
+    folder = record(tmp_path / "run", EXPERIMENT, seeds=(0,))
+    wire = folder.path / "wire.jsonl"
+    first, second, *rest = wire.read_text().splitlines()
+    wire.write_text("\n".join([first, json.dumps(json.loads(second) | change), *rest]) + "\n")
+    with pytest.raises(RunFolderError, match=f"wire.jsonl, line 2.*{re.escape(said)}"):
+        audit_run(folder)

@@ -1,43 +1,37 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Attack ``inverse map``: barycentric projections (arXiv 2606.13732, Scheme II) are the rows themselves.
-
-Cost is |x - y|^2, so the optimal map is T(x) = x - displacement(x).
-"""
+"""Attack ``inverse map``: what a support was mapped to (arXiv 2606.13732) are the rows themselves."""
 
 import numpy as np
-import ot
 
-from protocols.arrays import Floats, matrix
+from protocols.arrays import Floats
+from protocols.transport.coupling import entropic_self
 
 
-def barycentric_projection(support: Floats, rows: Floats) -> Floats:
-    r"""Return what a silo of that protocol sends: T_i = sum_j P_ij y_j / a_i, P the optimal plan.
+def rows_from_map(
+    support: Floats, moved: Floats, *, share: float = 1.0, entropic_reg: float | None = None
+) -> Floats:
+    r"""Undo the way of each atom: T(x) = x + (moved - x) / t, and what debiasing took off, T^xx(x) - x.
 
     Args:
-        support: The server's points, shape (s, d), equal masses.
-        rows: The silo's rows, shape (n, d), equal masses.
+        support: Atoms that the silo was sent, shape (s, d).
+        moved: Where it moved them to, shape (s, d), in the same order.
+        share: t, the share of the way that it moved them, above 0, at most 1.
+        entropic_reg: Of its map, in units of the cost; None for an exact map.
 
     Returns:
-        Shape (s, d), feature units.
+        Means of the rows that each atom was sent to, shape (s, d): exact and with s a multiple of n, the
+        rows.
 
     Raises:
-        ValueError: If the two have different columns or are not finite.
-
-    Privacy:
-        None: with s a multiple of n every support point is matched to one row.
-    """
-    support = matrix(support, "support")
-    rows = matrix(rows, "rows", columns=support.shape[1])
-    masses, weights = np.full(len(support), 1.0 / len(support)), np.full(len(rows), 1.0 / len(rows))
-    plan = np.asarray(ot.emd(masses, weights, ot.dist(support, rows), numItermax=2_000_000))
-    projected: Floats = (plan @ rows) / masses[:, None]
-    return projected
-
-
-def rows_from_displacement(support: Floats, displacement: Floats) -> Floats:
-    """Undo the map: support (s, d) minus displacement x - T(x), shape (s, d), is T(x), shape (s, d).
+        ValueError: If the support is not finite or ``entropic_reg`` not positive.
+        ArithmeticError: If the bias cannot be solved for.
 
     Source:
-        privacy-notes section 1 (a); 100 % of the rows with s = n.
+        privacy-notes section 1 (a) and (b); 100 % of the rows with s = n.
     """
-    return support - displacement
+    image: Floats = support + (moved - support) / share
+    if entropic_reg is None:
+        return image
+    plan = entropic_self(support, np.ones(len(support)), entropic_reg).plan
+    mean: Floats = plan @ support / plan.sum(axis=1, keepdims=True)
+    return image + mean - support

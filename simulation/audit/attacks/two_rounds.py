@@ -6,7 +6,7 @@ import ot
 from scipy.optimize import linear_sum_assignment
 
 from protocols.arrays import Floats
-from simulation.audit.attacks.inverse_map import barycentric_projection
+from protocols.transport.projection import project, towards
 
 
 def interpolation(support: Floats, rows: Floats, t: float, *, rng: np.random.Generator) -> Floats:
@@ -22,15 +22,13 @@ def interpolation(support: Floats, rows: Floats, t: float, *, rng: np.random.Gen
         Shape (s, d), feature units.
 
     Raises:
-        ValueError: If t is out of range.
+        ValueError: If t is out of range, or points do not fit each other.
+        ArithmeticError: If the transport problem is not solved.
 
     Source:
         FedWaD (arXiv 2310.01973), approximate interpolation.
     """
-    if not 0.0 < t <= 1.0:
-        raise ValueError(f"t must be above 0 and at most 1, got {t}")
-    sent = (1.0 - t) * support + t * barycentric_projection(support, rows)
-    return rng.permutation(sent)
+    return rng.permutation(towards(support, project(support, rows).image, t))
 
 
 def unknown_t(first: tuple[Floats, Floats], second: tuple[Floats, Floats]) -> tuple[float, float]:
