@@ -9,6 +9,7 @@ from pydantic import Field, PrivateAttr, model_validator
 from protocols.config.base import Spec
 from protocols.config.experiment import Name
 from simulation.deploy.reading import read_spec
+from simulation.deploy.versions import VersionsSpec
 
 FEDERATION_FILE = "federation.yaml"
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -22,20 +23,22 @@ _LOOPBACK = "127.0.0.1"
 class SuperLinkSpec(Spec):
     """Addresses of the server; only ``host``:``fleet-port`` need be open to the silos.
 
-    ``control-port`` (Flower's Control, Fleet and Runtime API: it has no login) and ``health-port`` are on
-    the server's loopback only; the gate on ``fleet-port`` lets nothing but the Fleet API through.
+    All others are on the server's loopback only: ``control-port`` (Flower's Control, Fleet and Runtime API,
+    which has no login) and the gRPC health of SuperLink and SuperExec. The gate on ``fleet-port`` lets
+    nothing but the Fleet API through.
     """
 
     host: Host
     fleet_port: Port
     control_port: Port
     health_port: Port
+    executor_health_port: Port | None = None
 
     @model_validator(mode="after")
     def _ports_differ(self) -> Self:
-        ports = (self.fleet_port, self.control_port, self.health_port)
+        ports = (self.fleet_port, self.control_port, self.health_port, self.executor_health_port)
         if len(set(ports)) < len(ports):
-            raise ValueError("fleet-port, control-port and health-port must differ")
+            raise ValueError("fleet-port, control-port, health-port and executor-health-port must differ")
         return self
 
 
@@ -59,6 +62,7 @@ class Federation(Spec):
     superlink: SuperLinkSpec
     certificates: CertificatesSpec
     silos: Annotated[tuple[FederationSilo, ...], Field(min_length=1)]
+    versions: VersionsSpec | None = None
     _folder: Path = PrivateAttr(default_factory=Path)
 
     @model_validator(mode="after")
@@ -91,6 +95,12 @@ class Federation(Spec):
     def health_address(self) -> str:
         """``host:port`` of the SuperLink's gRPC health service, on the server's own host."""
         return f"{_LOOPBACK}:{self.superlink.health_port}"
+
+    @property
+    def executor_health_address(self) -> str | None:
+        """``host:port`` of the SuperExec's gRPC health service, on the server's own host, if it has one."""
+        port = self.superlink.executor_health_port
+        return None if port is None else f"{_LOOPBACK}:{port}"
 
     @property
     def ca(self) -> Path:
