@@ -40,10 +40,14 @@ def make_kept(dimension: int = DIMENSION, columns: int = COLUMNS, directions: in
     )
     spec = SlicedReference(kind="sliced", directions=directions, coefficients=8)
     summary = sliced.summarise(rng.normal(size=(400, dimension)), spec, features.space(11))
-    return KeptReference("run-1", "collaborative", 11, spec, features, {"sketch": summary.sums / summary.count})
+    return KeptReference(
+        "run-1", "collaborative", 11, spec, features, {"sketch": summary.sums / summary.count}
+    )
 
 
-def write_certificate(folder: Path, *, days: tuple[int, int] = (-1, 1), name: str = "server") -> tuple[Path, Path]:
+def write_certificate(
+    folder: Path, *, days: tuple[int, int] = (-1, 1), name: str = "server"
+) -> tuple[Path, Path]:
     """A self-signed certificate for this machine, valid between two days from now; returns (cert, key)."""
     key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
@@ -132,9 +136,7 @@ def kept() -> KeptReference:
     return make_kept()
 
 
-@pytest.fixture
-def start(certificate, kept) -> Iterator[Callable[..., Running]]:
-    """Return a starter of services; keywords are limits."""
+def starter(certificate: tuple[Path, Path], kept: KeptReference) -> Iterator[Callable[..., Running]]:
     threads: list[Thread] = []
     running: list[Running] = []
 
@@ -150,3 +152,17 @@ def start(certificate, kept) -> Iterator[Callable[..., Running]]:
             channel.close()
     for thread in threads:
         thread.stop()
+
+
+@pytest.fixture
+def start(certificate, kept) -> Iterator[Callable[..., Running]]:
+    """Return a starter of services; keywords are limits."""
+    yield from starter(certificate, kept)
+
+
+@pytest.fixture(scope="module")
+def steady(certificate, kept) -> Iterator[Running]:
+    """One service for all tests of a module, with small limits."""
+    opened = starter(certificate, kept)
+    yield next(opened)(message_bytes=65_536, batch_candidates=3000)
+    next(opened, None)
