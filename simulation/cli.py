@@ -62,12 +62,18 @@ def run(
     out: Annotated[Path | None, typer.Option(help="Run folder; default runs/<name of the config>.")] = None,
     engine: Annotated[str, typer.Option(help="How the two apps are run.")] = "in-process",
     workers: Annotated[int, typer.Option(help="Processes for the silos; 0 stays in this one.")] = 0,
+    cpus: Annotated[int, typer.Option(help="Engine ray: CPU cores a silo.")] = 1,
+    gpus: Annotated[float, typer.Option(help="Engine ray: GPUs a silo; a fraction shares one.")] = 0.0,
+    federation: Annotated[
+        Path | None, typer.Option(help="Engine superlink: folder made by `tailweave deploy init`.")
+    ] = None,
     override: Annotated[list[str] | None, typer.Option("--set", help="key.path=value, repeatable.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace a run folder that exists.")] = False,
 ) -> None:
     """Run an experiment, or a study of the paper (configs/paper), and write its report."""
     from simulation import run as runner
+    from simulation.engines import Machine
     from simulation.outcome import print_outcome
     from simulation.paper import study
     from simulation.progress import seconds_since
@@ -78,7 +84,8 @@ def run(
         page = study.run_study_command(config, folder, _err, force=force, plain=not (override or resume))
         _out.print(f"ran in {seconds_since(begun)}; report: {page}", soft_wrap=True)
         return
-    options = runner.RunOptions(folder, engine, workers, resume, force, tuple(sys.argv))
+    machine = Machine(workers, cpus, gpus, federation)
+    options = runner.RunOptions(folder, engine, machine, resume, force, tuple(sys.argv))
     with _leaving_on_interrupt():
         report = runner.run(config, override or [], options, _err)
     print_outcome(folder, _out)

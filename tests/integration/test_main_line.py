@@ -15,7 +15,8 @@ from protocols.config.load import load_experiment
 from protocols.streams import stream
 from simulation.engines.in_process import run_in_process
 from simulation.prepare import prepare
-from simulation.run import STATE, RunOptions, run
+from simulation.engines.job import STATE
+from simulation.run import RunOptions, run
 from simulation.run_folder import RunFolder
 
 KEPT = ("metrics.jsonl", "wire.jsonl", "summary.json")
@@ -38,6 +39,7 @@ def test_a_run_leaves_what_the_design_lists_and_nothing_else(finished):
         "events.jsonl",
         "maps.npz",
         "metrics.jsonl",
+        "references",
         "report.html",
         "summary.json",
         "wire",
