@@ -106,26 +106,39 @@ async def _answer(send: Send, status: int, text: bytes) -> None:
     await send({"type": "http.response.body", "body": text})
 
 
-def serve_gate(federation: Federation) -> None:
-    """Serve until SIGTERM: on loopback if that is the federation's host, else on all interfaces.
+def gate_config(federation: Federation) -> uvicorn.Config:
+    """Return how the gate is served: on loopback if that is the federation's host, else on all interfaces.
 
     Args:
         federation: Its ports, CA and server certificate.
 
+    Returns:
+        uvicorn's configuration.
+
     Raises:
-        OSError: If a certificate or key is missing.
+        OSError: If the CA's certificate is missing.
     """
     host = federation.superlink.host
     server = federation.folder / "server"
-    gate = Gate(f"https://{federation.control_address}", ssl.create_default_context(cafile=federation.ca))
-    uvicorn.run(
-        gate,
+    trusted = ssl.create_default_context(cafile=federation.ca)
+    return uvicorn.Config(
+        Gate(f"https://{federation.control_address}", trusted),
         host="127.0.0.1" if host == "localhost" or host.startswith("127.") else "0.0.0.0",
         port=federation.superlink.fleet_port,
         ssl_certfile=server / "server.pem",
         ssl_keyfile=server / "server.key",
         limit_concurrency=_MOST_CONNECTIONS,
         lifespan="off",
+        ws="none",
         access_log=False,
         log_level="warning",
     )
+
+
+def serve_gate(federation: Federation) -> None:
+    """Serve until SIGTERM; a port that is taken or a key that does not fit ends the process.
+
+    Args:
+        federation: Its ports, CA and server certificate.
+    """
+    uvicorn.Server(gate_config(federation)).run()

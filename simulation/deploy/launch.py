@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the start scripts ask for: addresses and settings as shell assignments."""
 
+import datetime as dt
 import json
 import os
 import shlex
 from pathlib import Path
 
 from clients.node import open_node
+from simulation.deploy.certificates import CertificateError, check_dates, read_certificate
 from simulation.deploy.federation import FEDERATION_FILE, load_federation
 from simulation.deploy.node_settings import NODE_FILE, SiloNode, load_node
 
@@ -25,11 +27,12 @@ def settings(folder: Path) -> str:
         The lines.
 
     Raises:
-        LaunchError: If the folder is neither, or the silo's data, label or policy cannot be used.
+        LaunchError: If the folder is neither, or a silo's certificate, data, label or policy is unusable.
         ConfigError: If its YAML is wrong.
     """
     if (folder / NODE_FILE).is_file():
         node = load_node(folder)
+        check_ca(node, dt.datetime.now(dt.UTC))
         check_data(node)
         values = {
             "CUDA_VISIBLE_DEVICES": node.visible_devices,
@@ -52,6 +55,34 @@ def settings(folder: Path) -> str:
             f"{folder}: neither a federation's folder ({FEDERATION_FILE}) nor a silo's ({NODE_FILE})"
         )
     return "\n".join(f"{name}={shlex.quote(value)}" for name, value in values.items())
+
+
+def check_ca(node: SiloNode, now: dt.datetime) -> str:
+    """Look at the certificate that the SuperNode trusts.
+
+    Args:
+        node: The silo's settings.
+        now: This host's time.
+
+    Returns:
+        Until when it is valid.
+
+    Raises:
+        LaunchError: If it is missing, none, or outside its dates.
+    """
+    path = node.path(node.ca)
+    try:
+        certificate = read_certificate(path.read_bytes())
+        check_dates(certificate, now)
+    except OSError as error:
+        raise LaunchError(
+            f"silo {node.name}: {path}: {error.strerror}; remedy: copy it from the server"
+        ) from None
+    except CertificateError as error:
+        raise LaunchError(
+            f"silo {node.name}: {path}: {error}; remedy: this host's clock, or a new ca.crt from the server"
+        ) from None
+    return f"valid until {certificate.not_valid_after_utc:%Y-%m-%d}"
 
 
 def check_data(node: SiloNode) -> int:

@@ -7,11 +7,10 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from simulation.deploy.certificates import CertificateError, check_dates, read_certificate
 from simulation.deploy.gpus import find_gpu
 from simulation.deploy.health import serving
 from simulation.deploy.host_checks import HostError, disk_space, ports_free, private_file, versions_equal
-from simulation.deploy.launch import check_data
+from simulation.deploy.launch import check_ca, check_data
 from simulation.deploy.node_keys import NodeKeyError, fingerprint, public_of
 from simulation.deploy.node_settings import NODE_FILE, SiloNode
 from simulation.deploy.reach import ReachError, ask
@@ -37,7 +36,7 @@ def silo_checks(node: SiloNode, registered: Path | None, *, now: dt.datetime) ->
     subject, settings = f"silo {node.name}", node.folder / NODE_FILE
     key = node.path(node.private_key)
     yield versions_equal(subject, node.versions)
-    yield judged(subject, "CA", "copy ca.crt of the federation here", lambda: _ca(node, now))
+    yield judged(subject, "CA", "copy ca.crt of the federation here", lambda: check_ca(node, now))
     yield judged(subject, "private key", f"chmod 600 {key}", lambda: private_file(key))
     yield judged(
         subject,
@@ -66,16 +65,6 @@ def same_gpu_twice(nodes: list[SiloNode]) -> Iterator[Verdict]:
             yield Verdict(
                 "FAIL", f"silo {sharing[0]}", "device", text, f"another device in their {NODE_FILE}"
             )
-
-
-def _ca(node: SiloNode, now: dt.datetime) -> str:
-    path = node.path(node.ca)
-    try:
-        certificate = read_certificate(path.read_bytes())
-    except (OSError, CertificateError) as error:
-        raise CertificateError(f"{path}: {error}") from None
-    check_dates(certificate, now)
-    return f"valid until {certificate.not_valid_after_utc:%Y-%m-%d}"
 
 
 def _key(path: Path, registered: Path | None) -> str:
