@@ -19,6 +19,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from simulation.deploy.command import app as deploy_app
+from simulation.serve_command import serve
+
 app = typer.Typer(
     name="tailweave",
     help="Siloed against collaborative retraining: who loses the tails, and what sharing summaries saves.",
@@ -26,6 +29,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(deploy_app, name="deploy")
+app.command()(serve)
 _out = Console(highlight=False)
 _err = Console(stderr=True, highlight=False)
 _INTERRUPTED = 130
