@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -131,6 +132,11 @@ def certificate(tmp_path_factory) -> tuple[Path, Path]:
     return write_certificate(tmp_path_factory.mktemp("certificate"))
 
 
+@pytest.fixture
+def make_certificate(tmp_path) -> Callable[..., tuple[Path, Path]]:
+    return partial(write_certificate, tmp_path)
+
+
 @pytest.fixture(scope="session")
 def kept() -> KeptReference:
     return make_kept()
@@ -140,8 +146,8 @@ def starter(certificate: tuple[Path, Path], kept: KeptReference) -> Iterator[Cal
     threads: list[Thread] = []
     running: list[Running] = []
 
-    def begin(reference: KeptReference | None = None, *, token: str = TOKEN, **limits: int) -> Running:
-        door = Door("localhost:0", token, server_credentials(*certificate))
+    def begin(reference: KeptReference | None = None, address: str = "localhost:0", **limits: int) -> Running:
+        door = Door(address, TOKEN, server_credentials(*certificate))
         threads.append(Thread(reference or kept, Limits(**{"grace_seconds": 1} | limits), door))
         running.append(Running(threads[-1].port, certificate[0]))
         return running[-1]
