@@ -39,12 +39,16 @@ def init(  # noqa: PLR0913 - typer: one parameter an option
     _out.print(f"made {folder}; next: read {folder / 'README.md'}", soft_wrap=True)
 
 
-@app.command()
+@app.command(help="Check this host, one line a check; exit 1 with the remedy if one fails.")
 def check(
     folder: Annotated[Path, typer.Argument(help="A federation's folder, or one silo's.")],
     running: Annotated[bool, typer.Option("--running", help="What does not run is an error.")] = False,
 ) -> None:
-    """Check this host, one line a check; exit 1 with the remedy if one fails."""
+    """Print what ``preflight`` finds.
+
+    Raises:
+        Exit: Always; with code 1 if a check failed.
+    """
     from simulation.deploy.preflight import preflight
     from simulation.deploy.verdict import failed, lines
 

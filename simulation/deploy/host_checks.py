@@ -33,15 +33,8 @@ def versions_equal(subject: str, wanted: VersionsSpec | None) -> Verdict:
 
 def disk_space(subject: str, folder: Path, *, least_gib: float = LEAST_FREE_GIB) -> Verdict:
     """Check the free space where a state folder is, or will be."""
-
-    def look() -> str:
-        place = next(path for path in (folder, *folder.parents) if path.exists())
-        free = shutil.disk_usage(place).free / _GIB
-        if free < least_gib:
-            raise HostError(f"{free:.1f} GiB free for {folder}, at least {least_gib:g} needed")
-        return f"{free:.1f} GiB free"
-
-    return judged(subject, "disk space", "free some, or move the state folder to another disk", look)
+    remedy = "free some, or move the state folder to another disk"
+    return judged(subject, "disk space", remedy, lambda: _free(folder, least_gib))
 
 
 def private_file(path: Path) -> str:
@@ -68,3 +61,11 @@ def ports_free(ports: Sequence[int]) -> str:
     for port in ports:
         check_free("127.0.0.1", port)
     return f"{', '.join(map(str, ports))} are free"
+
+
+def _free(folder: Path, least_gib: float) -> str:
+    place = next(path for path in (folder, *folder.parents) if path.exists())
+    free = shutil.disk_usage(place).free / _GIB
+    if free < least_gib:
+        raise HostError(f"{free:.1f} GiB free for {folder}, at least {least_gib:g} needed")
+    return f"{free:.1f} GiB free"
