@@ -12,6 +12,7 @@ from threadpoolctl import threadpool_limits
 from protocols.config.experiment import Experiment
 from protocols.config.load import dump_experiment, load_experiment
 from protocols.kit import PublicKit
+from protocols.places import packaged
 from server.failure import clear_failure, record_failure
 from server.federation import Federation, RunFailed
 from server.record import Record
@@ -51,7 +52,7 @@ def run_experiment(grid: Grid, run_config: Mapping[str, object]) -> None:
     clear_failure(out)
     try:
         with threadpool_limits(1):
-            experiment = load_experiment(settings["config"])
+            experiment = load_experiment(packaged(settings["config"]))
             run = run_name(experiment, str(run_config.get("run-id", "")))
             _run_seeds(grid, experiment, run, (out, settings["kit"]))
     except (ValueError, RunFailed) as error:

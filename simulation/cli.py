@@ -33,12 +33,13 @@ app.add_typer(deploy_app, name="deploy")
 app.command()(serve)
 _out = Console(highlight=False)
 _err = Console(stderr=True, highlight=False)
-_INTERRUPTED = 130
+_BY_SIGNAL = 128
+"""Added to the number of a signal, gives the exit code: 130 after Ctrl-C."""
 _LEAVE_SECONDS = 5.0
 
 
-def _leave(_number: int, _frame: FrameType | None) -> NoReturn:
-    """Leave on Ctrl-C, at once: a run may be killed at any moment and loses nothing.
+def _leave(number: int, _frame: FrameType | None) -> NoReturn:
+    """Leave on Ctrl-C or SIGTERM, at once: a run may be killed at any moment and loses nothing.
 
     A ``KeyboardInterrupt`` gives exit code -2 where it lands in an ``exec`` (as in the making of a
     dataclass), and any exception is lost where it lands in a callback: hence the timer.
@@ -46,19 +47,21 @@ def _leave(_number: int, _frame: FrameType | None) -> NoReturn:
     _err.print("interrupted; go on with --resume", style="yellow")
     for worker in multiprocessing.active_children():
         worker.kill()
-    last = threading.Timer(_LEAVE_SECONDS, os._exit, (_INTERRUPTED,))
+    code = _BY_SIGNAL + number
+    last = threading.Timer(_LEAVE_SECONDS, os._exit, (code,))
     last.daemon = True
     last.start()
-    raise SystemExit(_INTERRUPTED)
+    raise SystemExit(code)
 
 
 @contextmanager
 def _leaving_on_interrupt() -> Iterator[None]:
-    before = signal.signal(signal.SIGINT, _leave)
+    before = {number: signal.signal(number, _leave) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @app.command()

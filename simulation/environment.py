@@ -16,12 +16,11 @@ _PACKAGES = ("tailweave", "flwr", "numpy", "scipy", "scikit-learn", "POT", "pyda
 
 
 def environment(
-    experiment: Experiment, command: Sequence[str], *, run_id: str, engine: str, workers: int
+    experiment: Experiment, command: Sequence[str], *, engine: str, workers: int
 ) -> dict[str, Any]:
     """Return what someone needs to make the same run again, as plain JSON."""
     return {
         "command": list(command),
-        "run-id": run_id,
         "engine": engine,
         "workers": workers,
         "seeds": list(experiment.seeds),

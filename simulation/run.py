@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """One run from experiment to report: prepare, make the run folder, run the apps, summarise, draw."""
 
-import json
 import secrets
 import shutil
 from collections.abc import Sequence
@@ -12,15 +11,13 @@ from rich.console import Console
 
 from protocols.config.experiment import Experiment
 from protocols.config.load import ConfigError, dump_experiment, load_experiment
-from server.app import run_name
 from simulation.engines import Engine, Job, Machine, open_engine
 from simulation.environment import environment
-from simulation.maps import collect_maps, save_maps
 from simulation.prepare import Prepared, prepare
 from simulation.progress import run_with_progress
 from simulation.report.page import write_report
-from simulation.run_folder import RunFolder, write_json, write_text
-from simulation.summary import write_summary
+from simulation.run_folder import RunFolder
+from simulation.staging import complete, make_folder
 
 _GENERATIONS_IN_PROCESS = 5
 """Between two looks at how far a run is."""
@@ -62,9 +59,10 @@ def run(config: Path, overrides: Sequence[str], options: RunOptions, console: Co
     prepared = prepare(experiment, silos_elsewhere=options.engine == "superlink")
     for warning in prepared.warnings:
         console.print(f"note: {warning}", style="yellow", highlight=False)
-    job = make_folder(prepared, options)
+    job = _make_folder(prepared, options)
     _run_apps(prepared, engine, job, console)
-    return finish(prepared, job)
+    complete(prepared, job)
+    return write_report(RunFolder(job.out))
 
 
 def _in_messages(experiment: Experiment, engine: str) -> Experiment:
@@ -94,34 +92,14 @@ def _check_folder(options: RunOptions, resolved: str) -> None:
         raise ConfigError(f"--force: {out} is not a run folder (no config.yaml) and is left alone")
 
 
-def make_folder(prepared: Prepared, options: RunOptions) -> Job:
-    """Make the run folder with all that the apps read, or complete that of an interrupted run."""
-    out = options.out.resolve()
-    if options.force and out.exists():
-        shutil.rmtree(out)
-    run_id = _run_id(out)
-    out.mkdir(parents=True, exist_ok=True)
-    write_text(out / "config.yaml", dump_experiment(prepared.experiment))  # first: --resume looks for it
-    job = Job(out, prepared.experiment.silos.count, run_id)
-    prepared.save_kits(job.state / "kits")
-    machine = options.machine
-    record = environment(
-        prepared.experiment,
-        options.command,
-        run_id=run_id,
-        engine=options.engine,
-        workers=machine.workers,
+def _make_folder(prepared: Prepared, options: RunOptions) -> Job:
+    if options.force and options.out.exists():
+        shutil.rmtree(options.out)
+    made = environment(
+        prepared.experiment, options.command, engine=options.engine, workers=options.machine.workers
     )
-    write_json(out / "environment.json", record)
-    return job
-
-
-def _run_id(out: Path) -> str:
-    """Return the interrupted run's id, or a new one."""
-    path = out / "environment.json"
-    if path.exists():
-        return str(json.loads(path.read_text(encoding="utf-8")).get("run-id", ""))
-    return secrets.token_hex(4)
+    run_id = secrets.token_hex(4) if options.engine == "superlink" else ""
+    return make_folder(prepared, options.out, made, run_id)
 
 
 def _run_apps(prepared: Prepared, engine: Engine, job: Job, console: Console) -> None:
@@ -129,17 +107,3 @@ def _run_apps(prepared: Prepared, engine: Engine, job: Job, console: Console) ->
         run_with_progress(lambda: engine.run(job), prepared.experiment, job.out / "metrics.jsonl", console)
     finally:
         engine.close()
-
-
-def finish(prepared: Prepared, job: Job) -> Path:
-    """Make maps, summary, figures and report of a run whose metrics are complete; drop its state."""
-    experiment, out = prepared.experiment, job.out
-    state = job.state / run_name(experiment, job.run_id)
-    features = prepared.kits[experiment.seeds[0]].features
-    if state.exists():  # the silos' state lies elsewhere, or the run was finished before: no map, or the old
-        save_maps(out / "maps.npz", collect_maps(experiment, features, out / "config.yaml", state))
-    folder = RunFolder(out)
-    write_summary(folder)
-    report = write_report(folder)
-    shutil.rmtree(job.state, ignore_errors=True)
-    return report

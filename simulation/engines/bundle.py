@@ -70,4 +70,4 @@ def _version() -> str:
 
 def _toml(text: str) -> str:
     """A JSON string is a TOML string, but for DEL, which TOML wants escaped."""
-    return json.dumps(text).replace("\x7f", "\\u007f")
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

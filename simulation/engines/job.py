@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-STATE = ".state"
-"""Kits and checkpoints of an unfinished run, inside its folder; gone when it is finished."""
+from protocols.places import state_folder
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,7 @@ class Job:
     @property
     def state(self) -> Path:
         """Folder of what is needed until the run is finished."""
-        return self.out / STATE
+        return state_folder(self.out)
 
     @property
     def run_config(self) -> Mapping[str, str]:

@@ -55,7 +55,8 @@ def keep(home: Path, command: list[str]) -> int:
 
 
 def _wait_for_end_of_input(over: threading.Event) -> None:
-    sys.stdin.buffer.read()
+    while os.read(0, 1):  # not sys.stdin: its lock would be held when this process leaves
+        continue
     over.set()
 
 

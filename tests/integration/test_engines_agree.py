@@ -9,6 +9,7 @@ this process is killed.
 import datetime as dt
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -101,11 +102,11 @@ def free_ports(count: int) -> list[int]:
     return ports
 
 
-def keep(home: Path, *command: str) -> subprocess.Popen:
+def keep(home: Path, *command: str, **more: str) -> subprocess.Popen:
     home.mkdir(parents=True)
     return subprocess.Popen(
         [sys.executable, "-P", keeper.__file__, str(home), *command],
-        env=environment(home) | {"FLWR_SUPEREXEC_TASK_POLL_INTERVAL": "0.1"},
+        env=environment(home) | {"FLWR_SUPEREXEC_TASK_POLL_INTERVAL": "0.1", **more},
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -227,6 +228,59 @@ def test_ray_agrees_and_leaves_nothing_behind(tailweave, wanted, tmp_path, tempo
     assert_agree(metrics(tmp_path / "out"), wanted)
     assert list(temporary.iterdir()) == []
     assert processes_below(temporary) == []
+
+
+def test_an_interrupted_run_on_ray_leaves_nothing_behind(config, tmp_path, temporary):
+    out = tmp_path / "out"
+    started = subprocess.Popen(
+        [sys.executable, "-m", "simulation.cli", "run", str(config), "--out", str(out), "--engine", "ray"],
+        env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        until("run on Ray", lambda: "Flower Simulation" in text(out / "server.log"))
+        started.send_signal(signal.SIGTERM)
+        assert started.wait(60) == 128 + signal.SIGTERM
+        until("end of all processes", lambda: processes_below(temporary) == [])
+        until("end of the folder", lambda: list(temporary.iterdir()) == [])
+    finally:
+        started.kill()
+        started.wait()
+
+
+def text(path: Path) -> str:
+    return path.read_text(encoding="utf-8") if path.exists() else ""
+
+
+def test_flwr_run_on_the_repository_agrees(wanted, config, tmp_path, temporary):
+    home, out = temporary / "home", tmp_path / "out"
+    (port,) = free_ports(1)
+    server = [program("flower-superlink"), "--insecure", "--simulation", "--host", "127.0.0.1"]
+    started = keep(home, *server, "--port", str(port), RAY_TMPDIR=str(home))
+    try:
+        (home / "config.toml").write_text(
+            f'[superlink.federation]\naddress = "127.0.0.1:{port}"\ninsecure = true\n'
+        )
+        until("SuperLink", lambda: flwr(home, "list").get("success") is True)
+        done = subprocess.run(
+            [program("flwr"), "run", str(REPOSITORY), "federation", "--stream"]
+            + ["--run-config", f'config="{config}" out="{out}"']
+            + ["--federation-config", f"num-supernodes={SILOS} client-resources-num-cpus=1"],
+            env=environment(home),
+            capture_output=True,
+            text=True,
+            timeout=RUN_SECONDS,
+            check=False,
+        )
+        assert flwr(home, "list")["runs"][0]["status"] == "finished:completed", done.stdout
+        assert f"make its report with: tailweave report {out}" in done.stdout
+    finally:
+        started.stdin.close()
+        started.wait(60)
+    assert_agree(metrics(out), wanted)
+    assert {"maps.npz", "summary.json"} <= {path.name for path in out.iterdir()}
+    assert not (out / ".state").exists()
 
 
 def processes_below(folder: Path) -> list[str]:

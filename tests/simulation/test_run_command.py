@@ -136,7 +136,7 @@ def test_the_environment_says_how_to_make_the_run_again(finished):
 
 
 def test_the_environment_is_plain_json(tiny):
-    record = environment(load_experiment(tiny()), ("x",), run_id="", engine="in-process", workers=2)
+    record = environment(load_experiment(tiny()), ("x",), engine="in-process", workers=2)
     assert json.loads(json.dumps(record)) == record
 
 
