@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -111,12 +112,15 @@ def test_killed_clients_leave_nothing_behind(service):
     threads, files, before = service.held()
     for _ in range(4):
         killed_in_the_middle(service, 4)
+    # Pools start a thread late now and then; one leaked a stream would be 16. So with files.
     # Ended connections are closed a moment after their streams.
-    assert eventually(lambda: service.held()[:2] <= (threads, files)), (service.held(), threads, files)
+    assert eventually(lambda: service.held()[0] <= threads + 4), (service.held(), threads)
+    assert eventually(lambda: service.held()[1] <= files + 4), (service.held(), files)
     after = service.held()[2]
     # 16 streams held: 16 x (512 x 5 + 2 x 256) x 4 bytes and more in flight; a leak of a message a batch
-    # (5 KB, hundreds a second and client) would show as tens of MB. Allocators keep a few MB for themselves.
-    assert after - before < 16.0, (before, after)
+    # (5 KB, hundreds a second and client) would show as tens of MB. Measured: up to 10 MB either way over 52
+    # killed clients, without a trend: allocators keep some.
+    assert after - before < 24.0, (before, after)
 
 
 def test_a_killed_client_frees_its_place(service, kept):
@@ -131,10 +135,12 @@ def test_a_killed_client_frees_its_place(service, kept):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_told_to_stop_it_lets_a_stream_finish_and_takes_no_new_one(service, number):
     batch = wire.SelectRequest(batch=wire.Batch(candidates=4, dimension=5, features=bytes(80)))
+    begun = threading.Event()
 
     def requests() -> Iterator[wire.SelectRequest]:
         yield wire.SelectRequest(open=wire.Open(keep=1, of=2))
         yield batch
+        assert begun.wait(WAIT)
         service.process.send_signal(number)
         assert eventually(refuses)
         yield batch
@@ -146,8 +152,11 @@ def test_told_to_stop_it_lets_a_stream_finish_and_takes_no_new_one(service, numb
             return error.code() == grpc.StatusCode.UNAVAILABLE
         return False
 
-    replies = list(service.stub.SelectStream(requests(), timeout=WAIT))
-    assert [len(reply.keep) for reply in replies] == [0, 0, 8]
+    lengths = []
+    for reply in service.stub.SelectStream(requests(), timeout=WAIT):
+        lengths.append(len(reply.keep))
+        begun.set()
+    assert lengths == [0, 0, 8]
     out, err = service.process.communicate(timeout=WAIT)
     assert (service.process.returncode, out) == (0, "stopped\n")
     assert "stopping: 1 streams have 20 s to finish" in err
