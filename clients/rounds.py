@@ -14,6 +14,7 @@ from clients.recursion import Pick, Recursion, Stage
 from clients.release.desk import Desk, release_folder
 from clients.release.desk import answer as desk_answer
 from clients.release.request import ReleaseRequest
+from clients.schema import check_schema
 from protocols import references
 from protocols.arrays import Floats
 from protocols.features import FeatureMap
@@ -39,7 +40,13 @@ MODE_SHARE = "mode_share/"
 
 
 def hello(node: Node, question: Hello) -> HelloReply:
-    """Say who this silo is and how its data look from outside."""
+    """Say who this silo is and how its data look from outside.
+
+    Raises:
+        Refusal: If its table does not fit the federation's; a simulated silo is cut from that table.
+    """
+    if node.truth is None:
+        check_schema(node.silo, question)
     rows = node.silo.train
     return HelloReply(
         run=question.run,

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 
 from protocols.arrays import Floats
+from protocols.config.data import TableData
 from protocols.config.experiment import ArmSpec, Experiment
 from protocols.config.privacy import PrivacySpec
 from protocols.config.references import (
@@ -24,6 +25,7 @@ from protocols.messages import (
     SummariseReply,
     with_prefix,
 )
+from protocols.records import MAX_BODY_BYTES, MAX_BODY_COMMAS
 from protocols.references import TransportSpec
 from server import masked
 from server.federation import Federation, Member
@@ -32,6 +34,8 @@ from server.weaving import Released, woven_reference
 
 Asked = Released | tuple[TransportSpec, PrivacySpec]
 Woven = Mapping[Asked, dict[str, Floats]]
+_SPARE = 100
+"""Commas of a message besides those between columns."""
 _JOIN_SECONDS = 60.0
 _JOIN_LOOK_SECONDS = 0.2
 
@@ -55,7 +59,7 @@ def run_seed(federation: Federation, seed: int, kit: PublicKit) -> None:
 
 def greet(federation: Federation, seed: int, kit: PublicKit) -> list[Member]:
     """Round ``hello``: learn who is there; refuse silos whose data do not fit or whose name is taken."""
-    question = Hello(run=federation.run, seed=seed)
+    question = _hello(federation, seed, kit)
     asked = [(Member(node, name), question) for node, name in _nodes(federation).items()]
     members: dict[str, Member] = {}
     answers = federation.ask(asked, HelloReply)
@@ -75,6 +79,24 @@ def greet(federation: Federation, seed: int, kit: PublicKit) -> list[Member]:
             members[reply.silo] = member
     federation.require(len(members))
     return sorted(members.values(), key=lambda member: member.order)
+
+
+def _hello(federation: Federation, seed: int, kit: PublicKit) -> Hello:
+    data = federation.experiment.data
+    table = data if isinstance(data, TableData) else None
+    return Hello(
+        run=federation.run,
+        seed=seed,
+        columns=kit.columns if kit.columns and _can_be_sent(kit.columns) else None,
+        label=table and table.label,
+        standardized=table is not None and table.standardize,
+    )
+
+
+def _can_be_sent(names: Sequence[str]) -> bool:
+    """Tell whether a message has room for these names; else the silos' columns are only counted."""
+    commas, size = sum(name.count(",") + 1 for name in names), sum(len(name.encode()) for name in names)
+    return commas <= MAX_BODY_COMMAS - _SPARE and size <= MAX_BODY_BYTES // 2
 
 
 def _nodes(federation: Federation) -> dict[int, str]:

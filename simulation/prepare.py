@@ -9,6 +9,7 @@ from threadpoolctl import threadpool_limits
 from clients import generators
 from clients.data.silo import World, check_silo_size, simulated_world
 from clients.features import fit_features
+from protocols.config.data import TableData
 from protocols.config.experiment import Experiment
 from protocols.config.load import ConfigError
 from protocols.config.references import RAW_ROW_KINDS, RAW_ROW_LEAK, RELEASING_KINDS
@@ -90,7 +91,9 @@ def fit_kit(experiment: Experiment, world: World, seed: int) -> PublicKit:
     base = generators.fit(experiment.generator, world.public.values, rng=stream(seed, "base", "fit"))
     samples = base.sample(PUBLIC_SAMPLES, rng=stream(seed, "base", "features"))
     features = fit_features(experiment.features, samples, rng=stream(seed, "features"))
-    return PublicKit(features, base.arrays(), features(samples))
+    named = isinstance(experiment.data, TableData) and experiment.data.source != "npz"
+    names = world.train.columns if named else ()
+    return PublicKit(features, base.arrays(), features(samples), names)
 
 
 def _check_sizes(experiment: Experiment) -> None:

@@ -3,6 +3,7 @@
 
 import threading
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -63,6 +64,26 @@ def test_thirty_generations_need_four_round_trips_at_most(scene, monkeypatch):
     run_seed(made.federation, 0, made.kit)
     assert len(trips) == 4  # hello, two summaries, retrain
     assert {q.stop for _, q in made.grid.of_kind("retrain")} == {30}
+
+
+TABLE = {"source": "csv", "path": "/x/t.csv", "label": "kind"}
+
+
+@pytest.mark.parametrize(
+    ("data", "names", "told"),
+    [
+        (TABLE, ("a", "b"), (("a", "b"), "kind", True)),
+        (TABLE | {"standardize": False, "label": None}, ("a", "b"), (("a", "b"), None, False)),
+        ({"source": "wine"}, (), (None, None, False)),
+        (TABLE, ("a" * 600_000, "b"), (None, "kind", True)),  # too long for a message: counted only
+        (TABLE, ("," * 5000, "b"), (None, "kind", True)),
+    ],
+)
+def test_silos_are_told_what_their_tables_must_look_like(scene, data, names, told):
+    made = scene(silos=2, data=data)
+    greet(made.federation, 0, replace(made.kit, columns=names))
+    asked = {(q.columns, q.label, q.standardized) for _, q in made.grid.of_kind("hello")}
+    assert asked == {told}
 
 
 def test_a_silo_is_called_by_the_name_that_its_key_is_registered_under(scene, monkeypatch):
