@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from simulation.deploy.federation import Federation
+from simulation.deploy.federation import Federation, FederationSilo
 from simulation.deploy.health import serving
 from simulation.deploy.node_keys import fingerprint
 
 _CONNECTION = "kit"
 _SECONDS = 60.0
-_IN_USE = "already in use"
+_IN_USE, _GONE = "already in use", "unregistered"
 
 
 class RegistrationError(ValueError):
@@ -45,26 +45,19 @@ def register(federation: Federation, *, deadline: float = 90.0) -> list[str]:
         One sentence a silo.
 
     Raises:
-        RegistrationError: If the SuperLink does not answer, or refuses a key.
-        NodeKeyError: If a public key is none.
+        RegistrationError: If the SuperLink does not answer, or, once all the others are registered, for the
+            silos whose key is missing, none, or refused.
     """
     _await_superlink(federation, deadline)
     statuses = node_statuses(federation)
-    known = recorded(federation)
-    told = []
+    told, refused = [], []
     for silo in federation.silos:
-        path = federation.public_key(silo)
-        key = _fingerprint(path, silo.name)
-        before = known.get(silo.name)
-        if before is not None and before.node in statuses and before.key == key:
-            told.append(f"silo {silo.name}: registered")
-            continue
-        if before is not None and before.node in statuses:
-            _flower(federation, ["supernode", "unregister", before.node, _CONNECTION])
-        answer = _flower(federation, ["supernode", "register", str(path), _CONNECTION, "--name", silo.name])
-        known[silo.name] = Registered(str(answer["node-id"]), key)
-        _record(federation, known)
-        told.append(f"silo {silo.name}: registered now, node {answer['node-id']}")
+        try:
+            told.append(f"silo {silo.name}: {_register(federation, silo, statuses)}")
+        except RegistrationError as error:
+            refused.append(str(error))
+    if refused:
+        raise RegistrationError("\n".join([*told, *refused]))
     return told
 
 
@@ -81,13 +74,31 @@ def node_statuses(federation: Federation) -> dict[str, str]:
     """Ask the SuperLink for its nodes.
 
     Returns:
-        ``registered`` (never seen), ``online`` or ``offline``, by the node's number.
+        ``registered`` (never seen), ``online`` or ``offline``, by the node's number; no unregistered ones.
 
     Raises:
         RegistrationError: If it does not answer.
     """
     nodes = _flower(federation, ["supernode", "list", _CONNECTION])["nodes"]
-    return {str(node["node-id"]): str(node["status"]) for node in nodes}
+    return {str(node["node-id"]): str(node["status"]) for node in nodes if node["status"] != _GONE}
+
+
+def _register(federation: Federation, silo: FederationSilo, statuses: dict[str, str]) -> str:
+    path = federation.public_key(silo)
+    key = _fingerprint(path, silo.name)
+    known = recorded(federation)
+    before = known.get(silo.name)
+    here = before is not None and before.node in statuses
+    if before is not None and here and before.key == key:
+        return "registered"
+    try:
+        answer = _flower(federation, ["supernode", "register", str(path), _CONNECTION, "--name", silo.name])
+    except RegistrationError as error:
+        raise RegistrationError(f"silo {silo.name}: {error}") from None
+    _record(federation, {**known, silo.name: Registered(str(answer["node-id"]), key)})
+    if before is not None and here:  # only now: the SuperLink never takes a key again
+        _flower(federation, ["supernode", "unregister", before.node, _CONNECTION])
+    return f"registered now, node {answer['node-id']}"
 
 
 def _fingerprint(path: Path, silo: str) -> str:
@@ -164,7 +175,8 @@ def _answer(done: "subprocess.CompletedProcess[str]", arguments: Sequence[str]) 
         return answer
     reason = str(answer.get("error-message") or done.stderr or done.stdout).strip()
     hint = (
-        "; it was registered by hand: flwr supernode list, flwr supernode unregister, and again"
+        "; the SuperLink takes a key once, even if unregistered since, and this one was not registered "
+        "from this folder: make the silo a new one, ssh-keygen -t ecdsa -b 384 -N '' -f node.key"
         if _IN_USE in reason
         else ""
     )

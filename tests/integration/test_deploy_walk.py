@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -90,7 +91,7 @@ def south(federation, here) -> Iterator[Path]:
     silo = federation / "silos/south"
     script = silo / "supernode-south.sh"
     here.run(script, "stop", cwd=silo)
-    kept = {path: path.read_bytes() for path in silo.iterdir() if path.is_file()}
+    kept = {path: path.read_bytes() for path in silo.iterdir() if path.is_file() and path.name != "node.key"}
     yield silo
     here.run(script, "stop", cwd=silo)
     for path, content in kept.items():
@@ -126,6 +127,7 @@ def test_a_silo_that_cannot_work_is_refused_at_its_start(federation, here, south
 
 
 def test_an_unregistered_key_is_refused(federation, here, south):
+    kept = (south / "node.key").read_bytes()
     (south / "node.key").write_bytes(make_node_keys("south").private)
     assert here.run(south / "supernode-south.sh", "start", cwd=south).returncode == 0
     told = here.await_check(
@@ -135,23 +137,25 @@ def test_an_unregistered_key_is_refused(federation, here, south):
     told = here.await_check(federation, "FAIL silo south node key SHA256:")
     assert "is not the key that the server has for this silo" in told
     others_go_on(here, federation)
+    (south / "node.key").write_bytes(kept)
 
 
 def test_a_silo_that_makes_its_own_key_is_registered_with_it(federation, here, south):
-    keys, kept = make_node_keys("south"), (federation / "server/keys/south.pub").read_bytes()
+    public, keys = federation / "server/keys/south.pub", make_node_keys("south")
+    old = public.read_bytes()
     (south / "node.key").write_bytes(keys.private)
-    (federation / "server/keys/south.pub").write_bytes(keys.public)
-    try:
-        here.await_check(federation, "FAIL silo south registered its key has changed")
-        told = here.run(federation / "server/superlink.sh", "register", cwd=federation).stdout
-        assert "silo south: registered now, node " in told
-        assert "silo north: registered\n" in told
-        assert here.run(south / "supernode-south.sh", "start", cwd=south).returncode == 0
-        here.await_check(federation, "ok silo south registered", "ok silo south online")
-    finally:
-        here.run(south / "supernode-south.sh", "stop", cwd=south)
-        (federation / "server/keys/south.pub").write_bytes(kept)
-        here.run(federation / "server/superlink.sh", "register", cwd=federation)
+    public.write_bytes(keys.public)
+    here.await_check(federation, "FAIL silo south registered its key has changed")
+    registered = here.run(federation / "server/superlink.sh", "register", cwd=federation)
+    assert "silo south: registered now, node " in registered.stdout
+    assert "silo north: registered\n" in registered.stdout
+    here.await_check(federation, "ok silo south registered")
+    public.write_bytes(old)
+    again = here.run(federation / "server/superlink.sh", "register", cwd=federation)
+    public.write_bytes(keys.public)
+    assert again.returncode == 2
+    assert "silo south: flwr supernode register" in again.stderr
+    assert "takes a key once" in again.stderr
 
 
 def test_an_expired_certificate_is_told_on_both_sides_and_renewed(federation, here, south):
@@ -172,7 +176,7 @@ def test_an_expired_certificate_is_told_on_both_sides_and_renewed(federation, he
         )
         gate = subprocess.Popen(
             [server / "superlink.sh", "run", "gate"],
-            env=os.environ | {"TAILWEAVE_BIN": str(Path(os.sys.executable).parent)},
+            env=os.environ | {"TAILWEAVE_BIN": str(Path(sys.executable).parent)},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
