@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 from flwr.app import Context, Message
 from flwr.clientapp import ClientApp
+from flwr.supercore.utils import get_flwr_home
 
 from protocols import messages
+from protocols.places import run_folder, state_folder
 from protocols.records import decode, encode
 from protocols.refusals import Refusal
 
@@ -88,7 +90,7 @@ def _answer(
 
     try:
         asked = decode(message.content, question)
-        node = open_node(context.node_config, context.run_config, seed=asked.seed)
+        node = open_node(context.node_config, _settings(context, asked.run), seed=asked.seed)
         with one_thread():
             answer = respond(node, asked)
         return Message(encode(answer), reply_to=message)
@@ -103,3 +105,11 @@ def _answer(
         raise SiloError(
             f"the silo failed at {question.kind} ({type(error).__name__}); why is in this node's own log"
         ) from None
+
+
+def _settings(context: Context, run: str) -> dict[str, object]:
+    """Return the run-config; a simulated silo that was given no folder keeps its state below Flower's own."""
+    settings: dict[str, object] = dict(context.run_config)
+    if not settings.get("state-dir") and "data" not in context.node_config:
+        settings["state-dir"] = str(state_folder(run_folder(get_flwr_home(), run)))
+    return settings

@@ -13,6 +13,7 @@ from clients.release.policy import Policy, load_policy, simulation_policy
 from protocols.config.experiment import Experiment
 from protocols.config.load import load_experiment
 from protocols.features import FeatureMap
+from protocols.places import packaged
 
 Settings = Mapping[str, object]
 
@@ -80,7 +81,7 @@ def open_node(node_config: Settings, run_config: Settings, *, seed: int) -> Node
             "a node needs data, a CSV or NPZ path, in its node-config; only a simulation has partition-id "
             "there and config in its run-config"
         )
-    config = Path(str(run_config["config"]))
+    config = packaged(Path(str(run_config["config"])))
     world = world_of(config, seed)
     index = int(str(node_config["partition-id"]))
     if not 0 <= index < len(world.silos):

@@ -14,9 +14,11 @@ from clients.recursion import Pick, Recursion, Stage
 from clients.release.desk import Desk, release_folder
 from clients.release.desk import answer as desk_answer
 from clients.release.request import ReleaseRequest
+from clients.schema import check_schema
 from protocols import references
 from protocols.arrays import Floats
 from protocols.features import FeatureMap
+from protocols.kept_reference import KeptReference
 from protocols.messages import (
     Hello,
     HelloReply,
@@ -29,7 +31,7 @@ from protocols.messages import (
 from protocols.privacy import gate
 from protocols.privacy.calibration import epsilon_of_rho
 from protocols.privacy.noise import SeededNoise, SystemNoise
-from protocols.references import Empirical, Reference
+from protocols.references import Empirical, Reference, ReleasingSpec, TransportSpec
 from protocols.refusals import Refusal
 from protocols.streams import stream
 
@@ -38,7 +40,13 @@ MODE_SHARE = "mode_share/"
 
 
 def hello(node: Node, question: Hello) -> HelloReply:
-    """Say who this silo is and how its data look from outside."""
+    """Say who this silo is and how its data look from outside.
+
+    Raises:
+        Refusal: If its table does not fit the federation's; a simulated silo is cut from that table.
+    """
+    if node.truth is None:
+        check_schema(node.silo, question)
     rows = node.silo.train
     return HelloReply(
         run=question.run,
@@ -98,6 +106,7 @@ def retrain(node: Node, question: Retrain) -> RetrainReply:
     """
     features = FeatureMap.from_arrays(question.part("features"))
     path = _checkpoint_path(node, question)
+    _keep_reference(question, features, path.with_name("reference.npz"))
     done = Checkpoint.load(path, question.generator)
     if done is None or done.stage.generation < question.stop:
         done = _advance(node, question, features, done, path)
@@ -183,6 +192,14 @@ def _reference(node: Node, question: Retrain, features: FeatureMap) -> Reference
             features(base.sample(spec.samples, rng=stream(question.seed, "reference", "public")))
         )
     return references.proxy(question.part("reference"), spec, features.space(question.seed))
+
+
+def _keep_reference(question: Retrain, features: FeatureMap, path: Path) -> None:
+    """Keep a woven reference on this node, where `tailweave serve` finds it for the silo's own pipelines."""
+    spec = question.arm.reference
+    if isinstance(spec, ReleasingSpec | TransportSpec):
+        woven = question.part("reference")
+        KeptReference(question.run, question.arm.name, question.seed, spec, features, woven).save(path)
 
 
 def _checkpoint_path(node: Node, question: Retrain) -> Path:

@@ -19,11 +19,13 @@ class PublicKit:
         features: The shared feature map.
         base: Parameters of the base generator, by name.
         samples: Features of public samples of the base generator, shape (m, d).
+        columns: Names of the data's columns, where they have names that silos must share.
     """
 
     features: FeatureMap
     base: dict[str, Floats]
     samples: Floats
+    columns: tuple[str, ...] = ()
 
     def save(self, path: Path) -> None:
         """Write the kit as NPZ."""
@@ -32,7 +34,8 @@ class PublicKit:
         parts["samples"] = self.samples
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("wb") as file:
-            np.savez(file, allow_pickle=False, **parts)
+            names = {"columns": np.array(self.columns, dtype=np.str_)} if self.columns else {}
+            np.savez(file, allow_pickle=False, **parts, **names)
 
     @classmethod
     def load(cls, path: Path) -> "PublicKit":
@@ -51,4 +54,10 @@ class PublicKit:
         feature_map = FeatureMap.from_arrays(features)
         if "samples" not in arrays:
             raise ValueError(f"{path}: not a readable public kit: it lacks samples")
-        return cls(feature_map, base, matrix(arrays["samples"], "kit samples", columns=feature_map.dimension))
+        samples = matrix(arrays["samples"], "kit samples", columns=feature_map.dimension)
+        columns = tuple(str(name) for name in arrays.get("columns", np.array([], dtype=np.str_)))
+        if columns and len(columns) != feature_map.columns:
+            raise ValueError(
+                f"{path}: names {len(columns)} columns, its feature map has {feature_map.columns}"
+            )
+        return cls(feature_map, base, samples, columns)

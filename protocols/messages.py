@@ -26,7 +26,7 @@ from protocols.config.references import (
 )
 from protocols.config.training import GeneratorSpec, RecursionSpec
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Raised whenever a message changes; both ends must have the same."""
 
 MOST_ROWS = 10**9
@@ -37,6 +37,7 @@ Number = Annotated[int, Field(ge=1, le=1_000_000)]
 """Of an attempt at one secure sum; a rerun has the next one."""
 Key = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Signature = Annotated[str, Field(pattern=r"^[0-9a-f]{128}$")]
+ColumnName = Annotated[str, Field(min_length=1)]
 MetricName = Annotated[str, Field(min_length=1, max_length=200)]
 
 
@@ -73,10 +74,17 @@ class Message(Spec):
 
 
 class Hello(Message):
-    """Server: who are you?"""
+    """Server: who are you, and does your table fit?
+
+    ``columns`` and ``label`` where the federation's have names; ``standardized`` where its values were
+    brought to a common scale, which a silo could not repeat.
+    """
 
     kind: ClassVar[str] = "hello"
     type: ClassVar[str] = "query.hello"
+    columns: tuple[ColumnName, ...] | None = None
+    label: ColumnName | None = None
+    standardized: bool = False
 
 
 class HelloReply(Message):
@@ -122,10 +130,9 @@ class SummariseReply(Message):
 
     @model_validator(mode="after")
     def _noise_goes_with_epsilon(self) -> Self:
-        epsilon = self.privacy.epsilon
-        if (epsilon is None) != (self.noise == "none"):
+        if ((epsilon := self.privacy.epsilon) is None) != (self.noise == "none"):
             asked = "null allows only none" if epsilon is None else f"{epsilon:g} needs seeded or system"
-            raise ValueError(f"noise does not go with the bounds: epsilon {asked}, got noise {self.noise}")
+            raise ValueError(f"noise: epsilon {asked}, got {self.noise}")
         return self
 
 

@@ -2,15 +2,19 @@
 """The ServerApp: read the experiment, run every seed, write the run folder."""
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 
 from flwr.app import Context
 from flwr.serverapp import Grid, ServerApp
+from threadpoolctl import threadpool_limits
 
 from protocols.config.experiment import Experiment
 from protocols.config.load import dump_experiment, load_experiment
 from protocols.kit import PublicKit
-from server.federation import Federation
+from protocols.places import packaged
+from server.failure import clear_failure, record_failure
+from server.federation import Federation, RunFailed
 from server.record import Record
 from server.rounds import run_seed
 
@@ -19,29 +23,61 @@ app = ServerApp()
 
 @app.main()
 def main(grid: Grid, context: Context) -> None:
-    """Run the experiment that ``run-config`` names.
-
-    Needs ``config`` (experiment YAML), ``out`` (run folder) and ``kit`` (folder of ``seed-N.npz`` kits).
+    """Run the experiment that ``run-config`` names; see ``run_experiment``.
 
     Raises:
         ValueError: If a setting is missing or a file cannot be read.
         RunFailed: If fewer than ``min-clients`` silos remain.
     """
-    settings = {name: Path(str(context.run_config.get(name, ""))) for name in ("config", "out", "kit")}
+    run_experiment(grid, context.run_config)
+
+
+def run_experiment(grid: Grid, run_config: Mapping[str, object]) -> None:
+    """Run all seeds of one experiment, with one thread, as a second one would round sums otherwise.
+
+    Args:
+        grid: Any Flower grid.
+        run_config: Needs ``config`` (experiment YAML), ``out`` (run folder) and ``kit`` (folder of
+            ``seed-N.npz`` kits); ``run-id`` keeps the silos' state apart from that of other runs.
+
+    Raises:
+        ValueError: If a setting is missing or a file cannot be read.
+        RunFailed: If fewer than ``min-clients`` silos remain.
+    """
+    settings = {name: Path(str(run_config.get(name, ""))) for name in ("config", "out", "kit")}
     missing = [name for name, path in settings.items() if str(path) == "."]
     if missing:
         raise ValueError(f"run-config lacks {', '.join(missing)}: start this app with `tailweave run`")
-    experiment = load_experiment(settings["config"])
-    record = Record(settings["out"])
-    federation = Federation(grid, experiment, run_name(experiment), record)
+    out = settings["out"]
+    clear_failure(out)
+    try:
+        with threadpool_limits(1):
+            experiment = load_experiment(packaged(settings["config"]))
+            run = run_name(experiment, str(run_config.get("run-id", "")))
+            _run_seeds(grid, experiment, run, (out, settings["kit"]))
+    except (ValueError, RunFailed) as error:
+        record_failure(out, error)
+        raise
+
+
+def _run_seeds(grid: Grid, experiment: Experiment, run: str, folders: tuple[Path, Path]) -> None:
+    out, kits = folders
+    record = Record(out)
+    federation = Federation(grid, experiment, run, record)
     try:
         for seed in experiment.seeds:
-            run_seed(federation, seed, PublicKit.load(settings["kit"] / f"seed-{seed}.npz"))
+            run_seed(federation, seed, PublicKit.load(kits / f"seed-{seed}.npz"))
     finally:
         record.close()
 
 
-def run_name(experiment: Experiment) -> str:
-    """Return a name that changes with every change of the experiment, so that no stale state is picked up."""
+def run_name(experiment: Experiment, run_id: str = "") -> str:
+    """Return a name that changes with every change of the experiment, so that no stale state is picked up.
+
+    Args:
+        experiment: What is run.
+        run_id: At most 8 letters or digits; added where one experiment is run more than once on nodes that
+            keep their state.
+    """
     digest = hashlib.sha256(dump_experiment(experiment).encode()).hexdigest()
-    return f"{experiment.name[:40]}-{digest[:12]}"
+    return "-".join(filter(None, (experiment.name[:40], digest[:12], run_id)))

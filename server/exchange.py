@@ -1,21 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One exchange with the silos: push questions, pull answers until all are there or the deadline passes."""
+"""One exchange with the silos: push questions, pull answers until all are there or the deadline passes.
+
+The same loop for every engine. Replies are pulled one at a time: Flower unpacks what it pulls together, and
+one reply that it cannot unpack would take the others with it.
+"""
 
 import time
 from collections.abc import Sequence
 
-from flwr.app import Message
+import httpx
+from flwr.app import Error, Message
 from flwr.serverapp import Grid
 
 _SHORTEST_WAIT = 0.0005
 _LONGEST_WAIT = 0.2
+_CLIENT_ERRORS = range(400, 500)
+NOT_SENT = 5
+NOT_READABLE = 3
+"""Flower's own codes for a node that cannot be reached, and for a reply that cannot be had."""
 
 
 def exchange(grid: Grid, questions: Sequence[Message], deadline_seconds: float) -> dict[int, list[Message]]:
     """Send questions and collect what comes back in time.
 
     The pause between two looks doubles from 0.5 ms to 0.2 s while nothing comes, so that it costs nothing
-    in process and does not press a SuperLink.
+    in process, and is never shorter than the look itself, so that it does not press a SuperLink. A SuperLink
+    that does not answer is asked again until the deadline.
 
     Args:
         grid: Any Flower grid.
@@ -23,22 +33,58 @@ def exchange(grid: Grid, questions: Sequence[Message], deadline_seconds: float) 
         deadline_seconds: From the push on.
 
     Returns:
-        For each question's position, its replies: none when late, more than one when duplicated.
+        For each question's position, its replies: none when late, more than one when duplicated, one with
+        an error when the question could not be sent or the reply not be read.
+
+    Raises:
+        httpx.HTTPStatusError: If the SuperLink refuses to answer this run, as when it has been stopped.
     """
     end = time.monotonic() + deadline_seconds
-    sent = dict(zip(grid.push_messages(questions), range(len(questions)), strict=True))
     replies: dict[int, list[Message]] = {position: [] for position in range(len(questions))}
-    waiting = set(sent) - {""}
+    sent = _push(grid, questions, replies)
+    waiting = set(sent)
     pause = _SHORTEST_WAIT
     while waiting:
-        arrived = list(grid.pull_messages(sorted(waiting)))
+        begun = time.monotonic()
+        arrived = [reply for name in sorted(waiting) for reply in _pull(grid, name, questions[sent[name]])]
         for reply in arrived:
             origin = reply.metadata.reply_to_message_id
             if origin in sent:
                 replies[sent[origin]].append(reply)
                 waiting.discard(origin)
-        if not waiting or time.monotonic() >= end:
+        now = time.monotonic()
+        if not waiting or now >= end:
             break
         pause = _SHORTEST_WAIT if arrived else min(2 * pause, _LONGEST_WAIT)
-        time.sleep(min(pause, max(0.0, end - time.monotonic())))
+        time.sleep(min(max(pause, now - begun), max(0.0, end - now)))
     return replies
+
+
+def _push(grid: Grid, questions: Sequence[Message], replies: dict[int, list[Message]]) -> dict[str, int]:
+    """Send; return each question's position by its message's name."""
+    names = list(grid.push_messages(questions))
+    if len(names) != len(questions):  # Flower sends nothing when all of it together is too large
+        names = [""] * len(questions)
+    for position, name in enumerate(names):
+        if not name:
+            error = Error(NOT_SENT, "the question could not be sent")
+            replies[position].append(Message(error, reply_to=questions[position]))
+    return {name: position for position, name in enumerate(names) if name}
+
+
+def _pull(grid: Grid, name: str, question: Message) -> list[Message]:
+    """Return the replies to one message that are there now."""
+    try:
+        return list(grid.pull_messages([name]))
+    except httpx.HTTPStatusError as error:
+        if error.response.status_code in _CLIENT_ERRORS:
+            raise
+        return []
+    except httpx.TransportError:
+        return []  # the SuperLink is away: it is asked again until the deadline
+    except (RuntimeError, OSError):
+        raise  # of this process or its workers, not of the reply
+    except Exception as error:  # noqa: BLE001 - whatever unpacking raises is the reply's fault
+        unread = Error(NOT_READABLE, f"the reply cannot be unpacked ({type(error).__name__})")
+        substitute = Message(unread, reply_to=question)
+        return [substitute]

@@ -28,10 +28,11 @@ from protocols.messages import (
 from protocols.records import MessageError, decode, encode, size
 from protocols.references import read_summary
 from server.exchange import exchange
+from server.flower_errors import reason
 from server.record import KEYS, Record
 
-_LONGEST_REASON = 1000
-"""Of a silo's own words for an error; the text comes from outside."""
+_LATER_SECONDS = 60.0
+"""After the deadline Flower drops a question that its node has not fetched."""
 
 Question = Hello | Summarise | OfferKey | SendMasked | TransportSupport | Retrain
 Reply = TypeVar(
@@ -102,8 +103,8 @@ class Federation:
         Returns:
             The accepted answers.
         """
-        sent = [_flower(member, question) for member, question in questions]
         deadline = self.experiment.federation.deadline_seconds
+        sent = [_flower(member, question, deadline) for member, question in questions]
         replies = exchange(self.grid, sent, deadline)
         accepted = []
         for position, (member, question) in enumerate(questions):
@@ -120,8 +121,8 @@ class Federation:
         used: list[Reply] = []
         for reply in arrived:
             if used:
-                reason = f"duplicate answer {reply.metadata.message_id!r}, the first is used"
-                self.refuse(member, question, reason)
+                extra = f"duplicate answer {reply.metadata.message_id!r}, the first is used"
+                self.refuse(member, question, extra)
                 continue
             try:
                 used.append(self._accept(member, question, reply, expected))
@@ -155,7 +156,7 @@ class Federation:
         self, member: Member, question: Question, reply: FlowerMessage, expected: type[Reply]
     ) -> Reply:
         if reply.has_error():
-            raise MessageError(_reason(reply))
+            raise MessageError(reason(reply.error.code, reply.error.reason or ""))
         answer = decode(reply.content, expected)
         if (answer.run, answer.seed) != (question.run, question.seed):
             raise MessageError(
@@ -168,16 +169,10 @@ class Federation:
         return answer
 
 
-def _flower(member: Member, question: Question) -> FlowerMessage:
+def _flower(member: Member, question: Question, deadline: float) -> FlowerMessage:
     group = question.arm.name if isinstance(question, Retrain) else question.kind
-    return FlowerMessage(encode(question), member.node_id, question.type, group_id=group)
-
-
-def _reason(reply: FlowerMessage) -> str:
-    """Return the message inside Flower's ``<class 'ValueError'>:<'...'>``."""
-    text = reply.error.reason or f"error {reply.error.code}"
-    head, mark, tail = text.partition(">:<'")
-    return (tail.removesuffix("'>") if mark and head.startswith("<class") else text)[:_LONGEST_REASON]
+    content, ttl = encode(question), deadline + _LATER_SECONDS
+    return FlowerMessage(content, member.node_id, question.type, ttl=ttl, group_id=group)
 
 
 def _check_fit(question: Question, answer: Message) -> None:

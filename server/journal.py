@@ -1,11 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Append-only JSON lines that survive a kill, and that a resumed run must reproduce before it goes on."""
 
+import fcntl
 import json
 import os
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
+
+_PATIENCE_SECONDS = 30.0
+_LOOK_SECONDS = 0.1
 
 
 class JournalError(ValueError):
@@ -20,11 +25,16 @@ class Journal:
     """
 
     def __init__(self, path: Path) -> None:
-        """Open the journal at ``path``; a torn last line is cut off."""
+        """Open the journal at ``path`` for this process alone; a torn last line is cut off.
+
+        Raises:
+            JournalError: If another process writes it, and does not end within half a minute.
+        """
         self.path = path
+        self._file: IO[str] = path.open("a", encoding="utf-8")
+        _lock(self._file, path)
         self._recorded = _complete_lines(path)
         self._position = 0
-        self._file: IO[str] = path.open("a", encoding="utf-8")
 
     def append(self, row: Mapping[str, object]) -> None:
         """Record one row.
@@ -50,6 +60,22 @@ class Journal:
         self._file.flush()
         os.fsync(self._file.fileno())
         self._file.close()
+
+
+def _lock(file: IO[str], path: Path) -> None:
+    """Wait for a run that was interrupted elsewhere to end: two would write one journal."""
+    end = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() > end:
+                file.close()
+                raise JournalError(
+                    f"{path}: another process writes it; is this run still going on? Stop it, or wait"
+                ) from None
+        time.sleep(_LOOK_SECONDS)
 
 
 def _complete_lines(path: Path) -> list[str]:

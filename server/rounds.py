@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 
 from protocols.arrays import Floats
+from protocols.config.data import TableData
 from protocols.config.experiment import ArmSpec, Experiment
 from protocols.config.privacy import PrivacySpec
 from protocols.config.references import (
@@ -13,6 +14,7 @@ from protocols.config.references import (
     QuantizedReference,
     SlicedReference,
 )
+from protocols.kept_reference import KeptReference
 from protocols.kit import PublicKit
 from protocols.messages import (
     Hello,
@@ -23,6 +25,7 @@ from protocols.messages import (
     SummariseReply,
     with_prefix,
 )
+from protocols.records import MAX_BODY_BYTES, MAX_BODY_COMMAS
 from protocols.references import TransportSpec
 from server import masked
 from server.federation import Federation, Member
@@ -31,7 +34,10 @@ from server.weaving import Released, woven_reference
 
 Asked = Released | tuple[TransportSpec, PrivacySpec]
 Woven = Mapping[Asked, dict[str, Floats]]
+_SPARE = 100
+"""Commas of a message besides those between columns."""
 _JOIN_SECONDS = 60.0
+_JOIN_LOOK_SECONDS = 0.2
 
 
 def run_seed(federation: Federation, seed: int, kit: PublicKit) -> None:
@@ -47,18 +53,22 @@ def run_seed(federation: Federation, seed: int, kit: PublicKit) -> None:
     """
     members = greet(federation, seed, kit)
     references = summarise(federation, seed, kit, members)
+    _keep(federation, seed, kit, references)
     retrain(federation, seed, kit, members[: federation.experiment.silos.followed], references)
 
 
 def greet(federation: Federation, seed: int, kit: PublicKit) -> list[Member]:
     """Round ``hello``: learn who is there; refuse silos whose data do not fit or whose name is taken."""
-    question = Hello(run=federation.run, seed=seed)
-    asked = [(Member(node, f"node-{node}"), question) for node in _nodes(federation)]
+    question = _hello(federation, seed, kit)
+    asked = [(Member(node, name), question) for node, name in _nodes(federation).items()]
     members: dict[str, Member] = {}
     answers = federation.ask(asked, HelloReply)
     for node, reply in sorted(answers, key=lambda answer: Member(0, answer[1].silo).order):
         member = Member(node.node_id, reply.silo, reply.rows_at_least)
-        if reply.silo in members:
+        if node.silo not in (reply.silo, f"node-{node.node_id}"):
+            reason = f"says that it is {reply.silo}, its key is registered as {node.silo}"
+            federation.refuse(node, question, reason)
+        elif reply.silo in members:
             federation.refuse(member, question, f"duplicate: another node is already {reply.silo}")
         elif reply.columns != kit.features.columns:
             wanted = kit.features.columns
@@ -71,14 +81,33 @@ def greet(federation: Federation, seed: int, kit: PublicKit) -> list[Member]:
     return sorted(members.values(), key=lambda member: member.order)
 
 
-def _nodes(federation: Federation) -> list[int]:
-    """Wait, but not for ever, until all silos are connected."""
+def _hello(federation: Federation, seed: int, kit: PublicKit) -> Hello:
+    data = federation.experiment.data
+    table = data if isinstance(data, TableData) else None
+    return Hello(
+        run=federation.run,
+        seed=seed,
+        columns=kit.columns if kit.columns and _can_be_sent(kit.columns) else None,
+        label=table and table.label,
+        standardized=table is not None and table.standardize,
+    )
+
+
+def _can_be_sent(names: Sequence[str]) -> bool:
+    """Tell whether a message has room for these names; else the silos' columns are only counted."""
+    commas, size = sum(name.count(",") + 1 for name in names), sum(len(name.encode()) for name in names)
+    return commas <= MAX_BODY_COMMAS - _SPARE and size <= MAX_BODY_BYTES // 2
+
+
+def _nodes(federation: Federation) -> dict[int, str]:
+    """Wait, but not for ever, until all silos are connected; return what Flower calls each node."""
     end = time.monotonic() + min(_JOIN_SECONDS, federation.experiment.federation.deadline_seconds)
-    nodes = sorted(federation.grid.get_node_ids())
+    nodes = list(federation.grid.get_nodes())
     while len(nodes) < federation.experiment.silos.count and time.monotonic() < end:
-        time.sleep(0.2)
-        nodes = sorted(federation.grid.get_node_ids())
-    return nodes
+        time.sleep(_JOIN_LOOK_SECONDS)
+        nodes = list(federation.grid.get_nodes())
+    names = {int(node.node_id): str(node.name) for node in nodes}
+    return {number: names[number] or f"node-{number}" for number in sorted(names)}
 
 
 def summarise(federation: Federation, seed: int, kit: PublicKit, members: Sequence[Member]) -> Woven:
@@ -118,6 +147,17 @@ def _release_of(experiment: Experiment, arm: ArmSpec) -> Asked | None:
     return None
 
 
+def _keep(federation: Federation, seed: int, kit: PublicKit, references: Woven) -> None:
+    """Write each arm's woven reference into the run folder, where `tailweave serve` looks for it."""
+    for arm in federation.experiment.arms:
+        released = _release_of(federation.experiment, arm)
+        if released is not None:
+            kept = KeptReference(
+                federation.run, arm.name, seed, released[0], kit.features, references[released]
+            )
+            kept.save(federation.record.out / "references" / f"seed-{seed}" / f"{arm.name}.npz")
+
+
 def retrain(
     federation: Federation, seed: int, kit: PublicKit, members: Sequence[Member], references: Woven
 ) -> None:
@@ -145,7 +185,7 @@ def retrain(
 
 def _stops(federation: Federation) -> Iterator[int]:
     last = federation.experiment.recursion.generations
-    step = federation.experiment.federation.generations_per_message
+    step = federation.experiment.federation.generations_per_message or last or 1
     yield from range(step, last, step)
     yield last
 

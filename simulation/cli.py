@@ -19,6 +19,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from simulation.deploy.command import app as deploy_app
+from simulation.serve_command import serve
+
 app = typer.Typer(
     name="tailweave",
     help="Siloed against collaborative retraining: who loses the tails, and what sharing summaries saves.",
@@ -26,14 +29,17 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(deploy_app, name="deploy")
+app.command()(serve)
 _out = Console(highlight=False)
 _err = Console(stderr=True, highlight=False)
-_INTERRUPTED = 130
+_BY_SIGNAL = 128
+"""Added to the number of a signal, gives the exit code: 130 after Ctrl-C."""
 _LEAVE_SECONDS = 5.0
 
 
-def _leave(_number: int, _frame: FrameType | None) -> NoReturn:
-    """Leave on Ctrl-C, at once: a run may be killed at any moment and loses nothing.
+def _leave(number: int, _frame: FrameType | None) -> NoReturn:
+    """Leave on Ctrl-C or SIGTERM, at once: a run may be killed at any moment and loses nothing.
 
     A ``KeyboardInterrupt`` gives exit code -2 where it lands in an ``exec`` (as in the making of a
     dataclass), and any exception is lost where it lands in a callback: hence the timer.
@@ -41,19 +47,21 @@ def _leave(_number: int, _frame: FrameType | None) -> NoReturn:
     _err.print("interrupted; go on with --resume", style="yellow")
     for worker in multiprocessing.active_children():
         worker.kill()
-    last = threading.Timer(_LEAVE_SECONDS, os._exit, (_INTERRUPTED,))
+    code = _BY_SIGNAL + number
+    last = threading.Timer(_LEAVE_SECONDS, os._exit, (code,))
     last.daemon = True
     last.start()
-    raise SystemExit(_INTERRUPTED)
+    raise SystemExit(code)
 
 
 @contextmanager
 def _leaving_on_interrupt() -> Iterator[None]:
-    before = signal.signal(signal.SIGINT, _leave)
+    before = {number: signal.signal(number, _leave) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @app.command()
@@ -62,12 +70,18 @@ def run(
     out: Annotated[Path | None, typer.Option(help="Run folder; default runs/<name of the config>.")] = None,
     engine: Annotated[str, typer.Option(help="How the two apps are run.")] = "in-process",
     workers: Annotated[int, typer.Option(help="Processes for the silos; 0 stays in this one.")] = 0,
+    cpus: Annotated[int, typer.Option(help="Engine ray: CPU cores a silo.")] = 1,
+    gpus: Annotated[float, typer.Option(help="Engine ray: GPUs a silo; a fraction shares one.")] = 0.0,
+    federation: Annotated[
+        Path | None, typer.Option(help="Engine superlink: folder made by `tailweave deploy init`.")
+    ] = None,
     override: Annotated[list[str] | None, typer.Option("--set", help="key.path=value, repeatable.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace a run folder that exists.")] = False,
 ) -> None:
     """Run an experiment, or a study of the paper (configs/paper), and write its report."""
     from simulation import run as runner
+    from simulation.engines import Machine
     from simulation.outcome import print_outcome
     from simulation.paper import study
     from simulation.progress import seconds_since
@@ -78,7 +92,8 @@ def run(
         page = study.run_study_command(config, folder, _err, force=force, plain=not (override or resume))
         _out.print(f"ran in {seconds_since(begun)}; report: {page}", soft_wrap=True)
         return
-    options = runner.RunOptions(folder, engine, workers, resume, force, tuple(sys.argv))
+    machine = Machine(workers, cpus, gpus, federation)
+    options = runner.RunOptions(folder, engine, machine, resume, force, tuple(sys.argv))
     with _leaving_on_interrupt():
         report = runner.run(config, override or [], options, _err)
     print_outcome(folder, _out)

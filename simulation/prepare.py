@@ -9,6 +9,7 @@ from threadpoolctl import threadpool_limits
 from clients import generators
 from clients.data.silo import World, check_silo_size, simulated_world
 from clients.features import fit_features
+from protocols.config.data import TableData
 from protocols.config.experiment import Experiment
 from protocols.config.load import ConfigError
 from protocols.config.references import RAW_ROW_KINDS, RAW_ROW_LEAK, RELEASING_KINDS
@@ -40,29 +41,41 @@ class Prepared:
             kit.save(folder / f"seed-{seed}.npz")
 
 
-def prepare(experiment: Experiment) -> Prepared:
+def prepare(experiment: Experiment, *, silos_elsewhere: bool = False) -> Prepared:
     """Load the data, cut the silos and fit the public kit of every seed, with one thread.
 
     With two, matrix products round otherwise and the same experiment would give another kit on another
     number of cores.
+
+    Args:
+        experiment: What is to be run.
+        silos_elsewhere: The silos hold rows of their own: those that are cut here are not theirs, and
+            nothing is said about their sizes.
 
     Raises:
         ValueError: If the data cannot be read, or data, silos, features and generator do not fit together.
     """
     _check_sizes(experiment)
     kits = {}
-    smallest = None
+    smallest: int | None = None
     for seed in experiment.seeds:
         world = simulated_world(experiment.data, experiment.silos, experiment.public, seed=seed)
-        check_silo_size(world, experiment.privacy.min_cluster_size)
-        _check_local_start(experiment, world)
         _check_spread(world)
-        rows = min(len(silo.train) for silo in world.silos)
-        _check_private_rows(experiment, rows)
-        smallest = rows if smallest is None else min(smallest, rows)
+        if not silos_elsewhere:
+            rows = _check_silos(experiment, world)
+            smallest = rows if smallest is None else min(smallest, rows)
         with threadpool_limits(1):
             kits[seed] = fit_kit(experiment, world, seed)
-    return Prepared(experiment, kits, _warnings(experiment, smallest or 0))
+    return Prepared(experiment, kits, _warnings(experiment, smallest))
+
+
+def _check_silos(experiment: Experiment, world: World) -> int:
+    """Refuse silos that cannot take part; return the rows of the smallest."""
+    check_silo_size(world, experiment.privacy.min_cluster_size)
+    _check_local_start(experiment, world)
+    rows = min(len(silo.train) for silo in world.silos)
+    _check_private_rows(experiment, rows)
+    return rows
 
 
 def fit_kit(experiment: Experiment, world: World, seed: int) -> PublicKit:
@@ -78,7 +91,9 @@ def fit_kit(experiment: Experiment, world: World, seed: int) -> PublicKit:
     base = generators.fit(experiment.generator, world.public.values, rng=stream(seed, "base", "fit"))
     samples = base.sample(PUBLIC_SAMPLES, rng=stream(seed, "base", "features"))
     features = fit_features(experiment.features, samples, rng=stream(seed, "features"))
-    return PublicKit(features, base.arrays(), features(samples))
+    named = isinstance(experiment.data, TableData) and experiment.data.source != "npz"
+    names = world.train.columns if named else ()
+    return PublicKit(features, base.arrays(), features(samples), names)
 
 
 def _check_sizes(experiment: Experiment) -> None:
@@ -124,13 +139,13 @@ def _check_spread(world: World) -> None:
         )
 
 
-def _warnings(experiment: Experiment, smallest: int) -> tuple[str, ...]:
+def _warnings(experiment: Experiment, smallest: int | None) -> tuple[str, ...]:
     said = []
     if experiment.privacy.epsilon is None:
         said.append("no differential privacy (privacy.epsilon is null): for simulation only")
     kinds = {arm.reference.kind for arm in experiment.arms if arm.reference}
     said += [f"reference {kind} {RAW_ROW_LEAK}" for kind in RAW_ROW_KINDS if kind in kinds]
-    if smallest < experiment.privacy.min_rows:
+    if smallest is not None and smallest < experiment.privacy.min_rows:
         said.append(
             f"the smallest silo holds {smallest} rows, a deployment refuses below privacy.min-rows = "
             f"{experiment.privacy.min_rows}"

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """One run from experiment to report: prepare, make the run folder, run the apps, summarise, draw."""
 
+import secrets
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,21 +9,19 @@ from pathlib import Path
 
 from rich.console import Console
 
+from protocols.config.experiment import Experiment
 from protocols.config.load import ConfigError, dump_experiment, load_experiment
-from server.app import run_name
-from simulation.engines import ENGINES
-from simulation.engines.in_process import run_in_process
+from simulation.engines import Engine, Job, Machine, open_engine
 from simulation.environment import environment
-from simulation.maps import collect_maps, save_maps
 from simulation.paper.run_page import write_published
 from simulation.prepare import Prepared, prepare
 from simulation.progress import run_with_progress
 from simulation.report.page import write_report
-from simulation.run_folder import RunFolder, write_json, write_text
-from simulation.summary import write_summary
+from simulation.run_folder import RunFolder
+from simulation.staging import complete, make_folder
 
-STATE = ".state"
-"""Kits and checkpoints of an unfinished run, inside its folder; gone when it is finished."""
+_GENERATIONS_IN_PROCESS = 5
+"""Between two looks at how far a run is."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,7 @@ class RunOptions:
     Attributes:
         out: Run folder.
         engine: One of ``ENGINES``.
-        workers: Processes of the in-process engine; 0 stays in this one.
+        machine: What the engine may use.
         resume: Go on with an interrupted run in ``out``.
         force: Replace a run folder that is there.
         command: The command line, for the record.
@@ -40,7 +39,7 @@ class RunOptions:
 
     out: Path
     engine: str = "in-process"
-    workers: int = 0
+    machine: Machine = Machine()
     resume: bool = False
     force: bool = False
     command: Sequence[str] = ()
@@ -53,24 +52,30 @@ def run(config: Path, overrides: Sequence[str], options: RunOptions, console: Co
         ValueError: If anything about the request is wrong; no folder has been made then.
         RunFailed: If too few silos remain.
     """
-    _check_options(options)
-    experiment = load_experiment(config, overrides)
-    _check_folder(options, dump_experiment(experiment))
-    prepared = prepare(experiment)
-    for warning in prepared.warnings:
-        console.print(f"note: {warning}", style="yellow", highlight=False)
-    _make_folder(prepared, options)
-    _run_apps(prepared, options, console)
-    return finish(prepared, options.out)
-
-
-def _check_options(options: RunOptions) -> None:
-    if options.engine not in ENGINES:
-        raise ConfigError(f"--engine: {options.engine!r} is unknown; allowed: {', '.join(ENGINES)}")
-    if options.workers < 0:
-        raise ConfigError(f"--workers must be 0 or more, got {options.workers}")
     if options.resume and options.force:
         raise ConfigError("--resume goes on with a run and --force replaces it: give one of them")
+    engine = open_engine(options.engine, options.machine)
+    experiment = _in_messages(load_experiment(config, overrides), options.engine)
+    _check_folder(options, dump_experiment(experiment))
+    prepared = prepare(experiment, silos_elsewhere=options.engine == "superlink")
+    for warning in prepared.warnings:
+        console.print(f"note: {warning}", style="yellow", highlight=False)
+    job = _make_folder(prepared, options)
+    _run_apps(prepared, engine, job, console)
+    complete(prepared, job)
+    folder = RunFolder(job.out)
+    report = write_report(folder)
+    write_published(folder)
+    return report
+
+
+def _in_messages(experiment: Experiment, engine: str) -> Experiment:
+    """Fill in how many generations a message covers: all, but in process, where messages cost nothing."""
+    federation = experiment.federation
+    if engine != "in-process" or federation.generations_per_message is not None:
+        return experiment
+    few = federation.model_copy(update={"generations_per_message": _GENERATIONS_IN_PROCESS})
+    return experiment.model_copy(update={"federation": few})
 
 
 def _check_folder(options: RunOptions, resolved: str) -> None:
@@ -91,44 +96,18 @@ def _check_folder(options: RunOptions, resolved: str) -> None:
         raise ConfigError(f"--force: {out} is not a run folder (no config.yaml) and is left alone")
 
 
-def _make_folder(prepared: Prepared, options: RunOptions) -> None:
-    out = options.out
-    if options.force and out.exists():
-        shutil.rmtree(out)
-    out.mkdir(parents=True, exist_ok=True)
-    write_text(out / "config.yaml", dump_experiment(prepared.experiment))  # first: --resume looks for it
-    prepared.save_kits(out / STATE / "kits")
-    record = environment(prepared.experiment, options.command, engine=options.engine, workers=options.workers)
-    write_json(out / "environment.json", record)
-
-
-def _run_apps(prepared: Prepared, options: RunOptions, console: Console) -> None:
-    out = options.out.resolve()
-    run_config = {
-        "config": str(out / "config.yaml"),
-        "out": str(out),
-        "kit": str(out / STATE / "kits"),
-        "state-dir": str(out / STATE),
-    }
-    nodes = [{"partition-id": i} for i in range(prepared.experiment.silos.count)]
-    run_with_progress(
-        lambda: run_in_process(nodes, run_config, workers=options.workers),
-        prepared.experiment,
-        out / "metrics.jsonl",
-        console,
+def _make_folder(prepared: Prepared, options: RunOptions) -> Job:
+    if options.force and options.out.exists():
+        shutil.rmtree(options.out)
+    made = environment(
+        prepared.experiment, options.command, engine=options.engine, workers=options.machine.workers
     )
+    run_id = secrets.token_hex(4) if options.engine == "superlink" else ""
+    return make_folder(prepared, options.out, made, run_id)
 
 
-def finish(prepared: Prepared, out: Path) -> Path:
-    """Make maps, summary, figures and report of a run whose metrics are complete; drop its state."""
-    experiment = prepared.experiment
-    state = out / STATE / run_name(experiment)
-    features = prepared.kits[experiment.seeds[0]].features
-    if state.exists():  # resumed after it was finished: the map is there already
-        save_maps(out / "maps.npz", collect_maps(experiment, features, out.resolve() / "config.yaml", state))
-    folder = RunFolder(out)
-    write_summary(folder)
-    report = write_report(folder)
-    write_published(folder)
-    shutil.rmtree(out / STATE, ignore_errors=True)
-    return report
+def _run_apps(prepared: Prepared, engine: Engine, job: Job, console: Console) -> None:
+    try:
+        run_with_progress(lambda: engine.run(job), prepared.experiment, job.out / "metrics.jsonl", console)
+    finally:
+        engine.close()

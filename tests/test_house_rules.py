@@ -22,6 +22,8 @@ FLOWER = {
     "server/federation.py",  # the Message
     "protocols/records.py",
 }
+GRPC = {"grpc", "grpc_health", "grpc_reflection"}
+GRPC_FOLDERS = ("clients/service/", "simulation/deploy/")
 HEAVY = {"torch", "transformers", "diffusers"}
 NOT_IN_PROTOCOLS = {*HEAVY, "matplotlib"}
 EMPTY_NAMES = {"utils", "util", "common", "misc", "helpers", "helper"}
@@ -86,6 +88,8 @@ def directions(path: str, source: str, tree: ast.Module) -> Iterator[str]:
             yield f"{package} imports {name}"
         if package == "protocols" and root in NOT_IN_PROTOCOLS:
             yield f"protocols imports {name}"
+        if root in GRPC and not path.startswith(GRPC_FOLDERS):
+            yield f"imports {name} outside the service"
         if root == "flwr" and path not in FLOWER and not path.startswith("simulation/engines/"):
             yield f"imports {name} outside the Flower modules"
 
@@ -179,7 +183,10 @@ RULES: list[Rule] = [
     docstrings,
     documented_raises,
 ]
-FILES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+GENERATED = {"selection_pb2.py", "selection_pb2_grpc.py"}
+FILES = sorted(
+    path for package in PACKAGES for path in (ROOT / package).rglob("*.py") if path.name not in GENERATED
+)
 
 
 def complaints(rule: Rule, path: str, source: str) -> list[str]:
@@ -229,6 +236,8 @@ BAD = [
     (directions, "clients/a.py", "from . import b", "imports ."),
     (directions, "clients/node.py", "from flwr.app import Context", "outside the Flower modules"),
     (directions, "simulation/run.py", "import flwr", "outside the Flower modules"),
+    (directions, "clients/app.py", "def f():\n    import grpc", "outside the service"),
+    (directions, "simulation/serve_command.py", "from grpc_health.v1 import health", "outside the service"),
     (light_imports, "clients/a.py", "import numpy, torch.nn", "imports torch.nn"),
     (light_imports, "clients/a.py", "class A:\n    from diffusers import x", "imports diffusers"),
     (
@@ -266,6 +275,7 @@ GOOD = [
     (short_files, "clients/a.py", "x = 1\n" * 300),
     (directions, "clients/a.py", "import numpy\nfrom protocols.arrays import matrix\nfrom clients import b"),
     (directions, "simulation/engines/ray.py", "import flwr\nimport server.app\nimport clients.app"),
+    (directions, "clients/service/calls.py", "import grpc"),
     (light_imports, "clients/a.py", "def f():\n    import torch\nif TYPE_CHECKING:\n    import torch"),
     (short_functions, "clients/a.py", f'def f():\n    """Doc.\n\n    More.\n    """\n{_lines(49)}'),
     (few_arguments, "clients/a.py", "class A:\n    def f(self, a, b, c, d, e, f): ..."),

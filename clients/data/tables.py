@@ -5,17 +5,18 @@ from pathlib import Path
 
 from clients.data.csv_table import read_csv
 from clients.data.npz_table import read_npz
+from clients.data.parquet_table import read_parquet
 from clients.data.rows import DataError, Rows
 
-READERS = {".csv": read_csv, ".npz": read_npz}
+READERS = {".csv": read_csv, ".npz": read_npz, ".parquet": read_parquet}
 
 
 def read_table(path: str | Path, label: str | None) -> Rows:
-    """Read a table by the ending of its name: ``.csv`` or ``.npz``.
+    """Read a table by the ending of its name: ``.csv``, ``.npz`` or ``.parquet``.
 
     Args:
         path: The file.
-        label: Name of the label column (CSV) or array (NPZ), if any; see the two readers.
+        label: Name of the label column (CSV, Parquet) or array (NPZ), if any; see the readers.
 
     Returns:
         The rows as they stand in the file, unscaled.

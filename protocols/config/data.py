@@ -41,9 +41,9 @@ class GaussianModes(Spec):
 
 
 class TableData(Spec):
-    """The user's own rows: a CSV with a header line, or an NPZ with arrays ``x`` and optionally ``y``."""
+    """The user's own rows: a CSV with a header line, Parquet, or NPZ arrays ``x`` and, if any, ``y``."""
 
-    source: Literal["csv", "npz"]
+    source: Literal["csv", "npz", "parquet"]
     path: Annotated[str, Field(min_length=1)]
     label: str | None = None
     standardize: bool = True

@@ -9,6 +9,7 @@ import yaml
 from pydantic import ValidationError
 
 from protocols.config.complaints import complaint
+from protocols.config.data import TableData
 from protocols.config.experiment import Experiment
 
 
@@ -128,7 +129,7 @@ def _number(items: list[Any], part: str, override: str) -> int:
 
 def _anchor_data_path(experiment: Experiment, folder: Path) -> Experiment:
     data = experiment.data
-    if data.source not in ("csv", "npz") or Path(data.path).is_absolute():
+    if not isinstance(data, TableData) or Path(data.path).is_absolute():
         return experiment
     anchored = data.model_copy(update={"path": str((folder / data.path).resolve())})
     return experiment.model_copy(update={"data": anchored})

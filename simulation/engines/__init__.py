@@ -1,5 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Ways to run the two apps; the same apps, another Grid."""
 
-ENGINES = {"in-process": "both apps here, silos spread over --workers processes"}
+from simulation.engines.job import Engine, Job, Machine
+from simulation.engines.opening import open_engine
+
+ENGINES = {
+    "in-process": "both apps here, silos spread over --workers processes",
+    "ray": "Flower's Simulation Runtime on a SuperLink started here, --cpus and --gpus a silo",
+    "superlink": "a running federation of SuperNodes, described in --federation DIR",
+}
 """Names that ``--engine`` takes, with one line each."""
+
+__all__ = ["ENGINES", "Engine", "Job", "Machine", "open_engine"]

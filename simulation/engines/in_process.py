@@ -19,7 +19,8 @@ from flwr.serverapp import Grid
 from flwr.supercore.object_ref import load_app
 from flwr.supercore.run import Run
 from flwr.supercore.task_identity import TaskIdentity
-from threadpoolctl import threadpool_limits
+
+from simulation.engines.job import Job
 
 Config = Mapping[str, str | int | float | bool]
 
@@ -197,10 +198,25 @@ def run_in_process(node_configs: Sequence[Config], run_config: Config, *, worker
     grid = InProcessGrid(node_configs, run_config, workers=workers)
     context = Context(1, _SERVER_NODE, {}, RecordDict(), dict(run_config))
     try:
-        with threadpool_limits(1):
-            app(grid, context)
+        app(grid, context)
     except BrokenProcessPool:
         remedy = "go on with --resume, with fewer --workers if memory ran out"
         raise RunFailed(f"a worker process died; {remedy}") from None
     finally:
         grid.close()
+
+
+class InProcess:
+    """Engine ``in-process``."""
+
+    def __init__(self, workers: int) -> None:
+        """Answer with ``workers`` processes; 0 stays in this one."""
+        self._workers = workers
+
+    def run(self, job: Job) -> None:
+        """Run to the end; see ``run_in_process`` for what is raised."""
+        nodes = [{"partition-id": number} for number in range(job.silos)]
+        run_in_process(nodes, job.run_config, workers=self._workers)
+
+    def close(self) -> None:
+        """Do nothing: the workers end with the run, or with this process."""

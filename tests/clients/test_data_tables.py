@@ -157,7 +157,7 @@ def test_paths_that_are_no_table(tmp_path):
     (tmp_path / "d.csv").mkdir()
     with pytest.raises(DataError, match=r"d.csv: found a directory, allowed: a file"):
         read_table(tmp_path / "d.csv", None)
-    with pytest.raises(DataError, match=r"must end in .csv or .npz, found .txt"):
+    with pytest.raises(DataError, match=r"must end in .csv or .npz or .parquet, found .txt"):
         read_table("t.txt", None)
-    with pytest.raises(DataError, match=r"must end in .csv or .npz, found no ending"):
+    with pytest.raises(DataError, match=r"must end in .csv or .npz or .parquet, found no ending"):
         read_table("t", None)

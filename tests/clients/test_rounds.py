@@ -13,6 +13,7 @@ from protocols import messages
 from protocols.config.privacy import PrivacySpec
 from protocols.config.references import QuantizedReference, SlicedReference
 from protocols.config.training import GaussianSpec
+from protocols.kept_reference import KeptReference
 from protocols.messages import Hello, Summarise, with_prefix
 from protocols.references import read_summary, weave
 from protocols.streams import stream
@@ -192,6 +193,18 @@ def test_every_reference_kind_is_found(node, world, kit, retrain_question):
     start = seen["local"][0]
     assert all(np.array_equal(values[0], start) for values in seen.values())  # generation 0 is shared
     assert len({values[1].tobytes() for values in seen.values()}) == 5
+
+
+def test_a_woven_reference_is_kept_on_the_node_and_nobody_elses(node, kit, retrain_question):
+    sketch = {"sketch": stream(0, "sketch").normal(size=(8, 3))}
+    arm = {"name": "sliced", "rule": "herding", "reference": SLICED.model_dump()}
+    question = retrain_question(0, 0, arm=arm, reference=sketch)
+    rounds.retrain(node, question)
+    rounds.retrain(node, retrain_question(0, 0))  # arm siloed: local
+    found = list(node.state.rglob("reference.npz"))
+    assert found == [node.state / "test-run" / "seed-7" / "silo-0" / "sliced" / "reference.npz"]
+    expected = KeptReference("test-run", "sliced", 7, SLICED, kit.features, sketch)
+    assert KeptReference.load(found[0]).digest == expected.digest
 
 
 def test_local_start_is_fitted_on_the_silos_own_rows(node, retrain_question):

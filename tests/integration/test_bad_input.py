@@ -156,6 +156,7 @@ def test_bad_input_is_one_message_and_no_folder(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", ["unknown key", "text in a numeric column"])
 def test_the_real_process_behaves_the_same(stage, command_line, tmp_path, case):
     config, arguments, wanted = CASES[case]

@@ -15,7 +15,7 @@ from protocols.config.load import load_experiment
 from protocols.streams import stream
 from simulation.engines.in_process import run_in_process
 from simulation.prepare import prepare
-from simulation.run import STATE, RunOptions, run
+from simulation.run import RunOptions, run
 from simulation.run_folder import RunFolder
 
 KEPT = ("metrics.jsonl", "wire.jsonl", "summary.json")
@@ -38,6 +38,7 @@ def test_a_run_leaves_what_the_design_lists_and_nothing_else(finished):
         "events.jsonl",
         "maps.npz",
         "metrics.jsonl",
+        "references",
         "report.html",
         "summary.json",
         "wire",
@@ -93,7 +94,7 @@ def test_the_same_command_gives_the_same_summary(finished, tiny, tmp_path):
 def test_a_finished_run_that_is_resumed_stays_as_it_was(finished, tiny, tmp_path):
     shutil.copytree(finished, tmp_path / "out")
     assert same(again(tiny(), tmp_path / "out", resume=True), finished)
-    assert not (tmp_path / "out" / STATE).exists()
+    assert not (tmp_path / "out" / ".state").exists()
 
 
 def test_a_run_whose_numbers_changed_is_not_resumed(finished, tiny, tmp_path):
@@ -110,7 +111,7 @@ def progress(out: Path) -> int:
     """Return how many lines and checkpoints there are."""
     metrics = out / "metrics.jsonl"
     lines = metrics.read_bytes().count(b"\n") if metrics.exists() else 0
-    return lines + sum(1 for _ in (out / STATE).rglob("*.npz"))
+    return lines + sum(1 for _ in (out / ".state").rglob("*.npz"))
 
 
 @pytest.mark.slow
@@ -134,7 +135,7 @@ def test_a_killed_run_goes_on_to_the_same_bytes(command_line, finished, tiny, tm
         killed += not (out / "report.html").exists()
     assert killed >= 2
     assert same(out, finished, (*KEPT, "events.jsonl"))
-    assert not (out / STATE).exists()
+    assert not (out / ".state").exists()
     for stored in (out / "wire").iterdir():
         assert stored.read_bytes() == (finished / "wire" / stored.name).read_bytes()
 
@@ -198,6 +199,7 @@ def table(tmp_path):
     return write
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("labels", [True, False])
 def test_a_table_of_ones_own_runs_to_a_report(table, tiny, tmp_path, labels):
     table(labels)

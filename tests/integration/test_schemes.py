@@ -78,6 +78,7 @@ def test_the_federation_computes_what_one_machine_would(woven):
     np.testing.assert_allclose(entropic["support"], soft.support, atol=1e-9)  # equal rows, equal weights
 
 
+@pytest.mark.slow
 def test_one_command_runs_both_schemes_and_says_what_leaked(tiny, tmp_path, capsys):
     out = tmp_path / "run"
     run(tiny(**SCHEMES), [], RunOptions(out), Console(stderr=True, width=500))

@@ -52,7 +52,7 @@ def test_there_are_shipped_configs():
 def test_dump_has_kebab_keys_and_every_default(config):
     raw = yaml.safe_load(dump_experiment(load_experiment(config)))
     assert raw["recursion"]["candidates-per-sample"] == 4.0
-    assert raw["federation"]["generations-per-message"] == 5
+    assert raw["federation"]["generations-per-message"] is None
     assert raw["seeds"] == [0, 1]
     assert raw["privacy"]["epsilon"] is None
 

@@ -79,3 +79,13 @@ def test_archive_without_features_is_refused(tmp_path):
     np.savez(path, **{"base/means": np.zeros(2)})
     with pytest.raises(ValueError, match="feature map lacks offset, weights, center, scale"):
         PublicKit.load(path)
+
+
+def test_names_of_columns_are_kept_and_must_fit_the_map(tmp_path):
+    path = tmp_path / "kit.npz"
+    named = PublicKit(kit().features, kit().base, kit().samples, ("age", "größe", "a,b"))
+    named.save(path)
+    assert PublicKit.load(path).columns == ("age", "größe", "a,b")
+    PublicKit(kit().features, kit().base, kit().samples, ("age",)).save(path)
+    with pytest.raises(ValueError, match=r"kit\.npz: names 1 columns, its feature map has 3"):
+        PublicKit.load(path)

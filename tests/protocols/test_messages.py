@@ -61,8 +61,8 @@ def test_messages_are_frozen():
         ({"seed": -1}, "greater than or equal to 0"),
         ({"seed": 2**32}, "less than 4294967296"),
         ({"seed": 1.5}, "valid integer"),
-        ({"schema_version": 1}, "greater than or equal to 2"),
-        ({"schema_version": 3}, "less than or equal to 2"),
+        ({"schema_version": 1}, "greater than or equal to 3"),
+        ({"schema_version": 4}, "less than or equal to 3"),
         ({"more": 1}, "Extra inputs"),
         ({"arrays": {"x": [1.0]}}, "instance of ndarray"),
         ({"arrays": {"x": np.array([1.0, np.nan])}}, "array 'x' must be finite, got nan"),
@@ -171,7 +171,7 @@ def test_rows_bucket_is_a_lower_bound_within_a_factor_of_two_and_a_half(rows):
 
 @pytest.mark.parametrize(
     ("epsilon", "noise", "match"),
-    [(2.0, "none", "epsilon 2 needs seeded or system, got noise none"), (None, "system", "allows only none")],
+    [(2.0, "none", "epsilon 2 needs seeded or system, got none"), (None, "system", "allows only none")],
 )
 def test_a_summary_names_noise_just_where_it_was_asked_for(epsilon, noise, match):
     fields = {**BASE, "silo": "silo-0", "reference": {"kind": "quantized"}, "privacy": {"epsilon": epsilon}}

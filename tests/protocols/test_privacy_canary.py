@@ -158,6 +158,7 @@ def test_audit_catches_missing_clipping(name, monkeypatch):
     assert audit(path, runs=600, canary=ABSURD).lower_bound > 1 / Z
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SLOW_LLOYD)
 def test_audit_catches_one_charge_for_two_releases(name):
     path = PATHS[name]

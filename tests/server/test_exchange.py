@@ -2,7 +2,9 @@
 """One exchange: every reply finds its question, and nobody waits longer than the deadline."""
 
 import time
+from concurrent.futures.process import BrokenProcessPool
 
+import httpx
 import pytest
 from flwr.app import Message
 
@@ -78,13 +80,86 @@ def test_answers_given_twice_are_both_returned(grid):
     assert [len(replies[position]) for position in range(2)] == [1, 2]
 
 
-def test_a_message_that_could_not_be_sent_has_no_reply(grid):
+def codes(replies: list[Message]) -> list[int]:
+    return [reply.error.code if reply.has_error() else 0 for reply in replies]
+
+
+def test_a_message_that_could_not_be_sent_is_an_error_at_once(grid):
     push = grid.push_messages
-    grid.push_messages = lambda messages: ["", *push(list(messages)[1:])]
+    grid.push_messages = lambda messages: [None, *push(list(messages)[1:])]
     begun = time.monotonic()
     replies = exchange(grid, questions(2), 5.0)
-    assert [len(replies[position]) for position in range(2)] == [0, 1]
+    assert [codes(replies[position]) for position in range(2)] == [[5], [0]]
+    assert "could not be sent" in replies[0][0].error.reason
     assert time.monotonic() - begun < 2.0  # nobody waits for it
+
+
+def test_a_push_that_is_too_large_as_a_whole_is_an_error_for_all(grid):
+    grid.push_messages = lambda messages: []
+    replies = exchange(grid, questions(2), 5.0)
+    assert [codes(replies[position]) for position in range(2)] == [[5], [5]]
+
+
+def pulling(grid, node: int, outcome):
+    """Let ``outcome`` decide what the pull of one node's reply does; Flower fails for all that it pulls."""
+    pull, question = grid.pull_messages, {}
+    push = grid.push_messages
+
+    def noting(messages):
+        names = list(push(messages))
+        question.update({m.metadata.dst_node_id: n for m, n in zip(messages, names, strict=True)})
+        return names
+
+    def pulled(names):
+        return outcome(lambda: pull(names)) if question[node] in list(names) else pull(names)
+
+    grid.push_messages, grid.pull_messages = noting, pulled
+    return grid
+
+
+def test_a_reply_that_cannot_be_unpacked_harms_no_other(grid):
+    def unpack(_):
+        raise KeyError("no such object type")
+
+    replies = exchange(pulling(grid, 1, unpack), questions(3), 5.0)
+    assert [codes(replies[position]) for position in range(3)] == [[0], [3], [0]]
+    assert "cannot be unpacked (KeyError)" in replies[1][0].error.reason
+
+
+def test_a_superlink_that_is_away_for_a_while_is_asked_again(grid):
+    away = iter([httpx.ConnectError("refused"), _status(503)])
+
+    def outcome(pull):
+        error = next(away, None)
+        if error is not None:
+            raise error
+        return pull()
+
+    replies = exchange(pulling(grid, 0, outcome), questions(2), 5.0)
+    assert [codes(replies[position]) for position in range(2)] == [[0], [0]]
+    assert next(away, None) is None
+
+
+def test_a_superlink_that_stays_away_is_waited_for_until_the_deadline(grid):
+    def outcome(_):
+        raise httpx.ConnectError("refused")
+
+    replies = exchange(pulling(grid, 0, outcome), questions(2), 0.05)
+    assert [codes(replies[position]) for position in range(2)] == [[], [0]]
+
+
+def _status(code: int) -> httpx.HTTPStatusError:
+    request = httpx.Request("POST", "http://superlink")
+    return httpx.HTTPStatusError("said no", request=request, response=httpx.Response(code))
+
+
+@pytest.mark.parametrize("error", [_status(401), BrokenProcessPool("a worker died")])
+def test_what_is_no_silos_fault_ends_the_exchange(grid, error):
+    def outcome(_):
+        raise error
+
+    with pytest.raises(type(error)):
+        exchange(pulling(grid, 0, outcome), questions(2), 5.0)
 
 
 def test_answers_to_other_questions_are_left_alone(grid):

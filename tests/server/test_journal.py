@@ -2,6 +2,8 @@
 """The journal: append-only, replayed byte for byte, and never half a line."""
 
 import json
+import threading
+import time
 
 import pytest
 
@@ -83,3 +85,29 @@ def test_values_that_are_not_finite_are_refused(tmp_path, value):
     with pytest.raises(ValueError, match="not JSON compliant"):
         journal.append({"a": value})
     assert (tmp_path / "j").read_bytes() == b""
+
+
+def test_a_second_writer_is_refused_while_the_first_is_at_it(tmp_path, monkeypatch):
+    monkeypatch.setattr("server.journal._PATIENCE_SECONDS", 0.2)
+    first = Journal(tmp_path / "j")
+    with pytest.raises(JournalError, match="j: another process writes it; is this run still going on"):
+        Journal(tmp_path / "j")
+    first.append(ROWS[0])
+    first.close()
+    assert (tmp_path / "j").read_text().count("\n") == 1
+
+
+def test_a_writer_that_ends_is_waited_for_and_its_last_line_seen(tmp_path):
+    first = Journal(tmp_path / "j")
+
+    def leave() -> None:
+        time.sleep(0.3)
+        first.append(ROWS[0])
+        first.close()
+
+    threading.Thread(target=leave).start()
+    second = Journal(tmp_path / "j")
+    second.append(ROWS[0])  # what is recorded already must be repeated
+    second.append(ROWS[1])
+    second.close()
+    assert (tmp_path / "j").read_text().count("\n") == 2

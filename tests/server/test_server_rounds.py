@@ -3,16 +3,18 @@
 
 import threading
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from flwr.app import Message
+from flwr.app import Error, Message
+from flwr.proto.node_pb2 import NodeInfo
 
 from protocols.config.experiment import Experiment
 from protocols.references import read_summary, release
 from protocols.references.sliced import Sliced
 from protocols.streams import stream
-from server.federation import Member
+from server.federation import Member, RunFailed
 from server.rounds import greet, run_seed, snapshots
 
 SLICED = {"kind": "sliced", "directions": 4, "coefficients": 3}
@@ -52,6 +54,51 @@ def test_generations_are_asked_for_a_few_at_a_time(scene, generations, step, sto
     asked = [question for _, question in made.grid.of_kind("retrain")]
     assert [question.stop for question in asked] == stops
     assert [question.start for question in asked] == [0, *(stop + 1 for stop in stops[:-1])]
+
+
+def test_thirty_generations_need_four_round_trips_at_most(scene, monkeypatch):
+    arms = [{"name": "alone", "rule": "random"}, arm("one", SLICED), arm("two", QUANTIZED)]
+    made = scene(arms=arms, recursion={"generations": 30, "samples": 20}, federation={})
+    trips, push = [], made.grid.push_messages
+    monkeypatch.setattr(made.grid, "push_messages", lambda asked: trips.append(1) or push(asked))
+    run_seed(made.federation, 0, made.kit)
+    assert len(trips) == 4  # hello, two summaries, retrain
+    assert {q.stop for _, q in made.grid.of_kind("retrain")} == {30}
+
+
+TABLE = {"source": "csv", "path": "/x/t.csv", "label": "kind"}
+
+
+@pytest.mark.parametrize(
+    ("data", "names", "told"),
+    [
+        (TABLE, ("a", "b"), (("a", "b"), "kind", True)),
+        (TABLE | {"standardize": False, "label": None}, ("a", "b"), (("a", "b"), None, False)),
+        ({"source": "wine"}, (), (None, None, False)),
+        (TABLE, ("a" * 600_000, "b"), (None, "kind", True)),  # too long for a message: counted only
+        (TABLE, ("," * 5000, "b"), (None, "kind", True)),
+    ],
+)
+def test_silos_are_told_what_their_tables_must_look_like(scene, data, names, told):
+    made = scene(silos=2, data=data)
+    greet(made.federation, 0, replace(made.kit, columns=names))
+    asked = {(q.columns, q.label, q.standardized) for _, q in made.grid.of_kind("hello")}
+    assert asked == {told}
+
+
+def test_a_silo_is_called_by_the_name_that_its_key_is_registered_under(scene, monkeypatch):
+    made = scene(silos=3)
+    names = ["silo-0", "north", "silo-2"]
+    nodes = [NodeInfo(node_id=number, name=name) for number, name in enumerate(names)]
+    monkeypatch.setattr(made.grid, "get_nodes", lambda: nodes)
+    made.grid.tampers[2, "hello"] = lambda message, _: [Message(Error(5, "gone"), reply_to=message)]
+    with pytest.raises(RunFailed):
+        greet(made.federation, 0, made.kit)
+    reasons = {event["silo"]: event["reason"] for event in made.lines("events")}
+    assert reasons == {
+        "north": "says that it is silo-1, its key is registered as north",
+        "silo-2": "the node cannot be reached (gone)",
+    }
 
 
 def test_two_arms_of_one_reference_share_one_release(scene):

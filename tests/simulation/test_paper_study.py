@@ -45,6 +45,7 @@ def rows_in(folder):
     return [json.loads(line) for line in (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("study", SMALL)
 def test_a_small_study_fills_its_folder(study, tmp_path):
     steps = []
@@ -63,6 +64,7 @@ def test_a_small_study_fills_its_folder(study, tmp_path):
     assert write_study_report(tmp_path / "out").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_gaussian_rows_are_complete_sorted_and_the_same_for_any_number_of_workers(tmp_path):
     one, two = (
         list(rows_of(load_study(write(tmp_path, f"{SMALL['gaussian']}workers: {n}\n")), lambda *_: None))

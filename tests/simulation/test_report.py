@@ -78,6 +78,7 @@ def test_hostile_names_are_shown_as_text(reported):
     assert "schema version 2, <b>expected</b> 1" in text
 
 
+@pytest.mark.slow
 def test_the_report_is_the_same_bytes_each_time(reported, run_folder):
     path = write_report(run_folder)
     assert path == run_folder.path / "report.html"

@@ -141,4 +141,4 @@ def test_the_environment_is_plain_json(tiny):
 
 
 def test_options_stay_in_this_process_unless_asked():
-    assert RunOptions(Path("x")).workers == 0
+    assert RunOptions(Path("x")).machine.workers == 0

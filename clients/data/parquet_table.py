@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rows from a Parquet file: numbers in every column but the label's."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clients.data.naming import unknown_name
+from clients.data.rows import DataError, Rows
+from protocols.arrays import Floats
+
+
+def read_parquet(path: Path, label: str | None) -> Rows:
+    """Read a Parquet file with pyarrow, which the extra ``parquet`` brings.
+
+    Args:
+        path: An existing file.
+        label: Name of the column that holds the labels, text or whole numbers; None if there is none.
+
+    Returns:
+        The table; labels become text.
+
+    Raises:
+        DataError: Naming file, column and row, what was found and what is allowed; or that pyarrow lacks.
+    """
+    try:
+        import pyarrow as arrow
+        from pyarrow import parquet
+    except ImportError:
+        raise DataError(f"{path}: Parquet needs pyarrow: pip install 'tailweave[parquet]'") from None
+    try:
+        table = parquet.ParquetFile(path).read()
+    except (arrow.ArrowException, OSError) as error:
+        raise DataError(f"{path}: cannot be read: {str(error)[:200]}") from None
+    names = [str(name) for name in table.column_names]
+    _check_names(path, names, label)
+    if table.num_rows == 0:
+        raise DataError(f"{path}: there are no rows")
+    columns = tuple(name for name in names if name != label)
+    values = np.column_stack([_numbers(path, name, table.column(name)) for name in columns])
+    return Rows(values, None if label is None else _labels(path, label, table.column(label)), columns)
+
+
+def _check_names(path: Path, names: list[str], label: str | None) -> None:
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise DataError(f"{path}: column names must differ, found twice: {', '.join(twice)}")
+    if label is not None and label not in names:
+        raise DataError(f"{path}: {unknown_name('column', label, names)}")
+    if names in ([], [label]):
+        raise DataError(f"{path}: there are no numeric columns")
+
+
+def _numbers(path: Path, name: str, column: Any) -> Floats:  # noqa: ANN401 - pyarrow has no types
+    """Return one column as finite float64, shape (n,)."""
+    from pyarrow import types
+
+    kind = column.type
+    if not (types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind)):
+        hint = "; if this column holds the labels, name it in label"
+        raise DataError(f"{path}, column {name!r}: found {kind}, allowed: numbers{hint}")
+    _no_gaps(path, name, column, "a finite number")
+    values: Floats = column.to_numpy().astype(np.float64)
+    bad = ~np.isfinite(values)
+    if bad.any():
+        row = int(np.argmax(bad))
+        raise DataError(f"{path}, row {row}, column {name!r}: found {values[row]}, allowed: a finite number")
+    return values
+
+
+def _labels(path: Path, name: str, column: Any) -> NDArray[np.str_]:  # noqa: ANN401 - pyarrow has no types
+    """Return the label column as text, shape (n,)."""
+    from pyarrow import types
+
+    kind = column.type.value_type if types.is_dictionary(column.type) else column.type
+    if not (types.is_string(kind) or types.is_large_string(kind) or types.is_integer(kind)):
+        raise DataError(f"{path}, column {name!r}: found labels of {kind}, allowed: text or whole numbers")
+    _no_gaps(path, name, column, "a label")
+    labels = np.array([str(label) for label in column.to_pylist()], dtype=np.str_)
+    if (labels == "").any():
+        row = int(np.argmax(labels == ""))
+        raise DataError(f"{path}, row {row}, column {name!r}: found an empty label, allowed: text")
+    return labels
+
+
+def _no_gaps(path: Path, name: str, column: Any, allowed: str) -> None:  # noqa: ANN401 - pyarrow has no types
+    if column.null_count:
+        row = int(np.argmax(column.is_null().to_numpy()))
+        raise DataError(f"{path}, row {row}, column {name!r}: found nothing, allowed: {allowed}")

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The reference that a service compares with, and what it tells about it."""
+
+from dataclasses import dataclass
+
+from clients.selection.cosine_form import cosine_form
+from clients.service.limits import Limits
+from protocols import selection_pb2 as wire
+from protocols.kept_reference import KeptReference
+from protocols.references.sliced import Sliced
+
+
+@dataclass(frozen=True, eq=False)
+class Served:
+    """One proxy reference, ready to select against.
+
+    Attributes:
+        kept: The reference as the server wove it.
+        target: The same in the cosine basis, which the streaming rule needs.
+    """
+
+    kept: KeptReference
+    target: Sliced
+
+    @classmethod
+    def of(cls, kept: KeptReference) -> "Served":
+        """Bring a kept reference into the streaming rule's form."""
+        return cls(kept, cosine_form(kept.reference(), kept.features.space(kept.seed)))
+
+    def describe(self, limits: Limits, streams_open: int) -> wire.ReferenceReply:
+        """Return what ``GetReference`` answers: public constants only, not the reference's own numbers."""
+        features, spec = self.kept.features, self.target.spec
+        return wire.ReferenceReply(
+            kind=self.kept.spec.kind,
+            run=self.kept.run,
+            arm=self.kept.arm,
+            seed=self.kept.seed,
+            dimension=features.dimension,
+            directions=spec.directions,
+            coefficients=spec.coefficients,
+            reference_sha256=self.kept.digest,
+            feature_map=wire.FeatureMap(
+                columns=features.columns,
+                offset=features.offset.tolist(),
+                weights=features.weights.ravel().tolist(),
+                center=features.center.tolist(),
+                scale=features.scale,
+            ),
+            limits=wire.Limits(
+                batch_candidates=limits.batch_candidates,
+                message_bytes=limits.message_bytes,
+                streams=limits.streams,
+                streams_open=streams_open,
+                idle_seconds=limits.idle_seconds,
+            ),
+        )

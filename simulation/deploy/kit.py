@@ -1,0 +1,272 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``tailweave deploy init``: the whole folder of a federation, made at once or not at all."""
+
+import datetime as dt
+import getpass
+import os
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from pydantic import TypeAdapter, ValidationError
+
+from protocols.config.experiment import Name
+from simulation.deploy.certificates import make_ca, make_server
+from simulation.deploy.federation import Host, load_federation
+from simulation.deploy.node_keys import make_node_keys
+from simulation.deploy.node_settings import Device, load_node
+from simulation.deploy.versions import installed
+
+_TEMPLATES = Environment(
+    loader=FileSystemLoader(Path(__file__).parent / "templates"),
+    undefined=StrictUndefined,
+    autoescape=False,  # not HTML; names and hosts have strict patterns
+    trim_blocks=True,
+    lstrip_blocks=True,
+    keep_trailing_newline=True,
+)
+_NAME: TypeAdapter[str] = TypeAdapter(Name)
+_HOST: TypeAdapter[str] = TypeAdapter(Host)
+_DEVICE: TypeAdapter[str] = TypeAdapter(Device)
+_SERVER_PARTS = {
+    "superlink": "SuperLink",
+    "superexec": "SuperExec, which runs the ServerApp",
+    "gate": "gate to the Fleet API",
+}
+_FIRST_NODE_PORT = 10
+"""Ports of nodes begin this far above the first port; two a node."""
+_MOST_SILOS = 1000
+
+
+class KitError(ValueError):
+    """A kit that cannot be made as asked."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What ``init`` was asked for.
+
+    Attributes:
+        silos: Names, one SuperNode each.
+        host: DNS name or IPv4 address by which silos reach the server.
+        also: Further names for the server's certificate.
+        port: First of the ports: gate, SuperLink, health; nodes' from ``port + 10``.
+        gpus: GPUs of one host that the silos share out, one each; None leaves ``device``.
+        device: Device of every silo.
+    """
+
+    silos: tuple[str, ...]
+    host: str = "localhost"
+    also: tuple[str, ...] = ()
+    port: int = 9440
+    gpus: int | None = None
+    device: str = "cpu"
+
+
+@dataclass(frozen=True)
+class PlannedSilo:
+    """One silo's part of the plan."""
+
+    name: str
+    device: str
+    runtime: int
+    health: int
+
+
+def init(directory: Path, plan: Plan, *, now: dt.datetime) -> None:
+    """Make the kit.
+
+    Args:
+        directory: Must not exist, or be empty.
+        plan: What is wanted.
+        now: When certificates begin.
+
+    Raises:
+        KitError: If the folder is in use or the plan is impossible; nothing is left behind then.
+    """
+    silos = _planned(plan)
+    directory = directory.absolute()
+    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+        raise KitError(f"{directory}: exists already; nothing is ever overwritten: choose another folder")
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    part = directory.with_name(f".{directory.name}.{os.getpid()}.part")
+    part.mkdir(mode=0o700)
+    try:
+        _write_authority(part, plan, now)
+        _write_scripts(part, directory, plan, silos)
+        for silo in silos:
+            _write_silo(part, directory, plan, silo)
+        load_federation(part)  # what init writes, the other commands can read
+        for silo in silos:
+            load_node(part / "silos" / silo.name)
+        os.rename(part, directory)
+    except BaseException:
+        shutil.rmtree(part)
+        raise
+
+
+def renew(directory: Path, *, now: dt.datetime) -> Path:
+    """Make a new server certificate for the same names, in place of the old one.
+
+    Args:
+        directory: A federation's folder with ``ca/``.
+        now: When it begins.
+
+    Returns:
+        Path of the new certificate.
+
+    Raises:
+        KitError: If the CA's key is not here.
+        ConfigError: If ``federation.yaml`` cannot be read.
+        CertificateError: If the CA cannot be used.
+    """
+    from simulation.deploy.certificates import Issued, hosts_of, read_certificate
+
+    federation = load_federation(directory)
+    ca, server = directory / "ca", directory / "server"
+    try:
+        authority = Issued((ca / "ca.crt").read_bytes(), (ca / "ca.key").read_bytes())
+        old = hosts_of(read_certificate((server / "server.pem").read_bytes()))
+    except OSError as error:
+        raise KitError(
+            f"{error.filename}: {error.strerror}; renew where both ca/ and server/ are, then copy server/"
+        ) from None
+    issued = make_server(authority, [federation.superlink.host, *old], now=now)
+    replacements = (
+        (server / "server.key", issued.key, 0o600),
+        (server / "server.pem", issued.certificate, 0o644),
+    )
+    for path, content, mode in replacements:
+        part = path.with_name(f".{path.name}.part")
+        part.unlink(missing_ok=True)
+        _write(part, content, mode)
+        os.replace(part, path)
+    return server / "server.pem"
+
+
+def _planned(plan: Plan) -> list[PlannedSilo]:
+    for value, kind, what in (
+        *((name, _NAME, "--silo") for name in plan.silos),
+        *((host, _HOST, "--host and --also") for host in (plan.host, *plan.also)),
+        (plan.device, _DEVICE, "--device"),
+    ):
+        _fits(value, kind, what)
+    if not 1 <= len(set(plan.silos)) == len(plan.silos) <= _MOST_SILOS:
+        raise KitError(
+            f"--silo: names must differ, 1 to {_MOST_SILOS} of them, got {', '.join(plan.silos) or 'none'}"
+        )
+    last = plan.port + _FIRST_NODE_PORT + 2 * len(plan.silos)
+    if plan.port < 1024 or last > 65535:
+        raise KitError(
+            f"--port must be at least 1024 and leave room for {last - plan.port} ports, got {plan.port}"
+        )
+    if plan.gpus is not None and plan.gpus < len(plan.silos):
+        raise KitError(
+            f"--gpus {plan.gpus}: {len(plan.silos)} silos on one host need a GPU each; "
+            "a silo on a host of its own has --device cuda:0"
+        )
+    if plan.gpus is not None and plan.device != "cpu":
+        raise KitError("--gpus and --device say the same thing twice: give one of them")
+    first = plan.port + _FIRST_NODE_PORT
+    return [
+        PlannedSilo(name, plan.device if plan.gpus is None else f"cuda:{i}", first + 2 * i, first + 2 * i + 1)
+        for i, name in enumerate(plan.silos)
+    ]
+
+
+def _fits(value: str, kind: TypeAdapter[str], what: str) -> None:
+    try:
+        kind.validate_python(value)
+    except ValidationError as error:
+        raise KitError(f"{what}: {error.errors()[0]['msg']}, got {value!r}") from None
+
+
+def _write_authority(part: Path, plan: Plan, now: dt.datetime) -> None:
+    ca = make_ca(f"tailweave federation {plan.host}"[:64], now=now)
+    server = make_server(ca, [plan.host, *plan.also], now=now)
+    _write(part / "ca/ca.key", ca.key, 0o600)
+    _write(part / "ca/ca.crt", ca.certificate, 0o644)
+    _write(part / "server/ca.crt", ca.certificate, 0o644)
+    _write(part / "server/server.key", server.key, 0o600)
+    _write(part / "server/server.pem", server.certificate, 0o644)
+    for name in plan.silos:
+        keys = make_node_keys(name)
+        _write(part / f"server/keys/{name}.pub", keys.public, 0o644)
+        _write(part / f"silos/{name}/node.key", keys.private, 0o600)
+        _write(part / f"silos/{name}/ca.crt", ca.certificate, 0o644)
+
+
+def _write_scripts(part: Path, directory: Path, plan: Plan, silos: Sequence[PlannedSilo]) -> None:
+    values: dict[str, object] = {
+        "host": plan.host,
+        "ports": {
+            "fleet": plan.port,
+            "control": plan.port + 1,
+            "health": plan.port + 2,
+            "executor": plan.port + 3,
+        },
+        "silos": silos,
+        "versions": installed(),
+        "version": installed().tailweave,
+        "flower": "flower-superlink flower-superexec flwr",
+        "further": " | register",
+    }
+    for name in ("federation.yaml", "README.md", "compose.yaml"):
+        _write(part / name, _rendered(name, values), 0o644)
+    for name in ("start.sh", "stop.sh"):
+        _write(part / name, _rendered(name, values), 0o755)
+    _write(part / "server/superlink.sh", _rendered("superlink.sh", values), 0o755)
+    for name, what in _SERVER_PARTS.items():
+        unit = _unit(directory / "server/superlink.sh", f"tailweave-{name}.service")
+        unit |= {
+            "what": what,
+            "part": name,
+            "delay": 5,
+            "after": "" if name == "superlink" else " tailweave-superlink.service",
+        }
+        _write(part / f"server/tailweave-{name}.service", _rendered("unit.service", unit), 0o644)
+
+
+def _write_silo(part: Path, directory: Path, plan: Plan, silo: PlannedSilo) -> None:
+    folder = part / "silos" / silo.name
+    script = f"supernode-{silo.name}.sh"
+    values: dict[str, object] = {
+        "silo": silo,
+        "name": silo.name,
+        "host": plan.host,
+        "fleet_port": plan.port,
+        "versions": installed(),
+        "flower": "flower-supernode flower-superexec",
+        "further": "",
+    }
+    for name in ("node.yaml", "policy.yaml"):
+        _write(folder / name, _rendered(name, values), 0o644)
+    _write(folder / script, _rendered("supernode.sh", values), 0o755)
+    unit = _unit(directory / "silos" / silo.name / script, f"tailweave-supernode-{silo.name}.service")
+    unit |= {
+        "what": f"SuperNode of silo {silo.name}",
+        "part": "supernode",
+        "delay": 20,
+        "after": " tailweave-superlink.service tailweave-gate.service",  # so it stops before them
+    }
+    _write(folder / f"tailweave-supernode-{silo.name}.service", _rendered("unit.service", unit), 0o644)
+
+
+def _unit(script: Path, unit: str) -> dict[str, object]:
+    escaped = (str(path).replace("%", "%%") for path in (script, Path(sys.executable).parent))
+    return {"unit": unit, "user": getpass.getuser(), **dict(zip(("script", "bin"), escaped, strict=True))}
+
+
+def _rendered(name: str, values: Mapping[str, object]) -> bytes:
+    return _TEMPLATES.get_template(f"{name}.j2").render(values).encode()
+
+
+def _write(path: Path, content: bytes, mode: int) -> None:
+    """Write a new file; its mode is set before its content is there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+        os.fchmod(file.fileno(), mode)
+        file.write(content)

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the start scripts ask for: addresses and settings as shell assignments."""
+
+import datetime as dt
+import json
+import os
+import shlex
+from pathlib import Path
+
+from clients.node import open_node
+from simulation.deploy.certificates import CertificateError, check_dates, read_certificate
+from simulation.deploy.federation import FEDERATION_FILE, load_federation
+from simulation.deploy.node_settings import NODE_FILE, SiloNode, load_node
+
+
+class LaunchError(ValueError):
+    """A server or node that cannot start as it is set; the message names the silo and the remedy."""
+
+
+def settings(folder: Path) -> str:
+    """Return the settings of the server or of one silo, ``NAME=value`` a line, quoted for a shell.
+
+    Args:
+        folder: A federation's folder, or a silo's, whose node-config is then written to its state folder.
+
+    Returns:
+        The lines.
+
+    Raises:
+        LaunchError: If the folder is neither, or a silo's certificate, data, label or policy is unusable.
+        ConfigError: If its YAML is wrong.
+    """
+    if (folder / NODE_FILE).is_file():
+        node = load_node(folder)
+        check_ca(node, dt.datetime.now(dt.UTC))
+        check_data(node)
+        values = {
+            "CUDA_VISIBLE_DEVICES": node.visible_devices,
+            "SUPERLINK": node.superlink_address,
+            "CA": str(node.path(node.ca)),
+            "PRIVATE_KEY": str(node.path(node.private_key)),
+            "RUNTIME_PORT": str(node.ports.runtime),
+            "HEALTH_PORT": str(node.ports.health),
+            "NODE_CONFIG": str(_write_node_config(node)),
+        }
+    elif (folder / FEDERATION_FILE).is_file():
+        federation = load_federation(folder)
+        values = {
+            "CONTROL_PORT": str(federation.superlink.control_port),
+            "HEALTH_PORT": str(federation.superlink.health_port),
+            "EXECUTOR_HEALTH": federation.executor_health_address or "",
+        }
+    else:
+        raise LaunchError(
+            f"{folder}: neither a federation's folder ({FEDERATION_FILE}) nor a silo's ({NODE_FILE})"
+        )
+    return "\n".join(f"{name}={shlex.quote(value)}" for name, value in values.items())
+
+
+def check_ca(node: SiloNode, now: dt.datetime) -> str:
+    """Look at the certificate that the SuperNode trusts.
+
+    Args:
+        node: The silo's settings.
+        now: This host's time.
+
+    Returns:
+        Until when it is valid.
+
+    Raises:
+        LaunchError: If it is missing, none, or outside its dates.
+    """
+    path = node.path(node.ca)
+    try:
+        certificate = read_certificate(path.read_bytes())
+        check_dates(certificate, now)
+    except OSError as error:
+        raise LaunchError(
+            f"silo {node.name}: {path}: {error.strerror}; remedy: copy it from the server"
+        ) from None
+    except CertificateError as error:
+        raise LaunchError(
+            f"silo {node.name}: {path}: {error}; remedy: this host's clock, or a new ca.crt from the server"
+        ) from None
+    return f"valid until {certificate.not_valid_after_utc:%Y-%m-%d}"
+
+
+def check_data(node: SiloNode) -> int:
+    """Open the silo as its ClientApp will.
+
+    Args:
+        node: Its settings.
+
+    Returns:
+        Number of its columns.
+
+    Raises:
+        LaunchError: If data, label column or policy cannot be used.
+    """
+    try:
+        opened = open_node(node.node_config(), {}, seed=0)
+    except (ValueError, OSError) as error:
+        raise LaunchError(
+            f"silo {node.name}: {error}; remedy: set data, label and policy in {node.folder / NODE_FILE}"
+        ) from None
+    return int(opened.silo.train.values.shape[1])
+
+
+def _write_node_config(node: SiloNode) -> Path:
+    """Write Flower's node-config as TOML: on a command line no quote or space in a path would be safe."""
+    state = node.path(node.state_dir)
+    state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = state / "node-config.toml"
+    lines = [f"{key} = {_toml(value)}\n" for key, value in node.node_config().items()]
+    part = path.with_name(f".{path.name}.part")
+    part.write_text("".join(lines), encoding="utf-8")
+    os.replace(part, path)
+    return path
+
+
+def _toml(value: str | int | float | bool) -> str:
+    # JSON's strings, booleans and numbers are TOML's too, but for the character DEL
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

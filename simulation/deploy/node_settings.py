@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a silo's owner sets on the silo's own host: ``node.yaml``, beside the SuperNode's key."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, PrivateAttr, model_validator
+
+from protocols.config.base import Spec
+from protocols.config.experiment import Name
+from simulation.deploy.federation import Host, Port
+from simulation.deploy.reading import read_spec
+from simulation.deploy.versions import VersionsSpec
+
+NODE_FILE = "node.yaml"
+Device = Annotated[str, Field(pattern=r"^(cpu|cuda:[0-9]{1,3}|(GPU|MIG)-[0-9A-Za-z/-]{1,80})$")]
+"""``cpu``, a GPU's number, or its name as ``nvidia-smi -L`` gives it."""
+_OWN = ("data", "label", "name", "state-dir", "policy", "identity-key", "partition-id")
+"""Keys of Flower's node-config that have a place of their own here, or none."""
+
+
+class NodeSuperLink(Spec):
+    """Where the SuperNode finds the server: the gate's address."""
+
+    host: Host
+    fleet_port: Port
+
+
+class NodePorts(Spec):
+    """Two free ports on the silo's own loopback."""
+
+    runtime: Port
+    health: Port
+
+    @model_validator(mode="after")
+    def _ports_differ(self) -> Self:
+        if self.runtime == self.health:
+            raise ValueError(f"ports: runtime and health must differ, got {self.health} twice")
+        return self
+
+
+class SiloNode(Spec):
+    """One ``node.yaml``; relative paths are taken from its folder.
+
+    ``more`` is handed to the node as it stands; it is for settings that the kit does not know.
+    """
+
+    schema_version: Annotated[Literal[1], Field(alias="schema")]
+    name: Name
+    data: Annotated[str, Field(min_length=1)]
+    label: Annotated[str, Field(min_length=1)] | None = None
+    state_dir: Annotated[str, Field(min_length=1)] = "state"
+    policy: Annotated[str, Field(min_length=1)] | None = None
+    identity_key: Annotated[str, Field(min_length=1)] | None = None
+    device: Device = "cpu"
+    superlink: NodeSuperLink
+    ca: Annotated[str, Field(min_length=1)] = "ca.crt"
+    private_key: Annotated[str, Field(min_length=1)] = "node.key"
+    ports: NodePorts
+    versions: VersionsSpec | None = None
+    more: dict[str, str | int | float | bool] = {}
+    _folder: Path = PrivateAttr(default_factory=Path)
+
+    @model_validator(mode="after")
+    def _more_is_new(self) -> Self:
+        taken = sorted(set(self.more) & set(_OWN))
+        if taken:
+            raise ValueError(f"more: {', '.join(taken)} must not stand here")
+        return self
+
+    @property
+    def folder(self) -> Path:
+        """Absolute path of the silo's folder."""
+        return self._folder
+
+    @property
+    def superlink_address(self) -> str:
+        """``host:port`` of the gate."""
+        return f"{self.superlink.host}:{self.superlink.fleet_port}"
+
+    @property
+    def health_address(self) -> str:
+        """``host:port`` of the SuperNode's gRPC health service, on its own host."""
+        return f"127.0.0.1:{self.ports.health}"
+
+    @property
+    def visible_devices(self) -> str:
+        """Value of CUDA_VISIBLE_DEVICES: one GPU or none."""
+        return "" if self.device == "cpu" else self.device.removeprefix("cuda:")
+
+    def path(self, name: str) -> Path:
+        """Return a path of the file as an absolute one; ``~`` is the home folder."""
+        return Path(os.path.abspath(self.folder / Path(name).expanduser()))
+
+    def node_config(self) -> dict[str, str | int | float | bool]:
+        """Return Flower's node-config: what ``clients/node.py`` reads."""
+        config: dict[str, str | int | float | bool] = {
+            **self.more,
+            "name": self.name,
+            "data": str(self.path(self.data)),
+            "state-dir": str(self.path(self.state_dir)),
+        }
+        if self.label is not None:
+            config["label"] = self.label
+        if self.policy is not None:
+            config["policy"] = str(self.path(self.policy))
+        if self.identity_key is not None:
+            config["identity-key"] = str(self.path(self.identity_key))
+        return config
+
+
+def load_node(folder: Path) -> SiloNode:
+    """Read ``node.yaml`` of a silo's folder.
+
+    Args:
+        folder: The folder, ``silos/NAME`` of the federation's.
+
+    Returns:
+        The settings. Files that they name need not exist.
+
+    Raises:
+        ConfigError: If the file is missing or not YAML, or a key, type or range is wrong.
+    """
+    remedy = "a silo's folder is made by: tailweave deploy init DIR --silo NAME"
+    node = read_spec(folder / NODE_FILE, SiloNode, remedy)
+    node._folder = folder.resolve()  # no key of the file, so no field
+    return node

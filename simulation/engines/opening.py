@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From the name of an engine to the engine; each is imported only when it is chosen."""
+
+from collections.abc import Callable
+from dataclasses import fields
+
+from protocols.config.load import ConfigError
+from simulation.engines.job import Engine, Machine
+
+_TAKES = {"in-process": {"workers"}, "ray": {"cpus", "gpus"}, "superlink": {"federation"}}
+
+
+def open_engine(name: str, machine: Machine) -> Engine:
+    """Return the engine, ready to run; nothing has been started yet.
+
+    Args:
+        name: One of ``ENGINES``.
+        machine: What it may use.
+
+    Raises:
+        ConfigError: If the name is unknown, an option is out of range or not for this engine, or what the
+            engine needs is not there.
+    """
+    if name not in _OPENERS:
+        raise ConfigError(f"--engine: {name!r} is unknown; allowed: {', '.join(_OPENERS)}")
+    if machine.workers < 0:
+        raise ConfigError(f"--workers must be 0 or more, got {machine.workers}")
+    for option in fields(machine):
+        given = getattr(machine, option.name) != option.default
+        if given and option.name not in _TAKES[name]:
+            owner = next(engine for engine, takes in _TAKES.items() if option.name in takes)
+            raise ConfigError(f"--{option.name} is for --engine {owner}, the engine is {name}")
+    return _OPENERS[name](machine)
+
+
+def _in_process(machine: Machine) -> Engine:
+    from simulation.engines.in_process import InProcess
+
+    return InProcess(machine.workers)
+
+
+def _ray(machine: Machine) -> Engine:
+    from simulation.engines.ray import Ray
+
+    return Ray(machine.cpus, machine.gpus)
+
+
+def _superlink(machine: Machine) -> Engine:
+    from simulation.engines.superlink import SuperLink
+
+    return SuperLink(machine.federation)
+
+
+_OPENERS: dict[str, Callable[[Machine], Engine]] = {
+    "in-process": _in_process,
+    "ray": _ray,
+    "superlink": _superlink,
+}

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Engine ``ray``: Flower's Simulation Runtime, on a SuperLink that lives as long as the run."""
+
+import importlib.util
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from protocols.config.load import ConfigError
+from server.federation import RunFailed
+from simulation.engines import keeper
+from simulation.engines.bundle import write_bundle, write_run_config
+from simulation.engines.control import Control, FlowerError, environment, program
+from simulation.engines.job import Job
+from simulation.engines.settle import last_lines, settle
+
+_HOST = "127.0.0.1"
+_LONGEST_TMP = 20
+_START_SECONDS = 120.0
+_END_SECONDS = 60.0
+_LOOK_SECONDS = 0.2
+
+
+class Ray:
+    """Engine ``ray``.
+
+    The SuperLink has a folder, a port and a keeper of its own: when this process ends, however it ends, the
+    keeper stops the SuperLink and all that Ray started.
+    """
+
+    def __init__(self, cpus: int, gpus: float) -> None:
+        """Set aside ``cpus`` cores and ``gpus`` GPUs for each silo at work.
+
+        Raises:
+            ConfigError: If Ray is not installed, or the machine has fewer cores.
+        """
+        there = os.cpu_count() or 1
+        if not 1 <= cpus <= there:
+            raise ConfigError(f"--cpus must be 1 to {there}, the cores of this machine, got {cpus}")
+        if gpus < 0:
+            raise ConfigError(f"--gpus must be 0 or more, got {gpus:g}")
+        if importlib.util.find_spec("ray") is None:
+            raise ConfigError("--engine ray needs Ray: pip install 'tailweave[ray]'")
+        self._resources = {"client-resources-num-cpus": cpus, "client-resources-num-gpus": float(gpus)}
+        self._keeper: subprocess.Popen[bytes] | None = None
+        self._home = Path()
+
+    def run(self, job: Job) -> None:
+        """Start a SuperLink, submit the app and follow it to its end.
+
+        Raises:
+            ValueError: If what the ServerApp was given is wrong.
+            RunFailed: If the SuperLink does not start or dies, or the run fails.
+        """
+        self._home = home = _short_folder()
+        address = f"{_HOST}:{_free_port()}"
+        self._start(home, address)
+        try:
+            control = Control.connect(home, address, None)
+            app = write_bundle(home, job.run_config)
+            settings = write_run_config(home / "run.toml", job.run_config)
+            log = job.out / "server.log"
+            with log.open("wb") as file:
+                number = control.submit(app, settings, {"num-supernodes": job.silos, **self._resources})
+                status = control.follow(number, file, lambda: self._look(home))
+        except FlowerError as error:
+            raise RunFailed(str(error)) from None
+        finally:
+            self.close()
+        settle(job.out, status, log, shared="this cannot be")
+
+    def close(self) -> None:
+        """Stop the SuperLink and wait until all that it started is gone."""
+        running, self._keeper = self._keeper, None
+        if running is None or running.stdin is None:
+            return
+        running.stdin.close()
+        running.wait(_END_SECONDS)
+        shutil.rmtree(self._home, ignore_errors=True)
+
+    def _start(self, home: Path, address: str) -> None:
+        host, port = address.rsplit(":", 1)
+        flags = ["--insecure", "--simulation", "--disable-runtime-dependency-installation"]
+        command = [program("flower-superlink"), *flags, "--host", host, "--port", port]
+        self._keeper = subprocess.Popen(
+            # -P: beside the keeper lies this file, and Python must not take it for the package ray
+            [sys.executable, "-P", str(Path(keeper.__file__)), str(home), *command],
+            env=environment(home) | {"RAY_TMPDIR": str(home), "RAY_USAGE_STATS_ENABLED": "0"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        end = time.monotonic() + _START_SECONDS
+        while not _answers(address):
+            self._look(home)
+            if time.monotonic() > end:
+                self.close()
+                raise RunFailed(f"the SuperLink did not start within {_START_SECONDS:g} s")
+            time.sleep(_LOOK_SECONDS)
+
+    def _look(self, home: Path) -> None:
+        if self._keeper is None or self._keeper.poll() is not None:
+            raise RunFailed(f"the SuperLink has ended; its last words:\n{last_lines(home / keeper.LOG)}")
+
+
+def _short_folder() -> Path:
+    """Make a folder whose path leaves room for the names of Ray's sockets: Unix allows them 107 bytes."""
+    usual = tempfile.gettempdir()
+    return Path(tempfile.mkdtemp(prefix="tailweave-", dir=usual if len(usual) <= _LONGEST_TMP else "/tmp"))
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((_HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+def _answers(address: str) -> bool:
+    """Tell whether a SuperLink without TLS says that it is well."""
+    try:
+        with urllib.request.urlopen(f"http://{address}/health", timeout=2.0) as answer:
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A run folder before and after: all that the apps read, and what is made of the metrics in the end."""
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from protocols.config.load import dump_experiment
+from server.app import run_name
+from simulation.engines.job import Job
+from simulation.maps import collect_maps, save_maps
+from simulation.prepare import Prepared
+from simulation.run_folder import RunFolder, write_json, write_text
+from simulation.summary import write_summary
+
+
+def make_folder(prepared: Prepared, out: Path, made: Mapping[str, object], run_id: str = "") -> Job:
+    """Make the run folder with all that the apps read, or complete that of an interrupted run.
+
+    Args:
+        prepared: The experiment.
+        out: Run folder.
+        made: Versions, command and the like, for the record.
+        run_id: Of a new run on silos that keep their state.
+
+    Returns:
+        What an engine is given.
+    """
+    out = out.resolve()
+    plain = run_name(prepared.experiment)
+    run_id = _earlier_run(out).removeprefix(plain).removeprefix("-") or run_id
+    out.mkdir(parents=True, exist_ok=True)
+    write_text(out / "config.yaml", dump_experiment(prepared.experiment))  # first: --resume looks for it
+    job = Job(out, prepared.experiment.silos.count, run_id)
+    prepared.save_kits(job.state / "kits")
+    write_json(out / "environment.json", {**made, "run": run_name(prepared.experiment, run_id)})
+    return job
+
+
+def _earlier_run(out: Path) -> str:
+    path = out / "environment.json"
+    return str(json.loads(path.read_text(encoding="utf-8")).get("run", "")) if path.exists() else ""
+
+
+def complete(prepared: Prepared, job: Job, silos: Path | None = None) -> None:
+    """Make map and summary of a run whose metrics are complete; drop its state.
+
+    Args:
+        prepared: The experiment.
+        job: The run.
+        silos: Where simulated silos kept their state, if not in the run folder.
+    """
+    experiment, out = prepared.experiment, job.out
+    state = (silos or job.state) / run_name(experiment, job.run_id)
+    features = prepared.kits[experiment.seeds[0]].features
+    if state.exists():  # the silos' state lies elsewhere, or the run was finished before: no map, or the old
+        save_maps(out / "maps.npz", collect_maps(experiment, features, out / "config.yaml", state))
+    write_summary(RunFolder(out))
+    for folder in {job.state, silos or job.state}:
+        shutil.rmtree(folder, ignore_errors=True)

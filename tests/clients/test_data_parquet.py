@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rows from Parquet: the numbers that went in, and a precise word where there are none."""
+
+import sys
+
+import numpy as np
+import pyarrow as arrow
+import pytest
+from pyarrow import parquet
+
+from clients.data.rows import DataError
+from clients.data.tables import read_table
+
+
+def read(tmp_path, columns: dict, label: str | None = None):
+    path = tmp_path / "t.parquet"
+    parquet.write_table(arrow.table(columns), path)
+    return read_table(path, label)
+
+
+def test_known_answer(tmp_path):
+    rows = read(tmp_path, {"a": [1, 300], "kind": ["x", "7"], "b": [-2.5, 0.0], "c": [True, False]}, "kind")
+    assert rows.columns == ("a", "b", "c")
+    assert rows.values.tolist() == [[1.0, -2.5, 1.0], [300.0, 0.0, 0.0]]
+    assert rows.labels.tolist() == ["x", "7"]
+
+
+def test_every_number_comes_back_exactly(tmp_path):
+    values = np.random.default_rng(0).normal(size=(1000, 3)) * 10.0 ** np.arange(-150, 150, 100)
+    path = tmp_path / "t.parquet"
+    table = arrow.table({name: values[:, i] for i, name in enumerate("abc")})
+    parquet.write_table(table, path, row_group_size=77)  # several chunks
+    assert read_table(path, None).values.tobytes() == values.tobytes()
+
+
+@pytest.mark.parametrize(
+    "labels", [arrow.array([3, 5]), arrow.array(["3", "5"]), arrow.array(["3", "5"]).dictionary_encode()]
+)
+def test_labels_are_text_whatever_they_were(tmp_path, labels):
+    assert read(tmp_path, {"a": [1.0, 2.0], "k": labels}, "k").labels.tolist() == ["3", "5"]
+
+
+@pytest.mark.parametrize(
+    ("columns", "label", "said"),
+    [
+        ({"a": [1.0], "k": ["x"]}, None, r"t\.parquet, column 'k': found string, .* name it in label"),
+        ({"a": [1.0, None]}, None, r"row 1, column 'a': found nothing, allowed: a finite number"),
+        ({"a": [1.0, float("nan")]}, None, r"row 1, column 'a': found nan, allowed: a finite number"),
+        ({"a": [1.0, float("-inf")]}, None, r"row 1, column 'a': found -inf"),
+        ({"a": [1.0], "k": ["x"]}, "kind", "no column 'kind'; nearest: 'k'; known: a, k"),
+        ({"a": [1.0, 2.0], "k": ["x", None]}, "k", "row 1, column 'k': found nothing, allowed: a label"),
+        ({"a": [1.0, 2.0], "k": ["x", ""]}, "k", "row 1, column 'k': found an empty label"),
+        ({"a": [1.0], "k": [0.5]}, "k", "column 'k': found labels of double, allowed: text or whole numbers"),
+        ({"k": ["x"]}, "k", "there are no numeric columns"),
+        ({"a": arrow.array([], arrow.float64())}, None, "there are no rows"),
+    ],
+)
+def test_what_cannot_be_used_is_named(tmp_path, columns, label, said):
+    with pytest.raises(DataError, match=said):
+        read(tmp_path, columns, label)
+
+
+def test_two_columns_of_one_name(tmp_path):
+    path = tmp_path / "t.parquet"
+    parquet.write_table(arrow.Table.from_arrays([arrow.array([1.0]), arrow.array([2.0])], ["a", "a"]), path)
+    with pytest.raises(DataError, match="column names must differ, found twice: a"):
+        read_table(path, None)
+
+
+@pytest.mark.parametrize("content", [b"", b"PAR1", b"not a table at all"])
+def test_a_file_that_is_no_parquet(tmp_path, content):
+    (tmp_path / "t.parquet").write_bytes(content)
+    with pytest.raises(DataError, match=r"t\.parquet: cannot be read: "):
+        read_table(tmp_path / "t.parquet", None)
+
+
+def test_without_pyarrow_it_says_what_to_install(tmp_path, monkeypatch):
+    (tmp_path / "t.parquet").write_bytes(b"")
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(DataError, match=r"Parquet needs pyarrow: pip install 'tailweave\[parquet\]'"):
+        read_table(tmp_path / "t.parquet", None)

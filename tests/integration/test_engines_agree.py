@@ -1,0 +1,307 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The same experiment on every engine: the metrics agree to 1e-9.
+
+The federation is a real one on loopback: a SuperLink with TLS and node authentication, three SuperNodes with
+keys of their own, a process for each message. Whatever is started here has a keeper, which stops it even when
+this process is killed.
+"""
+
+import datetime as dt
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from simulation.deploy.certificates import make_ca, make_server
+from simulation.deploy.node_keys import make_node_keys
+from simulation.engines import keeper
+from simulation.engines.control import environment, program
+
+REPOSITORY = Path(__file__).parents[2]
+SILOS = 3
+CONFIG = {
+    "name": "agree",
+    "seeds": 1,
+    "data": {"source": "digits", "evaluation-fraction": 0.4},
+    "features": {"kind": "pca", "dimensions": 20},
+    "silos": {"count": SILOS, "partition": {"kind": "by-class", "classes-per-silo": 4}},
+    "public": {"class-weights": {"5": 0.11, "6": 0.11, "7": 0.11, "8": 0.11, "9": 0.11}},
+    "generator": {"kind": "gaussian-mixture", "components": 10},
+    "recursion": {"generations": 3, "samples": 200, "candidates-per-sample": 3},
+    "arms": [
+        {"name": "no-selection", "rule": "random"},
+        {"name": "siloed", "rule": "herding", "reference": "local"},
+        {"name": "collaborative", "rule": "herding", "reference": {"kind": "sliced", "directions": 64}},
+    ],
+}
+START_SECONDS, RUN_SECONDS = 120, 420
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(RUN_SECONDS + START_SECONDS)]
+Rows = dict[tuple[str, str, int], dict[str, float]]
+
+
+def metrics(out: Path) -> Rows:
+    rows = map(json.loads, (out / "metrics.jsonl").read_text(encoding="utf-8").splitlines())
+    return {(row.pop("arm"), row.pop("silo"), row.pop("generation")): row for row in rows}
+
+
+def assert_agree(found: Rows, wanted: Rows) -> None:
+    assert set(found) == set(wanted)
+    for key, row in wanted.items():
+        assert found[key] == pytest.approx(row, abs=1e-9, rel=0.0), key
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("agree") / "agree.yaml"
+    path.write_text(yaml.safe_dump(CONFIG, sort_keys=False), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def tailweave(config) -> Callable[..., subprocess.CompletedProcess]:
+    def call(*arguments: object) -> subprocess.CompletedProcess:
+        return subprocess.run(
+            [sys.executable, "-m", "simulation.cli", "run", str(config), *map(str, arguments)],
+            env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
+            capture_output=True,
+            text=True,
+            timeout=RUN_SECONDS,
+            check=False,
+        )
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def wanted(tailweave, config) -> Rows:
+    """Metrics of the engine in process."""
+    out = config.parent / "in-process"
+    done = tailweave("--out", out)
+    assert done.returncode == 0, done.stderr
+    found = metrics(out)
+    assert len(found) == SILOS * len(CONFIG["arms"]) * (CONFIG["recursion"]["generations"] + 1)
+    return found
+
+
+def free_ports(count: int) -> list[int]:
+    probes = [socket.socket() for _ in range(count)]
+    for probe in probes:
+        probe.bind(("127.0.0.1", 0))
+    ports = [probe.getsockname()[1] for probe in probes]
+    for probe in probes:
+        probe.close()
+    return ports
+
+
+def keep(home: Path, *command: str, **more: str) -> subprocess.Popen:
+    home.mkdir(parents=True)
+    return subprocess.Popen(
+        [sys.executable, "-P", keeper.__file__, str(home), *command],
+        env=environment(home) | {"FLWR_SUPEREXEC_TASK_POLL_INTERVAL": "0.1", **more},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+def certificates(folder: Path) -> list[str]:
+    """Write what the SuperLink and its silos identify themselves with; return the SuperLink's flags."""
+    now = dt.datetime.now(dt.UTC)
+    ca = make_ca("agree", now=now)
+    server = make_server(ca, ["127.0.0.1"], now=now)
+    files = {"ca.crt": ca.certificate, "server.pem": server.certificate, "server.key": server.key}
+    for silo in range(SILOS):
+        keys = make_node_keys(f"silo-{silo}")
+        files |= {f"silo-{silo}.key": keys.private, f"silo-{silo}.pub": keys.public}
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    flags = {"ca-certfile": "ca.crt", "certfile": "server.pem", "keyfile": "server.key"}
+    return [word for flag, name in flags.items() for word in (f"--ssl-{flag}", str(folder / name))]
+
+
+def describe(folder: Path, control: int, others: list[int]) -> None:
+    description = {
+        "schema": 1,
+        "superlink": {
+            "host": "127.0.0.1",
+            "control-port": control,
+            "fleet-port": others[0],
+            "health-port": others[1],
+        },
+        "certificates": {"ca": "ca.crt"},
+        "silos": [{"name": f"silo-{i}", "public-key": f"silo-{i}.pub"} for i in range(SILOS)],
+    }
+    (folder / "federation.yaml").write_text(yaml.safe_dump(description), encoding="utf-8")
+
+
+def flwr(home: Path, *arguments: str) -> dict:
+    done = subprocess.run(
+        [program("flwr"), *arguments, "federation", "--format", "json"],
+        env=environment(home),
+        capture_output=True,
+        text=True,
+        timeout=START_SECONDS,
+        check=False,
+    )
+    return json.loads(done.stdout) if done.stdout.startswith("{") else {"success": False, "said": done.stderr}
+
+
+def until(what: str, there: Callable[[], bool]) -> None:
+    end = time.monotonic() + START_SECONDS
+    while not there():
+        assert time.monotonic() < end, f"{what}: not within {START_SECONDS} s"
+        time.sleep(0.5)
+
+
+@pytest.fixture(scope="module")
+def federation(tmp_path_factory) -> Iterator[Path]:
+    """A running federation; yields the folder that describes it."""
+    folder = tmp_path_factory.mktemp("federation")
+    address = free_ports(3 + SILOS)
+    flags = certificates(folder)
+    describe(folder, address[0], address[1:3])
+    link = f"127.0.0.1:{address[0]}"
+    auth = ["--enable-supernode-auth", "--disable-runtime-dependency-installation", "--host", "127.0.0.1"]
+    started = [
+        keep(folder / "superlink", program("flower-superlink"), *flags, *auth, "--port", str(address[0]))
+    ]
+    try:
+        home, ca = folder / "operator", folder / "ca.crt"
+        home.mkdir()
+        text = f'[superlink.federation]\naddress = "{link}"\nroot-certificates = "{ca}"\n'
+        (home / "config.toml").write_text(text)
+        until("SuperLink", lambda: flwr(home, "supernode", "list").get("success") is True)
+        for i in range(SILOS):
+            home_of = folder / f"node-{i}"
+            registered = subprocess.run(
+                [program("flwr"), "supernode", "register", str(folder / f"silo-{i}.pub"), "federation"]
+                + ["--name", f"silo-{i}"],
+                env=environment(home),
+                capture_output=True,
+                timeout=START_SECONDS,
+                check=False,
+            )
+            assert registered.returncode == 0, registered.stderr
+            settings = f'partition-id={i} num-partitions={SILOS} state-dir="{folder}/state-{i}"'
+            node = ["--superlink", link, "--root-certificates", str(ca), "--port", str(address[3 + i])]
+            key = ["--auth-supernode-private-key", str(folder / f"silo-{i}.key"), "--node-config", settings]
+            started.append(keep(home_of, program("flower-supernode"), *node, *key))
+        until("SuperNodes", lambda: online(flwr(home, "supernode", "list")) == SILOS)
+        yield folder
+    finally:
+        for process in reversed(started):
+            process.stdin.close()
+        for process in started:
+            process.wait(60)
+
+
+def online(listed: dict) -> int:
+    return sum("online" in str(node.get("status")) for node in listed.get("nodes", []))
+
+
+def test_two_workers_agree(tailweave, wanted, tmp_path):
+    done = tailweave("--out", tmp_path / "out", "--workers", 2)
+    assert done.returncode == 0, done.stderr
+    assert_agree(metrics(tmp_path / "out"), wanted)
+
+
+@pytest.fixture
+def temporary(monkeypatch) -> Iterator[Path]:
+    """A folder for temporary files with a short path: Ray's sockets lie below it."""
+    with tempfile.TemporaryDirectory(prefix="tw", dir="/tmp") as folder:
+        monkeypatch.setenv("TMPDIR", folder)
+        yield Path(folder)
+
+
+def test_ray_agrees_and_leaves_nothing_behind(tailweave, wanted, tmp_path, temporary):
+    done = tailweave("--out", tmp_path / "out", "--engine", "ray")
+    assert done.returncode == 0, done.stderr
+    assert_agree(metrics(tmp_path / "out"), wanted)
+    assert list(temporary.iterdir()) == []
+    assert processes_below(temporary) == []
+
+
+def test_an_interrupted_run_on_ray_leaves_nothing_behind(config, tmp_path, temporary):
+    out = tmp_path / "out"
+    started = subprocess.Popen(
+        [sys.executable, "-m", "simulation.cli", "run", str(config), "--out", str(out), "--engine", "ray"],
+        env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        until("run on Ray", lambda: "Flower Simulation" in text(out / "server.log"))
+        started.send_signal(signal.SIGTERM)
+        assert started.wait(60) == 128 + signal.SIGTERM
+        until("end of all processes", lambda: processes_below(temporary) == [])
+        until("end of the folder", lambda: list(temporary.iterdir()) == [])
+    finally:
+        started.kill()
+        started.wait()
+
+
+def text(path: Path) -> str:
+    return path.read_text(encoding="utf-8") if path.exists() else ""
+
+
+def test_flwr_run_on_the_repository_agrees(wanted, config, tmp_path, temporary):
+    home, out = temporary / "home", tmp_path / "out"
+    (port,) = free_ports(1)
+    server = [program("flower-superlink"), "--insecure", "--simulation", "--host", "127.0.0.1"]
+    started = keep(home, *server, "--port", str(port), RAY_TMPDIR=str(home))
+    try:
+        (home / "config.toml").write_text(
+            f'[superlink.federation]\naddress = "127.0.0.1:{port}"\ninsecure = true\n'
+        )
+        until("SuperLink", lambda: flwr(home, "list").get("success") is True)
+        done = subprocess.run(
+            [program("flwr"), "run", str(REPOSITORY), "federation", "--stream"]
+            + ["--run-config", f'config="{config}" out="{out}"']
+            + ["--federation-config", f"num-supernodes={SILOS} client-resources-num-cpus=1"],
+            env=environment(home),
+            capture_output=True,
+            text=True,
+            timeout=RUN_SECONDS,
+            check=False,
+        )
+        assert flwr(home, "list")["runs"][0]["status"] == "finished:completed", done.stdout
+        assert f"make its report with: tailweave report {out}" in done.stdout
+    finally:
+        started.stdin.close()
+        started.wait(60)
+    assert_agree(metrics(out), wanted)
+    assert {"maps.npz", "summary.json"} <= {path.name for path in out.iterdir()}
+    assert not (out / ".state").exists()
+
+
+def processes_below(folder: Path) -> list[str]:
+    """Processes whose environment names a folder of ours."""
+    marks = [f"{name}={folder}".encode() for name in ("FLWR_HOME", "RAY_TMPDIR")]
+    found = []
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            environ = path.read_bytes()
+        except OSError:
+            continue
+        found += [path.parent.name] * any(mark in environ for mark in marks)
+    return found
+
+
+def test_superlink_with_three_supernodes_agrees(tailweave, wanted, federation, tmp_path):
+    done = tailweave("--out", tmp_path / "out", "--engine", "superlink", "--federation", federation)
+    assert done.returncode == 0, done.stderr
+    assert_agree(metrics(tmp_path / "out"), wanted)
+    rounds = [
+        json.loads(line)["round"] for line in (tmp_path / "out" / "wire.jsonl").read_text().splitlines()
+    ]
+    assert sorted(set(rounds)) == ["hello", "retrain", "summarise"]
+    assert "report.html" in {path.name for path in (tmp_path / "out").iterdir()}

@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Flower's error codes in words."""
+
+import pytest
+
+from server.flower_errors import reason
+
+
+def test_a_handlers_own_words_are_all_that_is_said():
+    assert reason(2, "<class 'protocols.refusals.Refusal'>:<'too few rows'>") == "too few rows"
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "said"),
+    [
+        (5, "Node Unavailable", "the node cannot be reached (Node Unavailable)"),
+        (8, "", "the app's process on the node was killed, or ran out of memory"),
+        (1, "no module", "the app could not be loaded on the node; is the same tailweave .* (no module)"),
+        (99, "new", "error 99 (new)"),
+        (2, "plain words", "plain words"),
+        (2, "", "the app raised an error"),
+    ],
+)
+def test_a_code_is_told_by_what_it_means(code, text, said):
+    found = reason(code, text)
+    assert all(part in found for part in said.split(" .* "))
+
+
+def test_words_from_outside_are_cut():
+    assert len(reason(2, "x" * 5000)) == len(reason(5, "y" * 5000)) == 1000

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+from pathlib import Path
+
+import pytest
+import yaml
+
+from protocols.config.load import ConfigError
+from simulation.deploy.node_settings import load_node
+
+GOOD = {
+    "schema": 1,
+    "name": "north",
+    "data": "rows.csv",
+    "superlink": {"host": "a.example", "fleet-port": 9440},
+    "ports": {"runtime": 9450, "health": 9451},
+}
+
+
+def written(folder, **parts):
+    (folder / "node.yaml").write_text(yaml.safe_dump({**GOOD, **parts}))
+    return load_node(folder)
+
+
+def test_paths_become_absolute_and_what_is_not_set_is_left_out(tmp_path):
+    node = written(tmp_path)
+    assert node.node_config() == {
+        "name": "north",
+        "data": str(tmp_path / "rows.csv"),
+        "state-dir": str(tmp_path / "state"),
+    }
+    assert node.superlink_address == "a.example:9440"
+    assert node.health_address == "127.0.0.1:9451"
+
+
+def test_all_settings_reach_the_node(tmp_path):
+    node = written(
+        tmp_path, data="/d/x.npz", label="y", policy="p.yaml", **{"identity-key": "~/k"}, more={"t": 3}
+    )
+    assert node.node_config() == {
+        "t": 3,
+        "name": "north",
+        "data": "/d/x.npz",
+        "label": "y",
+        "state-dir": str(tmp_path / "state"),
+        "policy": str(tmp_path / "p.yaml"),
+        "identity-key": str(Path("~/k").expanduser()),
+    }
+
+
+@pytest.mark.parametrize(("device", "visible"), [("cpu", ""), ("cuda:3", "3"), ("GPU-1a-2b", "GPU-1a-2b")])
+def test_one_device_is_visible(tmp_path, device, visible):
+    assert written(tmp_path, device=device).visible_devices == visible
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        ({"device": "cuda"}, "device: "),
+        ({"device": "cuda:0,1"}, "device: "),
+        ({"ports": {"runtime": 1, "health": 1}}, "runtime and health must differ"),
+        ({"more": {"data": "x"}}, "more: data must not stand here"),
+        ({"more": {"t": [1]}}, "more.t"),
+        ({"lable": "y"}, "lable: unknown key; did you mean 'label'"),
+        ({"data": ""}, "data: "),
+    ],
+)
+def test_bad_settings_are_refused(tmp_path, parts, message):
+    with pytest.raises(ConfigError, match=message):
+        written(tmp_path, **parts)
