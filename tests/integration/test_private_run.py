@@ -39,6 +39,7 @@ def sketches(out):
     return {(row["privacy"]["epsilon"], row["silo"]): (row, np.load(out / row["arrays"])) for row in asked}
 
 
+@pytest.mark.slow
 def test_what_leaves_a_silo_is_noised_as_claimed_and_logged(tmp_path, monkeypatch):
     code, out = run(tmp_path, monkeypatch)
     assert code == 0

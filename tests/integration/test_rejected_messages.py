@@ -194,6 +194,7 @@ def runs(tmp_path_factory) -> tuple[Run, Run]:
         return still, left_by(Disturbed, base / "disturbed", settings)
 
 
+@pytest.mark.slow
 def test_rejected_messages_change_no_reference_no_ledger_and_no_metric(runs):
     still, disturbed = runs
     references = still.grid.__dict__["woven"]

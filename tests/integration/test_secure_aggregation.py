@@ -4,6 +4,7 @@
 import json
 from pathlib import Path
 
+import pytest
 from rich.console import Console
 
 from protocols.config.load import load_experiment
@@ -30,6 +31,7 @@ def apps(config: Path, folder: Path, out: str = "out") -> dict[str, bytes]:
     return {name: (folder / out / name).read_bytes() for name in KEPT}
 
 
+@pytest.mark.slow
 def test_a_run_under_masks_gives_a_report_and_its_log_says_so(tiny, tmp_path):
     config = tiny(seeds=1, arms=ARMS, privacy=PRIVACY, recursion=RECURSION)
     report = run(config, [], RunOptions(tmp_path / "out"), Console(quiet=True))
@@ -47,6 +49,7 @@ def test_a_run_under_masks_gives_a_report_and_its_log_says_so(tiny, tmp_path):
     assert not (tmp_path / "out" / ".state").exists()  # keys and identities with it
 
 
+@pytest.mark.slow
 def test_masks_change_nothing_that_is_measured(tiny, tmp_path):
     """Keys are random and the sum is not: two runs agree, and so does one on the state that another left."""
     config = tiny(seeds=1, arms=ARMS[1:], privacy=PRIVACY, recursion=RECURSION)

@@ -4,6 +4,7 @@
 import json
 from html.parser import HTMLParser
 
+import pytest
 import yaml
 from rich.console import Console
 
@@ -108,6 +109,7 @@ def as_page(finding):
     return shown
 
 
+@pytest.mark.slow
 def test_the_page_and_the_json_say_the_same_and_all_keys_are_documented(tmp_path):
     config = tmp_path / "small.yaml"
     config.write_text(yaml.safe_dump(CONFIG))

@@ -117,6 +117,7 @@ def test_a_small_cluster_on_the_wire_breaks_a_promise(tmp_path):
     assert breach == "not kept: no cluster of fewer than 10 rows leaves a silo (min-cluster-size)"
 
 
+@pytest.mark.slow
 def test_a_private_run_must_have_been_charged_once_and_enough(tmp_path):
     folder = record(tmp_path / "run", at(2.0), seeds=(0,), claimed=2.0)
     result = attack_recorded(folder, at(2.0), runs=RUNS)

@@ -97,6 +97,7 @@ def answers(grid: InProcessGrid) -> list[RecordDict]:
     return [found[question.metadata.message_id] for question in questions]
 
 
+@pytest.mark.slow
 def test_workers_give_the_answers_of_this_process(grid, run_config):
     spread = InProcessGrid(nodes(), run_config, workers=2)
     try:

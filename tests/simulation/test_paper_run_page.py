@@ -76,6 +76,7 @@ def test_the_report_links_to_it(run_folder, config):
     assert 'href="published.html"' in write_report(folder).read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_other_runs_have_no_such_page(run_folder):
     assert write_published(run_folder) is None
     assert "published.html" not in write_report(run_folder).read_text(encoding="utf-8")

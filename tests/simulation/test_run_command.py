@@ -104,6 +104,7 @@ def test_a_bad_config_leaves_the_folder_that_force_would_replace(tailweave, tiny
     assert (tmp_path / "out" / "metrics.jsonl").read_bytes() == (finished / "metrics.jsonl").read_bytes()
 
 
+@pytest.mark.slow
 def test_report_makes_the_page_again(tailweave, finished, tmp_path):
     shutil.copytree(finished, tmp_path / "out")
     (tmp_path / "out" / "report.html").unlink()
