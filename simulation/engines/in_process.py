@@ -20,6 +20,7 @@ from flwr.supercore.object_ref import load_app
 from flwr.supercore.run import Run
 from flwr.supercore.task_identity import TaskIdentity
 
+from simulation.engines.devices import VISIBLE, device_of, devices
 from simulation.engines.job import Job
 
 Config = Mapping[str, str | int | float | bool]
@@ -54,9 +55,10 @@ class InProcessGrid(Grid):
         self._ready: dict[str, Message] = {}
         self._pending: dict[str, Future[Message]] = {}
         self._app = _load_client() if workers == 0 else None
-        spawn = multiprocessing.get_context("spawn")
+        spawn, gpus = multiprocessing.get_context("spawn"), devices()
         self._pools = [
-            ProcessPoolExecutor(1, spawn, _start_worker, (self._contexts, run_id)) for _ in range(workers)
+            ProcessPoolExecutor(1, spawn, _start_worker, (self._contexts, run_id, device_of(worker, gpus)))
+            for worker in range(workers)
         ]
         self._groups: dict[str, int] = {}
 
@@ -158,7 +160,9 @@ def _handle(app: ClientApp, message: Message, context: Context) -> Message:
     return reply
 
 
-def _start_worker(contexts: dict[int, Context], run_id: int) -> None:
+def _start_worker(contexts: dict[int, Context], run_id: int, device: str | None) -> None:
+    if device is not None:  # before torch is imported, which looks only once
+        os.environ[VISIBLE] = device
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; a worker ends with its parent
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _identify(run_id)

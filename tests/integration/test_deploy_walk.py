@@ -129,15 +129,15 @@ def test_a_silo_that_cannot_work_is_refused_at_its_start(federation, here, south
 def test_an_unregistered_key_is_refused(federation, here, south):
     kept = (south / "node.key").read_bytes()
     (south / "node.key").write_bytes(make_node_keys("south").private)
-    assert here.run(south / "supernode-south.sh", "start", cwd=south).returncode == 0
-    told = here.await_check(
-        south, "FAIL silo south supernode its last start failed: the SuperLink refused it (305)"
-    )
-    assert "server/superlink.sh register" in told
-    told = here.await_check(federation, "FAIL silo south node key SHA256:")
-    assert "is not the key that the server has for this silo" in told
-    others_go_on(here, federation)
-    (south / "node.key").write_bytes(kept)
+    try:
+        assert here.run(south / "supernode-south.sh", "start", cwd=south).returncode == 0
+        refused = "FAIL silo south supernode its last start failed: the SuperLink refused it (305)"
+        assert "server/superlink.sh register" in here.await_check(south, refused)
+        told = here.await_check(federation, "FAIL silo south node key SHA256:")
+        assert "is not the key that the server has for this silo" in told
+        others_go_on(here, federation)
+    finally:
+        (south / "node.key").write_bytes(kept)
 
 
 def test_a_silo_that_makes_its_own_key_is_registered_with_it(federation, here, south):

@@ -305,3 +305,21 @@ def test_superlink_with_three_supernodes_agrees(tailweave, wanted, federation, t
     ]
     assert sorted(set(rounds)) == ["hello", "retrain", "summarise"]
     assert "report.html" in {path.name for path in (tmp_path / "out").iterdir()}
+
+
+def test_a_command_that_was_killed_finds_its_run_again(federation, config, tmp_path):
+    out, small = tmp_path / "out", tmp_path / "small.yaml"
+    changes = {"arms": CONFIG["arms"][:1], "name": "small"}
+    small.write_text(yaml.safe_dump(CONFIG | changes, sort_keys=False), encoding="utf-8")
+    command = [sys.executable, "-m", "simulation.cli", "run", str(small), "--out", str(out)]
+    command += ["--engine", "superlink", "--federation", str(federation)]
+    given = {"env": os.environ | {"PYTHONPATH": str(REPOSITORY)}, "stderr": subprocess.PIPE, "text": True}
+    first = subprocess.Popen(command, **given)
+    until("submission", lambda: (out / ".state" / "flower-run.json").exists())
+    first.kill()
+    first.communicate()
+    runs = len(flwr(federation / "operator", "list")["runs"])
+    done = subprocess.run([*command, "--resume"], **given, timeout=RUN_SECONDS, check=False)
+    assert done.returncode == 0, done.stderr
+    assert len(flwr(federation / "operator", "list")["runs"]) == runs  # the same one, not another
+    assert len(metrics(out)) == SILOS * (CONFIG["recursion"]["generations"] + 1)

@@ -167,3 +167,16 @@ def test_workers_end_when_their_parent_is_killed(run_config, tmp_path):
 def _alive(pid: int) -> bool:
     stat = Path(f"/proc/{pid}/stat")
     return stat.exists() and stat.read_text().rsplit(")", 1)[1].split()[0] != "Z"
+
+
+@pytest.mark.parametrize(
+    ("visible", "given"), [("3,5", ["3", "5"]), ("GPU-7f", ["GPU-7f", "GPU-7f"]), ("", ["", ""])]
+)
+def test_each_worker_sees_one_gpu(run_config, monkeypatch, visible, given):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    spread = InProcessGrid(nodes(), run_config, workers=2)
+    try:
+        asked = [pool.submit(os.getenv, "CUDA_VISIBLE_DEVICES") for pool in spread._pools]
+        assert [answer.result(60) for answer in asked] == given
+    finally:
+        spread.close()

@@ -36,3 +36,10 @@ def test_one_silos_wrong_file_does_not_hide_the_others(kit):
 def test_any_other_folder_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="federation.yaml: no such file"):
         preflight(tmp_path, now=NOW)
+
+
+def test_two_silos_here_with_one_gpu_are_seen(kit):
+    for name in ("north", "south"):
+        path = kit / "silos" / name / "node.yaml"
+        path.write_text(path.read_text().replace('device: "cpu"', 'device: "cuda:0"'))
+    assert any("also the device of south" in verdict.text for verdict in preflight(kit, now=NOW))
