@@ -38,7 +38,6 @@ CONFIG = {
     "generator": {"kind": "gaussian-mixture", "components": 10},
     "recursion": {"generations": 3, "samples": 200, "candidates-per-sample": 3},
     "arms": [
-        {"name": "no-selection", "rule": "random"},
         {"name": "siloed", "rule": "herding", "reference": "local"},
         {"name": "collaborative", "rule": "herding", "reference": {"kind": "sliced", "directions": 64}},
     ],
