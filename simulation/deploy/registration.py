@@ -34,7 +34,7 @@ class Registered:
     key: str
 
 
-def register(federation: Federation, *, deadline: float = 90.0) -> list[str]:
+def register(federation: Federation, *, deadline: float = 180.0) -> list[str]:
     """Register the keys of all silos; those that are registered stay as they are.
 
     Args:
