@@ -33,6 +33,8 @@ from protocols.messages import Summarise, SummariseReply, with_prefix
 from protocols.privacy.calibration import noise_multiplier, rho_of
 from protocols.records import decode, encode
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("opendp")
 
 QUESTION = Summarise(

@@ -18,6 +18,8 @@ from simulation.prepare import prepare
 from simulation.run import RunOptions, run
 from simulation.run_folder import RunFolder
 
+pytestmark = pytest.mark.slow
+
 KEPT = ("metrics.jsonl", "wire.jsonl", "summary.json")
 
 

@@ -18,6 +18,8 @@ from simulation.audit.wire_log import read_wire
 from simulation.audit.wire_noise import wire_noise
 from simulation.run_folder import RunFolder
 
+pytestmark = pytest.mark.slow
+
 SKETCH = {"kind": "sliced", "directions": 32}
 CONFIG = {
     "name": "small",

@@ -31,6 +31,7 @@ def test_flower_accepts_it(tmp_path):
     assert config["tool"]["flwr"]["app"]["components"]["serverapp"] == "server.app:app"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("folder", [None, REPOSITORY])
 def test_flower_packs_it_without_a_complaint(folder, tmp_path):
     app = folder or write_bundle(tmp_path, KEYS)
