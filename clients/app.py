@@ -9,7 +9,7 @@ from flwr.app import Context, Message
 from flwr.clientapp import ClientApp
 from flwr.supercore.utils import get_flwr_home
 
-from protocols import messages
+from protocols import messages, sum_messages
 from protocols.places import run_folder, state_folder
 from protocols.records import decode, encode
 from protocols.refusals import Refusal
@@ -49,7 +49,7 @@ def offer(message: Message, context: Context) -> Message:
     """Answer ``offer``."""
     from clients import masking
 
-    return _answer(message, context, messages.OfferKey, masking.offer)
+    return _answer(message, context, sum_messages.OfferKey, masking.offer)
 
 
 @app.query("masked")
@@ -57,7 +57,7 @@ def masked(message: Message, context: Context) -> Message:
     """Answer ``masked``."""
     from clients import masking
 
-    return _answer(message, context, messages.SendMasked, masking.masked)
+    return _answer(message, context, sum_messages.SendMasked, masking.masked)
 
 
 @app.query("transport")

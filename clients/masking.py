@@ -24,10 +24,10 @@ from clients.release.request import ReleaseRequest
 from clients.rounds import privacy_noise
 from protocols.arrays import Floats
 from protocols.features import FeatureMap
-from protocols.messages import OfferKey, OfferKeyReply, SendMasked, SendMaskedReply, SignedKey, Sum
 from protocols.privacy.calibration import epsilon_of_rho
 from protocols.privacy.gate import Cost
 from protocols.secure_sum import Offer, SumRound, mask, noisy_share, schema, to_words, verify_offer
+from protocols.sum_messages import OfferKey, OfferKeyReply, SendMasked, SendMaskedReply, SignedKey, Sum
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,7 @@
 """The twelve messages of the protocol: six questions of the server, and a silo's answer to each.
 
 ``hello``: who is there and does it fit? ``summarise``: release a summary of your features once.
-Under secure aggregation instead: ``offer``: sign a fresh key for one sum; ``masked``: release the sketch
-under masks that cancel in that sum.
+Under secure aggregation instead ``offer`` and ``masked``, in ``sum_messages.py``.
 ``transport``: map the atoms of a support onto your rows, for the published references that leak them.
 ``retrain``: bring one arm to a generation and report its metrics. Scalars are checked by type and range,
 arrays by name, shape and finiteness; what does not fit is refused by ``ValueError``.
@@ -33,10 +32,6 @@ MOST_ROWS = 10**9
 """That a silo may claim to hold."""
 
 Generation = Annotated[int, Field(ge=0, le=1_000_000)]
-Number = Annotated[int, Field(ge=1, le=1_000_000)]
-"""Of an attempt at one secure sum; a rerun has the next one."""
-Key = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-Signature = Annotated[str, Field(pattern=r"^[0-9a-f]{128}$")]
 ColumnName = Annotated[str, Field(min_length=1)]
 MetricName = Annotated[str, Field(min_length=1, max_length=200)]
 
@@ -134,74 +129,6 @@ class SummariseReply(Message):
             asked = "null allows only none" if epsilon is None else f"{epsilon:g} needs seeded or system"
             raise ValueError(f"noise: epsilon {asked}, got {self.noise}")
         return self
-
-
-class SignedKey(Spec):
-    """A silo's X25519 key for one sum, signed by its Ed25519 identity; hexadecimal text."""
-
-    silo: Name
-    public: Key
-    signature: Signature
-    identity: Key
-
-
-class Sum(Message):
-    """What both questions of a secure sum say. Arrays: ``features/...``."""
-
-    reference: SlicedReference
-    privacy: PrivacySpec
-    number: Number
-
-    @model_validator(mode="after")
-    def _masks_are_asked_for(self) -> Self:
-        if not self.privacy.secure_aggregation or self.privacy.epsilon is None:
-            raise ValueError("a secure sum needs privacy with secure-aggregation: true and epsilon set")
-        if self.reference.aggregate != "mixture":
-            raise ValueError(f"a secure sum gives a mixture, got aggregate: {self.reference.aggregate}")
-        return self
-
-
-class OfferKey(Sum):
-    """Server: sign a fresh key for a sum of exactly these silos."""
-
-    kind: ClassVar[str] = "offer"
-    type: ClassVar[str] = "query.offer"
-    silos: Annotated[tuple[Name, ...], Field(max_length=1000)]
-
-
-class OfferKeyReply(Message):
-    """Silo: the public key, signed, and the identity that signed it."""
-
-    kind: ClassVar[str] = "offer"
-    silo: Name
-    number: Number
-    public: Key
-    signature: Signature
-    identity: Key
-
-    @property
-    def key(self) -> SignedKey:
-        """The signed key, as the server passes it on."""
-        return SignedKey(silo=self.silo, public=self.public, signature=self.signature, identity=self.identity)
-
-
-class SendMasked(Sum):
-    """Server: here are the signed keys of all; send your sketch under masks."""
-
-    kind: ClassVar[str] = "masked"
-    type: ClassVar[str] = "query.masked"
-    roster: Annotated[tuple[SignedKey, ...], Field(max_length=1000)]
-
-
-class SendMaskedReply(Message):
-    """Silo: its noised sketch under masks. Arrays: ``words`` (n, 1), whole numbers below 2^32."""
-
-    kind: ClassVar[str] = "masked"
-    silo: Name
-    reference: SlicedReference
-    privacy: PrivacySpec
-    number: Number
-    noise: Literal["seeded", "system"]
 
 
 class TransportSupport(Message):

@@ -14,12 +14,8 @@ from protocols.messages import (
     Hello,
     HelloReply,
     Message,
-    OfferKey,
-    OfferKeyReply,
     Retrain,
     RetrainReply,
-    SendMasked,
-    SendMaskedReply,
     Summarise,
     SummariseReply,
     TransportSupport,
@@ -27,6 +23,7 @@ from protocols.messages import (
 )
 from protocols.records import MessageError, decode, encode, size
 from protocols.references import read_summary
+from protocols.sum_messages import OfferKey, OfferKeyReply, SendMasked, SendMaskedReply
 from server.exchange import exchange
 from server.flower_errors import reason
 from server.record import KEYS, Record

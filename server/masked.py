@@ -14,7 +14,7 @@ from protocols.arrays import Floats
 from protocols.config.privacy import FEWEST_SILOS, PrivacySpec
 from protocols.config.references import SlicedReference
 from protocols.kit import PublicKit
-from protocols.messages import OfferKey, OfferKeyReply, SendMasked, SendMaskedReply, with_prefix
+from protocols.messages import with_prefix
 from protocols.privacy.shrinkage import shrink
 from protocols.references.sliced import SlicedSummary
 from protocols.secure_sum import (
@@ -30,6 +30,7 @@ from protocols.secure_sum import (
     verify_offer,
 )
 from protocols.secure_sum.sketches import STEP, width
+from protocols.sum_messages import OfferKey, OfferKeyReply, SendMasked, SendMaskedReply
 from server.controls.bounds import COUNT_MARGIN, NOISE_MARGIN, breaches, bucket_end
 from server.federation import Federation, Member, RunFailed
 

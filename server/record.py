@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from protocols.messages import Message, RetrainReply, SendMaskedReply, SummariseReply, TransportSupportReply
+from protocols.messages import Message, RetrainReply, SummariseReply, TransportSupportReply
+from protocols.sum_messages import SendMaskedReply
 from server.journal import Journal
 
 KEYS = ("arm", "seed", "silo", "generation")

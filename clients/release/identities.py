@@ -17,8 +17,8 @@ from pydantic import TypeAdapter, ValidationError
 from clients.release.durable import write_durably
 from protocols.config.experiment import Name
 from protocols.config.load import ConfigError
-from protocols.messages import Key
 from protocols.refusals import Refusal
+from protocols.sum_messages import Key
 
 _MAPPING = TypeAdapter(dict[Name, Key])
 

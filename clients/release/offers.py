@@ -15,9 +15,9 @@ from clients.release.durable import write_durably
 from clients.storage import StorageError
 from protocols.config.base import Spec
 from protocols.config.experiment import Name
-from protocols.messages import Key, Number, Signature
 from protocols.refusals import Refusal
 from protocols.secure_sum.keys import KeyPair, SumRound, keypair, signed_offer
+from protocols.sum_messages import Key, Number, Signature
 
 
 class OfferError(Refusal):

@@ -18,7 +18,7 @@ from clients.release.chain import read_ledger
 from clients.release.policy import Policy, PolicyError
 from protocols.config.privacy import PrivacySpec
 from protocols.config.references import SlicedReference
-from protocols.messages import OfferKey, SendMasked, SignedKey, with_prefix
+from protocols.messages import with_prefix
 from protocols.privacy.calibration import analytic_gaussian_z
 from protocols.secure_sum import (
     Masked,
@@ -33,6 +33,7 @@ from protocols.secure_sum import (
     unmask_sum,
 )
 from protocols.streams import stream
+from protocols.sum_messages import OfferKey, SendMasked, SignedKey
 
 SPEC = SlicedReference(kind="sliced", directions=16, coefficients=3)
 PRIVACY = PrivacySpec(epsilon=2.0, min_rows=20, secure_aggregation=True, honest_silos=3)

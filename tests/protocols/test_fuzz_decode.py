@@ -23,7 +23,7 @@ from google.protobuf.message import DecodeError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from protocols import messages
+from protocols import messages, sum_messages
 from protocols.features import FeatureMap
 from protocols.messages import SCHEMA_VERSION, Message
 from protocols.records import MAX_BODY_BYTES, MAX_BODY_COMMAS, MessageError, decode, encode
@@ -70,12 +70,14 @@ SAMPLES: list[Message] = [
         privacy=EXACT,
         arrays={"centroids": RNG.random((4, 2)), "counts": np.ones(4), "variances": RNG.random((4, 2))},
     ),
-    messages.OfferKey(
+    sum_messages.OfferKey(
         **HEAD, reference=COSINE, privacy=MASKS, number=1, silos=("silo-0", "silo-1"), arrays=FEATURES
     ),
-    messages.OfferKeyReply(**HEAD, silo="silo-1", number=1, **SIGNED),
-    messages.SendMasked(**HEAD, reference=COSINE, privacy=MASKS, number=1, roster=ROSTER, arrays=FEATURES),
-    messages.SendMaskedReply(
+    sum_messages.OfferKeyReply(**HEAD, silo="silo-1", number=1, **SIGNED),
+    sum_messages.SendMasked(
+        **HEAD, reference=COSINE, privacy=MASKS, number=1, roster=ROSTER, arrays=FEATURES
+    ),
+    sum_messages.SendMaskedReply(
         **HEAD,
         silo="silo-1",
         reference=COSINE,

@@ -14,7 +14,6 @@ from clients.node import world_of
 from clients.release.chain import read_ledger
 from clients.release.request import ReleaseRequest
 from protocols.config.load import load_experiment
-from protocols.messages import OfferKeyReply, SendMaskedReply
 from protocols.privacy.calibration import analytic_gaussian_z
 from protocols.privacy.noise import SeededNoise
 from protocols.privacy.shrinkage import shrink
@@ -29,6 +28,7 @@ from protocols.secure_sum import (
     sensitivity_steps,
 )
 from protocols.streams import stream
+from protocols.sum_messages import OfferKeyReply, SendMaskedReply
 from server.federation import Federation, RunFailed
 from server.masked import summarise
 from server.record import Record
