@@ -19,17 +19,21 @@ class PublicKit:
         features: The shared feature map.
         base: Parameters of the base generator, by name.
         samples: Features of public samples of the base generator, shape (m, d).
+        evaluation: The map in which generations are measured; None where it is ``features``.
     """
 
     features: FeatureMap
     base: dict[str, Floats]
     samples: Floats
+    evaluation: FeatureMap | None = None
 
     def save(self, path: Path) -> None:
         """Write the kit as NPZ."""
         parts = {f"features/{name}": array for name, array in self.features.arrays().items()}
         parts |= {f"base/{name}": array for name, array in self.base.items()}
         parts["samples"] = self.samples
+        if self.evaluation is not None:
+            parts |= {f"evaluation/{name}": array for name, array in self.evaluation.arrays().items()}
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("wb") as file:
             np.savez(file, allow_pickle=False, **parts)
@@ -48,7 +52,12 @@ class PublicKit:
             raise ValueError(f"{path}: not a readable public kit: {error}") from None
         features = {n.removeprefix("features/"): a for n, a in arrays.items() if n.startswith("features/")}
         base = {n.removeprefix("base/"): a for n, a in arrays.items() if n.startswith("base/")}
+        measured = {
+            n.removeprefix("evaluation/"): a for n, a in arrays.items() if n.startswith("evaluation/")
+        }
         feature_map = FeatureMap.from_arrays(features)
+        evaluation = FeatureMap.from_arrays(measured) if measured else None
         if "samples" not in arrays:
             raise ValueError(f"{path}: not a readable public kit: it lacks samples")
-        return cls(feature_map, base, matrix(arrays["samples"], "kit samples", columns=feature_map.dimension))
+        samples = matrix(arrays["samples"], "kit samples", columns=feature_map.dimension)
+        return cls(feature_map, base, samples, evaluation)

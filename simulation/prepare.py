@@ -73,12 +73,18 @@ def fit_kit(experiment: Experiment, world: World, seed: int) -> PublicKit:
     """
     columns = world.train.values.shape[1]
     wanted = experiment.features.dimensions
-    if wanted is not None and wanted > columns:
+    if wanted is not None and wanted > columns and experiment.features.model is None:
         raise ConfigError(f"features.dimensions must be at most the data's {columns} columns, got {wanted}")
     base = generators.fit(experiment.generator, world.public.values, rng=stream(seed, "base", "fit"))
     samples = base.sample(PUBLIC_SAMPLES, rng=stream(seed, "base", "features"))
-    features = fit_features(experiment.features, samples, rng=stream(seed, "features"))
-    return PublicKit(features, base.arrays(), features(samples))
+    image = world.train.image
+    features = fit_features(experiment.features, samples, rng=stream(seed, "features"), image=image)
+    measure = experiment.evaluation.features
+    if measure is None or measure == experiment.features:
+        return PublicKit(features, base.arrays(), features(samples))
+    rng = stream(seed, "evaluation", "features")
+    evaluation = fit_features(measure, samples, rng=rng, image=image)
+    return PublicKit(features, base.arrays(), features(samples), evaluation)
 
 
 def _check_sizes(experiment: Experiment) -> None:

@@ -128,7 +128,9 @@ def _number(items: list[Any], part: str, override: str) -> int:
 
 def _anchor_data_path(experiment: Experiment, folder: Path) -> Experiment:
     data = experiment.data
-    if data.source not in ("csv", "npz") or Path(data.path).is_absolute():
+    given = {key: getattr(data, key, None) for key in ("path", "labels")}
+    relative = {key: path for key, path in given.items() if path and not Path(path).is_absolute()}
+    if not relative:
         return experiment
-    anchored = data.model_copy(update={"path": str((folder / data.path).resolve())})
-    return experiment.model_copy(update={"data": anchored})
+    update = {key: str((folder / path).resolve()) for key, path in relative.items()}
+    return experiment.model_copy(update={"data": data.model_copy(update=update)})

@@ -16,7 +16,11 @@ GAUSSIAN = GaussianSpec(kind="gaussian")
 
 def checkpoint() -> Checkpoint:
     stage = Stage(
-        2, Gaussian(np.array([1.0, 2.0]), np.eye(2)), np.arange(10.0).reshape(5, 2), np.array([0, 3, 4])
+        2,
+        Gaussian(np.array([1.0, 2.0]), np.eye(2)),
+        np.arange(10.0).reshape(5, 2),
+        np.array([0, 3, 4]),
+        np.array([0, 0, 1, 2, 2]),
     )
     return Checkpoint(stage, ("coverage", "mode_share/größe \u2028"), np.arange(6.0).reshape(3, 2))
 
@@ -31,6 +35,8 @@ def test_what_is_saved_is_loaded(tmp_path):
     assert np.array_equal(loaded.stage.training_rows, saved.stage.training_rows)
     assert np.array_equal(loaded.stage.model.mean, saved.stage.model.mean)
     assert loaded.stage.fitted_on.dtype == np.int64
+    assert loaded.stage.born.tolist() == [0, 0, 1, 2, 2]
+    assert loaded.stage.real_share == 1 / 3
 
 
 def test_none_where_nothing_was_saved(tmp_path):
@@ -63,6 +69,7 @@ def test_a_checkpoint_of_another_generator_is_refused(tmp_path):
 
 def test_mixtures_come_back_too(tmp_path):
     model = Mixture(np.array([0.5, 0.5]), np.zeros((2, 1)), np.ones((2, 1, 1)))
-    Checkpoint(Stage(0, model, np.zeros((2, 1)), np.arange(2)), (), np.zeros((1, 0))).save(tmp_path / "x.npz")
+    stage = Stage(0, model, np.zeros((2, 1)), np.arange(2), np.zeros(2, dtype=np.int64))
+    Checkpoint(stage, (), np.zeros((1, 0))).save(tmp_path / "x.npz")
     loaded = Checkpoint.load(tmp_path / "x.npz", GaussianMixtureSpec(kind="gaussian-mixture"))
     assert np.array_equal(loaded.stage.model.weights, model.weights)
