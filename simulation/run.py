@@ -13,6 +13,7 @@ from server.app import run_name
 from simulation.engines import ENGINES
 from simulation.engines.in_process import run_in_process
 from simulation.environment import environment
+from simulation.images import collect_images
 from simulation.maps import collect_maps, save_maps
 from simulation.prepare import Prepared, prepare
 from simulation.progress import run_with_progress
@@ -124,7 +125,10 @@ def finish(prepared: Prepared, out: Path) -> Path:
     state = out / STATE / run_name(experiment)
     features = prepared.kits[experiment.seeds[0]].features
     if state.exists():  # resumed after it was finished: the map is there already
-        save_maps(out / "maps.npz", collect_maps(experiment, features, out.resolve() / "config.yaml", state))
+        config = out.resolve() / "config.yaml"
+        save_maps(out / "maps.npz", collect_maps(experiment, features, config, state))
+        if images := collect_images(experiment, config, state):
+            save_maps(out / "images.npz", images)
     folder = RunFolder(out)
     write_summary(folder)
     report = write_report(folder)

@@ -175,7 +175,21 @@ class RunFolder:
         Raises:
             RunFolderError: If the folder is incomplete or the file is not an NPZ of plain arrays.
         """
-        path = self._file("maps.npz")
+        return self._arrays("maps.npz")
+
+    def images(self) -> dict[str, NDArray[Any]]:
+        """Return one silo's samples and the training images nearest to them; empty if the run stored none.
+
+        Returns:
+            ``<arm>/<generation>/generated`` and ``.../nearest``, each (k, h, w, c), uint8.
+
+        Raises:
+            RunFolderError: If the folder is incomplete or the file is not an NPZ of plain arrays.
+        """
+        return self._arrays("images.npz")
+
+    def _arrays(self, name: str) -> dict[str, NDArray[Any]]:
+        path = self._file(name)
         if not path.is_file():
             return {}
         try:
