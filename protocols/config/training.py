@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from protocols.config.base import Spec
+from protocols.config.diffusion import DiffusionSpec
 
 Positive = Annotated[int, Field(ge=1)]
 Start = Literal["shared", "local"]
@@ -29,7 +30,9 @@ class GaussianMixtureSpec(Spec):
     start: Start = "shared"
 
 
-GeneratorSpec = Annotated[GaussianSpec | GaussianMixtureSpec, Field(discriminator="kind")]
+GeneratorSpec = Annotated[
+    GaussianSpec | GaussianMixtureSpec | DiffusionSpec, Field(discriminator="kind")
+]
 
 
 class RecursionSpec(Spec):
