@@ -3,7 +3,7 @@
 
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
@@ -81,14 +81,6 @@ class Encoder(Protocol):
 
     def arrays(self) -> dict[str, Floats]:
         """Return what the encoder is, by name, as it crosses the wire; ``image`` is the shape of an image."""
-        ...
-
-
-class OpenEncoder(Protocol):
-    """Turns the arrays of an encoder into one that can be called."""
-
-    def __call__(self, arrays: Mapping[str, Floats]) -> Encoder:
-        """Return the encoder; raises ``ValueError`` if it cannot be had."""
         ...
 
 
@@ -202,7 +194,9 @@ class FeatureMap:
 
     @classmethod
     def from_arrays(
-        cls, arrays: Mapping[str, Floats], open_encoder: OpenEncoder = SealedEncoder
+        cls,
+        arrays: Mapping[str, Floats],
+        open_encoder: Callable[[Mapping[str, Floats]], Encoder] = SealedEncoder,
     ) -> "FeatureMap":
         """Rebuild a map from ``arrays()``.
 

@@ -150,9 +150,9 @@ def _digest(model: Any) -> bytes:  # noqa: ANN401 - a module of an optional pack
 def _side(model: Any, options: Mapping[str, Any]) -> tuple[int, int]:  # noqa: ANN401 - as above
     """Return height and width of the images that the model wants."""
     config = getattr(model.config, "vision_config", model.config)
-    size = options.get("crop_size") or options.get("size") or getattr(config, "image_size", 224)
+    size: Any = options.get("crop_size") or options.get("size") or getattr(config, "image_size", 224)
     if isinstance(size, Mapping):
-        size = (size.get("height") or size["shortest_edge"], size.get("width") or size["shortest_edge"])
+        size = size.get("height") or size["shortest_edge"], size.get("width") or size["shortest_edge"]
     if isinstance(size, int):
         size = (size, size)
     return int(size[0]), int(size[1])
@@ -160,24 +160,23 @@ def _side(model: Any, options: Mapping[str, Any]) -> tuple[int, int]:  # noqa: A
 
 def _prepared(network: _Network, x: "torch.Tensor") -> "torch.Tensor":
     """Return images (b, 3, h, w) as the model wants them."""
-    torch = neural("torch")
     x = x.clamp(0.0, 1.0).expand(-1, 3, -1, -1)
     if x.shape[2:] != network.side:
         x = neural("torch.nn.functional").interpolate(
             x, size=network.side, mode="bicubic", align_corners=False, antialias=True
         )
-    mean, deviation = (
-        torch.tensor(part, device=x.device).reshape(1, 3, 1, 1) for part in (network.mean, network.deviation)
-    )
-    ready: torch.Tensor = (x - mean) / deviation
-    return ready
+    mean, deviation = (x.new_tensor(part).reshape(1, 3, 1, 1) for part in (network.mean, network.deviation))
+    return (x - mean) / deviation
 
 
 def _pooled(model: Any, pixels: "torch.Tensor") -> "torch.Tensor":  # noqa: ANN401 - as above
     encode = getattr(model, "get_image_features", model)
     found = encode(pixel_values=pixels)
+    codes: torch.Tensor = found
     if not hasattr(found, "last_hidden_state"):  # CLIP's projected image, or a pooled tensor
-        codes: torch.Tensor = found
         return codes
-    pooled = getattr(found, "pooler_output", None)
-    return found.last_hidden_state.mean(dim=1) if pooled is None else pooled.flatten(1)
+    if getattr(found, "pooler_output", None) is None:
+        codes = found.last_hidden_state.mean(dim=1)
+    else:
+        codes = found.pooler_output.flatten(1)
+    return codes

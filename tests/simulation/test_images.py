@@ -142,3 +142,24 @@ def test_generations_are_measured_in_the_space_of_the_evaluation(finished, tmp_p
     here, there = (RunFolder(path).metrics() for path in (finished, tmp_path / "run"))
     assert here[0]["frechet"] != there[0]["frechet"]
     assert here[0]["frechet"] > there[0]["frechet"]  # more axes, more to differ in
+
+
+def test_an_encoder_travels_with_the_run_and_its_sharing_is_said(tmp_path, monkeypatch):
+    pytest.importorskip("torch")
+    from clients.encoders import small_conv
+
+    monkeypatch.setattr(small_conv, "STEPS", 5)
+    encoder = "{kind: encoder, model: small-conv, dimensions: 4}"
+    text = CONFIG.replace("{kind: pca, dimensions: 4}", encoder).replace(
+        ", features: {kind: pca, dimensions: 6}", ""
+    )
+    text = text.replace("generations: 2", "generations: 1") + (
+        "  - {name: collaborative, rule: herding, reference: {kind: sliced}, paradigm: accumulate-subsample}\n"
+    )
+    (tmp_path / "coded.yaml").write_text(text)
+    run(tmp_path / "coded.yaml", [], RunOptions(tmp_path / "run"), Console(file=io.StringIO()))
+    rows = RunFolder(tmp_path / "run").metrics()
+    assert {(row["arm"], row["generation"]) for row in rows if row["silo"] == "silo-1"} == {
+        (arm, generation) for arm in ("vanilla", "greedy", "collaborative") for generation in (0, 1)
+    }
+    assert "share one encoder (small-conv)" in (tmp_path / "run" / "report.html").read_text()
