@@ -119,9 +119,8 @@ def test_a_run_on_images_ends_with_pictures_scores_and_shares(finished):
     html = (finished / "report.html").read_text()
     assert "Does it still invent?" in html
     assert "What it looks like" in html
-    pngs = [
-        base64.b64decode(found) for found in re.findall(r"data:image/png;base64,\s*([A-Za-z0-9+/=\s]+)", html)
-    ]
+    found = re.findall(r"data:image/png;base64,\s*([A-Za-z0-9+/=\s]+)", html)
+    pngs = [base64.b64decode(text) for text in found]
     assert max(Image.open(io.BytesIO(png)).size for png in pngs)[0] >= 2 * SHOWN * 24
     assert len(html) < 2_000_000
 
@@ -154,7 +153,7 @@ def test_an_encoder_travels_with_the_run_and_its_sharing_is_said(tmp_path, monke
         ", features: {kind: pca, dimensions: 6}", ""
     )
     text = text.replace("generations: 2", "generations: 1") + (
-        "  - {name: collaborative, rule: herding, reference: {kind: sliced}, paradigm: accumulate-subsample}\n"
+        "  - {name: collaborative, rule: herding, reference: sliced, paradigm: accumulate-subsample}\n"
     )
     (tmp_path / "coded.yaml").write_text(text)
     run(tmp_path / "coded.yaml", [], RunOptions(tmp_path / "run"), Console(file=io.StringIO()))
