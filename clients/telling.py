@@ -2,6 +2,7 @@
 """How far a long training is, in a small file that the command line may look at."""
 
 import json
+import math
 import os
 import time
 from collections.abc import Callable
@@ -14,7 +15,7 @@ _EVERY_SECONDS = 0.5
 
 
 def telling(path: Path) -> Callable[[int, int], None]:
-    """Return what a training calls after each step; it writes the file twice a second, not more.
+    """Return what a training calls after each step; it writes the file at once, then twice a second.
 
     Args:
         path: The file; gone after the last step. Its folder is there.
@@ -22,11 +23,12 @@ def telling(path: Path) -> Callable[[int, int], None]:
     Returns:
         A function of the steps done and the steps in all.
     """
-    last = time.monotonic()
+    last = -math.inf
 
     def tell(done: int, total: int) -> None:
         nonlocal last
         if done == total:
+            last = -math.inf
             path.unlink(missing_ok=True)
             return
         if time.monotonic() - last < _EVERY_SECONDS:

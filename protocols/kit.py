@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The public kit of one seed: the shared feature map and the base generator's parameters, in one file."""
 
+import os
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,15 +29,17 @@ class PublicKit:
     evaluation: FeatureMap | None = None
 
     def save(self, path: Path) -> None:
-        """Write the kit as NPZ."""
+        """Write the kit as NPZ, atomically: a resumed run reads it back."""
         parts = {f"features/{name}": array for name, array in self.features.arrays().items()}
         parts |= {f"base/{name}": array for name, array in self.base.items()}
         parts["samples"] = self.samples
         if self.evaluation is not None:
             parts |= {f"evaluation/{name}": array for name, array in self.evaluation.arrays().items()}
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("wb") as file:
+        part = path.with_name(f".{path.name}.{os.getpid()}")
+        with part.open("wb") as file:
             np.savez(file, allow_pickle=False, **parts)
+        os.replace(part, path)
 
     @classmethod
     def load(cls, path: Path) -> "PublicKit":

@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Everything that must be right before a run folder is made: data, silos, base generator, feature map."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
 from clients import generators
 from clients.data.silo import World, check_silo_size, simulated_world
-from clients.features import fit_features
+from clients.features import fit_features, received_features
+from clients.generators.course import NOTHING_BESIDE, Course
 from protocols.config.experiment import Experiment
 from protocols.config.load import ConfigError
 from protocols.config.references import RAW_ROW_KINDS, RAW_ROW_LEAK, RELEASING_KINDS
@@ -40,11 +41,19 @@ class Prepared:
             kit.save(folder / f"seed-{seed}.npz")
 
 
-def prepare(experiment: Experiment) -> Prepared:
+def prepare(experiment: Experiment, *, kept: Path | None = None, course: Course = NOTHING_BESIDE) -> Prepared:
     """Load the data, cut the silos and fit the public kit of every seed, with one thread.
 
     With two, matrix products round otherwise and the same experiment would give another kit on another
     number of cores.
+
+    Args:
+        experiment: As loaded.
+        kept: Folder of this experiment's kits from an earlier attempt; those found are not fitted again.
+        course: Whom the fit of a base tells how far it is, and where it keeps an unfinished state.
+
+    Returns:
+        What a run needs.
 
     Raises:
         ValueError: If the data cannot be read, or data, silos, features and generator do not fit together.
@@ -60,12 +69,22 @@ def prepare(experiment: Experiment) -> Prepared:
         rows = min(len(silo.train) for silo in world.silos)
         _check_private_rows(experiment, rows)
         smallest = rows if smallest is None else min(smallest, rows)
+        path = kept / f"seed-{seed}.npz" if kept else None
+        if path and path.exists():
+            kits[seed] = _opened(PublicKit.load(path))
+            continue
         with threadpool_limits(1):
-            kits[seed] = fit_kit(experiment, world, seed)
+            kits[seed] = fit_kit(experiment, world, seed, course)
     return Prepared(experiment, kits, _warnings(experiment, smallest or 0))
 
 
-def fit_kit(experiment: Experiment, world: World, seed: int) -> PublicKit:
+def _opened(kit: PublicKit) -> PublicKit:
+    """Return the kit with encoders that can be called."""
+    evaluation = received_features(kit.evaluation.arrays()) if kit.evaluation else None
+    return replace(kit, features=received_features(kit.features.arrays()), evaluation=evaluation)
+
+
+def fit_kit(experiment: Experiment, world: World, seed: int, course: Course = NOTHING_BESIDE) -> PublicKit:
     """Fit the public base generator and, on its samples, the feature map.
 
     Raises:
@@ -75,7 +94,8 @@ def fit_kit(experiment: Experiment, world: World, seed: int) -> PublicKit:
     wanted = experiment.features.dimensions
     if wanted is not None and wanted > columns and experiment.features.model is None:
         raise ConfigError(f"features.dimensions must be at most the data's {columns} columns, got {wanted}")
-    base = generators.fit(experiment.generator, world.public.values, rng=stream(seed, "base", "fit"))
+    rng = stream(seed, "base", "fit")
+    base = generators.fit(experiment.generator, world.public.values, rng=rng, course=course)
     samples = base.sample(PUBLIC_SAMPLES, rng=stream(seed, "base", "features"))
     image = world.train.image
     features = fit_features(experiment.features, samples, rng=stream(seed, "features"), image=image)

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from rich.console import Console
 
+from clients.generators import Course
+from protocols.config.experiment import Experiment
 from protocols.config.load import ConfigError, dump_experiment, load_experiment
 from server.app import run_name
 from simulation.engines import ENGINES
@@ -16,13 +18,10 @@ from simulation.environment import environment
 from simulation.images import collect_images
 from simulation.maps import collect_maps, save_maps
 from simulation.prepare import Prepared, prepare
-from simulation.progress import run_with_progress
+from simulation.progress import run_with_progress, told_on
 from simulation.report.page import write_report
-from simulation.run_folder import RunFolder, write_json, write_text
+from simulation.run_folder import STATE, RunFolder, write_json, write_text
 from simulation.summary import write_summary
-
-STATE = ".state"
-"""Kits and checkpoints of an unfinished run, inside its folder; gone when it is finished."""
 
 
 @dataclass(frozen=True)
@@ -56,12 +55,20 @@ def run(config: Path, overrides: Sequence[str], options: RunOptions, console: Co
     _check_options(options)
     experiment = load_experiment(config, overrides)
     _check_folder(options, dump_experiment(experiment))
-    prepared = prepare(experiment)
+    prepared = _prepared(experiment, options, console)
     for warning in prepared.warnings:
         console.print(f"note: {warning}", style="yellow", highlight=False)
     _make_folder(prepared, options)
     _run_apps(prepared, options, console)
     return finish(prepared, options.out)
+
+
+def _prepared(experiment: Experiment, options: RunOptions, console: Console) -> Prepared:
+    """Prepare, with the kits of an interrupted run; an unfinished base is kept beside the folder to be."""
+    kept = options.out / STATE / "kits" if options.resume else None
+    unfinished = options.out.with_name(f".{options.out.name}.base.safetensors")
+    with told_on(console, "fitting the base") as tell:
+        return prepare(experiment, kept=kept, course=Course(tell, unfinished))
 
 
 def _check_options(options: RunOptions) -> None:

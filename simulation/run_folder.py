@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 Row = dict[str, Any]
 """One JSON object of a ``.jsonl`` file."""
 
+STATE = ".state"
+"""Kits and checkpoints of an unfinished run, inside its folder; gone when it is finished."""
+
 REQUIRED = ("config.yaml", "environment.json", "metrics.jsonl", "wire.jsonl")
 
 

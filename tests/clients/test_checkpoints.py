@@ -1,17 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
 """Checkpoints come back as they were, and are refused when they cannot."""
 
+from dataclasses import replace
+from unittest.mock import Mock
+
 import numpy as np
 import pytest
+from safetensors import safe_open
 
 from clients import storage
 from clients.checkpoints import Checkpoint
-from clients.generators import Gaussian, Mixture
+from clients.generators import Diffusion, Gaussian, Mixture
 from clients.recursion import Stage
 from clients.storage import StorageError
+from protocols.config.diffusion import DiffusionSpec, MlpSpec
 from protocols.config.training import GaussianMixtureSpec, GaussianSpec
+from protocols.streams import stream
 
 GAUSSIAN = GaussianSpec(kind="gaussian")
+DIFFUSION = DiffusionSpec(
+    kind="diffusion", network=MlpSpec(hidden=4, layers=1), first_epochs=1, sampling_steps=2, device="cpu"
+)
 
 
 def checkpoint() -> Checkpoint:
@@ -73,3 +82,42 @@ def test_mixtures_come_back_too(tmp_path):
     Checkpoint(stage, (), np.zeros((1, 0))).save(tmp_path / "x.npz")
     loaded = Checkpoint.load(tmp_path / "x.npz", GaussianMixtureSpec(kind="gaussian-mixture"))
     assert np.array_equal(loaded.stage.model.weights, model.weights)
+
+
+def network(seed: int) -> Diffusion:
+    return Diffusion.fit(DIFFUSION, np.eye(2), rng=stream(seed, "fit"))
+
+
+def test_a_networks_weights_lie_in_a_file_of_their_own_generation(tmp_path):
+    path, first = tmp_path / "latest.npz", checkpoint()
+    models = [network(seed) for seed in (0, 1)]
+    for generation, model in enumerate(models):
+        replace(first, stage=replace(first.stage, generation=generation, model=model)).save(path)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["latest.npz", "model-1.safetensors"]
+    loaded = Checkpoint.load(path, DIFFUSION).stage.model
+    assert np.array_equal(*(m.sample(4, rng=stream(0, "sample")) for m in (loaded, models[1])))
+    with safe_open(tmp_path / "model-1.safetensors", "numpy") as file:
+        assert file.get_tensor("weights/inlet.weight").dtype == np.float32
+
+
+def test_killed_between_weights_and_checkpoint_the_older_generation_is_valid(tmp_path, monkeypatch):
+    path, first, models = tmp_path / "latest.npz", checkpoint(), [network(seed) for seed in (0, 1)]
+    saved = [replace(first, stage=replace(first.stage, generation=i, model=m)) for i, m in enumerate(models)]
+    saved[0].save(path)
+    monkeypatch.setattr(storage, "save", Mock(side_effect=KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        saved[1].save(path)
+    monkeypatch.undo()
+    loaded = Checkpoint.load(path, DIFFUSION)
+    assert loaded.stage.generation == 0
+    assert np.array_equal(loaded.stage.model.weights["inlet.weight"], models[0].weights["inlet.weight"])
+    saved[1].save(path)
+    assert Checkpoint.load(path, DIFFUSION).stage.generation == 1
+
+
+def test_missing_weights_are_refused_by_name(tmp_path):
+    path, first = tmp_path / "latest.npz", checkpoint()
+    replace(first, stage=replace(first.stage, model=network(0))).save(path)
+    (tmp_path / "model-2.safetensors").unlink()
+    with pytest.raises(StorageError, match="model-2.safetensors: cannot be read back .*delete it"):
+        Checkpoint.load(path, DIFFUSION)

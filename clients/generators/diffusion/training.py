@@ -174,7 +174,8 @@ def _update(loop: _Loop, loss: "torch.Tensor", pace: _Pace) -> None:
     if not torch.isfinite(norm + loss.detach()):
         raise TrainingError(
             f"training went astray at step {pace.done + 1} of {pace.total}: loss {loss.item():g}, "
-            f"gradient norm {norm.item():g}; a smaller generator.learning-rate (now {pace.spec.learning_rate:g}) may help"
+            f"gradient norm {norm.item():g}; a smaller generator.learning-rate "
+            f"(now {pace.spec.learning_rate:g}) may help"
         )
     loop.optimizer.step()
     with torch.no_grad():
