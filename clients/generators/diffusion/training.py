@@ -31,6 +31,7 @@ class _Loop:
     """What changes while it trains."""
 
     denoiser: Denoiser
+    scheduler: Any
     optimizer: Any
     average: list["torch.Tensor"]
     source: "torch.Generator"
@@ -80,7 +81,7 @@ def train(
     """
     torch = neural("torch")
     beside, rng = course
-    loop = _Loop(denoiser, *_tools(denoiser, spec), torch_stream(rng))
+    loop = _Loop(denoiser, denoiser.scheduler(clip=False), *_tools(denoiser, spec), torch_stream(rng))
     first = b"".join(tensor.detach().cpu().numpy().tobytes() for tensor in loop.weights)
     options = f"{spec.model_dump_json()} {epochs} {place.device}".encode()
     keeper = Unfinished.of(beside, rows.tobytes(), first, options, loop.source.get_state().numpy().tobytes())
@@ -134,14 +135,13 @@ class _Pace:
 
 def _epoch(loop: _Loop, data: "torch.Tensor", pace: _Pace, place: Place) -> None:
     torch = neural("torch")
-    scheduler = loop.denoiser.scheduler(clip=False)
     with place.at_work():
         for chosen in torch.randperm(len(data), generator=loop.source).split(pace.spec.batch_size):
             clean = data[chosen]
             noise = torch.randn(clean.shape, generator=loop.source)
             level = torch.randint(loop.denoiser.steps, (len(clean),), generator=loop.source)
             batch = tuple(part.to(place.device) for part in (clean, noise, level))
-            loss = _loss(loop.denoiser, scheduler, *batch)
+            loss = _loss(loop.denoiser, loop.scheduler, *batch)
             _update(loop, loss, pace)
             pace.step()
 
