@@ -3,15 +3,20 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from clients import generators, storage
+from clients.generators.diffusion import Diffusion
+from clients.generators.diffusion.weights import load_weights, save_weights
 from clients.recursion import Stage
 from protocols.arrays import Floats
+from protocols.config.diffusion import DiffusionSpec
 from protocols.config.training import GeneratorSpec
 
-_PARTS = ("generation", "pool", "fitted-on", "names", "values")
+_PARTS = ("generation", "pool", "fitted-on", "born", "names", "values")
 
 
 @dataclass(frozen=True)
@@ -29,19 +34,31 @@ class Checkpoint:
     values: Floats
 
     def save(self, path: Path) -> None:
-        """Write atomically; a killed process leaves the old checkpoint or this one."""
-        arrays = {f"model/{name}": part for name, part in self.stage.model.arrays().items()}
+        """Write atomically; a killed process leaves the old checkpoint or this one.
+
+        A network's weights go to a file of their own generation first; the checkpoint makes it the valid one.
+        """
+        model, weights = self.stage.model, _weights_file(path, self.stage.generation)
+        if isinstance(model, Diffusion):
+            save_weights(weights, model.tensors(), {})
+            arrays = {}
+        else:
+            arrays = {f"model/{name}": part for name, part in model.arrays().items()}
         storage.save(
             path,
             {
                 "generation": np.array(self.stage.generation),
                 "pool": self.stage.pool,
                 "fitted-on": self.stage.fitted_on,
+                "born": self.stage.born,
                 "names": np.array(self.names, dtype=np.str_),
                 "values": self.values,
                 **arrays,
             },
         )
+        for old in path.parent.glob(_weights_file(path, "*").name):
+            if old != weights:
+                old.unlink()
 
     @classmethod
     def load(cls, path: Path, generator: GeneratorSpec) -> "Checkpoint | None":
@@ -59,11 +76,22 @@ class Checkpoint:
             raise storage.StorageError(
                 f"{path}: is no checkpoint, it lacks {lacks}; delete it to start again"
             )
-        model = {name.removeprefix("model/"): a for name, a in stored.items() if name.startswith("model/")}
+        generation = int(stored["generation"])
+        model: dict[str, NDArray[Any]]
+        if isinstance(generator, DiffusionSpec):
+            model, _ = load_weights(_weights_file(path, generation))
+        else:
+            model = {n.removeprefix("model/"): a for n, a in stored.items() if n.startswith("model/")}
         stage = Stage(
-            int(stored["generation"]),
+            generation,
             generators.from_arrays(generator, model),
             stored["pool"],
             stored["fitted-on"].astype(np.int64),
+            stored["born"].astype(np.int64),
         )
         return cls(stage, tuple(str(name) for name in stored["names"]), stored["values"])
+
+
+def _weights_file(checkpoint: Path, generation: int | str) -> Path:
+    """Return where the weights of a generation are, beside the checkpoint."""
+    return checkpoint.with_name(f"model-{generation}.safetensors")

@@ -1,42 +1,67 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fitting the public feature map on samples of the public base generator, never on private rows."""
 
+from collections.abc import Mapping
+
 import numpy as np
 from sklearn.decomposition import PCA
 from sklearn.random_projection import GaussianRandomProjection
 
+from clients.encoders import make_encoder, open_encoder
 from protocols.arrays import Floats, matrix
-from protocols.config.training import FeaturesSpec
+from protocols.config.features import FeaturesSpec
 from protocols.features import FeatureMap
 
 
-def fit_features(spec: FeaturesSpec, samples: Floats, *, rng: np.random.Generator) -> FeatureMap:
+def fit_features(
+    spec: FeaturesSpec,
+    samples: Floats,
+    *,
+    rng: np.random.Generator,
+    image: tuple[int, int, int] | None = None,
+) -> FeatureMap:
     """Fit the map that all silos will share.
 
     Args:
         spec: Kind and dimensions.
         samples: Public synthetic samples, shape (n, p), data units.
-        rng: Stream of the random projection and of PCA's solver.
+        rng: Stream of the random projection, of PCA's solver, and of an encoder's training.
+        image: (channels, height, width) where the samples are images; an encoder needs it.
 
     Returns:
         A map R^p -> R^d; the space's scale is the root mean square of the mapped samples.
 
     Raises:
-        ValueError: If dimensions exceed the columns (or, for PCA, the samples), or samples have no spread.
+        ValueError: If dimensions exceed the columns or an encoder's codes (or, for PCA, the samples), samples
+            have no spread, or an encoder has no images or cannot be had.
     """
     samples = matrix(samples, "public samples")
+    encoder = None
+    if spec.model is not None:
+        if image is None:
+            raise ValueError("features of kind encoder need images: data has no image shape (data.image)")
+        encoder = make_encoder(spec.model, samples, image, rng=rng)
+        samples = matrix(encoder(samples), "codes of public samples")
     columns = samples.shape[1]
     if spec.dimensions is not None and spec.dimensions > columns:
-        raise ValueError(
-            f"features.dimensions must be at most the number of columns ({columns}), got {spec.dimensions}"
-        )
+        what = "number of columns" if encoder is None else "length of a code"
+        raise ValueError(f"features.dimensions must be at most the {what} ({columns}), got {spec.dimensions}")
     offset, weights = _affine(spec, samples, int(rng.integers(2**31)))
     mapped = (samples - offset) @ weights
     center = mapped.mean(axis=0)
     scale = float(np.sqrt(((mapped - center) ** 2).mean()))
     if scale == 0:
         raise ValueError("public samples must not all be equal: they have no spread to scale by")
-    return FeatureMap(offset, weights, center, scale)
+    return FeatureMap(offset, weights, center, scale, encoder)
+
+
+def received_features(arrays: Mapping[str, Floats]) -> FeatureMap:
+    """Return a map that came over the wire, with its encoder opened on this node if it has one.
+
+    Raises:
+        ValueError: If parts are missing or do not fit, or the encoder cannot be had here.
+    """
+    return FeatureMap.from_arrays(arrays, open_encoder)
 
 
 def _affine(spec: FeaturesSpec, samples: Floats, state: int) -> tuple[Floats, Floats]:
@@ -47,7 +72,7 @@ def _affine(spec: FeaturesSpec, samples: Floats, state: int) -> tuple[Floats, Fl
     if spec.kind == "standard":
         spread = samples.std(axis=0)
         return mean, np.diag(1.0 / np.where(spread > 0, spread, 1.0))
-    if spec.kind == "pca":
+    if spec.kind in ("pca", "encoder"):
         fitted = PCA(spec.dimensions, svd_solver="full").fit(samples)
         return fitted.mean_, np.ascontiguousarray(fitted.components_.T)
     projection = GaussianRandomProjection(spec.dimensions, random_state=state).fit(samples)

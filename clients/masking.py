@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from clients.features import received_features
 from clients.node import Node
 from clients.release.desk import Desk, release_folder
 from clients.release.desk import answer as desk_answer
@@ -23,7 +24,6 @@ from clients.release.policy import check
 from clients.release.request import ReleaseRequest
 from clients.rounds import privacy_noise
 from protocols.arrays import Floats
-from protocols.features import FeatureMap
 from protocols.privacy.calibration import epsilon_of_rho
 from protocols.privacy.gate import Cost
 from protocols.secure_sum import Offer, SumRound, mask, noisy_share, schema, to_words, verify_offer
@@ -117,7 +117,7 @@ def masked(node: Node, question: SendMasked) -> SendMaskedReply:
 
 
 def _part(node: Node, question: Sum, silos: tuple[str, ...]) -> _Part:
-    features = FeatureMap.from_arrays(question.part("features"))
+    features = received_features(question.part("features"))
     digest = schema(question.reference, question.privacy, features, question.seed)
     sum_round = SumRound(question.run, question.number, digest, silos)
     honest = question.privacy.honest_silos or 0

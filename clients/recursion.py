@@ -7,6 +7,7 @@ import numpy as np
 
 from clients import generators
 from clients.generators import Generator
+from clients.generators.course import NOTHING_BESIDE, Course
 from clients.selection import select
 from protocols.arrays import Floats, Ints
 from protocols.config.experiment import ArmSpec
@@ -28,6 +29,7 @@ class Recursion:
         reference: What the rule compares with; None for ``random``.
         seed: Root seed.
         silo: Name of the silo, part of every stream path; the arm is not, which pairs the arms.
+        course: Whom a long fit tells how far it is, and where it keeps an unfinished state.
     """
 
     arm: ArmSpec
@@ -37,6 +39,7 @@ class Recursion:
     reference: Reference | None
     seed: int
     silo: str
+    course: Course = NOTHING_BESIDE
 
     def rng(self, generation: int, purpose: str) -> np.random.Generator:
         """Return the stream of one purpose in one generation."""
@@ -52,12 +55,19 @@ class Stage:
         model: The generator fitted in generation t.
         pool: Rows that later generations may still see, shape (m, p), data units.
         fitted_on: Indices into the pool of the rows that the model was fitted on, shape (k,).
+        born: Generation in which each row of the pool was generated, shape (m,); 0 for real rows.
     """
 
     generation: int
     model: Generator
     pool: Floats
     fitted_on: Ints
+    born: Ints
+
+    @property
+    def real_share(self) -> float:
+        """Share of real rows among those that the model was fitted on."""
+        return float((self.born[self.fitted_on] == 0).mean())
 
     @property
     def training_rows(self) -> Floats:
@@ -68,10 +78,10 @@ class Stage:
 
 @dataclass(frozen=True)
 class Pick:
-    """The candidates of one generation and which of them were selected.
+    """What the rule chose from in one generation, and what it selected.
 
     Attributes:
-        candidates: Shape (N, p), data units.
+        candidates: Shape (N, p), data units; for ``accumulate-select`` the whole pool.
         features: The same in feature space, shape (N, d).
         selected: Indices, shape (n,).
     """
@@ -98,19 +108,35 @@ def step(recursion: Recursion, stage: Stage, real: Floats) -> tuple[Stage, Pick]
     t = stage.generation + 1
     options = recursion.options
     candidates = stage.model.sample(options.candidates, rng=recursion.rng(t, "candidates"))
+    if options.paradigm == "accumulate-select":
+        pool, born = _grown(options, stage, candidates, real)
+        pick = _pick(recursion, pool, t)
+        fitted_on = np.sort(pick.selected)
+    else:
+        pick = _pick(recursion, candidates, t)
+        pool, born = _grown(options, stage, candidates[pick.selected], real)
+        fitted_on = _fitted_on(options, len(pool), rng=recursion.rng(t, "subsample"))
+    rng = recursion.rng(t, "fit")
+    course, before = recursion.course, stage.model
+    model = generators.fit(recursion.generator, pool[fitted_on], rng=rng, previous=before, course=course)
+    return Stage(t, model, pool, fitted_on, born), pick
+
+
+def _pick(recursion: Recursion, candidates: Floats, generation: int) -> Pick:
     features = recursion.features(candidates)
-    rng = recursion.rng(t, "select")
-    chosen = select(recursion.arm.rule, recursion.reference, features, options.samples, rng=rng)
-    pool = _pool(options, stage, candidates[chosen], real)
-    fitted_on = _fitted_on(options, len(pool), rng=recursion.rng(t, "subsample"))
-    model = generators.fit(recursion.generator, pool[fitted_on], rng=recursion.rng(t, "fit"))
-    return Stage(t, model, pool, fitted_on), Pick(candidates, features, chosen)
+    rng = recursion.rng(generation, "select")
+    chosen = select(recursion.arm.rule, recursion.reference, features, recursion.options.samples, rng=rng)
+    return Pick(candidates, features, chosen)
 
 
-def _pool(options: RecursionSpec, stage: Stage, selected: Floats, real: Floats) -> Floats:
+def _grown(options: RecursionSpec, stage: Stage, new: Floats, real: Floats) -> tuple[Floats, Ints]:
+    """Return the pool with ``new`` at its end, and in which generation each row was born."""
+    born = np.full(len(new), stage.generation + 1)
     if options.paradigm != "replace" and stage.generation > 0:
-        return np.concatenate([stage.pool, selected])
-    return np.concatenate([real, selected]) if options.include_real else selected
+        return np.concatenate([stage.pool, new]), np.concatenate([stage.born, born])
+    if not options.include_real:
+        return new, born
+    return np.concatenate([real, new]), np.concatenate([np.zeros(len(real), dtype=np.int64), born])
 
 
 def _fitted_on(options: RecursionSpec, pool: int, *, rng: np.random.Generator) -> Ints:
@@ -122,4 +148,4 @@ def _fitted_on(options: RecursionSpec, pool: int, *, rng: np.random.Generator) -
 
 def begin(base: Generator, base_rows: Floats) -> Stage:
     """Return generation 0: the base generator and the rows that it was fitted on, shape (m, p)."""
-    return Stage(0, base, base_rows, np.arange(len(base_rows)))
+    return Stage(0, base, base_rows, np.arange(len(base_rows)), np.zeros(len(base_rows), dtype=np.int64))

@@ -8,13 +8,18 @@ import numpy as np
 
 from clients import generators, recursion, storage
 from clients.checkpoints import Checkpoint
+from clients.data.rows import Rows
+from clients.features import received_features
+from clients.generators import Course
 from clients.metrics import evaluate
 from clients.node import Node
 from clients.recursion import Pick, Recursion, Stage
 from clients.release.desk import Desk, release_folder
 from clients.release.desk import answer as desk_answer
 from clients.release.request import ReleaseRequest
+from clients.samples import beside_nearest
 from clients.schema import check_schema
+from clients.telling import TOLD, telling
 from protocols import references
 from protocols.arrays import Floats
 from protocols.features import FeatureMap
@@ -64,7 +69,7 @@ def summarise(node: Node, question: Summarise) -> SummariseReply:
         ValueError: If the silo's columns do not fit the feature map, its rows are too few, or its owner's
             policy, ledger or budget refuses.
     """
-    features = FeatureMap.from_arrays(question.part("features"))
+    features = received_features(question.part("features"))
     mapped = features(node.silo.train.values)
     request = ReleaseRequest(question.reference, question.privacy, features, question.seed)
     noise = privacy_noise(node, request)
@@ -104,7 +109,7 @@ def retrain(node: Node, question: Retrain) -> RetrainReply:
     Raises:
         ValueError: If the reference cannot be had on this node, or generator or rule refuse their input.
     """
-    features = FeatureMap.from_arrays(question.part("features"))
+    features = received_features(question.part("features"))
     path = _checkpoint_path(node, question)
     _keep_reference(question, features, path.with_name("reference.npz"))
     done = Checkpoint.load(path, question.generator)
@@ -132,9 +137,11 @@ def _advance(
         _reference(node, question, features),
         question.seed,
         node.silo.name,
+        Course(telling(path.with_name(TOLD)), path.with_name("training.safetensors")),
     )
     if done is None:
-        stage = recursion.begin(_base(node, question), node.base_rows.values)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        stage = recursion.begin(_base(node, question, fixed.course), _base_rows(node, question).values)
         done = _measured(node, question, fixed, stage, None)
         done.save(path)
     while done.stage.generation < question.stop:
@@ -150,13 +157,33 @@ def _measured(
     node: Node, question: Retrain, fixed: Recursion, stage: Stage, done: Checkpoint | None
 ) -> Checkpoint:
     """Measure fresh samples of the stage's model and append the row to what was measured before."""
-    ruler = node.yardstick(fixed.features, question.seed)
+    space = _evaluation_space(question, fixed.features)
+    ruler = node.yardstick(space, question.seed)
     count = question.evaluation_samples or len(ruler.truth)
     generated = stage.model.sample(count, rng=fixed.rng(stage.generation, "evaluation"))
-    row = evaluate(ruler, fixed.features(generated), fixed.features(stage.training_rows))
+    training = space(stage.training_rows)
+    row = evaluate(ruler, space(generated), training)
     row |= _unseen_share(node, row)
+    if question.recursion.include_real:
+        row["real_share"] = stage.real_share
+    if _wanted_as_images(node, question, stage.generation):
+        path = _checkpoint_path(node, question).with_name(f"images-{stage.generation}.npz")
+        storage.save(path, beside_nearest(space, generated, stage.training_rows, training))
     values = np.array([list(row.values())])
     return Checkpoint(stage, tuple(row), values if done is None else np.concatenate([done.values, values]))
+
+
+def _evaluation_space(question: Retrain, features: FeatureMap) -> FeatureMap:
+    """Return the map in which generations are measured: its own, or that of the selection."""
+    parts = question.part("evaluation")
+    return received_features(parts) if parts else features
+
+
+def _wanted_as_images(node: Node, question: Retrain, generation: int) -> bool:
+    """Tell whether samples are kept for the report; training rows stand beside them: simulation only."""
+    if node.truth is None or node.silo.train.image is None:
+        return False
+    return generation in question.snapshots or (generation == 0 and bool(question.snapshots))
 
 
 def _unseen_share(node: Node, row: dict[str, float]) -> dict[str, float]:
@@ -169,11 +196,16 @@ def _unseen_share(node: Node, row: dict[str, float]) -> dict[str, float]:
     return {"unseen_share": sum(unseen)} if "modes_covered" in row else {}
 
 
-def _base(node: Node, question: Retrain) -> generators.Generator:
+def _base(node: Node, question: Retrain, course: Course) -> generators.Generator:
     if question.generator.start == "local":
         rng = stream(question.seed, "silo", node.silo.name, "base")
-        return generators.fit(question.generator, node.silo.train.values, rng=rng)
+        return generators.fit(question.generator, node.silo.train.values, rng=rng, course=course)
     return generators.from_arrays(question.generator, question.part("base"))
+
+
+def _base_rows(node: Node, question: Retrain) -> Rows:
+    """Return the rows that generation 0 was fitted on."""
+    return node.silo.train if question.generator.start == "local" else node.base_rows
 
 
 def _reference(node: Node, question: Retrain, features: FeatureMap) -> Reference | None:

@@ -4,6 +4,7 @@
 import logging
 from collections.abc import Callable
 
+from clients.features import received_features
 from clients.node import Node
 from clients.release.desk import Desk, release_folder
 from clients.release.desk import answer as desk_answer
@@ -11,7 +12,6 @@ from clients.release.request import ReleaseRequest
 from clients.rounds import privacy_noise
 from protocols.arrays import Floats, matrix
 from protocols.config.references import GeodesicReference
-from protocols.features import FeatureMap
 from protocols.messages import TransportSupport, TransportSupportReply
 from protocols.privacy.calibration import epsilon_of_rho
 from protocols.privacy.gate import Cost
@@ -35,7 +35,7 @@ def transport(node: Node, question: TransportSupport) -> TransportSupportReply:
         Reveals projections of real rows (``protocols.transport.projection.project``): the server, which
         knows the atoms and the share t, gets them back as x + (moved - x) / t. No noise, no epsilon.
     """
-    features = FeatureMap.from_arrays(question.part("features"))
+    features = received_features(question.part("features"))
     mapped = features(node.silo.train.values)
     support = matrix(question.arrays["support"], "support", columns=features.dimension)
     spec = question.reference

@@ -2,15 +2,19 @@
 """The public feature map, as it crosses the wire, and the public space that it leads into."""
 
 import hashlib
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from protocols.arrays import Floats, matrix
 from protocols.streams import stream
+
+_ENCODER = "encoder/"
 
 
 @dataclass(frozen=True)
@@ -63,11 +67,59 @@ class PublicSpace:
         return unit
 
 
+class Encoder(Protocol):
+    """A frozen public network that maps images (n, p) to codes (n, e)."""
+
+    def __call__(self, rows: Floats) -> Floats:
+        """Return codes, shape (n, e)."""
+        ...
+
+    @property
+    def columns(self) -> int:
+        """p, the number of data columns."""
+        ...
+
+    def arrays(self) -> dict[str, Floats]:
+        """Return what the encoder is, by name, as it crosses the wire; ``image`` is the shape of an image."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class SealedEncoder:
+    """An encoder as it travels: whoever has no rows, such as the server, passes it on and never runs it.
+
+    Attributes:
+        parts: Arrays by name; ``image`` (3,) holds channels, height and width.
+    """
+
+    parts: Mapping[str, Floats]
+
+    def __post_init__(self) -> None:
+        """Refuse parts without the shape of an image."""
+        image = self.parts.get("image")
+        if image is None or image.shape != (3,) or not (image >= 1).all() or (image > 4096).any():
+            raise ValueError("an encoder needs array image: channels, height, width, each in 1..4096")
+
+    @property
+    def columns(self) -> int:
+        """p, the number of data columns."""
+        return math.prod(int(side) for side in self.parts["image"])
+
+    def __call__(self, rows: Floats) -> Floats:
+        """Refuse: raises ``ValueError``."""
+        raise ValueError("this encoder is sealed: only a silo opens it, to encode its own rows")
+
+    def arrays(self) -> dict[str, Floats]:
+        """Return the parts."""
+        return dict(self.parts)
+
+
 @dataclass(frozen=True, eq=False)
 class FeatureMap:
     """An affine map x -> (x - offset) @ weights, with the centre and scale of public samples behind it.
 
-    All four tabular kinds (identity, standard, pca, random-projection) are of this form.
+    All four tabular kinds (identity, standard, pca, random-projection) are of this form. For images an
+    encoder may stand in front: x -> (encoder(x) - offset) @ weights; p below then counts its codes.
 
     Attributes:
         offset: Shape (p,), data units.
@@ -80,6 +132,7 @@ class FeatureMap:
     weights: Floats
     center: Floats
     scale: float
+    encoder: Encoder | None = None
 
     def __post_init__(self) -> None:
         """Refuse maps whose parts do not fit together."""
@@ -96,7 +149,10 @@ class FeatureMap:
 
     def __call__(self, rows: ArrayLike) -> Floats:
         """Map rows (n, p) to features (n, d); raises ``ValueError`` on another p or a non-finite entry."""
-        mapped: Floats = (matrix(rows, "rows", columns=self.columns) - self.offset) @ self.weights
+        codes = matrix(rows, "rows", columns=self.columns)
+        if self.encoder is not None:
+            codes = matrix(self.encoder(codes), "codes", columns=len(self.offset))
+        mapped: Floats = (codes - self.offset) @ self.weights
         return mapped
 
     def __eq__(self, other: object) -> bool:
@@ -113,8 +169,8 @@ class FeatureMap:
 
     @property
     def columns(self) -> int:
-        """p, the number of data columns."""
-        return int(self.weights.shape[0])
+        """The number of data columns."""
+        return int(self.weights.shape[0]) if self.encoder is None else self.encoder.columns
 
     @property
     def dimension(self) -> int:
@@ -127,16 +183,26 @@ class FeatureMap:
 
     def arrays(self) -> dict[str, Floats]:
         """Return the parts by name, as they cross the wire."""
+        encoder = {} if self.encoder is None else self.encoder.arrays()
         return {
             "offset": self.offset,
             "weights": self.weights,
             "center": self.center,
             "scale": np.array([self.scale]),
+            **{f"{_ENCODER}{name}": part for name, part in encoder.items()},
         }
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, Floats]) -> "FeatureMap":
+    def from_arrays(
+        cls,
+        arrays: Mapping[str, Floats],
+        open_encoder: Callable[[Mapping[str, Floats]], Encoder] = SealedEncoder,
+    ) -> "FeatureMap":
         """Rebuild a map from ``arrays()``.
+
+        Args:
+            arrays: Parts by name.
+            open_encoder: Makes the encoder, if there is one; by default it stays sealed.
 
         Raises:
             ValueError: If a part is missing, not one-dimensional where it must be, or does not fit.
@@ -146,4 +212,6 @@ class FeatureMap:
             raise ValueError(f"feature map lacks {', '.join(missing)}")
         if arrays["scale"].shape != (1,):
             raise ValueError(f"feature map scale must have shape (1,), got {arrays['scale'].shape}")
-        return cls(arrays["offset"], arrays["weights"], arrays["center"], float(arrays["scale"][0]))
+        parts = {name.removeprefix(_ENCODER): a for name, a in arrays.items() if name.startswith(_ENCODER)}
+        encoder = open_encoder(parts) if parts else None
+        return cls(arrays["offset"], arrays["weights"], arrays["center"], float(arrays["scale"][0]), encoder)

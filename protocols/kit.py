@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The public kit of one seed: the shared feature map and the base generator's parameters, in one file."""
 
+import os
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,22 +21,28 @@ class PublicKit:
         base: Parameters of the base generator, by name.
         samples: Features of public samples of the base generator, shape (m, d).
         columns: Names of the data's columns, where they have names that silos must share.
+        evaluation: The map in which generations are measured; None where it is ``features``.
     """
 
     features: FeatureMap
     base: dict[str, Floats]
     samples: Floats
     columns: tuple[str, ...] = ()
+    evaluation: FeatureMap | None = None
 
     def save(self, path: Path) -> None:
-        """Write the kit as NPZ."""
+        """Write the kit as NPZ, atomically: a resumed run reads it back."""
         parts = {f"features/{name}": array for name, array in self.features.arrays().items()}
         parts |= {f"base/{name}": array for name, array in self.base.items()}
         parts["samples"] = self.samples
+        if self.evaluation is not None:
+            parts |= {f"evaluation/{name}": array for name, array in self.evaluation.arrays().items()}
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("wb") as file:
-            names = {"columns": np.array(self.columns, dtype=np.str_)} if self.columns else {}
+        names = {"columns": np.array(self.columns, dtype=np.str_)} if self.columns else {}
+        part = path.with_name(f".{path.name}.{os.getpid()}")
+        with part.open("wb") as file:
             np.savez(file, allow_pickle=False, **parts, **names)
+        os.replace(part, path)
 
     @classmethod
     def load(cls, path: Path) -> "PublicKit":
@@ -51,7 +58,11 @@ class PublicKit:
             raise ValueError(f"{path}: not a readable public kit: {error}") from None
         features = {n.removeprefix("features/"): a for n, a in arrays.items() if n.startswith("features/")}
         base = {n.removeprefix("base/"): a for n, a in arrays.items() if n.startswith("base/")}
+        measured = {
+            n.removeprefix("evaluation/"): a for n, a in arrays.items() if n.startswith("evaluation/")
+        }
         feature_map = FeatureMap.from_arrays(features)
+        evaluation = FeatureMap.from_arrays(measured) if measured else None
         if "samples" not in arrays:
             raise ValueError(f"{path}: not a readable public kit: it lacks samples")
         samples = matrix(arrays["samples"], "kit samples", columns=feature_map.dimension)
@@ -60,4 +71,4 @@ class PublicKit:
             raise ValueError(
                 f"{path}: names {len(columns)} columns, its feature map has {feature_map.columns}"
             )
-        return cls(feature_map, base, samples, columns)
+        return cls(feature_map, base, samples, columns, evaluation)

@@ -175,7 +175,8 @@ class TransportSupportReply(Message):
 class Retrain(Message):
     """Server: bring this arm to generation ``stop``; report the metrics from ``start`` on.
 
-    Arrays: ``features/...``, ``base/...`` (parameters of the public base generator), ``reference/...``.
+    Arrays: ``features/...``, ``base/...`` (parameters of the public base generator), ``reference/...``, and
+    ``evaluation/...`` where generations are measured in another space than ``features``.
     """
 
     kind: ClassVar[str] = "retrain"

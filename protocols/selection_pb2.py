@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19protocols/selection.proto\x12\x16tailweave.selection.v1\"\x12\n\x10ReferenceRequest\"\x86\x02\n\x0eReferenceReply\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0b\n\x03run\x18\x02 \x01(\t\x12\x0b\n\x03\x61rm\x18\x03 \x01(\t\x12\x0c\n\x04seed\x18\x04 \x01(\x04\x12\x11\n\tdimension\x18\x05 \x01(\r\x12\x12\n\ndirections\x18\x06 \x01(\r\x12\x14\n\x0c\x63oefficients\x18\x07 \x01(\r\x12\x18\n\x10reference_sha256\x18\x08 \x01(\t\x12\x37\n\x0b\x66\x65\x61ture_map\x18\t \x01(\x0b\x32\".tailweave.selection.v1.FeatureMap\x12.\n\x06limits\x18\n \x01(\x0b\x32\x1e.tailweave.selection.v1.Limits\"]\n\nFeatureMap\x12\x0f\n\x07\x63olumns\x18\x01 \x01(\r\x12\x0e\n\x06offset\x18\x02 \x03(\x01\x12\x0f\n\x07weights\x18\x03 \x03(\x01\x12\x0e\n\x06\x63\x65nter\x18\x04 \x03(\x01\x12\r\n\x05scale\x18\x05 \x01(\x01\"v\n\x06Limits\x12\x18\n\x10\x62\x61tch_candidates\x18\x01 \x01(\r\x12\x15\n\rmessage_bytes\x18\x02 \x01(\r\x12\x0f\n\x07streams\x18\x03 \x01(\r\x12\x14\n\x0cstreams_open\x18\x04 \x01(\r\x12\x14\n\x0cidle_seconds\x18\x05 \x01(\r\"u\n\rSelectRequest\x12,\n\x04open\x18\x01 \x01(\x0b\x32\x1c.tailweave.selection.v1.OpenH\x00\x12.\n\x05\x62\x61tch\x18\x02 \x01(\x0b\x32\x1d.tailweave.selection.v1.BatchH\x00\x42\x06\n\x04step\"J\n\x04Open\x12\x0c\n\x04keep\x18\x01 \x01(\x04\x12\n\n\x02of\x18\x02 \x01(\x04\x12\x0e\n\x06window\x18\x03 \x01(\r\x12\x18\n\x10reference_sha256\x18\x04 \x01(\t\"O\n\x05\x42\x61tch\x12\x12\n\ncandidates\x18\x01 \x01(\r\x12\x11\n\tdimension\x18\x02 \x01(\r\x12\r\n\x05\x64type\x18\x03 \x01(\t\x12\x10\n\x08\x66\x65\x61tures\x18\x04 \x01(\x0c\":\n\x0bSelectReply\x12\r\n\x05\x66irst\x18\x01 \x01(\x04\x12\x0c\n\x04keep\x18\x02 \x03(\x08\x12\x0e\n\x06scores\x18\x03 \x03(\x02\x32\xcd\x01\n\tSelection\x12`\n\x0cGetReference\x12(.tailweave.selection.v1.ReferenceRequest\x1a&.tailweave.selection.v1.ReferenceReply\x12^\n\x0cSelectStream\x12%.tailweave.selection.v1.SelectRequest\x1a#.tailweave.selection.v1.SelectReply(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19protocols/selection.proto\x12\x16tailweave.selection.v1\"\x12\n\x10ReferenceRequest\"\x86\x02\n\x0eReferenceReply\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0b\n\x03run\x18\x02 \x01(\t\x12\x0b\n\x03\x61rm\x18\x03 \x01(\t\x12\x0c\n\x04seed\x18\x04 \x01(\x04\x12\x11\n\tdimension\x18\x05 \x01(\r\x12\x12\n\ndirections\x18\x06 \x01(\r\x12\x14\n\x0c\x63oefficients\x18\x07 \x01(\r\x12\x18\n\x10reference_sha256\x18\x08 \x01(\t\x12\x37\n\x0b\x66\x65\x61ture_map\x18\t \x01(\x0b\x32\".tailweave.selection.v1.FeatureMap\x12.\n\x06limits\x18\n \x01(\x0b\x32\x1e.tailweave.selection.v1.Limits\"n\n\nFeatureMap\x12\x0f\n\x07\x63olumns\x18\x01 \x01(\r\x12\x0e\n\x06offset\x18\x02 \x03(\x01\x12\x0f\n\x07weights\x18\x03 \x03(\x01\x12\x0e\n\x06\x63\x65nter\x18\x04 \x03(\x01\x12\r\n\x05scale\x18\x05 \x01(\x01\x12\x0f\n\x07\x65ncoder\x18\x06 \x01(\t\"v\n\x06Limits\x12\x18\n\x10\x62\x61tch_candidates\x18\x01 \x01(\r\x12\x15\n\rmessage_bytes\x18\x02 \x01(\r\x12\x0f\n\x07streams\x18\x03 \x01(\r\x12\x14\n\x0cstreams_open\x18\x04 \x01(\r\x12\x14\n\x0cidle_seconds\x18\x05 \x01(\r\"u\n\rSelectRequest\x12,\n\x04open\x18\x01 \x01(\x0b\x32\x1c.tailweave.selection.v1.OpenH\x00\x12.\n\x05\x62\x61tch\x18\x02 \x01(\x0b\x32\x1d.tailweave.selection.v1.BatchH\x00\x42\x06\n\x04step\"J\n\x04Open\x12\x0c\n\x04keep\x18\x01 \x01(\x04\x12\n\n\x02of\x18\x02 \x01(\x04\x12\x0e\n\x06window\x18\x03 \x01(\r\x12\x18\n\x10reference_sha256\x18\x04 \x01(\t\"O\n\x05\x42\x61tch\x12\x12\n\ncandidates\x18\x01 \x01(\r\x12\x11\n\tdimension\x18\x02 \x01(\r\x12\r\n\x05\x64type\x18\x03 \x01(\t\x12\x10\n\x08\x66\x65\x61tures\x18\x04 \x01(\x0c\":\n\x0bSelectReply\x12\r\n\x05\x66irst\x18\x01 \x01(\x04\x12\x0c\n\x04keep\x18\x02 \x03(\x08\x12\x0e\n\x06scores\x18\x03 \x03(\x02\x32\xcd\x01\n\tSelection\x12`\n\x0cGetReference\x12(.tailweave.selection.v1.ReferenceRequest\x1a&.tailweave.selection.v1.ReferenceReply\x12^\n\x0cSelectStream\x12%.tailweave.selection.v1.SelectRequest\x1a#.tailweave.selection.v1.SelectReply(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,17 +36,17 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REFERENCEREPLY']._serialized_start=74
   _globals['_REFERENCEREPLY']._serialized_end=336
   _globals['_FEATUREMAP']._serialized_start=338
-  _globals['_FEATUREMAP']._serialized_end=431
-  _globals['_LIMITS']._serialized_start=433
-  _globals['_LIMITS']._serialized_end=551
-  _globals['_SELECTREQUEST']._serialized_start=553
-  _globals['_SELECTREQUEST']._serialized_end=670
-  _globals['_OPEN']._serialized_start=672
-  _globals['_OPEN']._serialized_end=746
-  _globals['_BATCH']._serialized_start=748
-  _globals['_BATCH']._serialized_end=827
-  _globals['_SELECTREPLY']._serialized_start=829
-  _globals['_SELECTREPLY']._serialized_end=887
-  _globals['_SELECTION']._serialized_start=890
-  _globals['_SELECTION']._serialized_end=1095
+  _globals['_FEATUREMAP']._serialized_end=448
+  _globals['_LIMITS']._serialized_start=450
+  _globals['_LIMITS']._serialized_end=568
+  _globals['_SELECTREQUEST']._serialized_start=570
+  _globals['_SELECTREQUEST']._serialized_end=687
+  _globals['_OPEN']._serialized_start=689
+  _globals['_OPEN']._serialized_end=763
+  _globals['_BATCH']._serialized_start=765
+  _globals['_BATCH']._serialized_end=844
+  _globals['_SELECTREPLY']._serialized_start=846
+  _globals['_SELECTREPLY']._serialized_end=904
+  _globals['_SELECTION']._serialized_start=907
+  _globals['_SELECTION']._serialized_end=1112
 # @@protoc_insertion_point(module_scope)

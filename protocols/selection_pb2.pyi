@@ -35,18 +35,20 @@ class ReferenceReply(_message.Message):
     def __init__(self, kind: _Optional[str] = ..., run: _Optional[str] = ..., arm: _Optional[str] = ..., seed: _Optional[int] = ..., dimension: _Optional[int] = ..., directions: _Optional[int] = ..., coefficients: _Optional[int] = ..., reference_sha256: _Optional[str] = ..., feature_map: _Optional[_Union[FeatureMap, _Mapping]] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ...) -> None: ...
 
 class FeatureMap(_message.Message):
-    __slots__ = ("columns", "offset", "weights", "center", "scale")
+    __slots__ = ("columns", "offset", "weights", "center", "scale", "encoder")
     COLUMNS_FIELD_NUMBER: _ClassVar[int]
     OFFSET_FIELD_NUMBER: _ClassVar[int]
     WEIGHTS_FIELD_NUMBER: _ClassVar[int]
     CENTER_FIELD_NUMBER: _ClassVar[int]
     SCALE_FIELD_NUMBER: _ClassVar[int]
+    ENCODER_FIELD_NUMBER: _ClassVar[int]
     columns: int
     offset: _containers.RepeatedScalarFieldContainer[float]
     weights: _containers.RepeatedScalarFieldContainer[float]
     center: _containers.RepeatedScalarFieldContainer[float]
     scale: float
-    def __init__(self, columns: _Optional[int] = ..., offset: _Optional[_Iterable[float]] = ..., weights: _Optional[_Iterable[float]] = ..., center: _Optional[_Iterable[float]] = ..., scale: _Optional[float] = ...) -> None: ...
+    encoder: str
+    def __init__(self, columns: _Optional[int] = ..., offset: _Optional[_Iterable[float]] = ..., weights: _Optional[_Iterable[float]] = ..., center: _Optional[_Iterable[float]] = ..., scale: _Optional[float] = ..., encoder: _Optional[str] = ...) -> None: ...
 
 class Limits(_message.Message):
     __slots__ = ("batch_candidates", "message_bytes", "streams", "streams_open", "idle_seconds")

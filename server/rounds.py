@@ -200,6 +200,8 @@ def _question(
 ) -> Retrain:
     experiment = federation.experiment
     arrays = with_prefix("features", kit.features.arrays()) | with_prefix("base", kit.base)
+    if kit.evaluation is not None:
+        arrays |= with_prefix("evaluation", kit.evaluation.arrays())
     released = _release_of(experiment, arm)
     if released is not None:
         arrays |= with_prefix("reference", references[released])
@@ -208,7 +210,7 @@ def _question(
         seed=seed,
         arm=arm,
         generator=experiment.generator,
-        recursion=experiment.recursion,
+        recursion=experiment.recursion_of(arm),
         evaluation_samples=experiment.evaluation.samples,
         start=span[0],
         stop=span[1],

@@ -7,7 +7,7 @@ from typing import get_args
 
 import yaml
 
-from protocols.config import data, references, training
+from protocols.config import data, features, references, training
 from protocols.config.rules import Rule
 from simulation.engines import ENGINES
 from simulation.report.wording import METRICS
@@ -17,6 +17,7 @@ _FEATURES = {
     "standard": "each column to mean 0, variance 1 on public samples",
     "pca": "principal axes of public samples",
     "random-projection": "a public random projection",
+    "encoder": "images: a frozen public network, then principal axes of public samples",
 }
 _RULES = {
     "random": "no selection",
@@ -28,6 +29,7 @@ _RULES = {
     "fid-batches": "whole batches of 100, those nearest the reference in Fréchet distance",
     "ds3": "drawn from clusters that are nearest to a reference point",
     "latent-density": "whole batches of 64, those that lie densest",
+    "farthest-point": "always the candidate farthest from all kept so far (greedy selection)",
     "threshold-decay": "candidates far from all kept so far, by a threshold that decays",
     "top-potential": "keep the best optimal-transport potentials: the published score-and-cut (Scheme II)",
     "nash": "greedy on the logarithms of the silos' utilities (Scheme I); one silo: top-potential",
@@ -45,7 +47,7 @@ def catalogue(configs: Path) -> Iterator[tuple[str, list[tuple[str, str]]]]:
     yield "configs", [(str(path), _first_comment(path)) for path in sorted(configs.rglob("*.yaml"))]
     yield "data sources", list(_kinds(data.DataSpec, "source"))
     yield "partitions", list(_kinds(data.PartitionSpec, "kind"))
-    kinds = get_args(training.FeaturesSpec.model_fields["kind"].annotation)
+    kinds = get_args(features.FeaturesSpec.model_fields["kind"].annotation)
     yield "features", [(kind, _FEATURES[kind]) for kind in kinds]
     yield "generators", list(_kinds(training.GeneratorSpec, "kind"))
     yield "references", list(_kinds(references.ReferenceSpec, "kind"))

@@ -78,6 +78,7 @@ def run(
     override: Annotated[list[str] | None, typer.Option("--set", help="key.path=value, repeatable.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace a run folder that exists.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what the run would take.")] = False,
 ) -> None:
     """Run an experiment, or a study of the paper (configs/paper), and write its report."""
     from simulation import run as runner
@@ -88,6 +89,11 @@ def run(
 
     begun = time.monotonic()
     folder = out or Path("runs") / config.stem
+    if dry_run:
+        from simulation.dry_run import dry_run as describe
+
+        describe(config, override or [], _out, engine=engine)
+        return
     if config.is_file() and study.is_study(config):
         page = study.run_study_command(config, folder, _err, force=force, plain=not (override or resume))
         _out.print(f"ran in {seconds_since(begun)}; report: {page}", soft_wrap=True)

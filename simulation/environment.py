@@ -12,7 +12,8 @@ from typing import Any
 
 from protocols.config.experiment import Experiment
 
-_PACKAGES = ("tailweave", "flwr", "numpy", "scipy", "scikit-learn", "POT", "pydantic", "matplotlib")
+_NEURAL = ("torch", "diffusers", "transformers")
+_PACKAGES = ("tailweave", "flwr", "numpy", "scipy", "scikit-learn", "POT", "pydantic", "matplotlib", *_NEURAL)
 
 
 def environment(

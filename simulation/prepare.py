@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Everything that must be right before a run folder is made: data, silos, base generator, feature map."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
 from clients import generators
 from clients.data.silo import World, check_silo_size, simulated_world
-from clients.features import fit_features
+from clients.features import fit_features, received_features
+from clients.generators.course import NOTHING_BESIDE, Course
 from protocols.config.data import TableData
 from protocols.config.experiment import Experiment
 from protocols.config.load import ConfigError
@@ -41,7 +42,13 @@ class Prepared:
             kit.save(folder / f"seed-{seed}.npz")
 
 
-def prepare(experiment: Experiment, *, silos_elsewhere: bool = False) -> Prepared:
+def prepare(
+    experiment: Experiment,
+    *,
+    silos_elsewhere: bool = False,
+    kept: Path | None = None,
+    course: Course = NOTHING_BESIDE,
+) -> Prepared:
     """Load the data, cut the silos and fit the public kit of every seed, with one thread.
 
     With two, matrix products round otherwise and the same experiment would give another kit on another
@@ -51,6 +58,11 @@ def prepare(experiment: Experiment, *, silos_elsewhere: bool = False) -> Prepare
         experiment: What is to be run.
         silos_elsewhere: The silos hold rows of their own: those that are cut here are not theirs, and
             nothing is said about their sizes.
+        kept: Folder of this experiment's kits from an earlier attempt; those found are not fitted again.
+        course: Whom the fit of a base tells how far it is, and where it keeps an unfinished state.
+
+    Returns:
+        What a run needs.
 
     Raises:
         ValueError: If the data cannot be read, or data, silos, features and generator do not fit together.
@@ -64,8 +76,12 @@ def prepare(experiment: Experiment, *, silos_elsewhere: bool = False) -> Prepare
         if not silos_elsewhere:
             rows = _check_silos(experiment, world)
             smallest = rows if smallest is None else min(smallest, rows)
+        path = kept / f"seed-{seed}.npz" if kept else None
+        if path and path.exists():
+            kits[seed] = _opened(PublicKit.load(path))
+            continue
         with threadpool_limits(1):
-            kits[seed] = fit_kit(experiment, world, seed)
+            kits[seed] = fit_kit(experiment, world, seed, course)
     return Prepared(experiment, kits, _warnings(experiment, smallest))
 
 
@@ -78,7 +94,13 @@ def _check_silos(experiment: Experiment, world: World) -> int:
     return rows
 
 
-def fit_kit(experiment: Experiment, world: World, seed: int) -> PublicKit:
+def _opened(kit: PublicKit) -> PublicKit:
+    """Return the kit with encoders that can be called."""
+    evaluation = received_features(kit.evaluation.arrays()) if kit.evaluation else None
+    return replace(kit, features=received_features(kit.features.arrays()), evaluation=evaluation)
+
+
+def fit_kit(experiment: Experiment, world: World, seed: int, course: Course = NOTHING_BESIDE) -> PublicKit:
     """Fit the public base generator and, on its samples, the feature map.
 
     Raises:
@@ -86,14 +108,20 @@ def fit_kit(experiment: Experiment, world: World, seed: int) -> PublicKit:
     """
     columns = world.train.values.shape[1]
     wanted = experiment.features.dimensions
-    if wanted is not None and wanted > columns:
+    if wanted is not None and wanted > columns and experiment.features.model is None:
         raise ConfigError(f"features.dimensions must be at most the data's {columns} columns, got {wanted}")
-    base = generators.fit(experiment.generator, world.public.values, rng=stream(seed, "base", "fit"))
+    rng = stream(seed, "base", "fit")
+    base = generators.fit(experiment.generator, world.public.values, rng=rng, course=course)
     samples = base.sample(PUBLIC_SAMPLES, rng=stream(seed, "base", "features"))
-    features = fit_features(experiment.features, samples, rng=stream(seed, "features"))
+    image = world.train.image
+    features = fit_features(experiment.features, samples, rng=stream(seed, "features"), image=image)
     named = isinstance(experiment.data, TableData) and experiment.data.source != "npz"
     names = world.train.columns if named else ()
-    return PublicKit(features, base.arrays(), features(samples), names)
+    measure, evaluation = experiment.evaluation.features, None
+    if measure is not None and measure != experiment.features:
+        rng = stream(seed, "evaluation", "features")
+        evaluation = fit_features(measure, samples, rng=rng, image=image)
+    return PublicKit(features, base.arrays(), features(samples), names, evaluation)
 
 
 def _check_sizes(experiment: Experiment) -> None:

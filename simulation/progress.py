@@ -4,7 +4,8 @@
 import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
@@ -17,7 +18,9 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from clients.telling import TOLD
 from protocols.config.experiment import Experiment
+from simulation.run_folder import STATE
 
 _LOOK_SECONDS = 0.2
 
@@ -49,6 +52,19 @@ def run_with_progress(
 
     thread = threading.Thread(target=watched, daemon=True)
     thread.start()
+    with _bar(console) as progress:
+        rows = len(experiment.arms) * len(experiment.seeds) * experiment.silos.followed
+        task = progress.add_task("preparing", total=rows * (experiment.recursion.generations + 1))
+        reader, state = _Tail(metrics), metrics.parent / STATE
+        while thread.is_alive():
+            done, last = reader.look()
+            progress.update(task, completed=done, description=_describe(last) + _training(state))
+            thread.join(_LOOK_SECONDS)
+    if failure:
+        raise failure[0]
+
+
+def _bar(console: Console) -> Progress:
     columns = (
         TextColumn("{task.description}", style="bold"),
         BarColumn(bar_width=None),
@@ -57,16 +73,18 @@ def run_with_progress(
         TextColumn("left"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, transient=True) as progress:
-        rows = len(experiment.arms) * len(experiment.seeds) * experiment.silos.followed
-        task = progress.add_task("preparing", total=rows * (experiment.recursion.generations + 1))
-        reader = _Tail(metrics)
-        while thread.is_alive():
-            done, last = reader.look()
-            progress.update(task, completed=done, description=_describe(last))
-            thread.join(_LOOK_SECONDS)
-    if failure:
-        raise failure[0]
+    return Progress(*columns, console=console, transient=True)
+
+
+@contextmanager
+def told_on(console: Console, what: str) -> Iterator[Callable[[int, int], None] | None]:
+    """Give a function of steps done and steps in all, which shows them; None where no one looks."""
+    if not console.is_terminal:
+        yield None
+        return
+    with _bar(console) as progress:
+        task = progress.add_task(what, total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)
 
 
 class _Tail:
@@ -94,6 +112,18 @@ def _describe(line: str) -> str:
         return "greeting silos"
     row = json.loads(line)
     return f"seed {row['seed']} {row['arm']} generation {row['generation']}"
+
+
+def _training(state: Path) -> str:
+    """Return how far the training that told last is, if one is going on."""
+    told = [path for path in state.glob(f"*/seed-*/*/*/{TOLD}") if path.exists()]
+    try:
+        newest = max(told, key=lambda path: path.stat().st_mtime)
+        step = json.loads(newest.read_text(encoding="utf-8"))
+    except (OSError, ValueError):  # none, or gone since: its training has finished
+        return ""
+    arm, silo = newest.parent.name, newest.parent.parent.name
+    return f" | {silo} {arm} step {step['done']} of {step['total']}"
 
 
 def seconds_since(start: float) -> str:

@@ -9,19 +9,18 @@ from pathlib import Path
 
 from rich.console import Console
 
+from clients.generators import Course
 from protocols.config.experiment import Experiment
 from protocols.config.load import ConfigError, dump_experiment, load_experiment
 from simulation.engines import Engine, Job, Machine, open_engine
+from simulation.engines.opening import in_messages
 from simulation.environment import environment
 from simulation.paper.run_page import write_published
 from simulation.prepare import Prepared, prepare
-from simulation.progress import run_with_progress
+from simulation.progress import run_with_progress, told_on
 from simulation.report.page import write_report
-from simulation.run_folder import RunFolder
+from simulation.run_folder import STATE, RunFolder
 from simulation.staging import complete, make_folder
-
-_GENERATIONS_IN_PROCESS = 5
-"""Between two looks at how far a run is."""
 
 
 @dataclass(frozen=True)
@@ -55,9 +54,9 @@ def run(config: Path, overrides: Sequence[str], options: RunOptions, console: Co
     if options.resume and options.force:
         raise ConfigError("--resume goes on with a run and --force replaces it: give one of them")
     engine = open_engine(options.engine, options.machine)
-    experiment = _in_messages(load_experiment(config, overrides), options.engine)
+    experiment = in_messages(load_experiment(config, overrides), options.engine)
     _check_folder(options, dump_experiment(experiment))
-    prepared = prepare(experiment, silos_elsewhere=options.engine == "superlink")
+    prepared = _prepared(experiment, options, console)
     for warning in prepared.warnings:
         console.print(f"note: {warning}", style="yellow", highlight=False)
     job = _make_folder(prepared, options)
@@ -69,13 +68,13 @@ def run(config: Path, overrides: Sequence[str], options: RunOptions, console: Co
     return report
 
 
-def _in_messages(experiment: Experiment, engine: str) -> Experiment:
-    """Fill in how many generations a message covers: all, but in process, where messages cost nothing."""
-    federation = experiment.federation
-    if engine != "in-process" or federation.generations_per_message is not None:
-        return experiment
-    few = federation.model_copy(update={"generations_per_message": _GENERATIONS_IN_PROCESS})
-    return experiment.model_copy(update={"federation": few})
+def _prepared(experiment: Experiment, options: RunOptions, console: Console) -> Prepared:
+    """Prepare, with the kits of an interrupted run; an unfinished base is kept beside the folder to be."""
+    kept = options.out / STATE / "kits" if options.resume else None
+    unfinished = options.out.with_name(f".{options.out.name}.base.safetensors")
+    elsewhere = options.engine == "superlink"
+    with told_on(console, "fitting the base") as tell:
+        return prepare(experiment, silos_elsewhere=elsewhere, kept=kept, course=Course(tell, unfinished))
 
 
 def _check_folder(options: RunOptions, resolved: str) -> None:

@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 Row = dict[str, Any]
 """One JSON object of a ``.jsonl`` file."""
 
+STATE = ".state"
+"""Kits and checkpoints of an unfinished run, inside its folder; gone when it is finished."""
+
 REQUIRED = ("config.yaml", "environment.json", "metrics.jsonl", "wire.jsonl")
 
 
@@ -175,7 +178,21 @@ class RunFolder:
         Raises:
             RunFolderError: If the folder is incomplete or the file is not an NPZ of plain arrays.
         """
-        path = self._file("maps.npz")
+        return self._arrays("maps.npz")
+
+    def images(self) -> dict[str, NDArray[Any]]:
+        """Return one silo's samples and the training images nearest to them; empty if the run stored none.
+
+        Returns:
+            ``<arm>/<generation>/generated`` and ``.../nearest``, each (k, h, w, c), uint8.
+
+        Raises:
+            RunFolderError: If the folder is incomplete or the file is not an NPZ of plain arrays.
+        """
+        return self._arrays("images.npz")
+
+    def _arrays(self, name: str) -> dict[str, NDArray[Any]]:
+        path = self._file(name)
         if not path.is_file():
             return {}
         try:

@@ -9,6 +9,7 @@ from pathlib import Path
 from protocols.config.load import dump_experiment
 from server.app import run_name
 from simulation.engines.job import Job
+from simulation.images import collect_images
 from simulation.maps import collect_maps, save_maps
 from simulation.prepare import Prepared
 from simulation.run_folder import RunFolder, write_json, write_text
@@ -56,6 +57,8 @@ def complete(prepared: Prepared, job: Job, silos: Path | None = None) -> None:
     features = prepared.kits[experiment.seeds[0]].features
     if state.exists():  # the silos' state lies elsewhere, or the run was finished before: no map, or the old
         save_maps(out / "maps.npz", collect_maps(experiment, features, out / "config.yaml", state))
+        if images := collect_images(experiment, out / "config.yaml", state):
+            save_maps(out / "images.npz", images)
     write_summary(RunFolder(out))
     for folder in {job.state, silos or job.state}:
         shutil.rmtree(folder, ignore_errors=True)

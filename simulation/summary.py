@@ -8,6 +8,7 @@ from typing import Any
 from simulation.arm_privacy import arm_privacy
 from simulation.arms import describe, first_of
 from simulation.measurements import Estimate, Measurements, estimate, measurements, natural, per_seed
+from simulation.memorization import relation
 from simulation.revealed import revealed
 from simulation.run_folder import RunFolder, write_json
 
@@ -50,11 +51,12 @@ def summarise(rows: Rows, config: Mapping[str, Any], *, wire: Rows = (), events:
 
     Returns:
         ``name``, ``generations`` (the last one), ``seeds``, ``silos``, ``thinned`` (labels that the public
-        base saw less of), ``arms``, ``revealed`` and ``events``. An arm has ``privacy`` (its
-        promise), ``first``, ``last`` and ``retention`` (metric to estimate; retention ``None`` where the
-        start is 0), ``paired`` (last minus that of the siloed and the no-selection arm, over shared silos),
-        ``collapse`` (``half_life``: first generation whose coverage is below half of the start's, ``None``
-        if never) and ``silos`` (silo to metric to mean at the last generation).
+        base saw less of), ``arms``, ``revealed``, ``events`` and ``entropy_and_score`` (``relation``'s
+        correlation and number of points). An arm has ``privacy`` (its promise), ``first``, ``last`` and
+        ``retention`` (metric to estimate; retention ``None`` where the start is 0), ``paired`` (last minus
+        that of the siloed and the no-selection arm, over shared silos), ``collapse`` (``half_life``: first
+        generation whose coverage is below half of the start's, ``None`` if never) and ``silos`` (silo to
+        metric to mean at the last generation).
 
     Raises:
         ValueError: If there are no rows or one is broken.
@@ -70,7 +72,13 @@ def summarise(rows: Rows, config: Mapping[str, Any], *, wire: Rows = (), events:
         "arms": {arm: _arm(table, arm, config) for arm in table.arms},
         "revealed": revealed(wire, config),
         "events": _events(events, table),
+        "entropy_and_score": _relation(table),
     }
+
+
+def _relation(table: Measurements) -> dict[str, Any] | None:
+    found = relation(table)
+    return None if found is None else {"pearson": found.pearson, "points": found.count}
 
 
 def measured(rows: Rows, config: Mapping[str, Any]) -> Measurements:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rows from an NPZ archive: numbers in array ``x``, labels in ``y`` or another named array."""
+"""Rows or images from an NPZ archive: numbers in array ``x``, labels in ``y`` or another named array."""
 
+import math
 import zipfile
 import zlib
 from pathlib import Path
@@ -31,6 +32,52 @@ def read_npz(path: Path, label: str | None) -> Rows:
     Raises:
         DataError: Naming file, array, row and column, what was found and what is allowed.
     """
+    chosen = _chosen(path, label)
+    values = _values(path, _array(path, "x"))
+    labels = None if chosen is None else _labels(path, chosen, _array(path, chosen), len(values))
+    return Rows(values, labels, _columns(values.shape[1]))
+
+
+def read_npz_images(path: Path, label: str | None, image: tuple[int, int, int]) -> Rows:
+    """Read images from array ``x``; labels are as in ``read_npz``.
+
+    Args:
+        path: An existing file.
+        label: Name of the array of labels; None means ``y`` where there is one.
+        image: (channels, height, width). ``x`` has shape (n, c, h, w), (n, c h w), or (n, h, w) for one
+            channel; whole numbers are 0 to 255, other numbers 0 to 1.
+
+    Returns:
+        Pixels in [0, 1], with their ``image`` shape.
+
+    Raises:
+        DataError: Naming file and array, what was found and what is allowed.
+    """
+    chosen = _chosen(path, label)
+    array = _array(path, "x")
+    where = f"{path}, array 'x'"
+    flat = math.prod(image)
+    allowed = [image, (flat,)] + ([image[1:]] if image[0] == 1 else [])
+    if array.ndim < 2 or len(array) == 0 or array.shape[1:] not in allowed:
+        shapes = " or ".join(str(("n", *shape)).replace("'", "") for shape in allowed)
+        raise DataError(f"{where}: found shape {array.shape}, allowed for image {list(image)}: {shapes}")
+    values = _values(path, array.reshape(len(array), flat))
+    top = 255.0 if array.dtype.kind in "iu" else 1.0
+    if values.min() < 0.0 or values.max() > top:
+        raise DataError(
+            f"{where}: found values from {values.min():g} to {values.max():g}, allowed: whole numbers 0 to "
+            "255, or other numbers 0 to 1"
+        )
+    labels = None if chosen is None else _labels(path, chosen, _array(path, chosen), len(values))
+    return Rows(values / top, labels, _columns(flat), image)
+
+
+def _columns(count: int) -> tuple[str, ...]:
+    return tuple(f"x{column}" for column in range(count))
+
+
+def _chosen(path: Path, label: str | None) -> str | None:
+    """Check what the archive holds and return the name of its array of labels, if any."""
     if not zipfile.is_zipfile(path):
         raise DataError(f"{path}: found no NPZ archive (a zip of arrays); write it with numpy.savez")
     try:
@@ -42,10 +89,7 @@ def read_npz(path: Path, label: str | None) -> Rows:
         raise DataError(f"{path}: {unknown_name('array', 'x', names)}")
     if label is not None and label not in names:
         raise DataError(f"{path}: {unknown_name('array', label, names)}")
-    chosen = label if label is not None else "y" if "y" in names else None
-    values = _values(path, _array(path, "x"))
-    labels = None if chosen is None else _labels(path, chosen, _array(path, chosen), len(values))
-    return Rows(values, labels, tuple(f"x{column}" for column in range(values.shape[1])))
+    return label if label is not None else "y" if "y" in names else None
 
 
 def _array(path: Path, name: str) -> NDArray[Any]:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The type that holds raw data; it exists on clients and in the simulation, never on the server."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,17 +25,20 @@ class Rows:
         values: Finite values, shape (n, p) with n >= 1 and p >= 1.
         labels: Class of each row as text, shape (n,), or None where the data has no classes.
         columns: Names of the columns, p of them.
+        image: (channels, height, width) where each row is an image, channel by channel and line by line,
+            with c h w = p; None where rows are no images.
     """
 
     values: Floats
     labels: NDArray[np.str_] | None
     columns: tuple[str, ...]
+    image: tuple[int, int, int] | None = None
 
     def __post_init__(self) -> None:
         """Check the shapes and make the arrays read-only.
 
         Raises:
-            DataError: If values are not a finite non-empty matrix, or labels or columns do not fit them.
+            DataError: If values are not a finite non-empty matrix, or labels, columns or image do not fit.
         """
         try:
             values = matrix(self.values, "values").view()
@@ -42,6 +46,8 @@ class Rows:
             raise DataError(str(error)) from error
         if len(self.columns) != values.shape[1]:
             raise DataError(f"columns must name all {values.shape[1]} columns, got {len(self.columns)} names")
+        if self.image is not None and math.prod(self.image) != values.shape[1]:
+            raise DataError(f"image {self.image} does not fit rows of {values.shape[1]} columns")
         values.flags.writeable = False
         object.__setattr__(self, "values", values)
         if self.labels is None:
@@ -70,4 +76,4 @@ class Rows:
             IndexError: If a row number is out of range.
         """
         labels = None if self.labels is None else self.labels[index]
-        return Rows(self.values[index], labels, self.columns)
+        return Rows(self.values[index], labels, self.columns, self.image)

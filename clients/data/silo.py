@@ -10,9 +10,9 @@ import numpy as np
 from clients.data.partitions import partition
 from clients.data.public import public_rows
 from clients.data.rows import DataError, Rows
-from clients.data.sources import load_rows
+from clients.data.sources import load_evaluation, load_rows
 from clients.data.tables import read_table
-from protocols.config.data import DataSpec, PublicSpec, SilosSpec
+from protocols.config.data import Cifar10, DataSpec, PublicSpec, SilosSpec
 from protocols.streams import stream
 
 
@@ -72,8 +72,7 @@ def simulated_world(data: DataSpec, silos: SilosSpec, public: PublicSpec, *, see
 @lru_cache(maxsize=8)
 def _world(data: DataSpec, silos: SilosSpec, public: str, seed: int) -> World:
     # The public spec comes as JSON because the mapping inside it cannot be hashed.
-    rows = load_rows(data, seed=seed)
-    train, evaluation = _split(rows, data.evaluation_fraction, "the data", stream(seed, "data", "evaluation"))
+    train, evaluation = _held_out(data, seed)
     parts = partition(train, silos, rng=stream(seed, "data", "partition"))
     return World(
         evaluation=evaluation,
@@ -84,6 +83,14 @@ def _world(data: DataSpec, silos: SilosSpec, public: str, seed: int) -> World:
             for number, index in enumerate(parts)
         ),
     )
+
+
+def _held_out(data: DataSpec, seed: int) -> tuple[Rows, Rows]:
+    """Return all training rows and the truth that metrics compare with."""
+    rows = load_rows(data, seed=seed)
+    if isinstance(data, Cifar10):
+        return rows, load_evaluation(data, seed=seed)
+    return _split(rows, data.evaluation_fraction, "the data", stream(seed, "data", "evaluation"))
 
 
 def silo_from_table(

@@ -4,7 +4,7 @@
 from pathlib import Path
 
 from clients.data.csv_table import read_csv
-from clients.data.npz_table import read_npz
+from clients.data.npz_table import read_npz, read_npz_images
 from clients.data.parquet_table import read_parquet
 from clients.data.rows import DataError, Rows
 
@@ -24,9 +24,37 @@ def read_table(path: str | Path, label: str | None) -> Rows:
     Raises:
         DataError: If the file is missing or anything in it is not allowed.
     """
+    path = _existing(path)
+    try:
+        return READERS[path.suffix.lower()](path, label)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
+
+
+def read_images(path: str | Path, label: str | None, image: tuple[int, int, int]) -> Rows:
+    """Read an NPZ of images; see ``read_npz_images``.
+
+    Args:
+        path: The file.
+        label: Name of the array of labels, if any.
+        image: (channels, height, width).
+
+    Returns:
+        The images, pixels in [0, 1].
+
+    Raises:
+        DataError: If the file is missing or anything in it is not allowed.
+    """
+    path = _existing(path)
+    try:
+        return read_npz_images(path, label, image)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
+
+
+def _existing(path: str | Path) -> Path:
     path = Path(path)
-    read = READERS.get(path.suffix.lower())
-    if read is None:
+    if path.suffix.lower() not in READERS:
         raise DataError(
             f"{path}: the name must end in {' or '.join(READERS)}, found {path.suffix or 'no ending'}"
         )
@@ -34,7 +62,4 @@ def read_table(path: str | Path, label: str | None) -> Rows:
         raise DataError(f"{path}: found a directory, allowed: a file")
     if not path.exists():
         raise DataError(f"{path}: there is no such file (looked for {path.absolute()})")
-    try:
-        return read(path, label)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
+    return path

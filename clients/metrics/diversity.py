@@ -6,8 +6,10 @@ from numpy.typing import ArrayLike
 from scipy.spatial.distance import cdist, pdist
 from scipy.special import digamma, gammaln
 
-from clients.metrics.neighbours import neighbour_radii, resolution
+from clients.metrics.neighbours import resolution
 from protocols.arrays import Floats, matrix
+
+_BLOCK = 4_000_000
 
 
 def rbf_bandwidth(truth: ArrayLike) -> float:
@@ -103,7 +105,7 @@ def _total_variance(x: Floats) -> float:
     return float(((shifted - shifted.mean(axis=0)) ** 2).sum() / max(len(x) - 1, 1))
 
 
-def entropy_kl(samples: ArrayLike, k: int = 5) -> float:
+def entropy_kl(samples: ArrayLike, k: int = 5, *, most: int | None = None) -> float:
     r"""Kozachenko-Leonenko estimate of the differential entropy.
 
     .. math:: H = \psi(n) - \psi(k) + \log c_d + \frac{d}{n} \sum_x \log \epsilon_k(x)
@@ -116,6 +118,8 @@ def entropy_kl(samples: ArrayLike, k: int = 5) -> float:
     Args:
         samples: Rows, shape (n, d).
         k: Which neighbour, at least 1. With k rows or fewer the farthest row is taken and counted as such.
+        most: Rows over which the mean of the log distances is taken, spread evenly; each looks for its
+            neighbour among all n. None takes all.
 
     Returns:
         Entropy in nats, of rows measured in units of the features; may be negative.
@@ -127,10 +131,18 @@ def entropy_kl(samples: ArrayLike, k: int = 5) -> float:
         Kozachenko and Leonenko (1987), Probl. Inf. Transm. 23:95-101; as in arXiv 2509.16499.
     """
     x = matrix(samples, "samples")
-    return entropy_from_radii(neighbour_radii(cdist(x, x), k), x.shape[1], k, resolution(x))
+    if k < 1:
+        raise ValueError(f"k must be at least 1, got {k}")
+    n, rank = len(x), min(k, len(x) - 1)
+    some = x[np.linspace(0, n - 1, min(n, most or n)).round().astype(np.int64)]
+    step = max(1, _BLOCK // n)
+    blocks = [np.partition(cdist(some[i : i + step], x), rank)[:, rank] for i in range(0, len(some), step)]
+    return entropy_from_radii(np.concatenate(blocks), x.shape[1], k, resolution(x), rows=n)
 
 
-def entropy_from_radii(radii: Floats, dimensions: int, k: int, floor: float) -> float:
+def entropy_from_radii(
+    radii: Floats, dimensions: int, k: int, floor: float, *, rows: int | None = None
+) -> float:
     """Kozachenko-Leonenko entropy from radii that are known already.
 
     Args:
@@ -138,11 +150,12 @@ def entropy_from_radii(radii: Floats, dimensions: int, k: int, floor: float) -> 
         dimensions: d, the dimension of the rows.
         k: The neighbour that the radii belong to.
         floor: What a radius counts at least, positive, same units.
+        rows: n, where the radii are those of a part of the rows; None where they are those of all.
 
     Returns:
         As ``entropy_kl``.
     """
-    n = len(radii)
+    n = rows or len(radii)
     log_ball = 0.5 * dimensions * np.log(np.pi) - gammaln(0.5 * dimensions + 1.0)
     log_radius = np.log(np.maximum(radii, floor)).mean()
     return float(digamma(n) - digamma(max(1, min(k, n - 1))) + log_ball + dimensions * log_radius)

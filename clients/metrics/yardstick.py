@@ -7,7 +7,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.spatial.distance import cdist
 
-from clients.metrics.diversity import entropy_from_radii, rbf_bandwidth, variance_ratio, vendi_from_distances
+from clients.metrics.diversity import (
+    entropy_from_radii,
+    entropy_kl,
+    rbf_bandwidth,
+    variance_ratio,
+    vendi_from_distances,
+)
 from clients.metrics.energy import energy_from_means
 from clients.metrics.frechet import Moments, gaussian_w2_sq, moments
 from clients.metrics.modes import ModeJudge, fit_judge, modes_covered, rarest_mode_share
@@ -101,8 +107,9 @@ def evaluate(yardstick: Yardstick, generated: ArrayLike, training: ArrayLike) ->
     Returns:
         Metrics in this order: ``frechet``, ``w2_sq`` or ``sliced_w2_sq``, ``energy_distance``,
         ``precision``, ``recall``, ``density``, ``coverage``, ``vendi``, ``variance_ratio``, ``entropy_kl``,
-        ``memorization``, ``generalization_score``; with a judge also ``modes_covered``,
-        ``rarest_mode_share`` and ``mode_share/<label>`` for each mode.
+        ``memorization``, ``generalization_score``, ``training_entropy`` (``entropy_kl`` of the training
+        rows: arXiv 2509.16499 finds it linear in the logarithm of the score); with a judge also
+        ``modes_covered``, ``rarest_mode_share`` and ``mode_share/<label>`` for each mode.
 
     Raises:
         ValueError: If an argument is not a finite, non-empty matrix of the yardstick's columns with entries
@@ -117,6 +124,7 @@ def evaluate(yardstick: Yardstick, generated: ArrayLike, training: ArrayLike) ->
         **_pairwise(yardstick, x),
         "memorization": score / max(fresh, resolution(x, yardstick.truth, z)),
         "generalization_score": score,
+        "training_entropy": entropy_kl(z, NEIGHBOURS, most=PAIRWISE_ROWS),
         **_modes(yardstick.judge, x),
     }
 

@@ -7,6 +7,7 @@ from clients.selection.center_matching import center_matching
 from clients.selection.center_sampling import center_sampling
 from clients.selection.covariance_matching import covariance_matching
 from clients.selection.ds3 import ds3
+from clients.selection.farthest_point import farthest_point
 from clients.selection.fid_batches import fid_batches
 from clients.selection.herding import herding
 from clients.selection.k_means import k_means
@@ -74,6 +75,8 @@ def _without_reference(rule: Rule, candidates: Floats, count: int, rng: np.rando
         return k_means(candidates, count, rng=rng)
     if rule == "latent-density":
         return latent_density(candidates, count)
+    if rule == "farthest-point":
+        return farthest_point(candidates, count, rng=rng)
     if rule == "threshold-decay":
         return threshold_decay(candidates, count, rng=rng)
     return random(len(candidates), count, rng=rng)
@@ -84,6 +87,7 @@ __all__ = [
     "center_sampling",
     "covariance_matching",
     "ds3",
+    "farthest_point",
     "fid_batches",
     "herding",
     "k_means",

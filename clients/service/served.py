@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from clients.selection.cosine_form import cosine_form
 from clients.service.limits import Limits
 from protocols import selection_pb2 as wire
+from protocols.config.features import SMALL_CONV
+from protocols.features import Encoder
 from protocols.kept_reference import KeptReference
 from protocols.references.sliced import Sliced
 
@@ -40,11 +42,12 @@ class Served:
             coefficients=spec.coefficients,
             reference_sha256=self.kept.digest,
             feature_map=wire.FeatureMap(
-                columns=features.columns,
+                columns=len(features.offset),
                 offset=features.offset.tolist(),
                 weights=features.weights.ravel().tolist(),
                 center=features.center.tolist(),
                 scale=features.scale,
+                encoder=_name(features.encoder),
             ),
             limits=wire.Limits(
                 batch_candidates=limits.batch_candidates,
@@ -54,3 +57,11 @@ class Served:
                 idle_seconds=limits.idle_seconds,
             ),
         )
+
+
+def _name(encoder: Encoder | None) -> str:
+    """Return how a client finds the encoder: the name of a pretrained model, or that it is the run's own."""
+    if encoder is None:
+        return ""
+    parts = encoder.arrays()
+    return bytes(parts["model"].astype("uint8")).decode() if "model" in parts else SMALL_CONV

@@ -8,6 +8,9 @@ from pydantic import Field, model_validator
 from protocols.config.base import Spec
 
 Fraction = Annotated[float, Field(gt=0.0, lt=1.0)]
+Side = Annotated[int, Field(ge=1, le=4096)]
+ImageShape = tuple[Literal[1, 3], Side, Side]
+"""Channels, height, width."""
 
 
 class BundledData(Spec):
@@ -41,16 +44,65 @@ class GaussianModes(Spec):
 
 
 class TableData(Spec):
-    """The user's own rows: a CSV with a header line, Parquet, or NPZ arrays ``x`` and, if any, ``y``."""
+    """The user's own rows: a CSV with a header line, Parquet, or NPZ arrays ``x`` and, if any, ``y``.
+
+    ``image`` (NPZ only) says that each row of x is an image: [channels, height, width]. Images are not
+    standardized; whole numbers 0 to 255 become [0, 1].
+    """
 
     source: Literal["csv", "npz", "parquet"]
     path: Annotated[str, Field(min_length=1)]
     label: str | None = None
+    image: ImageShape | None = None
     standardize: bool = True
     evaluation_fraction: Fraction = 0.4
 
+    @model_validator(mode="before")
+    @classmethod
+    def _images_stay_as_they_are(cls, raw: object) -> object:
+        if isinstance(raw, dict) and raw.get("image") is not None:
+            return {"standardize": False, **raw}
+        return raw
 
-DataSpec = Annotated[BundledData | GaussianModes | TableData, Field(discriminator="source")]
+    @model_validator(mode="after")
+    def _images_fit(self) -> Self:
+        if self.image is not None and self.source != "npz":
+            raise ValueError(f"image needs source: npz or image-folder, got {self.source}")
+        if self.image is not None and self.standardize:
+            raise ValueError("images are not standardized: remove standardize, or image")
+        return self
+
+
+class ImageFolder(Spec):
+    """A folder of image files; the class is the name of the sub-folder, or stands in a CSV (file, label).
+
+    ``image`` is [channels, height, width]. ``resize`` says what happens to another size: ``refuse`` stops the
+    run, ``crop`` scales the shorter side and cuts the longer one, ``stretch`` scales both.
+    """
+
+    source: Literal["image-folder"]
+    path: Annotated[str, Field(min_length=1)]
+    image: ImageShape
+    resize: Literal["refuse", "crop", "stretch"] = "refuse"
+    labels: Annotated[str, Field(min_length=1)] | None = None
+    evaluation_fraction: Fraction = 0.4
+
+
+class Cifar10(Spec):
+    """CIFAR-10's own folder cifar-10-batches-py; its test batch is the held-out truth.
+
+    ``rows`` and ``evaluation_rows`` keep a random share of the 50,000 and the 10,000 images (null: all).
+    """
+
+    source: Literal["cifar10"]
+    path: Annotated[str, Field(min_length=1)]
+    rows: Annotated[int, Field(ge=20)] | None = None
+    evaluation_rows: Annotated[int, Field(ge=20)] | None = None
+
+
+DataSpec = Annotated[
+    BundledData | GaussianModes | TableData | ImageFolder | Cifar10, Field(discriminator="source")
+]
 
 
 class IidPartition(Spec):

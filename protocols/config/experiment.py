@@ -7,6 +7,7 @@ from pydantic import Field, field_validator, model_validator
 
 from protocols.config.base import Spec
 from protocols.config.data import DataSpec, PublicSpec, SilosSpec
+from protocols.config.features import FeaturesSpec
 from protocols.config.privacy import PrivacySpec
 from protocols.config.references import (
     RAW_ROW_KINDS,
@@ -16,7 +17,7 @@ from protocols.config.references import (
     SlicedReference,
 )
 from protocols.config.rules import Rule, check_candidates, check_reference
-from protocols.config.training import FeaturesSpec, GeneratorSpec, RecursionSpec
+from protocols.config.training import GeneratorSpec, Paradigm, RecursionSpec
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 PaperPage = Literal["biased-verification", "crossed"]
@@ -26,13 +27,16 @@ PaperPage = Literal["biased-verification", "crossed"]
 class ArmSpec(Spec):
     """One way of selecting: a rule, and the reference that it compares with.
 
-    ``epsilon`` lets one arm differ from ``privacy.epsilon``, so that a run can compare several.
+    ``epsilon`` lets one arm differ from ``privacy.epsilon``, so that a run can compare several; ``paradigm``
+    and ``include-real`` do the same for ``recursion`` (null: as there).
     """
 
     name: Name
     rule: Rule
     reference: ReferenceSpec | None = None
     epsilon: Annotated[float, Field(gt=0.0, le=100.0)] | Literal["as-configured"] | None = "as-configured"
+    paradigm: Paradigm | None = None
+    include_real: bool | None = None
 
     @model_validator(mode="after")
     def _rule_and_reference_agree(self) -> Self:
@@ -61,9 +65,13 @@ class FederationSpec(Spec):
 
 
 class EvaluationSpec(Spec):
-    """How many fresh samples of each generation are compared with the held-out truth (null: as many)."""
+    """How many fresh samples of each generation are compared with the held-out truth (null: as many).
+
+    ``features`` measures in another space than the one in which rules select (null: in the same).
+    """
 
     samples: Annotated[int, Field(ge=20, le=20_000)] | None = None
+    features: FeaturesSpec | None = None
 
 
 class Experiment(Spec):
@@ -120,6 +128,12 @@ class Experiment(Spec):
         if arm.epsilon == "as-configured":
             return self.privacy
         return self.privacy.model_copy(update={"epsilon": arm.epsilon})
+
+    def recursion_of(self, arm: ArmSpec) -> RecursionSpec:
+        """Return the recursion of this arm: the experiment's own, with what the arm changes."""
+        changed = {"paradigm": arm.paradigm, "include_real": arm.include_real}
+        update = {key: value for key, value in changed.items() if value is not None}
+        return self.recursion.model_copy(update=update)
 
     @model_validator(mode="after")
     def _noise_fits_aggregate(self) -> Self:

@@ -9,7 +9,7 @@ import yaml
 from pydantic import ValidationError
 
 from protocols.config.complaints import complaint
-from protocols.config.data import TableData
+from protocols.config.diffusion import DiffusionSpec
 from protocols.config.experiment import Experiment
 
 
@@ -48,7 +48,8 @@ def load_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:
         overrides: ``key.path=value`` each; the value is YAML, list items are addressed by number.
 
     Returns:
-        The frozen experiment. Relative data paths are taken from the folder of ``path``.
+        The frozen experiment. Relative data paths are taken from the folder of ``path``, and so is the base
+        of a generator where it is a folder there; else it stays what it may be: a name on the hub.
 
     Raises:
         ConfigError: If the file is missing or not YAML, or a key, type or range is wrong.
@@ -60,7 +61,7 @@ def load_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:
         experiment = Experiment.model_validate(raw)
     except ValidationError as error:
         raise ConfigError("\n".join(f"{path}: {line}" for line in complaint(error, Experiment))) from None
-    return _anchor_data_path(experiment, path.parent)
+    return _anchor_base(_anchor_data_path(experiment, path.parent), path.parent)
 
 
 def dump_experiment(experiment: Experiment) -> str:
@@ -129,7 +130,19 @@ def _number(items: list[Any], part: str, override: str) -> int:
 
 def _anchor_data_path(experiment: Experiment, folder: Path) -> Experiment:
     data = experiment.data
-    if not isinstance(data, TableData) or Path(data.path).is_absolute():
+    given = {key: getattr(data, key, None) for key in ("path", "labels")}
+    relative = {key: path for key, path in given.items() if path and not Path(path).is_absolute()}
+    if not relative:
         return experiment
-    anchored = data.model_copy(update={"path": str((folder / data.path).resolve())})
-    return experiment.model_copy(update={"data": anchored})
+    update = {key: str((folder / path).resolve()) for key, path in relative.items()}
+    return experiment.model_copy(update={"data": data.model_copy(update=update)})
+
+
+def _anchor_base(experiment: Experiment, folder: Path) -> Experiment:
+    generator = experiment.generator
+    if not isinstance(generator, DiffusionSpec) or generator.base is None:
+        return experiment
+    if Path(generator.base).is_absolute() or not (folder / generator.base).is_dir():
+        return experiment
+    anchored = generator.model_copy(update={"base": str((folder / generator.base).resolve())})
+    return experiment.model_copy(update={"generator": anchored})

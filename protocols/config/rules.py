@@ -13,13 +13,20 @@ Rule = Literal[
     "fid-batches",
     "ds3",
     "latent-density",
+    "farthest-point",
     "threshold-decay",
     "top-potential",
     "nash",
     "herding",
     "partial-transport",
 ]
-WITHOUT_REFERENCE: tuple[Rule, ...] = ("random", "k-means", "latent-density", "threshold-decay")
+WITHOUT_REFERENCE: tuple[Rule, ...] = (
+    "random",
+    "k-means",
+    "latent-density",
+    "farthest-point",
+    "threshold-decay",
+)
 ON_SKETCHES: tuple[Rule, ...] = ("herding",)
 """Rules for which a sketch is enough; all others that compare need points."""
 POINT_KINDS = ("local", "public", "quantized", "barycenter", "geodesic", "oracle")

@@ -6,26 +6,11 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from protocols.config.base import Spec
+from protocols.config.diffusion import DiffusionSpec
 
 Positive = Annotated[int, Field(ge=1)]
 Start = Literal["shared", "local"]
-
-
-class FeaturesSpec(Spec):
-    """The public map into the space in which candidates are compared."""
-
-    kind: Literal["identity", "standard", "pca", "random-projection"] = "identity"
-    dimensions: Positive | None = None
-    fit_on: Literal["generator"] = "generator"
-
-    @model_validator(mode="after")
-    def _dimensions_where_needed(self) -> Self:
-        reduces = self.kind in ("pca", "random-projection")
-        if reduces and self.dimensions is None:
-            raise ValueError(f"features of kind {self.kind} need dimensions")
-        if not reduces and self.dimensions is not None:
-            raise ValueError(f"features of kind {self.kind} keep every column: remove dimensions")
-        return self
+Paradigm = Literal["replace", "accumulate", "accumulate-subsample", "accumulate-select"]
 
 
 class GaussianSpec(Spec):
@@ -45,16 +30,23 @@ class GaussianMixtureSpec(Spec):
     start: Start = "shared"
 
 
-GeneratorSpec = Annotated[GaussianSpec | GaussianMixtureSpec, Field(discriminator="kind")]
+GeneratorSpec = Annotated[GaussianSpec | GaussianMixtureSpec | DiffusionSpec, Field(discriminator="kind")]
 
 
 class RecursionSpec(Spec):
-    """How many generations, how many samples each, and what a refit sees."""
+    """How many generations, how many samples each, and what a refit sees.
+
+    ``replace``: the n candidates that the rule picks. ``accumulate``: those of all generations.
+    ``accumulate-subsample``: n random ones of those of all generations (arXiv 2410.16713).
+    ``accumulate-select``: n rows that the rule picks anew from all candidates of all generations (arXiv
+    2509.16499, which calls this accumulate-subsample). With ``include-real`` the silo's own rows stand beside
+    them, as the first rows of what a refit sees or is drawn from.
+    """
 
     generations: Positive
     samples: Positive
     candidates_per_sample: Annotated[float, Field(gt=0.0)] = 4.0
-    paradigm: Literal["replace", "accumulate", "accumulate-subsample"] = "replace"
+    paradigm: Paradigm = "replace"
     include_real: bool = False
 
     @property

@@ -4,8 +4,12 @@
 from collections.abc import Callable
 from dataclasses import fields
 
+from protocols.config.experiment import Experiment
 from protocols.config.load import ConfigError
 from simulation.engines.job import Engine, Machine
+
+_GENERATIONS_IN_PROCESS = 5
+"""Between two looks at how far a run is."""
 
 _TAKES = {"in-process": {"workers"}, "ray": {"cpus", "gpus"}, "superlink": {"federation"}}
 
@@ -31,6 +35,15 @@ def open_engine(name: str, machine: Machine) -> Engine:
             owner = next(engine for engine, takes in _TAKES.items() if option.name in takes)
             raise ConfigError(f"--{option.name} is for --engine {owner}, the engine is {name}")
     return _OPENERS[name](machine)
+
+
+def in_messages(experiment: Experiment, engine: str) -> Experiment:
+    """Fill in how many generations a message covers: all, but in process, where messages cost nothing."""
+    federation = experiment.federation
+    if engine != "in-process" or federation.generations_per_message is not None:
+        return experiment
+    few = federation.model_copy(update={"generations_per_message": _GENERATIONS_IN_PROCESS})
+    return experiment.model_copy(update={"federation": few})
 
 
 def _in_process(machine: Machine) -> Engine:

@@ -5,10 +5,13 @@ from pathlib import Path
 
 from simulation.figures.curves import draw_curves
 from simulation.figures.map import draw_map
+from simulation.figures.memorization import draw_memorization
 from simulation.figures.retention import draw_retention
+from simulation.figures.samples import draw_samples
 from simulation.figures.shares import draw_shares
 from simulation.figures.style import save
 from simulation.figures.wire import draw_wire
+from simulation.images import shows_images
 from simulation.revealed import revealed
 from simulation.run_folder import RunFolder
 from simulation.summary import measured
@@ -30,6 +33,8 @@ def draw_figures(folder: RunFolder) -> list[Path]:
     table = measured(folder.metrics(), config)
     drawn = {
         "curves": draw_curves(table),
+        "memorization": draw_memorization(table) if shows_images(config) else None,
+        "samples": draw_samples(folder.images(), table.arms),
         "retention": draw_retention(table, config),
         "map": draw_map(folder.maps(), table.arms),
         "shares": draw_shares(table),

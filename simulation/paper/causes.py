@@ -71,7 +71,7 @@ def _gentle(config: Config) -> list[str]:
     public, paradigm = config.get("public") or {}, recursion.get("paradigm", "replace")
     reasons = []
     if paradigm != "replace":
-        part = "a sample of " if paradigm == "accumulate-subsample" else ""
+        part = "a sample of " if paradigm.startswith("accumulate-") else ""
         reasons.append(f"{paradigm} refits the generator on {part}all generations so far")
     whole = public.get("fraction", 1.0) == 1.0 and not public.get("class-weights")
     if whole and generator.get("start", "shared") == "shared":

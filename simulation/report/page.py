@@ -31,6 +31,18 @@ READING = {
         "only. Dashed: what a silo reaches alone, and with the public base instead of the other silos. Where "
         "noise drowns what the silos say, the curve should meet the anchored line, not cross it.",
     ),
+    "memorization": (
+        "Does it still invent?",
+        "The generalisation score is the mean distance from a sample to the nearest row that its model was "
+        "trained on: when it falls, models copy. Middle: each point is one generation of one silo; training "
+        "rows of low entropy go with a low score. Right: the share of real rows among the training rows.",
+    ),
+    "samples": (
+        "What it looks like",
+        "Samples in pairs: left a fresh sample, right the training image that is nearest to it. Twins are "
+        "copies. One silo of the first seed; some training images are its own rows, which is why only a "
+        "simulation shows them.",
+    ),
     "map": (
         "What one silo keeps",
         "Grey is the truth, faint the candidates, strong the selected; names sit on the modes of the truth. "
@@ -75,7 +87,7 @@ def write_report(folder: RunFolder) -> Path:
         .render(
             summary=summary,
             facts=facts(summary, config),
-            base=base_note(config),
+            base=" ".join(filter(None, (base_note(config), space_note(config)))),
             answers=answers(summary),
             paper=bool(config.get("paper")),
             arms=privacy.arms(summary),
@@ -188,6 +200,18 @@ def base_note(config: Mapping[str, Any]) -> str:
     if fraction == 1:
         return f"{text}, unbiased: this run can show what is kept, not what a biased base gets back."
     return f"{text}, in the truth's own proportions. It is a share of the truth, not somebody else's data."
+
+
+def space_note(config: Mapping[str, Any]) -> str:
+    """Warn where rules select by the very encoder that measures them; empty where there is nothing to say."""
+    features = config.get("features") or {}
+    measured = (config.get("evaluation") or {}).get("features") or features
+    if features.get("kind") != "encoder" or features.get("model") != measured.get("model"):
+        return ""
+    return (
+        f"Warning: selection and evaluation share one encoder ({features.get('model')}). A rule can look "
+        "good in the very space in which it selects; set evaluation.features to another encoder."
+    )
 
 
 def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, str]:

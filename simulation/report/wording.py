@@ -57,7 +57,13 @@ METRICS: Mapping[str, Metric] = {
     "entropy_kl": Metric("entropy", "Differential entropy (Kozachenko–Leonenko), in nats.", None),
     "memorization": Metric("memorization", "Nearest training distance ratio.", None),
     "generalization_score": Metric(
-        "generalization", "Distance of samples to the training rows, scaled.", None
+        "generalization", "Mean distance from samples to the nearest training row of their model.", None
+    ),
+    "training_entropy": Metric(
+        "training entropy", "Differential entropy of the rows that the model was trained on, in nats.", None
+    ),
+    "real_share": Metric(
+        "real rows", "Share of real rows among those that the model was trained on.", None, 3
     ),
 }
 MAIN = tuple(METRICS)[:10]

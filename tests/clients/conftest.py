@@ -14,7 +14,8 @@ from clients.features import fit_features
 from clients.node import Node
 from clients.release.policy import simulation_policy
 from protocols.config.experiment import ArmSpec
-from protocols.config.training import FeaturesSpec, GaussianMixtureSpec, RecursionSpec
+from protocols.config.features import FeaturesSpec
+from protocols.config.training import GaussianMixtureSpec, RecursionSpec
 from protocols.kit import PublicKit
 from protocols.messages import Retrain, with_prefix
 from protocols.streams import stream

@@ -1,22 +1,35 @@
 # SPDX-License-Identifier: Apache-2.0
 """Checkpoints come back as they were, and are refused when they cannot."""
 
+from dataclasses import replace
+from unittest.mock import Mock
+
 import numpy as np
 import pytest
+from safetensors import safe_open
 
 from clients import storage
 from clients.checkpoints import Checkpoint
-from clients.generators import Gaussian, Mixture
+from clients.generators import Diffusion, Gaussian, Mixture
 from clients.recursion import Stage
 from clients.storage import StorageError
+from protocols.config.diffusion import DiffusionSpec, MlpSpec
 from protocols.config.training import GaussianMixtureSpec, GaussianSpec
+from protocols.streams import stream
 
 GAUSSIAN = GaussianSpec(kind="gaussian")
+DIFFUSION = DiffusionSpec(
+    kind="diffusion", network=MlpSpec(hidden=4, layers=1), first_epochs=1, sampling_steps=2, device="cpu"
+)
 
 
 def checkpoint() -> Checkpoint:
     stage = Stage(
-        2, Gaussian(np.array([1.0, 2.0]), np.eye(2)), np.arange(10.0).reshape(5, 2), np.array([0, 3, 4])
+        2,
+        Gaussian(np.array([1.0, 2.0]), np.eye(2)),
+        np.arange(10.0).reshape(5, 2),
+        np.array([0, 3, 4]),
+        np.array([0, 0, 1, 2, 2]),
     )
     return Checkpoint(stage, ("coverage", "mode_share/größe \u2028"), np.arange(6.0).reshape(3, 2))
 
@@ -31,6 +44,8 @@ def test_what_is_saved_is_loaded(tmp_path):
     assert np.array_equal(loaded.stage.training_rows, saved.stage.training_rows)
     assert np.array_equal(loaded.stage.model.mean, saved.stage.model.mean)
     assert loaded.stage.fitted_on.dtype == np.int64
+    assert loaded.stage.born.tolist() == [0, 0, 1, 2, 2]
+    assert loaded.stage.real_share == 1 / 3
 
 
 def test_none_where_nothing_was_saved(tmp_path):
@@ -63,6 +78,46 @@ def test_a_checkpoint_of_another_generator_is_refused(tmp_path):
 
 def test_mixtures_come_back_too(tmp_path):
     model = Mixture(np.array([0.5, 0.5]), np.zeros((2, 1)), np.ones((2, 1, 1)))
-    Checkpoint(Stage(0, model, np.zeros((2, 1)), np.arange(2)), (), np.zeros((1, 0))).save(tmp_path / "x.npz")
+    stage = Stage(0, model, np.zeros((2, 1)), np.arange(2), np.zeros(2, dtype=np.int64))
+    Checkpoint(stage, (), np.zeros((1, 0))).save(tmp_path / "x.npz")
     loaded = Checkpoint.load(tmp_path / "x.npz", GaussianMixtureSpec(kind="gaussian-mixture"))
     assert np.array_equal(loaded.stage.model.weights, model.weights)
+
+
+def network(seed: int) -> Diffusion:
+    return Diffusion.fit(DIFFUSION, np.eye(2), rng=stream(seed, "fit"))
+
+
+def test_a_networks_weights_lie_in_a_file_of_their_own_generation(tmp_path):
+    path, first = tmp_path / "latest.npz", checkpoint()
+    models = [network(seed) for seed in (0, 1)]
+    for generation, model in enumerate(models):
+        replace(first, stage=replace(first.stage, generation=generation, model=model)).save(path)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["latest.npz", "model-1.safetensors"]
+    loaded = Checkpoint.load(path, DIFFUSION).stage.model
+    assert np.array_equal(*(m.sample(4, rng=stream(0, "sample")) for m in (loaded, models[1])))
+    with safe_open(tmp_path / "model-1.safetensors", "numpy") as file:
+        assert file.get_tensor("weights/inlet.weight").dtype == np.float32
+
+
+def test_killed_between_weights_and_checkpoint_the_older_generation_is_valid(tmp_path, monkeypatch):
+    path, first, models = tmp_path / "latest.npz", checkpoint(), [network(seed) for seed in (0, 1)]
+    saved = [replace(first, stage=replace(first.stage, generation=i, model=m)) for i, m in enumerate(models)]
+    saved[0].save(path)
+    monkeypatch.setattr(storage, "save", Mock(side_effect=KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        saved[1].save(path)
+    monkeypatch.undo()
+    loaded = Checkpoint.load(path, DIFFUSION)
+    assert loaded.stage.generation == 0
+    assert np.array_equal(loaded.stage.model.weights["inlet.weight"], models[0].weights["inlet.weight"])
+    saved[1].save(path)
+    assert Checkpoint.load(path, DIFFUSION).stage.generation == 1
+
+
+def test_missing_weights_are_refused_by_name(tmp_path):
+    path, first = tmp_path / "latest.npz", checkpoint()
+    replace(first, stage=replace(first.stage, model=network(0))).save(path)
+    (tmp_path / "model-2.safetensors").unlink()
+    with pytest.raises(StorageError, match="model-2.safetensors: cannot be read back .*delete it"):
+        Checkpoint.load(path, DIFFUSION)

@@ -7,7 +7,7 @@ from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 
 from clients.features import fit_features
-from protocols.config.training import FeaturesSpec
+from protocols.config.features import FeaturesSpec
 from protocols.streams import stream
 
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.spatial.distance import cdist
 from scipy.special import digamma
 from scipy.stats import entropy, multivariate_normal
 
@@ -86,6 +87,15 @@ def test_entropy_of_equal_rows_is_the_documented_floor():
 def test_entropy_of_few_rows_counts_the_neighbours_there_are():
     # two rows 3 apart: the farthest is the first neighbour
     assert entropy_kl([[0.0], [3.0]], k=5) == pytest.approx(digamma(2) - digamma(1) + np.log(6.0), rel=1e-13)
+
+
+def test_entropy_over_a_part_of_the_rows_looks_for_neighbours_among_all():
+    x = np.random.default_rng(1).normal(size=(500, 2))
+    radii = np.sort(cdist(x, x), axis=1)[:, 3]
+    part = np.linspace(0, 499, 100).round().astype(int)
+    expected = digamma(500) - digamma(3) + np.log(np.pi) + 2.0 * np.log(radii[part]).mean()
+    assert entropy_kl(x, 3, most=100) == pytest.approx(expected, rel=1e-12)
+    assert entropy_kl(x, 3, most=1000) == entropy_kl(x, 3)
 
 
 def test_bad_inputs_are_named():

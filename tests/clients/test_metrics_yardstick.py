@@ -29,6 +29,7 @@ PLAIN = [
     "entropy_kl",
     "memorization",
     "generalization_score",
+    "training_entropy",
 ]
 
 
@@ -64,6 +65,7 @@ def test_every_value_is_that_of_its_own_function():
             "entropy_kl": entropy_kl(x, k=5),
             "memorization": memorization(x, z, y),
             "generalization_score": generalization_score(x, z),
+            "training_entropy": entropy_kl(z, k=5),
         },
         rel=1e-12,
     )

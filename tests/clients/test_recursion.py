@@ -7,6 +7,7 @@ import pytest
 from clients import generators
 from clients.generators import Gaussian
 from clients.recursion import Recursion, Stage, begin, step
+from clients.selection import herding
 from protocols.config.experiment import ArmSpec
 from protocols.config.training import GaussianSpec, RecursionSpec
 from protocols.features import FeatureMap
@@ -48,6 +49,8 @@ def run(recursion: Recursion, generations: int) -> list[Stage]:
         ("accumulate", True, [N + 5, 2 * N + 5, 3 * N + 5], [N + 5, 2 * N + 5, 3 * N + 5]),
         ("accumulate-subsample", False, [N, 2 * N, 3 * N], [N] * 3),
         ("accumulate-subsample", True, [N + 5, 2 * N + 5, 3 * N + 5], [N] * 3),
+        ("accumulate-select", False, [3 * N, 6 * N, 9 * N], [N] * 3),
+        ("accumulate-select", True, [3 * N + 5, 6 * N + 5, 9 * N + 5], [N] * 3),
     ],
 )
 def test_paradigms_keep_what_they_say(paradigm, include_real, pools, fitted):
@@ -65,9 +68,32 @@ def test_accumulated_rows_stay_where_they_are():
     assert np.array_equal(second.pool[:N], first.pool)
 
 
-def test_subsamples_reach_old_and_new_rows():
-    stage = run(fixed(paradigm="accumulate-subsample"), 3)[-1]
-    assert {index // N for index in stage.fitted_on.tolist()} == {0, 1, 2}
+@pytest.mark.parametrize("paradigm", ["accumulate-subsample", "accumulate-select"])
+def test_subsamples_reach_old_and_new_rows(paradigm):
+    stage = run(fixed(paradigm=paradigm), 3)[-1]
+    assert set(stage.born[stage.fitted_on].tolist()) == {1, 2, 3}
+
+
+def test_accumulate_select_refits_on_what_the_rule_picks_from_real_and_all_synthetic_rows():
+    recursion = fixed("herding", paradigm="accumulate-select", include_real=True)
+    _, first, second = run(recursion, 2)
+    drawn = first.model.sample(3 * N, rng=stream(0, "silo", "silo-0", "generation", 2, "candidates"))
+    assert np.array_equal(second.pool, np.concatenate([REAL, first.pool[5:], drawn]))
+    assert second.born.tolist() == [0] * 5 + [1] * 3 * N + [2] * 3 * N
+    expected = herding(recursion.reference, FEATURES(second.pool), N)
+    assert second.fitted_on.tolist() == sorted(expected.tolist())
+    assert second.model.mean == pytest.approx(second.pool[expected].mean(axis=0), rel=1e-12)
+
+
+def test_the_real_share_is_counted_among_the_rows_fitted_on():
+    start = begin(BASE, REAL)
+    assert start.real_share == 1.0
+    assert run(fixed(), 1)[-1].real_share == 0.0
+    assert run(fixed(include_real=True), 2)[-1].real_share == 5 / (N + 5)
+    assert run(fixed(paradigm="accumulate", include_real=True), 2)[-1].real_share == 5 / (2 * N + 5)
+    stage = run(fixed(paradigm="accumulate-select", include_real=True), 2)[-1]
+    assert stage.real_share == np.isin(stage.training_rows, REAL).all(axis=1).mean()
+    assert 0.0 < stage.real_share < 1.0
 
 
 def test_a_generation_is_generate_select_fit():

@@ -114,7 +114,7 @@ def test_asking_again_computes_nothing_and_answers_the_same_bytes(node, retrain_
     assert latest(node, "anchored").stat().st_mtime_ns == written
 
 
-@pytest.mark.parametrize("paradigm", ["replace", "accumulate", "accumulate-subsample"])
+@pytest.mark.parametrize("paradigm", ["replace", "accumulate", "accumulate-subsample", "accumulate-select"])
 def test_three_and_three_more_are_six_exactly(node, tmp_path, retrain_question, paradigm):
     options = {"paradigm": paradigm}
     parts = [rounds.retrain(node, retrain_question(*span, recursion=options)) for span in ((0, 3), (4, 6))]

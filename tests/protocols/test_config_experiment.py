@@ -6,9 +6,10 @@ from pydantic import TypeAdapter, ValidationError
 
 from protocols.config.data import DataSpec, PartitionSpec, PublicSpec, SilosSpec
 from protocols.config.experiment import ArmSpec, Experiment
+from protocols.config.features import FeaturesSpec
 from protocols.config.privacy import PrivacySpec
 from protocols.config.references import ReferenceSpec, SlicedReference
-from protocols.config.training import FeaturesSpec, GeneratorSpec, RecursionSpec
+from protocols.config.training import GeneratorSpec, RecursionSpec
 
 SILOS = {"count": 4, "partition": {"kind": "iid"}}
 SMALLEST = {

@@ -290,3 +290,10 @@ def test_relative_config_path_still_gives_an_absolute_data_path(tmp_path, monkey
 def test_absolute_data_paths_stay(config):
     found = load_experiment(config, ["data={source: csv, path: /data/rows.csv}"])
     assert found.data.path == "/data/rows.csv"
+
+
+def test_a_base_that_is_a_folder_beside_the_file_is_taken_from_there(tiny, tmp_path):
+    (tmp_path / "models" / "own").mkdir(parents=True)
+    for base, wanted in (("models/own", str(tmp_path / "models" / "own")), ("google/ddpm-cifar10-32",) * 2):
+        experiment = load_experiment(tiny(generator={"kind": "diffusion", "base": base}))
+        assert experiment.generator.base == wanted

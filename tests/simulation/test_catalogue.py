@@ -21,12 +21,12 @@ def sections() -> dict[str, dict[str, str]]:
 def test_everything_of_the_configuration_is_listed(sections):
     assert list(sections["rules"]) == list(get_args(Rule))
     assert set(sections["references"]) == {*POINT_KINDS, "sliced"}
-    assert set(sections["generators"]) == {"gaussian", "gaussian-mixture"}
+    assert set(sections["generators"]) == {"gaussian", "gaussian-mixture", "diffusion"}
     assert set(sections["partitions"]) == {"iid", "by-class", "dirichlet", "ex-dirichlet", "by-quantile"}
     assert {"digits", "breast-cancer", "wine", "gaussian-modes", "csv", "npz"} <= set(
         sections["data sources"]
     )
-    assert set(sections["features"]) == {"identity", "standard", "pca", "random-projection"}
+    assert set(sections["features"]) == {"identity", "standard", "pca", "random-projection", "encoder"}
     assert set(sections["engines"]) == set(ENGINES)
     assert {"frechet", "coverage", "recall"} <= set(sections["metrics"])
 

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is made before a run folder exists, and what is refused there."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from clients.data.silo import simulated_world
+from clients.generators import Course
 from protocols.config.load import load_experiment
 from protocols.kit import PublicKit
 from simulation.prepare import fit_kit, prepare
@@ -78,3 +81,25 @@ def test_a_silo_that_is_large_enough_is_not_warned_of(tiny):
 def test_what_does_not_fit_together_is_refused(tiny, changes, message):
     with pytest.raises(ValueError, match=message):
         prepare(load_experiment(tiny(**changes)))
+
+
+def test_kits_of_an_earlier_attempt_are_used_as_they_are(tiny, tmp_path):
+    experiment = load_experiment(tiny())
+    prepare(experiment).save_kits(tmp_path / "kits")
+    kept = PublicKit.load(tmp_path / "kits" / "seed-0.npz")
+    other = replace(kept, base=kept.base | {"weights": np.full(4, 0.25)})
+    other.save(tmp_path / "kits" / "seed-0.npz")
+    (tmp_path / "kits" / "seed-1.npz").unlink()
+    again = prepare(experiment, kept=tmp_path / "kits")
+    assert again.kits[0].base["weights"].tolist() == [0.25] * 4
+    assert again.kits[1].features == prepare(experiment).kits[1].features
+
+
+def test_the_fit_of_a_base_tells_how_far_it_is(tiny):
+    told = []
+    generator = {"kind": "diffusion", "network": {"kind": "mlp", "hidden": 8, "layers": 1}, "first-epochs": 1}
+    changes = {"generator": generator | {"sampling-steps": 1}, "seeds": 1}
+    course = Course(tell=lambda done, total: told.append((done, total)))
+    kit = prepare(load_experiment(tiny(**changes)), course=course).kits[0]
+    assert told == [(i, 13) for i in range(1, 14)]  # 1,617 rows in batches of 128
+    assert "weights/inlet.weight" in kit.base

@@ -3,14 +3,17 @@
 
 import io
 import json
+import os
 import threading
 import time
 
 import pytest
 from rich.console import Console
 
+from clients.telling import TOLD
 from protocols.config.load import load_experiment
-from simulation.progress import run_with_progress, seconds_since
+from simulation.progress import run_with_progress, seconds_since, told_on
+from simulation.run_folder import STATE
 
 ROWS = [
     {"arm": "sliced", "seed": 0, "silo": "silo-0", "generation": g, "mode_share/grö\u2028ße": 0.5}
@@ -91,3 +94,33 @@ def test_what_the_work_raises_is_raised(experiment, tmp_path, shown):
 )
 def test_durations_are_in_words(ago, words):
     assert seconds_since(time.monotonic() - ago) == words
+
+
+def test_a_terminal_sees_how_far_the_training_that_told_last_is(experiment, tmp_path):
+    file = io.StringIO()
+    folders = [tmp_path / STATE / "run" / "seed-0" / "silo-1" / arm for arm in ("siloed", "sliced")]
+    for age, folder in enumerate(folders):
+        folder.mkdir(parents=True)
+        (folder / TOLD).write_text(json.dumps({"done": 7 + age, "total": 20}))
+        os.utime(folder / TOLD, (1e9 + age, 1e9 + age))
+    run_with_progress(lambda: time.sleep(0.5), experiment, tmp_path / "m", terminal(file))
+    assert "silo-1 sliced step 8 of 20" in file.getvalue()
+    assert "siloed" not in file.getvalue()
+
+
+def test_a_file_that_is_no_step_is_not_shown(experiment, tmp_path):
+    folder = tmp_path / STATE / "run" / "seed-0" / "silo-1" / "siloed"
+    folder.mkdir(parents=True)
+    (folder / TOLD).write_text('{"done": ')
+    run_with_progress(lambda: time.sleep(0.3), experiment, tmp_path / "m", terminal(io.StringIO()))
+
+
+def test_steps_of_a_base_are_shown_on_a_terminal_only():
+    file = io.StringIO()
+    with told_on(terminal(file), "fitting the base") as tell:
+        tell(3, 40)
+        time.sleep(0.3)
+    assert "fitting the base" in file.getvalue()
+    assert "3/40" in file.getvalue()
+    with told_on(Console(file=io.StringIO()), "fitting the base") as tell:
+        assert tell is None

@@ -4,6 +4,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import grpc
 import numpy as np
@@ -12,8 +13,10 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
 from clients.selection.streaming import StreamingRule, streamed_herding
+from clients.service.limits import Limits
 from clients.service.served import Served
 from protocols import selection_pb2 as wire
+from protocols.features import SealedEncoder
 from protocols.streams import stream
 
 WAIT = 60.0
@@ -114,6 +117,19 @@ def test_reference_tells_how_to_make_features_and_no_rows(start, kept):
     assert reply.limits.streams_open == 0
     # 2 x 5 + 7 + 35 + a scale: the map's numbers are there, and none of the sketch's 32 x 8.
     assert reply.ByteSize() < 8 * (7 + 35 + 5 + 1) + 300
+
+
+def test_a_reference_over_codes_names_the_encoder_that_makes_them(kept):
+    parts = {
+        "image": np.array([1.0, 8.0, 8.0]),
+        "model": np.frombuffer(b"some/model", np.uint8).astype(float),
+    }
+    reference = replace(kept, features=replace(kept.features, encoder=SealedEncoder(parts)))
+    told = Served.of(reference).describe(Limits(), 0).feature_map
+    assert (told.encoder, told.columns, len(told.offset)) == ("some/model", 7, 7)
+    own = SealedEncoder({"image": parts["image"]})
+    reference = replace(kept, features=replace(kept.features, encoder=own))
+    assert Served.of(reference).describe(Limits(), 0).feature_map.encoder == "small-conv"
 
 
 def test_another_reference_than_expected_is_refused(start, kept):

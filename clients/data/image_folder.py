@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Images from a folder: one file each, the class in the name of the sub-folder or in a table."""
+
+import csv
+import struct
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clients.data.naming import unknown_name
+from clients.data.rows import DataError, Rows
+from protocols.config.data import ImageFolder
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".ppm", ".pgm", ".tif", ".tiff")
+_MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")
+"""Pillow's modes of 8 bits a channel; 16 bits and floats would be cut off by a conversion."""
+_BROKEN = (OSError, ValueError, SyntaxError, EOFError, struct.error)
+"""What Pillow raises on files that are cut off or are no images."""
+
+
+def read_image_folder(spec: ImageFolder) -> Rows:
+    """Read every image of a folder, in the order of their names.
+
+    Without ``labels`` the images stand either all in the folder itself (no classes) or all in its
+    sub-folders, whose names are the classes. With ``labels``, a CSV with the columns ``file`` and ``label``,
+    exactly the files that it names are read. Names that begin with a dot are passed over.
+
+    Args:
+        spec: Folder, shape of an image, and what to do with other sizes: ``refuse``; ``crop``, which scales
+            the shorter side and cuts off the rest of the longer one evenly; ``stretch``.
+
+    Returns:
+        Pixels in [0, 1], channel by channel and row by row; ``image`` is the shape. Colours become grey for
+        one channel, grey becomes colours for three, and transparency is dropped.
+
+    Raises:
+        DataError: Naming the file or folder, what was found and what is allowed.
+    """
+    folder = Path(spec.path)
+    if not folder.is_dir():
+        raise DataError(f"{folder}: there is no such folder; expected one with images")
+    files, labels = _listed(folder, Path(spec.labels)) if spec.labels else _found(folder)
+    if len(files) < 2:
+        raise DataError(f"{folder}: expected at least 2 images ({', '.join(ENDINGS)}), found {len(files)}")
+    pixels = np.stack([_pixels(path, spec) for path in files])  # (n, p), uint8
+    columns = tuple(f"x{place}" for place in range(pixels.shape[1]))
+    return Rows(pixels / 255.0, None if labels is None else np.array(labels), columns, spec.image)
+
+
+def _visible(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+
+
+def _found(folder: Path) -> tuple[list[Path], list[str] | None]:
+    entries = _visible(folder)
+    classes = [path for path in entries if path.is_dir()]
+    loose = [path for path in entries if not path.is_dir()]
+    if classes and loose:
+        raise DataError(
+            f"{folder}: found sub-folders ({classes[0].name}) beside files ({loose[0].name}); allowed: "
+            "images only, or sub-folders only, one a class"
+        )
+    if not classes:
+        return [_checked(path) for path in loose], None
+    files = [(_checked(path), group.name) for group in classes for path in _visible(group)]
+    return [path for path, _ in files], [name for _, name in files]
+
+
+def _checked(path: Path) -> Path:
+    if path.is_dir():
+        raise DataError(f"{path}: found a folder in a class's folder; allowed: images ({', '.join(ENDINGS)})")
+    if path.suffix.lower() not in ENDINGS:
+        raise DataError(f"{path}: found {path.suffix or 'no ending'}, allowed: {', '.join(ENDINGS)}")
+    return path
+
+
+def _listed(folder: Path, table: Path) -> tuple[list[Path], list[str]]:
+    try:
+        with table.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file, skipinitialspace=True)
+            header = list(reader.fieldnames or ())
+            lines = [(reader.line_num, row) for row in reader]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{table}: cannot be read as a CSV of file and label: {error}") from error
+    for column in ("file", "label"):
+        if column not in header:
+            raise DataError(f"{table}, line 1: {unknown_name('column', column, header)}")
+    for line, row in lines:
+        if not row["file"] or not row["label"]:
+            raise DataError(f"{table}, line {line}: expected a file and a label, found an empty cell")
+        if not (folder / row["file"]).is_file():
+            raise DataError(f"{table}, line {line}: there is no file {folder / row['file']}")
+    return [_checked(folder / row["file"]) for _, row in lines], [row["label"].strip() for _, row in lines]
+
+
+def _pixels(path: Path, spec: ImageFolder) -> NDArray[Any]:
+    """Return one image as uint8, shape (p,), channel by channel."""
+    from PIL import Image
+
+    channels, height, width = spec.image
+    try:
+        with Image.open(path) as opened:
+            if opened.mode not in _MODES:
+                raise DataError(f"{path}: found pixels of mode {opened.mode}, allowed: 8 bits a channel")
+            image = opened.convert("L" if channels == 1 else "RGB")
+    except DataError:
+        raise
+    except (*_BROKEN, Image.DecompressionBombError) as error:
+        raise DataError(f"{path}: cut off or no image: {error}") from None
+    array = np.asarray(_sized(path, image, spec))  # (h, w) or (h, w, 3)
+    return array.reshape(height, width, channels).transpose(2, 0, 1).reshape(-1)
+
+
+def _sized(path: Path, image: "Image", spec: ImageFolder) -> "Image":
+    from PIL.Image import Resampling
+
+    _, height, width = spec.image
+    if image.size == (width, height):
+        return image
+    if spec.resize == "refuse":
+        raise DataError(
+            f"{path}: found {image.size[0]} x {image.size[1]} pixels, data.image wants {width} x {height} "
+            "(width x height); resize: crop or stretch allows other sizes"
+        )
+    if spec.resize == "stretch":
+        return image.resize((width, height), Resampling.LANCZOS)
+    scale = max(width / image.size[0], height / image.size[1])
+    part = (width / scale, height / scale)
+    left, top = (image.size[0] - part[0]) / 2, (image.size[1] - part[1]) / 2
+    box = (left, top, left + part[0], top + part[1])
+    return image.resize((width, height), Resampling.LANCZOS, box=box)

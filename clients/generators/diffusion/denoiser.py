@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A network at work on flat rows, whatever shape it takes them in."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from clients.generators.diffusion.architecture import Architecture
+from clients.generators.diffusion.extra import neural
+from clients.generators.diffusion.perceptron import predict
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Denoiser:
+    """An architecture with weights, on a device.
+
+    Attributes:
+        architecture: What it was built from.
+        network: The torch module.
+    """
+
+    architecture: Architecture
+    network: "torch.nn.Module"
+
+    @property
+    def steps(self) -> int:
+        """T, the number of noise levels."""
+        return int(self.architecture.noise["num_train_timesteps"])
+
+    def __call__(self, noisy: "Tensor", level: "Tensor") -> "Tensor":
+        """Predict the noise (or what the base was trained to predict).
+
+        Args:
+            noisy: Scaled rows with noise, shape (n, p).
+            level: Noise levels in 0..T-1, integers, shape (n,).
+
+        Returns:
+            Shape (n, p), float32.
+        """
+        if self.architecture.network["kind"] == "mlp":
+            return predict(self.network, noisy, (level + 1) / self.steps).float()
+        shaped = noisy.reshape(len(noisy), *self.architecture.shape)
+        found: Tensor = self.network(shaped, level).sample.reshape(len(noisy), -1).float()
+        return found
+
+    def scheduler(self, *, clip: bool) -> Any:  # noqa: ANN401 - diffusers has no types
+        """Return a DDIM scheduler for this denoiser's noise; ``clip`` keeps its guesses in [-1, 1]."""
+        settings = {"timestep_spacing": "trailing", "clip_sample": clip, "set_alpha_to_one": True}
+        return neural("diffusers").DDIMScheduler.from_config({**self.architecture.noise, **settings})

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How large a denoiser is and how fast it trains and draws here, measured by a few steps on random rows."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from clients.generators.course import Course
+from clients.generators.diffusion.architecture import Architecture, architecture_of
+from clients.generators.diffusion.base import fresh, load_base
+from clients.generators.diffusion.denoiser import Denoiser
+from clients.generators.diffusion.device import place_of, torch_stream
+from clients.generators.diffusion.extra import neural
+from clients.generators.diffusion.sampling import Sampling, draw
+from clients.generators.diffusion.training import train
+from protocols.config.diffusion import DiffusionSpec
+from protocols.streams import stream
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+_BRIEF_SECONDS = 0.5
+_SMALL = 4
+_SOME_STEPS = 3
+
+
+@dataclass(frozen=True)
+class Size:
+    """What a network takes up.
+
+    Attributes:
+        parameters: Trained numbers.
+        activation_bytes: What one training step keeps for its gradients, float32, without the weights.
+    """
+
+    parameters: int
+    activation_bytes: int
+
+
+@dataclass(frozen=True)
+class Speed:
+    """How fast a network is on one device.
+
+    Attributes:
+        device: Its name.
+        step_seconds: One training step of a whole batch.
+        row_seconds: Drawing one row, all DDIM steps.
+    """
+
+    device: str
+    step_seconds: float
+    row_seconds: float
+
+
+def size_of(spec: DiffusionSpec, columns: int) -> Size:
+    """Count parameters and activations without making either: shapes only; a base is loaded.
+
+    Raises:
+        ValueError: If the network does not fit the columns, or a base cannot be loaded.
+    """
+    torch = neural("torch")
+    architecture = _architecture(spec, columns)
+    denoiser = Denoiser(architecture, architecture.build("meta").train())
+    own = {_storage(parameter)._cdata for parameter in denoiser.network.parameters()}
+    kept: dict[int, int] = {}
+    alive = []  # a storage that is freed could give its address to the next one
+
+    def pack(tensor: "Tensor") -> "Tensor":
+        storage = _storage(tensor)
+        alive.append(storage)
+        if storage._cdata not in own:
+            kept[storage._cdata] = int(storage.nbytes())
+        return tensor
+
+    rows = torch.zeros(spec.batch_size, columns, device="meta")
+    levels = torch.zeros(spec.batch_size, dtype=torch.int64, device="meta")
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        denoiser(rows, levels)
+    parameters = sum(parameter.numel() for parameter in denoiser.network.parameters())
+    return Size(parameters, sum(kept.values()))
+
+
+def _storage(tensor: "Tensor") -> "torch.UntypedStorage":
+    return tensor.untyped_storage()
+
+
+def speeds(spec: DiffusionSpec, columns: int) -> list[Speed]:
+    """Measure every device that torch finds here; a CPU with one thread, as in a run.
+
+    Slow devices are given a part of the batch, and the time is taken to grow with it.
+
+    Raises:
+        ValueError: If the network does not fit the columns, or a base cannot be loaded.
+    """
+    devices = ["cpu", *(["cuda"] if neural("torch").cuda.is_available() else [])]
+    return [_speed(spec.model_copy(update={"device": device}), columns) for device in devices]
+
+
+def _speed(spec: DiffusionSpec, columns: int) -> Speed:
+    torch = neural("torch")
+    place = place_of(spec)
+    name = torch.cuda.get_device_name() if place.device == "cuda" else "cpu, one thread"
+    rng = stream(0, "measure")
+    denoiser = fresh(_architecture(spec, columns), torch_stream(rng))
+    denoiser.network.to(place.device)
+
+    def steps(batch: int) -> float:
+        few = spec.model_copy(update={"batch_size": batch, "device": place.device})
+        rows = rng.standard_normal((batch, columns))
+        times: list[float] = []
+        beside = Course(tell=lambda done, total: times.append(_now(place.device)))
+        train(denoiser, rows, few, 1 + _SOME_STEPS, place, (beside, rng))
+        return float(np.median(np.diff(times)))
+
+    def draws(batch: int) -> float:
+        how = Sampling(2, batch, clip=False, place=place)
+        draw(denoiser, batch, how, rng=rng)
+        start = _now(place.device)
+        draw(denoiser, batch, how, rng=rng)
+        return (_now(place.device) - start) / 2 * min(spec.sampling_steps, denoiser.steps)
+
+    step = _scaled(steps, spec.batch_size)
+    return Speed(name, step, _scaled(draws, spec.sampling_batch) / spec.sampling_batch)
+
+
+def _scaled(measured: Callable[[int], float], batch: int) -> float:
+    """Measure with a growing batch until that takes long enough to be scaled up to the whole one."""
+    size = min(_SMALL, batch)
+    seconds = measured(size)
+    while size < batch and seconds < _BRIEF_SECONDS:
+        size = min(8 * size, batch)
+        seconds = measured(size)
+    return seconds * batch / size
+
+
+def _now(device: str) -> float:
+    """Return wall time of a GPU, and of a CPU the time of this process alone, whatever else runs there."""
+    if device != "cuda":
+        return time.process_time()
+    neural("torch").cuda.synchronize()
+    return time.perf_counter()
+
+
+def _architecture(spec: DiffusionSpec, columns: int) -> Architecture:
+    if spec.base is not None:
+        return load_base(spec.base, columns).architecture
+    return architecture_of(spec, columns)

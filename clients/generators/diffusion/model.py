@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A fitted diffusion model: weights, what they were built from, and the scale of the rows."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clients.generators.course import NOTHING_BESIDE, Course
+from clients.generators.diffusion.architecture import Architecture, architecture_of
+from clients.generators.diffusion.base import fresh, load_base
+from clients.generators.diffusion.denoiser import Denoiser
+from clients.generators.diffusion.device import place_of, torch_stream
+from clients.generators.diffusion.extra import neural
+from clients.generators.diffusion.sampling import Sampling, draw
+from clients.generators.diffusion.training import train
+from protocols.arrays import Floats, matrix
+from protocols.config.diffusion import DiffusionSpec
+
+Tensor = NDArray[np.float32]
+_WEIGHTS = "weights/"
+
+
+@dataclass(frozen=True)
+class Diffusion:
+    """A denoiser of scaled rows, with averaged weights.
+
+    Attributes:
+        spec: Options of training and drawing.
+        architecture: What the network is built from.
+        offset: Shape (p,), data units.
+        scale: Shape (p,), data units, positive; the network sees (row - offset) / scale.
+        weights: Parameters by torch's names, float32.
+    """
+
+    spec: DiffusionSpec
+    architecture: Architecture
+    offset: Floats
+    scale: Floats
+    weights: dict[str, Tensor]
+
+    @property
+    def parameters(self) -> int:
+        """Number of trained numbers."""
+        return sum(tensor.size for tensor in self.weights.values())
+
+    @classmethod
+    def fit(
+        cls,
+        spec: DiffusionSpec,
+        rows: Floats,
+        *,
+        rng: np.random.Generator,
+        previous: "Diffusion | None" = None,
+        course: Course = NOTHING_BESIDE,
+    ) -> "Diffusion":
+        """Train on rows: from the base or from nothing at first, then on from the previous model.
+
+        Args:
+            spec: Options.
+            rows: Shape (n, p), data units.
+            rng: Stream of first weights, order, noise and levels.
+            previous: Model of the generation before; with ``warm-start`` training goes on from it, for
+                ``epochs`` instead of ``first-epochs``, and its scale is kept.
+            course: Whom to tell, and where to keep an unfinished state.
+
+        Returns:
+            The model.
+
+        Raises:
+            ValueError: If rows do not fit the network or lie outside ``value-range``, the base cannot be
+                loaded, the loss is not finite, or a package is missing.
+        """
+        rows = matrix(rows, "training rows")
+        _check_range(spec, rows)
+        place = place_of(spec)
+        goes_on = previous is not None and spec.warm_start
+        denoiser = _start(spec, rows, previous if goes_on else None, rng)
+        offset, scale = (previous.offset, previous.scale) if previous and goes_on else _scale(spec, rows)
+        denoiser.network.to(place.device)
+        epochs = spec.epochs if goes_on else spec.first_epochs
+        if epochs:
+            train(denoiser, (rows - offset) / scale, spec, epochs, place, (course, rng))
+        named = denoiser.network.state_dict().items()
+        weights = {name: tensor.detach().cpu().numpy().copy() for name, tensor in named}
+        return cls(spec, denoiser.architecture, offset, scale, weights)
+
+    @cached_property
+    def _denoiser(self) -> Denoiser:
+        return _with_weights(self.architecture, self.weights, place_of(self.spec).device)
+
+    def sample(self, count: int, *, rng: np.random.Generator) -> Floats:
+        """Draw rows, shape (count, p), data units, within ``value-range`` if there is one."""
+        spec = self.spec
+        how = Sampling(spec.sampling_steps, spec.sampling_batch, spec.makes_images, place_of(spec))
+        rows: Floats = draw(self._denoiser, count, how, rng=rng) * self.scale + self.offset
+        return rows if spec.limits is None else np.clip(rows, *spec.limits)
+
+    def tensors(self) -> dict[str, NDArray[Any]]:
+        """Return architecture, scale and weights by name, weights in float32, as they are kept in a file."""
+        named = {f"{_WEIGHTS}{name}": tensor for name, tensor in self.weights.items()}
+        return {
+            "architecture": self.architecture.encode(),
+            "offset": self.offset,
+            "scale": self.scale,
+        } | named
+
+    def arrays(self) -> dict[str, Floats]:
+        """Return the same in float64, which holds every float32 exactly, as it crosses the wire."""
+        return {name: tensor.astype(np.float64) for name, tensor in self.tensors().items()}
+
+    @classmethod
+    def from_arrays(cls, spec: DiffusionSpec, arrays: Mapping[str, NDArray[Any]]) -> "Diffusion":
+        """Rebuild from ``arrays()`` or ``tensors()``.
+
+        Raises:
+            ValueError: If a part is missing, does not fit, or is not the network that ``spec`` describes.
+        """
+        missing = [name for name in ("architecture", "offset", "scale") if name not in arrays]
+        if missing:
+            raise ValueError(f"a diffusion model lacks arrays {', '.join(missing)}")
+        architecture = Architecture.decode(arrays["architecture"])
+        if spec.base is None and architecture != architecture_of(spec, architecture.columns):
+            raise ValueError("the diffusion model's architecture is not the one that generator describes")
+        offset, scale = arrays["offset"], arrays["scale"]
+        if offset.shape != (architecture.columns,) or scale.shape != offset.shape or not (scale > 0).all():
+            raise ValueError(
+                f"offset {offset.shape} and scale {scale.shape} must have {architecture.columns} entries, "
+                "scale positive"
+            )
+        named = {n.removeprefix(_WEIGHTS): a for n, a in arrays.items() if n.startswith(_WEIGHTS)}
+        _check_weights(architecture, named)
+        weights = {name: array.astype(np.float32) for name, array in named.items()}
+        return cls(spec, architecture, offset, scale, weights)
+
+
+def _start(
+    spec: DiffusionSpec, rows: Floats, previous: Diffusion | None, rng: np.random.Generator
+) -> Denoiser:
+    source = torch_stream(rng)  # drawn in any case: what follows in the stream must not depend on the start
+    if previous is not None:
+        if rows.shape[1] != previous.architecture.columns:
+            raise ValueError(
+                f"training rows must have {previous.architecture.columns} columns, got {rows.shape[1]}"
+            )
+        return _with_weights(previous.architecture, previous.weights, "cpu")
+    if spec.base is not None:
+        return load_base(spec.base, rows.shape[1])
+    return fresh(architecture_of(spec, rows.shape[1]), source)
+
+
+def _with_weights(architecture: Architecture, weights: Mapping[str, Tensor], device: str) -> Denoiser:
+    torch = neural("torch")
+    network = architecture.build("meta")
+    tensors = {name: torch.tensor(array, device=device) for name, array in weights.items()}
+    network.load_state_dict(tensors, strict=True, assign=True)
+    network.requires_grad_(True).eval()
+    return Denoiser(architecture, network)
+
+
+def _check_weights(architecture: Architecture, weights: Mapping[str, NDArray[Any]]) -> None:
+    wanted = {name: tuple(t.shape) for name, t in architecture.build("meta").state_dict().items()}
+    lacking, strange = sorted(wanted.keys() - weights), sorted(weights.keys() - wanted)
+    if lacking or strange:
+        raise ValueError(f"weights do not fit the network: missing {lacking[:3]}, unknown {strange[:3]}")
+    wrong = [name for name, shape in wanted.items() if weights[name].shape != shape]
+    if wrong:
+        name = wrong[0]
+        raise ValueError(f"weights {name} must have shape {wanted[name]}, got {weights[name].shape}")
+
+
+def _scale(spec: DiffusionSpec, rows: Floats) -> tuple[Floats, Floats]:
+    """Return what brings an image's range to [-1, 1]; for other rows, the means and one spread of all."""
+    columns = rows.shape[1]
+    if spec.makes_images:
+        low, high = spec.limits or (0.0, 1.0)
+        return np.full(columns, (low + high) / 2), np.full(columns, (high - low) / 2)
+    mean = rows.mean(axis=0)
+    spread = float(np.sqrt(((rows - mean) ** 2).mean()))
+    return mean, np.full(columns, spread if spread > 0 else 1.0)
+
+
+def _check_range(spec: DiffusionSpec, rows: Floats) -> None:
+    if spec.limits is None:
+        return
+    low, high = spec.limits
+    if rows.min() < low or rows.max() > high:
+        raise ValueError(
+            f"training rows must lie in generator.value-range [{low:g}, {high:g}], "
+            f"got {rows.min():g} to {rows.max():g}"
+        )

@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``tailweave run --dry-run``: check an experiment and say what it would take, without making a folder."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from threadpoolctl import threadpool_limits
+
+from clients import generators
+from clients.generators.diffusion.measure import Size, Speed, size_of, speeds
+from clients.selection import select
+from protocols import references
+from protocols.arrays import Floats
+from protocols.config.diffusion import DiffusionSpec
+from protocols.config.experiment import ArmSpec, Experiment
+from protocols.config.load import load_experiment
+from protocols.config.references import QuantizedReference, SlicedReference
+from protocols.features import PublicSpace
+from protocols.references import Empirical, Reference
+from protocols.streams import stream
+from simulation.engines.opening import in_messages
+from simulation.workload import Sizes, Workload, sizes, workload
+
+_FEW = 400
+"""Rows on which selection and statistical fits are timed."""
+_BRIEF_SECONDS = 2.0
+_COPIES = 7
+"""Weights, gradient, two moments of AdamW, average, and the generation before and after, float32 each."""
+_FLOAT32, _FLOAT64 = 4, 8
+_UNITS = (("days", 86_400.0), ("h", 3_600.0), ("min", 60.0))
+
+
+@dataclass(frozen=True)
+class _Cost:
+    """Seconds on one device: of a base, of a refit, of drawing a row."""
+
+    device: str
+    base: float
+    refit: float
+    row: float
+
+
+def dry_run(config: Path, overrides: Sequence[str], console: Console, *, engine: str = "in-process") -> None:
+    """Print what a run would take; times are measured here by a few steps on random rows.
+
+    Args:
+        config: The experiment.
+        overrides: ``key.path=value`` each.
+        console: Where it is printed.
+        engine: One of ``ENGINES``: how many generations a message covers by default.
+
+    Raises:
+        ValueError: If the experiment cannot be run as written; missing images are said, not refused.
+    """
+    experiment = in_messages(load_experiment(config, overrides), engine)
+    found = sizes(experiment)
+    work = workload(experiment, found)
+    for name, text in _lines(experiment, found, work):
+        console.print(f"{name:<10}{text}", soft_wrap=True, markup=False)
+
+
+def _lines(experiment: Experiment, found: Sizes, work: Workload) -> list[tuple[str, str]]:
+    arms, seeds = len(experiment.arms), len(experiment.seeds)
+    silos, generations = experiment.silos, experiment.recursion.generations
+    lines = [
+        (
+            "run",
+            f"{experiment.name}: {arms} arms x {seeds} seeds x {silos.followed} of {silos.count} silos x "
+            f"{generations} generations",
+        ),
+        (
+            "data",
+            f"{found.public:,} public and {found.evaluation:,} held-out rows of {found.columns:,} columns",
+        ),
+    ]
+    if found.missing is not None:
+        lines.append(("", f"not there, sizes are assumed: {found.missing}"))
+    spec = experiment.generator
+    size = size_of(spec, found.columns) if isinstance(spec, DiffusionSpec) else None
+    parameters = size.parameters if size else _parameters(experiment, found)
+    lines.append(("model", f"{spec.kind}, {parameters:,} parameters"))
+    lines.append(("memory", f"at least {_bytes(_memory(size, parameters, work))} a process"))
+    lines.append(("work", _work(experiment, found, work)))
+    base = parameters * _FLOAT64
+    lines.append(
+        (
+            "messages",
+            f"{work.messages:,} questions, the largest about {_bytes(work.message_bytes + base)}, "
+            f"of which the base is {_bytes(base)}",
+        )
+    )
+    selection = sum(_selection_seconds(experiment, arm, found) for arm in experiment.arms)
+    picking = selection * seeds * silos.followed * generations
+    for cost in _costs(experiment, found):
+        fits = work.bases * cost.base + work.refits * cost.refit
+        total = fits + work.draws * cost.row + picking
+        lines.append(
+            (
+                "time",
+                f"{cost.device}: about {_duration(total)} (fits {_duration(fits)}, drawing "
+                f"{_duration(work.draws * cost.row)}, selection {_duration(picking)}); "
+                "features and metrics come on top, --workers share it",
+            )
+        )
+    return lines
+
+
+def _memory(size: Size | None, parameters: int, work: Workload) -> int:
+    network = _COPIES * parameters * _FLOAT32 + size.activation_bytes if size else 2 * parameters * _FLOAT64
+    return network + work.row_bytes
+
+
+def _work(experiment: Experiment, found: Sizes, work: Workload) -> str:
+    spec = experiment.generator
+    text = f"{work.bases:,} base fits, {work.refits:,} refits, {work.draws:,} rows drawn"
+    if not isinstance(spec, DiffusionSpec):
+        return text
+    first, later = _steps(experiment, found)
+    total = work.bases * first + work.refits * later
+    return (
+        f"{text}; {total:,} training steps of {spec.batch_size} rows ({first:,} a base, {later:,} a refit), "
+        f"{spec.sampling_steps} network calls a row drawn"
+    )
+
+
+def _steps(experiment: Experiment, found: Sizes) -> tuple[int, int]:
+    """Return training steps of a base and of a refit (on n rows)."""
+    spec = experiment.generator
+    if not isinstance(spec, DiffusionSpec):
+        return 0, 0
+    first = -(-found.public // spec.batch_size) * spec.first_epochs
+    epochs = spec.epochs if spec.warm_start else spec.first_epochs
+    return first, -(-experiment.recursion.samples // spec.batch_size) * epochs
+
+
+def _parameters(experiment: Experiment, found: Sizes) -> int:
+    """Return the count for a Gaussian, or a mixture of them."""
+    spec, p = experiment.generator, found.columns
+    one = p + p * (p + 1) // 2
+    return spec.components * (one + 1) - 1 if spec.kind == "gaussian-mixture" else one
+
+
+def _costs(experiment: Experiment, found: Sizes) -> list[_Cost]:
+    spec = experiment.generator
+    if not isinstance(spec, DiffusionSpec):
+        return [_statistical_cost(experiment, found)]
+    first, later = _steps(experiment, found)
+    return [_of(speed, first, later) for speed in speeds(spec, found.columns)]
+
+
+def _of(speed: Speed, first: int, later: int) -> _Cost:
+    return _Cost(speed.device, first * speed.step_seconds, later * speed.step_seconds, speed.row_seconds)
+
+
+def _statistical_cost(experiment: Experiment, found: Sizes) -> _Cost:
+    rng = stream(0, "dry-run")
+    components = experiment.generator.components if experiment.generator.kind == "gaussian-mixture" else 1
+    count = max(_FEW, 2 * components)
+    rows = rng.standard_normal((count, found.columns))
+    model = generators.fit(experiment.generator, rows, rng=rng)
+    fit = _seconds(lambda: generators.fit(experiment.generator, rows, rng=rng)) / count
+    row = _seconds(lambda: model.sample(count, rng=rng)) / count
+    return _Cost("cpu", fit * found.public, fit * experiment.recursion.samples, row)
+
+
+def _selection_seconds(experiment: Experiment, arm: ArmSpec, found: Sizes) -> float:
+    """Time one selection; where it is slow, among few rows, scaled by n N: what the greedy rules do."""
+    recursion = experiment.recursion_of(arm)
+    rng = stream(0, "dry-run", arm.name)
+
+    def taken(count: int) -> float:
+        picks = max(1, round(count * recursion.samples / recursion.candidates))
+        rows = rng.standard_normal((count, experiment.features.dimensions or found.columns))
+        reference = _stand_in(arm, rows)
+        seconds = _seconds(lambda: select(arm.rule, reference, rows, picks, rng=rng))
+        return seconds * (recursion.candidates / count) * (recursion.samples / picks)
+
+    seconds = taken(min(recursion.candidates, _FEW))
+    return taken(recursion.candidates) if seconds < _BRIEF_SECONDS else seconds
+
+
+def _stand_in(arm: ArmSpec, rows: Floats) -> Reference | None:
+    """Return a reference of the arm's form to random rows."""
+    spec = arm.reference
+    if spec is None:
+        return None
+    if not isinstance(spec, SlicedReference | QuantizedReference):
+        return Empirical.of(rows)
+    space = PublicSpace(np.zeros(rows.shape[1]), 1.0, 0)
+    summary = references.release(rows, spec, space, 2, rng=stream(0, "dry-run", "release"))
+    return references.proxy(references.weave([summary], spec), spec, space)
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    """Time one call with one thread, after one that warms up; processor time, whatever else runs here."""
+    with threadpool_limits(1):
+        work()
+        start = time.process_time()
+        work()
+        return time.process_time() - start
+
+
+def _bytes(count: float) -> str:
+    for unit in ("KiB", "MiB"):
+        count /= 1024
+        if count < 1024:
+            return f"{count:.1f} {unit}"
+    return f"{count / 1024:.1f} GiB"
+
+
+def _duration(seconds: float) -> str:
+    for unit, length in _UNITS:
+        if seconds >= length:
+            return f"{seconds / length:.1f} {unit}"
+    return f"{seconds:.1f} s"

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Samples of one silo beside their nearest training images, for the report of a run on image data."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clients import storage
+from clients.node import world_of
+from protocols.arrays import Floats
+from protocols.config.experiment import Experiment
+from server.rounds import snapshots
+from simulation.maps import Maps
+
+IMAGE_SOURCES = ("digits", "image-folder", "cifar10")
+
+
+def shows_images(config: Mapping[str, Any]) -> bool:
+    """Tell from a resolved configuration whether its rows are images."""
+    data = config.get("data") or {}
+    return data.get("source") in IMAGE_SOURCES or data.get("image") is not None
+
+
+def collect_images(experiment: Experiment, config: Path, state: Path) -> Maps:
+    """Gather what the first silo kept in the first seed.
+
+    Args:
+        experiment: What was run.
+        config: Path of the resolved experiment.
+        state: The silos' state folder of this run; simulation only, for training images are in it.
+
+    Returns:
+        ``<arm>/<generation>/generated`` and ``.../nearest``, each (k, h, w, c), uint8; empty for other data.
+    """
+    seed = experiment.seeds[0]
+    world = world_of(config, seed)
+    if world.train.image is None:
+        return {}
+    folder = state / f"seed-{seed}" / world.silos[0].name
+    found: Maps = {}
+    for arm in experiment.arms:
+        for generation in sorted({0, *snapshots(experiment)}):
+            path = folder / arm.name / f"images-{generation}.npz"
+            if path.exists():  # a silo that dropped out has none
+                kept = storage.load(path)
+                for name in ("generated", "nearest"):
+                    found[f"{arm.name}/{generation}/{name}"] = _pictures(kept[name], world.train.image)
+    return found
+
+
+def _pictures(rows: Floats, image: tuple[int, int, int]) -> NDArray[np.uint8]:
+    """Return rows (k, p) in [0, 1] as pictures (k, h, w, c); what lies outside is cut off."""
+    pixels = (255.0 * np.clip(rows, 0.0, 1.0)).round().astype(np.uint8)
+    return pixels.reshape(-1, *image).transpose(0, 2, 3, 1)

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How much work an experiment is, counted from its configuration: fits, draws, messages, rows in memory."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+from clients.data.rows import DataError
+from clients.data.silo import simulated_world
+from protocols.config.data import Cifar10, ImageFolder
+from protocols.config.experiment import Experiment
+from protocols.config.references import RELEASING_KINDS, SlicedReference
+from simulation.prepare import PUBLIC_SAMPLES
+
+_CIFAR_ROWS, _CIFAR_TEST_ROWS, _CIFAR_COLUMNS = 50_000, 10_000, 3 * 32 * 32
+_REAL, _HALF = 8, 4
+"""Bytes of a float64 and a float32."""
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Rows that the experiment works on.
+
+    Attributes:
+        columns: p.
+        public: Rows that the base is fitted on.
+        evaluation: Held-out rows.
+        missing: What the data source says is not there; None when sizes are the data's own.
+    """
+
+    columns: int
+    public: int
+    evaluation: int
+    missing: str | None = None
+
+
+def sizes(experiment: Experiment) -> Sizes:
+    """Load the data and count; images whose files are not there are counted as they are published.
+
+    Raises:
+        ValueError: If the data cannot be used, or are not there and nobody knows how many they are.
+    """
+    data = experiment.data
+    try:
+        world = simulated_world(data, experiment.silos, experiment.public, seed=experiment.seeds[0])
+    except DataError as error:
+        if not isinstance(data, Cifar10 | ImageFolder) or Path(data.path).exists():
+            raise
+        return _nominal(experiment, data, str(error))
+    columns = world.train.values.shape[1]
+    return Sizes(columns, len(world.public), len(world.evaluation))
+
+
+def _nominal(experiment: Experiment, data: Cifar10 | ImageFolder, missing: str) -> Sizes:
+    if isinstance(data, Cifar10):
+        rows, held_out, columns = (
+            data.rows or _CIFAR_ROWS,
+            data.evaluation_rows or _CIFAR_TEST_ROWS,
+            _CIFAR_COLUMNS,
+        )
+    else:
+        rows, columns = experiment.recursion.samples, math.prod(data.image)
+        held_out = round(rows * data.evaluation_fraction)
+    return Sizes(columns, round(rows * experiment.public.fraction), held_out, missing)
+
+
+@dataclass(frozen=True)
+class Workload:
+    """What is done how often, over all arms, seeds and silos.
+
+    Attributes:
+        bases: Fits of a base.
+        refits: Fits of a later generation.
+        measured: Rows drawn to measure one generation.
+        draws: Rows drawn in all.
+        messages: Questions of the server.
+        message_bytes: Of the largest question, without the base's parameters.
+        row_bytes: Rows, features and candidates that one process holds at once, at least.
+    """
+
+    bases: int
+    refits: int
+    measured: int
+    draws: int
+    messages: int
+    message_bytes: int
+    row_bytes: int
+
+
+def workload(experiment: Experiment, found: Sizes) -> Workload:
+    """Count the work."""
+    recursion, arms, seeds = experiment.recursion, len(experiment.arms), len(experiment.seeds)
+    followed, silos = experiment.silos.followed, experiment.silos.count
+    lines = arms * seeds * followed
+    local = experiment.generator.start == "local"
+    refits = lines * recursion.generations
+    measured = experiment.evaluation.samples or found.evaluation
+    releases = sum(
+        arm.reference is not None and arm.reference.kind in RELEASING_KINDS for arm in experiment.arms
+    )
+    exchanges = math.ceil(
+        recursion.generations / (experiment.federation.generations_per_message or recursion.generations)
+    )
+    dimension = experiment.features.dimensions or found.columns
+    draws = (
+        refits * recursion.candidates
+        + lines * (recursion.generations + 1) * measured
+        + seeds * PUBLIC_SAMPLES
+    )
+    return Workload(
+        bases=seeds * (1 + local * arms * followed),
+        refits=refits,
+        measured=measured,
+        draws=draws,
+        messages=seeds * silos * (1 + releases) + lines * exchanges,
+        message_bytes=_REAL * dimension * (found.columns if experiment.features.model is None else dimension),
+        row_bytes=_row_bytes(experiment, found, dimension),
+    )
+
+
+def _row_bytes(experiment: Experiment, found: Sizes, dimension: int) -> int:
+    """Rows twice (as drawn and as selected or stored), features, and the basis of the widest sliced arm."""
+    candidates = experiment.recursion.candidates
+    pool = (
+        experiment.recursion.samples
+        if experiment.recursion.paradigm == "replace"
+        else (candidates * (experiment.recursion.generations + 1))
+    )
+    basis = max(
+        (
+            arm.reference.directions * (arm.reference.coefficients if arm.reference.basis == "cosine" else 1)
+            for arm in experiment.arms
+            if isinstance(arm.reference, SlicedReference)
+        ),
+        default=0,
+    )
+    rows = found.public + found.evaluation + 2 * candidates + pool
+    return rows * found.columns * _REAL + candidates * (dimension * _REAL + basis * _HALF)

@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Images from folders and archives: pixels, classes, sizes, and what is refused."""
+
+import numpy as np
+import pytest
+from PIL import Image
+from pydantic import ValidationError
+from sklearn.datasets import load_digits
+
+from clients.data.image_folder import read_image_folder
+from clients.data.rows import DataError, Rows
+from clients.data.sources import load_rows
+from protocols.config.data import BundledData, ImageFolder, TableData
+from protocols.streams import stream
+
+COLOUR = stream(0, "pixels").integers(256, size=(4, 5, 6, 3)).astype(np.uint8)  # (n, h, w, c)
+
+
+def spec(path, image=(3, 5, 6), **keys) -> ImageFolder:
+    return ImageFolder(source="image-folder", path=str(path), image=image, **keys)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    home = tmp_path / "pictures"
+    for name, label, pixels in zip("abcd", ("cat", "cat", "dog", "dog"), COLOUR, strict=True):
+        (home / label).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(home / label / f"{name}.png")
+    (home / ".hidden").write_text("passed over")
+    return home
+
+
+def test_digits_are_images_of_eight_by_eight():
+    rows = load_rows(BundledData(source="digits"), seed=0)
+    assert rows.image == rows.take(np.arange(3)).image == (1, 8, 8)
+    assert np.array_equal(rows.values.reshape(-1, 8, 8), load_digits().images / 16.0)
+    assert load_rows(BundledData(source="wine"), seed=0).image is None
+
+
+def test_sub_folders_are_classes_and_pixels_go_channel_by_channel(folder):
+    rows = load_rows(spec(folder), seed=0)
+    assert rows.labels.tolist() == ["cat", "cat", "dog", "dog"]
+    assert rows.image == (3, 5, 6)
+    assert np.array_equal(rows.values.reshape(4, 3, 5, 6), COLOUR.transpose(0, 3, 1, 2) / 255.0)
+
+
+def test_a_flat_folder_has_no_classes_and_a_table_gives_some(folder, tmp_path):
+    flat = folder / "cat"
+    assert read_image_folder(spec(flat)).labels is None
+    table = tmp_path / "labels.csv"
+    table.write_text("file,label\nb.png,second\na.png,first\n")
+    rows = read_image_folder(spec(flat, labels=str(table)))
+    assert rows.labels.tolist() == ["second", "first"]
+    assert np.array_equal(rows.values[1].reshape(3, 5, 6), COLOUR[0].transpose(2, 0, 1) / 255.0)
+
+
+def test_grey_is_pillows_luma_and_grey_files_become_colours(folder):
+    rows = read_image_folder(spec(folder, (1, 5, 6)))
+    luma = COLOUR @ np.array([0.299, 0.587, 0.114])  # ITU-R 601; Pillow rounds to whole numbers
+    assert np.abs(rows.values.reshape(4, 5, 6) * 255.0 - luma).max() <= 1.0
+    for path in folder.glob("*/*.png"):
+        Image.open(path).convert("L").save(path)
+    three = read_image_folder(spec(folder)).values.reshape(4, 3, 5, 6)
+    assert np.array_equal(three[:, 0], three[:, 2])
+
+
+def test_other_sizes_are_refused_cropped_or_stretched_as_asked(folder):
+    wide = np.zeros((10, 20, 3), np.uint8)
+    wide[:, :5] = 255  # the left quarter: a centre crop to a square loses it
+    Image.fromarray(wide).save(folder / "cat" / "a.png")
+    Image.fromarray(wide).save(folder / "cat" / "b.png")
+    flat = folder / "cat"
+    with pytest.raises(DataError, match=r"a.png: found 20 x 10 pixels, .* wants 4 x 4 .*crop or stretch"):
+        read_image_folder(spec(flat, (3, 4, 4)))
+    assert read_image_folder(spec(flat, (3, 4, 4), resize="crop")).values.max() < 0.1
+    stretched = read_image_folder(spec(flat, (3, 4, 4), resize="stretch")).values.reshape(2, 3, 4, 4)
+    assert stretched[0, 0, 1, 0] > 0.8
+    assert stretched[0, 0, 1, 3] < 0.1
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.6])
+def test_a_truncated_image_is_named(folder, share):
+    path = folder / "dog" / "c.png"
+    raw = path.read_bytes()
+    path.write_bytes(raw[: int(share * len(raw))])
+    with pytest.raises(DataError, match=r"c.png: cut off or no image"):
+        read_image_folder(spec(folder))
+
+
+def test_what_does_not_belong_in_a_folder_is_named(folder, tmp_path):
+    with pytest.raises(DataError, match="nowhere: there is no such folder"):
+        read_image_folder(spec(tmp_path / "nowhere"))
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="expected at least 2 images .* found 0"):
+        read_image_folder(spec(tmp_path / "empty"))
+    (folder / "notes.txt").write_text("x")
+    with pytest.raises(DataError, match=r"found sub-folders \(cat\) beside files \(notes.txt\)"):
+        read_image_folder(spec(folder))
+    (folder / "notes.txt").rename(folder / "dog" / "notes.txt")
+    with pytest.raises(DataError, match=r"notes.txt: found .txt, allowed: .png"):
+        read_image_folder(spec(folder))
+    (folder / "dog" / "notes.txt").unlink()
+    (folder / "dog" / "inner").mkdir()
+    with pytest.raises(DataError, match="inner: found a folder in a class's folder"):
+        read_image_folder(spec(folder))
+
+
+def test_images_of_sixteen_bits_are_refused(folder):
+    Image.fromarray(np.zeros((5, 6), np.uint16)).save(folder / "cat" / "a.png")
+    with pytest.raises(DataError, match="a.png: found pixels of mode I;16, allowed: 8 bits a channel"):
+        read_image_folder(spec(folder))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "no column 'file'"),
+        ("file,labels\n", "no column 'label'; nearest: 'labels'"),
+        ("file,label\na.png,\n", "line 2: expected a file and a label"),
+        ("file,label\na.png,x\nz.png,x\n", "line 3: there is no file .*z.png"),
+        ("file,label\na.png,x\n", "expected at least 2 images"),
+    ],
+)
+def test_a_table_of_labels_that_does_not_fit_is_named(folder, tmp_path, text, message):
+    (tmp_path / "labels.csv").write_text(text)
+    with pytest.raises(DataError, match=message):
+        read_image_folder(spec(folder / "cat", labels=str(tmp_path / "labels.csv")))
+
+
+@pytest.mark.parametrize("shape", [(4, 5, 6), (4, 1, 5, 6), (4, 30)])
+def test_an_npz_of_images_is_read_in_every_shape(tmp_path, shape):
+    path, grey = tmp_path / "x.npz", COLOUR[..., 0]
+    np.savez(path, x=grey.reshape(shape), y=[1, 0, 1, 0])
+    given = TableData(source="npz", path=str(path), image=(1, 5, 6))
+    rows = load_rows(given, seed=0)
+    assert rows.image == (1, 5, 6)
+    assert rows.labels.tolist() == ["1", "0", "1", "0"]
+    assert np.array_equal(rows.values, grey.reshape(4, 30) / 255.0)
+    np.savez(path, x=grey.reshape(shape) / 510.0)
+    assert np.array_equal(load_rows(given, seed=0).values, grey.reshape(4, 30) / 510.0)
+
+
+@pytest.mark.parametrize(
+    ("x", "message"),
+    [
+        (np.zeros((4, 6, 5)), r"found shape \(4, 6, 5\), allowed for image \[1, 5, 6\]: \(n, 1, 5, 6\) or"),
+        (np.zeros((0, 30)), r"found shape \(0, 30\)"),
+        (np.full((4, 30), 1.5), "found values from 1.5 to 1.5, allowed: whole numbers 0 to 255"),
+        (np.full((4, 30), 256), "found values from 256 to 256"),
+        (np.full((4, 30), -1), "found values from -1 to -1"),
+    ],
+)
+def test_an_npz_that_holds_no_such_images_is_named(tmp_path, x, message):
+    np.savez(tmp_path / "x.npz", x=x)
+    given = TableData(source="npz", path=str(tmp_path / "x.npz"), image=(1, 5, 6))
+    with pytest.raises(DataError, match=message):
+        load_rows(given, seed=0)
+
+
+def test_image_keys_that_contradict_each_other_are_refused():
+    with pytest.raises(ValidationError, match="image needs source: npz or image-folder, got csv"):
+        TableData(source="csv", path="a.csv", image=(1, 2, 2))
+    with pytest.raises(ValidationError, match="images are not standardized"):
+        TableData(source="npz", path="a.npz", image=(1, 2, 2), standardize=True)
+    with pytest.raises(ValidationError, match="Input should be 1 or 3"):
+        spec("a", (2, 2, 2))
+    with pytest.raises(DataError, match=r"image \(1, 2, 2\) does not fit rows of 3 columns"):
+        Rows(np.zeros((1, 3)), None, ("a", "b", "c"), (1, 2, 2))
+    given = TableData(source="npz", path="a.npz", image=(1, 2, 2))
+    assert TableData.model_validate(given.model_dump(by_alias=True)) == given
