@@ -23,6 +23,7 @@ from protocols.features import PublicSpace
 from protocols.references import Empirical, Reference
 from protocols.streams import stream
 from simulation.engines.opening import in_messages
+from simulation.report.wording import counted
 from simulation.workload import Sizes, Workload, sizes, workload
 
 _FEW = 400
@@ -69,8 +70,8 @@ def _lines(experiment: Experiment, found: Sizes, work: Workload) -> list[tuple[s
     lines = [
         (
             "run",
-            f"{experiment.name}: {arms} arms x {seeds} seeds x {silos.followed} of {silos.count} silos x "
-            f"{generations} generations",
+            f"{experiment.name}: {counted(arms, 'arm')} x {counted(seeds, 'seed')} x {silos.followed} of "
+            f"{counted(silos.count, 'silo')} x {counted(generations, 'generation')}",
         ),
         (
             "data",
@@ -116,7 +117,7 @@ def _memory(size: Size | None, parameters: int, work: Workload) -> int:
 
 def _work(experiment: Experiment, found: Sizes, work: Workload) -> str:
     spec = experiment.generator
-    text = f"{work.bases:,} base fits, {work.refits:,} refits, {work.draws:,} rows drawn"
+    text = f"{counted(work.bases, 'base fit')}, {counted(work.refits, 'refit')}, {work.draws:,} rows drawn"
     if not isinstance(spec, DiffusionSpec):
         return text
     first, later = _steps(experiment, found)

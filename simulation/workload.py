@@ -10,6 +10,7 @@ from clients.data.silo import simulated_world
 from protocols.config.data import Cifar10, ImageFolder
 from protocols.config.experiment import Experiment
 from protocols.config.references import RELEASING_KINDS, SlicedReference
+from protocols.config.training import RecursionSpec
 from simulation.prepare import PUBLIC_SAMPLES
 
 _CIFAR_ROWS, _CIFAR_TEST_ROWS, _CIFAR_COLUMNS = 50_000, 10_000, 3 * 32 * 32
@@ -121,11 +122,7 @@ def workload(experiment: Experiment, found: Sizes) -> Workload:
 def _row_bytes(experiment: Experiment, found: Sizes, dimension: int) -> int:
     """Rows twice (as drawn and as selected or stored), features, and the basis of the widest sliced arm."""
     candidates = experiment.recursion.candidates
-    pool = (
-        experiment.recursion.samples
-        if experiment.recursion.paradigm == "replace"
-        else (candidates * (experiment.recursion.generations + 1))
-    )
+    pool = max(_pool(experiment.recursion_of(arm)) for arm in experiment.arms)
     basis = max(
         (
             arm.reference.directions * (arm.reference.coefficients if arm.reference.basis == "cosine" else 1)
@@ -136,3 +133,11 @@ def _row_bytes(experiment: Experiment, found: Sizes, dimension: int) -> int:
     )
     rows = found.public + found.evaluation + 2 * candidates + pool
     return rows * found.columns * _REAL + candidates * (dimension * _REAL + basis * _HALF)
+
+
+def _pool(recursion: RecursionSpec) -> int:
+    """Return how many rows the last refit sees or is drawn from."""
+    if recursion.paradigm == "replace":
+        return recursion.samples
+    one = recursion.candidates if recursion.paradigm == "accumulate-select" else recursion.samples
+    return one * recursion.generations

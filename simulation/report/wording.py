@@ -117,4 +117,4 @@ def listed(names: Sequence[str]) -> str:
 
 def counted(count: int, noun: str) -> str:
     """Return ``1 seed``, ``3 seeds``."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

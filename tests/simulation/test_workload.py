@@ -60,3 +60,18 @@ def test_more_candidates_take_more_memory(tiny):
     # 540 more selected rows, 2 x 4 x 540 more candidates of 64 columns; their features of 6, basis of 96.
     more = (540 + 2 * 2160) * 64 * 8 + 2160 * (6 * 8 + 96 * 4)
     assert workload(many, found).row_bytes - workload(few, found).row_bytes == more
+
+
+@pytest.mark.parametrize(
+    ("paradigm", "rows"),
+    # Of the last refit: 60 selected of 180 candidates, 3 generations.
+    [("replace", 60), ("accumulate", 180), ("accumulate-subsample", 180), ("accumulate-select", 540)],
+)
+def test_what_a_refit_may_see_takes_memory(tiny, paradigm, rows):
+    held = {}
+    for name in ("replace", paradigm):
+        experiment = load_experiment(
+            tiny(recursion={"generations": 3, "samples": 60, "candidates-per-sample": 3, "paradigm": name})
+        )
+        held[name] = workload(experiment, sizes(experiment)).row_bytes
+    assert held[paradigm] - held["replace"] == (rows - 60) * 64 * 8
