@@ -11,7 +11,7 @@ from clients.checkpoints import Checkpoint
 from clients.data.rows import Rows
 from clients.features import received_features
 from clients.generators import Course
-from clients.metrics import evaluate
+from clients.metrics import Yardstick, evaluate, yardstick
 from clients.node import Node
 from clients.recursion import Pick, Recursion, Stage
 from clients.release.desk import Desk, release_folder
@@ -21,7 +21,7 @@ from clients.samples import beside_nearest
 from clients.schema import check_schema
 from clients.telling import TOLD, telling
 from protocols import references
-from protocols.arrays import Floats
+from protocols.arrays import Floats, matrix
 from protocols.features import FeatureMap
 from protocols.kept_reference import KeptReference
 from protocols.messages import (
@@ -139,26 +139,31 @@ def _advance(
         node.silo.name,
         Course(telling(path.with_name(TOLD)), path.with_name("training.safetensors")),
     )
+    ruler = _ruler(node, question, _evaluation_space(question, features))
     if done is None:
         path.parent.mkdir(parents=True, exist_ok=True)
         stage = recursion.begin(_base(node, question, fixed.course), _base_rows(node, question).values)
-        done = _measured(node, question, fixed, stage, None)
+        done = _measured(node, question, fixed, stage, None, ruler)
         done.save(path)
     while done.stage.generation < question.stop:
         stage, pick = recursion.step(fixed, done.stage, node.silo.train.values)
         if stage.generation in question.snapshots:
             _snapshot(path.parent / f"snapshot-{stage.generation}.npz", pick)
-        done = _measured(node, question, fixed, stage, done)
+        done = _measured(node, question, fixed, stage, done, ruler)
         done.save(path)
     return done
 
 
 def _measured(
-    node: Node, question: Retrain, fixed: Recursion, stage: Stage, done: Checkpoint | None
+    node: Node,
+    question: Retrain,
+    fixed: Recursion,
+    stage: Stage,
+    done: Checkpoint | None,
+    ruler: Yardstick,
 ) -> Checkpoint:
     """Measure fresh samples of the stage's model and append the row to what was measured before."""
     space = _evaluation_space(question, fixed.features)
-    ruler = node.yardstick(space, question.seed)
     count = question.evaluation_samples or len(ruler.truth)
     generated = stage.model.sample(count, rng=fixed.rng(stage.generation, "evaluation"))
     training = space(stage.training_rows)
@@ -171,6 +176,16 @@ def _measured(
         storage.save(path, beside_nearest(space, generated, stage.training_rows, training))
     values = np.array([list(row.values())])
     return Checkpoint(stage, tuple(row), values if done is None else np.concatenate([done.values, values]))
+
+
+def _ruler(node: Node, question: Retrain, space: FeatureMap) -> Yardstick:
+    """Return what generations are measured against; a simulation knows the truth and needs nothing sent."""
+    public = question.part("held-out")
+    if node.truth is not None or not public:
+        return node.yardstick(space, question.seed)
+    if set(public) != {"features"}:
+        raise ValueError(f"held-out must be one array features, got {', '.join(sorted(public))}")
+    return yardstick(matrix(public["features"], "held-out/features", columns=space.dimension), None)
 
 
 def _evaluation_space(question: Retrain, features: FeatureMap) -> FeatureMap:

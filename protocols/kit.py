@@ -22,6 +22,8 @@ class PublicKit:
         samples: Features of public samples of the base generator, shape (m, d).
         columns: Names of the data's columns, where they have names that silos must share.
         evaluation: The map in which generations are measured; None where it is ``features``.
+        held_out: Features of public held-out rows that real silos measure against, shape (h, d) in that map;
+            None where each silo measures against its own.
     """
 
     features: FeatureMap
@@ -29,6 +31,7 @@ class PublicKit:
     samples: Floats
     columns: tuple[str, ...] = ()
     evaluation: FeatureMap | None = None
+    held_out: Floats | None = None
 
     def save(self, path: Path) -> None:
         """Write the kit as NPZ, atomically: a resumed run reads it back."""
@@ -37,6 +40,8 @@ class PublicKit:
         parts["samples"] = self.samples
         if self.evaluation is not None:
             parts |= {f"evaluation/{name}": array for name, array in self.evaluation.arrays().items()}
+        if self.held_out is not None:
+            parts["held-out"] = self.held_out
         path.parent.mkdir(parents=True, exist_ok=True)
         names = {"columns": np.array(self.columns, dtype=np.str_)} if self.columns else {}
         part = path.with_name(f".{path.name}.{os.getpid()}")
@@ -71,4 +76,7 @@ class PublicKit:
             raise ValueError(
                 f"{path}: names {len(columns)} columns, its feature map has {feature_map.columns}"
             )
-        return cls(feature_map, base, samples, columns, evaluation)
+        held_out = arrays.get("held-out")
+        if held_out is not None:
+            held_out = matrix(held_out, "held-out rows", columns=(evaluation or feature_map).dimension)
+        return cls(feature_map, base, samples, columns, evaluation, held_out)

@@ -176,7 +176,8 @@ class Retrain(Message):
     """Server: bring this arm to generation ``stop``; report the metrics from ``start`` on.
 
     Arrays: ``features/...``, ``base/...`` (parameters of the public base generator), ``reference/...``, and
-    ``evaluation/...`` where generations are measured in another space than ``features``.
+    ``evaluation/...`` where generations are measured in another space than ``features``;
+    ``held-out/features`` (h, d) where silos measure against public rows, not their own.
     """
 
     kind: ClassVar[str] = "retrain"

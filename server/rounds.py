@@ -202,6 +202,8 @@ def _question(
     arrays = with_prefix("features", kit.features.arrays()) | with_prefix("base", kit.base)
     if kit.evaluation is not None:
         arrays |= with_prefix("evaluation", kit.evaluation.arrays())
+    if kit.held_out is not None:
+        arrays["held-out/features"] = kit.held_out
     released = _release_of(experiment, arm)
     if released is not None:
         arrays |= with_prefix("reference", references[released])

@@ -4,6 +4,7 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 from threadpoolctl import threadpool_limits
 
 from clients import generators
@@ -20,6 +21,8 @@ from protocols.streams import stream
 
 PUBLIC_SAMPLES = 4000
 """Samples of the base generator on which the feature map is fitted."""
+_HELD_OUT_ROWS = 2000
+"""Most public rows that are sent to real silos to measure against: exact transport goes so far."""
 
 
 @dataclass(frozen=True)
@@ -81,8 +84,18 @@ def prepare(
             kits[seed] = _opened(PublicKit.load(path))
             continue
         with threadpool_limits(1):
-            kits[seed] = fit_kit(experiment, world, seed, course)
+            kit = fit_kit(experiment, world, seed, course)
+            kits[seed] = _with_held_out(experiment, world, kit) if silos_elsewhere else kit
     return Prepared(experiment, kits, _warnings(experiment, smallest))
+
+
+def _with_held_out(experiment: Experiment, world: World, kit: PublicKit) -> PublicKit:
+    """Return the kit with held-out rows of the public data, where the silos are to measure against them."""
+    if experiment.evaluation.on is None:
+        return kit
+    rows = world.evaluation.values
+    some = np.linspace(0, len(rows) - 1, min(len(rows), _HELD_OUT_ROWS)).round().astype(np.int64)
+    return replace(kit, held_out=(kit.evaluation or kit.features)(rows[some]))
 
 
 def _check_silos(experiment: Experiment, world: World) -> int:

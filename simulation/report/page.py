@@ -76,7 +76,7 @@ def write_report(folder: RunFolder) -> Path:
     Raises:
         ValueError: If the folder is incomplete or a row in it is broken.
     """
-    summary, config = write_summary(folder), folder.config()
+    summary, config, made = write_summary(folder), folder.config(), folder.environment()
     drawn = {path.stem: inline_svg(path, path.stem) for path in draw_figures(folder)}
     rivals = dict.fromkeys(rival for arm in summary["arms"].values() for rival in arm["paired"])
     others = [n for n in METRICS if n not in MAIN and any(n in a["last"] for a in summary["arms"].values())]
@@ -87,7 +87,7 @@ def write_report(folder: RunFolder) -> Path:
         .render(
             summary=summary,
             facts=facts(summary, config),
-            base=" ".join(filter(None, (base_note(config), space_note(config)))),
+            base=" ".join(filter(None, (base_note(config), space_note(config), truth_note(config, made)))),
             answers=answers(summary),
             paper=bool(config.get("paper")),
             arms=privacy.arms(summary),
@@ -102,7 +102,7 @@ def write_report(folder: RunFolder) -> Path:
             sent=[tables.messages(summary), tables.sent_by_silo(summary)],
             figures=[(name, *READING[name], drawn[name]) for name in READING if name in drawn],
             alt=_alt(summary, config),
-            made=sorted(flat(folder.environment()).items()),
+            made=sorted(flat(made).items()),
             config=yaml.safe_dump(config, sort_keys=False, allow_unicode=True),
         )
     )
@@ -211,6 +211,19 @@ def space_note(config: Mapping[str, Any]) -> str:
     return (
         f"Warning: selection and evaluation share one encoder ({features.get('model')}). A rule can look "
         "good in the very space in which it selects; set evaluation.features to another encoder."
+    )
+
+
+def truth_note(config: Mapping[str, Any], made: Mapping[str, Any]) -> str:
+    """Say what real silos measured against, for among its own rows a silo misses nothing; else empty."""
+    if made.get("engine") != "superlink":
+        return ""
+    if (config.get("evaluation") or {}).get("on") == "data":
+        return "Silos with data of their own measured against the held-out rows of the server's public data."
+    return (
+        "Silos with data of their own measured against their own held-out rows, among which nothing is that "
+        "they have never seen: the siloed arm looks better here than it is. evaluation: {on: data} measures "
+        "against the held-out rows of the server's public data."
     )
 
 

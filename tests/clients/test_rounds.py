@@ -9,10 +9,12 @@ import pytest
 from clients import rounds, storage
 from clients.generators import Mixture
 from clients.metrics import evaluate
+from clients.metrics.frechet import gaussian_w2_sq, moments
 from protocols import messages
 from protocols.config.privacy import PrivacySpec
 from protocols.config.references import QuantizedReference, SlicedReference
 from protocols.config.training import GaussianSpec
+from protocols.features import FeatureMap
 from protocols.kept_reference import KeptReference
 from protocols.messages import Hello, Summarise, with_prefix
 from protocols.references import read_summary, weave
@@ -90,6 +92,23 @@ def test_metrics_are_those_of_the_stored_generations(node, kit, retrain_question
     again = evaluate(ruler, kit.features(fresh), kit.features(stored["pool"]))
     measured = dict(zip(reply.names, reply.arrays["values"][2], strict=True))
     assert measured.items() >= again.items()
+
+
+def test_public_held_out_rows_stand_in_for_a_real_silos_own(node, tmp_path, retrain_question):
+    asked, public = retrain_question(0, 0), stream(3, "public").normal(size=(40, 2))
+    given = asked.model_copy(update={"arrays": {**asked.arrays, "held-out/features": public}})
+    reply = rounds.retrain(node, given)
+    model = Mixture(*(storage.load(latest(node))[f"model/{n}"] for n in ("weights", "means", "covariances")))
+    fresh = model.sample(40, rng=stream(7, "silo", "silo-0", "generation", 0, "evaluation"))
+    features = FeatureMap.from_arrays(asked.part("features"))
+    expected = gaussian_w2_sq(moments(features(fresh)), moments(public))
+    assert reply.arrays["values"][0, reply.names.index("frechet")] == pytest.approx(expected, rel=1e-12)
+    for wrong in ({"held-out/features": public[:, :1]}, {"held-out/rows": public}):
+        spoiled = asked.model_copy(update={"arrays": {**asked.arrays, **wrong}})
+        with pytest.raises(
+            ValueError, match=r"held-out/features must have 2 columns|held-out must be one array"
+        ):
+            rounds.retrain(replace(node, state=tmp_path / "other"), spoiled)
 
 
 def test_unseen_share_is_that_of_the_classes_a_silo_has_no_row_of(node, retrain_question):

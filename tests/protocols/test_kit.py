@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -88,4 +90,13 @@ def test_names_of_columns_are_kept_and_must_fit_the_map(tmp_path):
     assert PublicKit.load(path).columns == ("age", "größe", "a,b")
     PublicKit(kit().features, kit().base, kit().samples, ("age",)).save(path)
     with pytest.raises(ValueError, match=r"kit\.npz: names 1 columns, its feature map has 3"):
+        PublicKit.load(path)
+
+
+def test_held_out_rows_are_kept_and_must_fit_the_map_they_are_measured_in(tmp_path):
+    path = tmp_path / "kit.npz"
+    replace(kit(), held_out=np.arange(6.0).reshape(3, 2)).save(path)
+    assert PublicKit.load(path).held_out.tolist() == [[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]]
+    replace(kit(), held_out=np.ones((3, 3))).save(path)
+    with pytest.raises(ValueError, match="held-out rows must have 2 columns, got 3"):
         PublicKit.load(path)

@@ -103,3 +103,13 @@ def test_the_fit_of_a_base_tells_how_far_it_is(tiny):
     kit = prepare(load_experiment(tiny(**changes)), course=course).kits[0]
     assert told == [(i, 13) for i in range(1, 14)]  # 1,617 rows in batches of 128
     assert "weights/inlet.weight" in kit.base
+
+
+def test_real_silos_get_the_held_out_rows_of_the_public_data_where_they_are_asked_for(tiny):
+    asked = load_experiment(tiny(seeds=1, evaluation={"on": "data"}))
+    kit = prepare(asked, silos_elsewhere=True).kits[0]
+    truth = simulated_world(asked.data, asked.silos, asked.public, seed=0).evaluation
+    assert np.array_equal(kit.held_out, kit.features(truth.values))
+    assert prepare(asked).kits[0].held_out is None  # a simulated silo knows the truth
+    plain = load_experiment(tiny(seeds=1))
+    assert prepare(plain, silos_elsewhere=True).kits[0].held_out is None
