@@ -91,7 +91,7 @@ def prepare(
 
 def _with_held_out(experiment: Experiment, world: World, kit: PublicKit) -> PublicKit:
     """Return the kit with held-out rows of the public data, where the silos are to measure against them."""
-    if experiment.evaluation.on is None:
+    if experiment.evaluation.against is None:
         return kit
     rows = world.evaluation.values
     some = np.linspace(0, len(rows) - 1, min(len(rows), _HELD_OUT_ROWS)).round().astype(np.int64)

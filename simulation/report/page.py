@@ -218,12 +218,12 @@ def truth_note(config: Mapping[str, Any], made: Mapping[str, Any]) -> str:
     """Say what real silos measured against, for among its own rows a silo misses nothing; else empty."""
     if made.get("engine") != "superlink":
         return ""
-    if (config.get("evaluation") or {}).get("on") == "data":
+    if (config.get("evaluation") or {}).get("against") == "data":
         return "Silos with data of their own measured against the held-out rows of the server's public data."
     return (
         "Silos with data of their own measured against their own held-out rows, among which nothing is that "
-        "they have never seen: the siloed arm looks better here than it is. evaluation: {on: data} measures "
-        "against the held-out rows of the server's public data."
+        "they have never seen: the siloed arm looks better here than it is. evaluation: {against: data} "
+        "measures against the held-out rows of the server's public data."
     )
 
 

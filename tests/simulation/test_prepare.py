@@ -106,7 +106,7 @@ def test_the_fit_of_a_base_tells_how_far_it_is(tiny):
 
 
 def test_real_silos_get_the_held_out_rows_of_the_public_data_where_they_are_asked_for(tiny):
-    asked = load_experiment(tiny(seeds=1, evaluation={"on": "data"}))
+    asked = load_experiment(tiny(seeds=1, evaluation={"against": "data"}))
     kit = prepare(asked, silos_elsewhere=True).kits[0]
     truth = simulated_world(asked.data, asked.silos, asked.public, seed=0).evaluation
     assert np.array_equal(kit.held_out, kit.features(truth.values))

@@ -10,7 +10,7 @@ import yaml
 
 from simulation.report import tables, write_comparison, write_report
 from simulation.report.headline import answers
-from simulation.report.page import base_note, facts
+from simulation.report.page import base_note, facts, truth_note
 from simulation.report.wording import decimals_for, listed, number, percent, size
 from simulation.run_folder import RunFolder, RunFolderError
 from simulation.summary import summarise
@@ -283,3 +283,10 @@ def test_numbers_are_written_as_people_read_them():
         "a and b",
         "a, b and c",
     ]
+
+
+def test_the_report_of_real_silos_says_what_they_measured_against():
+    real = {"engine": "superlink"}
+    assert "the siloed arm looks better here than it is" in truth_note({}, real)
+    assert "siloed" not in truth_note({"evaluation": {"against": "data"}}, real)
+    assert truth_note({}, {"engine": "in-process"}) == ""
