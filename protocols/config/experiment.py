@@ -68,8 +68,8 @@ class EvaluationSpec(Spec):
     """How many fresh samples of each generation are compared with the held-out truth (null: as many).
 
     ``features`` measures in another space than the one in which rules select (null: in the same).
-    ``against: data`` gives real silos the held-out rows of ``data`` as their truth; null leaves each to its
-    own held-out rows, among which nothing is that it has never seen. A simulation always has those of ``data``.
+    ``against: data`` gives real silos the held-out rows of ``data`` as their truth; null leaves each to
+    its own, among which nothing is that it has never seen. A simulation always has those of ``data``.
     """
 
     samples: Annotated[int, Field(ge=20, le=20_000)] | None = None
