@@ -68,13 +68,13 @@ class Log:
     part: Literal["server", "node"]
     run: str
 
-    def info(self, event: str, **fields: Unpack[Fields]) -> None:
-        """Say what happened."""
-        self._say(logging.INFO, event, fields)
+    def info(self, event: str, of: Fields | None = None, **more: Unpack[Fields]) -> None:
+        """Say what happened, with the fields of both."""
+        self._say(logging.INFO, event, {**(of or {}), **more})
 
-    def warning(self, event: str, **fields: Unpack[Fields]) -> None:
+    def warning(self, event: str, of: Fields | None = None, **more: Unpack[Fields]) -> None:
         """Say what someone should look at: a refusal, a question put again, a run taken up again."""
-        self._say(logging.WARNING, event, fields)
+        self._say(logging.WARNING, event, {**(of or {}), **more})
 
     def _say(self, level: int, event: str, fields: Fields) -> None:
         unknown = sorted(set(fields) - set(Fields.__annotations__))

@@ -3,7 +3,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar, Unpack
+from typing import Generic, TypeVar
 
 from flwr.app import Message as FlowerMessage
 from flwr.serverapp import Grid
@@ -154,9 +154,8 @@ class Federation:
             member, question = asked.questions[position]
             sent.append(_flower(member, question, deadline))
             say = log.warning if again else log.info
-            say(
-                "asked again" if again else "asked", **_fields(member, question, bytes=size(sent[-1].content))
-            )
+            event, bytes_ = "asked again" if again else "asked", size(sent[-1].content)
+            say(event, _fields(member, question), bytes=bytes_)
         replies = exchange(self.grid, sent, deadline, seconds.__setitem__)
         missed = []
         for number, position in enumerate(positions):
@@ -167,7 +166,7 @@ class Federation:
             self._first(asked, position, arrived)
             if position in asked.found:
                 took, bytes_ = round(seconds.get(number, 0.0), 3), asked.found[position][1]
-                log.info("answered", **_fields(member, question, seconds=took, bytes=bytes_))
+                log.info("answered", _fields(member, question), seconds=took, bytes=bytes_)
             elif all(r.has_error() and may_pass(r.error.code, r.error.reason or "") for r in arrived):
                 missed.append(position)
         return missed
@@ -224,7 +223,7 @@ class Federation:
         """Record that this member's answer is not used."""
         arm = question.arm.name if isinstance(question, Retrain) else None
         self.record.refused(seed=question.seed, kind=question.kind, silo=member.silo, arm=arm, reason=reason)
-        self.log.warning("refused", **_fields(member, question, reason=reason))
+        self.log.warning("refused", _fields(member, question), reason=reason)
 
     def require(self, remaining: int, *, of: int | None = None) -> None:
         """Stop the run when fewer silos remain than ``min-clients``, or of fewer asked not all of them.
@@ -259,9 +258,9 @@ class Federation:
         return answer
 
 
-def _fields(member: Member, question: Question, **more: Unpack[Fields]) -> Fields:
+def _fields(member: Member, question: Question) -> Fields:
     """Return what a log line says of one member's question."""
-    fields = Fields(seed=question.seed, kind=question.kind, silo=member.silo, **more)
+    fields = Fields(seed=question.seed, kind=question.kind, silo=member.silo)
     if isinstance(question, Retrain):
         fields["arm"], fields["start"], fields["stop"] = question.arm.name, question.start, question.stop
     return fields
