@@ -8,10 +8,13 @@ from simulation.absences import UNNAMED
 from simulation.report.tables import Cell, Line, Table
 from simulation.report.wording import counted
 
+_CAPTION = (
+    "Who was missing when. What a silo did not answer it is asked again: once it is back, and each round."
+)
 _HEADS = (
     ("missing since", "Seed and round; in retrain, the arm."),
     ("why", "As the server or the silo said."),
-    ("back", "When it answered again; a silo that was away is asked again at once, and at the next round."),
+    ("back", "When it answered again."),
 )
 
 
@@ -36,7 +39,7 @@ def absences(summary: Mapping[str, Any]) -> Table | None:
         names = ", ".join(dict.fromkeys(arms))
         cells = (Cell(when, names), Cell(why), Cell(back, mark="danger" if back == "no" else ""))
         lines.append(Line(silo, cells))
-    return Table("Who was missing when.", "silo", _HEADS, tuple(lines)) if lines else None
+    return Table(_CAPTION, "silo", _HEADS, tuple(lines)) if lines else None
 
 
 def _who(case: Mapping[str, Any]) -> str:

@@ -163,10 +163,10 @@ def facts(summary: Mapping[str, Any], config: Mapping[str, Any]) -> list[str]:
 def _silos(summary: Mapping[str, Any], config: Mapping[str, Any]) -> str:
     """Count the silos; of some, the generator is not followed, but they contribute to the reference."""
     measured = len(summary["silos"])
-    count = int((config.get("silos") or {}).get("count", measured))
-    return (
-        f"{measured} of {counted(count, 'silo')} followed" if measured < count else counted(measured, "silo")
-    )
+    silos = config.get("silos") or {}
+    count = int(silos.get("count", measured))
+    what = "followed" if silos.get("follow") else "measured"
+    return f"{measured} of {counted(count, 'silo')} {what}" if measured < count else counted(measured, "silo")
 
 
 def base_note(config: Mapping[str, Any]) -> str:
