@@ -2,6 +2,7 @@
 """The ClientApp: decode a question, answer it, encode the answer. Nothing heavy is imported at the top."""
 
 import logging
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
@@ -10,8 +11,9 @@ from flwr.clientapp import ClientApp
 from flwr.supercore.utils import get_flwr_home
 
 from protocols import messages, sum_messages
+from protocols.logs import Fields, Log, open_log
 from protocols.places import run_folder, state_folder
-from protocols.records import decode, encode
+from protocols.records import decode, encode, size
 from protocols.refusals import Refusal
 
 if TYPE_CHECKING:
@@ -88,23 +90,45 @@ def _answer(
     from clients.node import open_node
     from clients.threads import one_thread
 
+    log, said = _begin_log(context, question.kind)
+    begun = time.monotonic()
     try:
         asked = decode(message.content, question)
+        log = Log("node", asked.run)
         node = open_node(context.node_config, _settings(context, asked.run), seed=asked.seed)
+        said |= _named(asked, node.silo.name)
+        log.info("asked", said, bytes=size(message.content))
         with one_thread():
-            answer = respond(node, asked)
-        return Message(encode(answer), reply_to=message)
+            answer = encode(respond(node, asked))
+        log.info("answered", said, bytes=size(answer), seconds=round(time.monotonic() - begun, 3))
+        return Message(answer, reply_to=message)
     except Refusal as refusal:
         logger.info("refused %s: %s", question.kind, refusal)
+        log.warning("refused", said, reason=str(refusal))
         raise
     except Exception as error:
         expected = isinstance(error, ValueError | OSError)
         logger.error(
             "failed at %s: %s: %s", question.kind, type(error).__name__, error, exc_info=not expected
         )
+        log.warning("failed", said, error=type(error).__name__)
         raise SiloError(
             f"the silo failed at {question.kind} ({type(error).__name__}); why is in this node's own log"
         ) from None
+
+
+def _begin_log(context: Context, kind: str) -> tuple[Log, Fields]:
+    """Open the node's log, as its own node-config says or else the run's, and say who speaks."""
+    open_log(str(context.node_config.get("log-format") or context.run_config.get("log-format", "")))
+    name = str(context.node_config.get("name", f"node-{context.node_id}"))
+    return Log("node", ""), Fields(kind=kind, silo=name)
+
+
+def _named(asked: messages.Message, silo: str) -> Fields:
+    fields = Fields(seed=asked.seed, silo=silo)
+    if isinstance(asked, messages.Retrain):
+        fields["arm"], fields["start"], fields["stop"] = asked.arm.name, asked.start, asked.stop
+    return fields
 
 
 def _settings(context: Context, run: str) -> dict[str, object]:

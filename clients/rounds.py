@@ -24,6 +24,7 @@ from protocols import references
 from protocols.arrays import Floats, matrix
 from protocols.features import FeatureMap
 from protocols.kept_reference import KeptReference
+from protocols.logs import Log
 from protocols.messages import (
     Hello,
     HelloReply,
@@ -113,6 +114,8 @@ def retrain(node: Node, question: Retrain) -> RetrainReply:
     path = _checkpoint_path(node, question)
     _keep_reference(question, features, path.with_name("reference.npz"))
     done = Checkpoint.load(path, question.generator)
+    if done is not None and done.stage.generation >= question.start:
+        _say_resumed(node, question, done.stage.generation)
     if done is None or done.stage.generation < question.stop:
         done = _advance(node, question, features, done, path)
     return RetrainReply(
@@ -124,6 +127,11 @@ def retrain(node: Node, question: Retrain) -> RetrainReply:
         names=done.names,
         arrays={"values": done.values[question.start : question.stop + 1]},
     )
+
+
+def _say_resumed(node: Node, question: Retrain, generation: int) -> None:
+    log, arm = Log("node", question.run), question.arm.name
+    log.warning("resumed", seed=question.seed, silo=node.silo.name, arm=arm, generation=generation)
 
 
 def _advance(

@@ -2,7 +2,9 @@
 """The ServerApp: read the experiment, run every seed, write the run folder."""
 
 import hashlib
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from flwr.app import Context
@@ -12,6 +14,7 @@ from threadpoolctl import threadpool_limits
 from protocols.config.experiment import Experiment
 from protocols.config.load import dump_experiment, load_experiment
 from protocols.kit import PublicKit
+from protocols.logs import log_file, open_log
 from protocols.places import packaged
 from server.failure import clear_failure, record_failure
 from server.federation import Federation, RunFailed
@@ -38,7 +41,9 @@ def run_experiment(grid: Grid, run_config: Mapping[str, object]) -> None:
     Args:
         grid: Any Flower grid.
         run_config: Needs ``config`` (experiment YAML), ``out`` (run folder) and ``kit`` (folder of
-            ``seed-N.npz`` kits); ``run-id`` keeps the silos' state apart from that of other runs.
+            ``seed-N.npz`` kits); ``run-id`` keeps the silos' state apart from that of other runs,
+            ``silos`` names those that should be there (with commas between), ``log-format`` is json for
+            lines on stderr and in ``log.jsonl``.
 
     Raises:
         ValueError: If a setting is missing or a file cannot be read.
@@ -48,27 +53,47 @@ def run_experiment(grid: Grid, run_config: Mapping[str, object]) -> None:
     missing = [name for name, path in settings.items() if str(path) == "."]
     if missing:
         raise ValueError(f"run-config lacks {', '.join(missing)}: start this app with `tailweave run`")
-    out = settings["out"]
+    out, log_format = settings["out"], str(run_config.get("log-format", ""))
+    open_log(log_format)
     clear_failure(out)
     try:
-        with threadpool_limits(1):
+        with threadpool_limits(1), log_file(out, log_format):
             experiment = load_experiment(packaged(settings["config"]))
             run = run_name(experiment, str(run_config.get("run-id", "")))
-            _run_seeds(grid, experiment, run, (out, settings["kit"]))
+            silos = tuple(filter(None, str(run_config.get("silos", "")).split(",")))
+            with _logged(Federation(grid, experiment, run, Record(out), silos=silos)) as federation:
+                _run_seeds(federation, settings["kit"])
     except (ValueError, RunFailed) as error:
         record_failure(out, error)
         raise
 
 
-def _run_seeds(grid: Grid, experiment: Experiment, run: str, folders: tuple[Path, Path]) -> None:
-    out, kits = folders
-    record = Record(out)
-    federation = Federation(grid, experiment, run, record)
+@contextmanager
+def _logged(federation: Federation) -> Iterator[Federation]:
+    """Say when a run begins, goes on and ends; close its record."""
+    log, record, begun = federation.log, federation.record, time.monotonic()
+    if record.resumed:
+        log.warning("resumed")
+    log.info("run started", silos=federation.experiment.silos.count)
     try:
-        for seed in experiment.seeds:
-            run_seed(federation, seed, PublicKit.load(kits / f"seed-{seed}.npz"))
+        yield federation
+    except Exception as error:
+        log.warning("run failed", error=type(error).__name__, seconds=_since(begun))
+        raise
     finally:
         record.close()
+    log.info("run finished", seconds=_since(begun))
+
+
+def _run_seeds(federation: Federation, kits: Path) -> None:
+    for seed in federation.experiment.seeds:
+        begun = time.monotonic()
+        run_seed(federation, seed, PublicKit.load(kits / f"seed-{seed}.npz"))
+        federation.log.info("seed finished", seed=seed, seconds=_since(begun))
+
+
+def _since(begun: float) -> float:
+    return round(time.monotonic() - begun, 3)
 
 
 def run_name(experiment: Experiment, run_id: str = "") -> str:

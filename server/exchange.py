@@ -6,7 +6,7 @@ one reply that it cannot unpack would take the others with it.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import httpx
 from flwr.app import Error, Message
@@ -14,13 +14,19 @@ from flwr.serverapp import Grid
 
 _SHORTEST_WAIT = 0.0005
 _LONGEST_WAIT = 0.2
+_LOOK_SECONDS = 0.2
 _CLIENT_ERRORS = range(400, 500)
 NOT_SENT = 5
 NOT_READABLE = 3
 """Flower's own codes for a node that cannot be reached, and for a reply that cannot be had."""
 
 
-def exchange(grid: Grid, questions: Sequence[Message], deadline_seconds: float) -> dict[int, list[Message]]:
+def exchange(
+    grid: Grid,
+    questions: Sequence[Message],
+    deadline_seconds: float,
+    heard: Callable[[int, float], None] | None = None,
+) -> dict[int, list[Message]]:
     """Send questions and collect what comes back in time.
 
     The pause between two looks doubles from 0.5 ms to 0.2 s while nothing comes, so that it costs nothing
@@ -31,6 +37,7 @@ def exchange(grid: Grid, questions: Sequence[Message], deadline_seconds: float) 
         grid: Any Flower grid.
         questions: At most one can be answered by each reply.
         deadline_seconds: From the push on.
+        heard: Told each reply's question (its position) and the seconds that it took.
 
     Returns:
         For each question's position, its replies: none when late, more than one when duplicated, one with
@@ -39,7 +46,8 @@ def exchange(grid: Grid, questions: Sequence[Message], deadline_seconds: float) 
     Raises:
         httpx.HTTPStatusError: If the SuperLink refuses to answer this run, as when it has been stopped.
     """
-    end = time.monotonic() + deadline_seconds
+    start = time.monotonic()
+    end = start + deadline_seconds
     replies: dict[int, list[Message]] = {position: [] for position in range(len(questions))}
     sent = _push(grid, questions, replies)
     waiting = set(sent)
@@ -51,6 +59,8 @@ def exchange(grid: Grid, questions: Sequence[Message], deadline_seconds: float) 
             origin = reply.metadata.reply_to_message_id
             if origin in sent:
                 replies[sent[origin]].append(reply)
+                if heard is not None:
+                    heard(sent[origin], time.monotonic() - start)
                 waiting.discard(origin)
         now = time.monotonic()
         if not waiting or now >= end:
@@ -88,3 +98,41 @@ def _pull(grid: Grid, name: str, question: Message) -> list[Message]:
         unread = Error(NOT_READABLE, f"the reply cannot be unpacked ({type(error).__name__})")
         substitute = Message(unread, reply_to=question)
         return [substitute]
+
+
+def connected(grid: Grid) -> dict[int, str]:
+    """Return the names of the nodes that are connected now, by number; none while the SuperLink is away.
+
+    Raises:
+        httpx.HTTPStatusError: If the SuperLink refuses to answer this run.
+    """
+    try:
+        names = {int(node.node_id): str(node.name) for node in grid.get_nodes()}
+    except httpx.HTTPStatusError as error:
+        if error.response.status_code in _CLIENT_ERRORS:
+            raise
+        return {}
+    except httpx.TransportError:
+        return {}
+    return {number: names[number] for number in sorted(names)}
+
+
+def wait_for_nodes(
+    grid: Grid, enough: Callable[[Mapping[int, str]], bool], deadline_seconds: float
+) -> dict[int, str]:
+    """Look who is connected until they are enough, or the deadline has passed.
+
+    Args:
+        grid: Any Flower grid.
+        enough: Told who is there.
+        deadline_seconds: From now on.
+
+    Returns:
+        Who is connected in the end; see ``connected``.
+    """
+    end = time.monotonic() + deadline_seconds
+    there = connected(grid)
+    while not enough(there) and (left := end - time.monotonic()) > 0:
+        time.sleep(min(_LOOK_SECONDS, left))
+        there = connected(grid)
+    return there

@@ -3,17 +3,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from flwr.app import Message as FlowerMessage
 from flwr.serverapp import Grid
 
 from protocols.config.experiment import Experiment
-from protocols.features import FeatureMap
+from protocols.logs import Fields, Log
 from protocols.messages import (
     Hello,
     HelloReply,
-    Message,
     Retrain,
     RetrainReply,
     Summarise,
@@ -22,14 +21,17 @@ from protocols.messages import (
     TransportSupportReply,
 )
 from protocols.records import MessageError, decode, encode, size
-from protocols.references import read_summary
 from protocols.sum_messages import OfferKey, OfferKeyReply, SendMasked, SendMaskedReply
-from server.exchange import exchange
-from server.flower_errors import reason
-from server.record import KEYS, Record
+from server.exchange import exchange, wait_for_nodes
+from server.fit import check_fit
+from server.flower_errors import may_pass, reason
+from server.record import Record
+from server.roll import Place, Roll
 
 _LATER_SECONDS = 60.0
 """After the deadline Flower drops a question that its node has not fetched."""
+RETURN_SECONDS = 60.0
+"""How long a node may take to connect, or to come back: Flower refuses one that was killed for as long."""
 
 Question = Hello | Summarise | OfferKey | SendMasked | TransportSupport | Retrain
 Reply = TypeVar(
@@ -67,6 +69,20 @@ class Member:
         return len(self.silo), self.silo
 
 
+@dataclass
+class _Asked(Generic[Reply]):
+    """Questions under way: by position, answers with their bytes, and what has been said against others."""
+
+    questions: Sequence[tuple[Member, Question]]
+    expected: type[Reply]
+    found: dict[int, tuple[Reply, int]] = field(default_factory=dict)
+    refusals: set[tuple[int, str]] = field(default_factory=set)
+
+    def place(self, position: int) -> Place:
+        member, question = self.questions[position]
+        return member.node_id, question.arm.name if isinstance(question, Retrain) else None
+
+
 @dataclass(frozen=True)
 class Federation:
     """One run of one experiment.
@@ -77,6 +93,8 @@ class Federation:
         run: Name of the run; state on the nodes belongs to it.
         record: Where answers and refusals are written.
         identities: By silo, the public key that it first signed with in this run.
+        silos: Names of the silos that should be there, where they are known.
+        roll: Who is there.
     """
 
     grid: Grid
@@ -84,6 +102,18 @@ class Federation:
     run: str
     record: Record
     identities: dict[str, str] = field(default_factory=dict)
+    silos: tuple[str, ...] = ()
+    roll: Roll = field(default_factory=Roll)
+
+    @property
+    def log(self) -> Log:
+        """The server's log of this run."""
+        return Log("server", self.run)
+
+    @property
+    def return_seconds(self) -> float:
+        """How long is waited for a silo that is not connected."""
+        return min(RETURN_SECONDS, self.experiment.federation.deadline_seconds)
 
     def ask(
         self, questions: Sequence[tuple[Member, Question]], expected: type[Reply]
@@ -91,7 +121,9 @@ class Federation:
         """Ask members and return the answers that fit, in the order of the questions.
 
         What is late, an error, malformed, or not the first answer is refused with a reason that names the
-        silo; the others go on.
+        silo; the others go on. A silo that was away, late or failed is asked the same again as soon as it is
+        connected, if that is within a minute and the deadline; and again as long as one more answers. One
+        that was asked again in vain is not waited for any more, until it answers a later question.
 
         Args:
             questions: Each with the member that it goes to.
@@ -100,37 +132,98 @@ class Federation:
         Returns:
             The accepted answers.
         """
-        deadline = self.experiment.federation.deadline_seconds
-        sent = [_flower(member, question, deadline) for member, question in questions]
-        replies = exchange(self.grid, sent, deadline)
-        accepted = []
-        for position, (member, question) in enumerate(questions):
-            arrived = replies[position]
-            if not arrived:
-                self.refuse(member, question, f"no answer within {deadline:g} s")
-            accepted += [(member, answer) for answer in self._first(member, question, arrived, expected)]
-        return accepted
+        asked = _Asked(questions, expected)
+        missed = self._exchange(asked, range(len(questions)))
+        away = set(missed)
+        while missed:
+            again = self._back(asked, missed)
+            missed = self._exchange(asked, again, again=True)
+            if len(missed) == len(again):
+                break
+        self._call_roll(asked, away)
+        for _, (answer, size_) in sorted(asked.found.items()):
+            self.record.left_silo(answer.silo, answer, size_)
+        return [(questions[position][0], answer) for position, (answer, _) in sorted(asked.found.items())]
 
-    def _first(
-        self, member: Member, question: Question, arrived: Sequence[FlowerMessage], expected: type[Reply]
-    ) -> list[Reply]:
-        """Return the first answer that fits, if any does; what came before or after it is refused."""
-        used: list[Reply] = []
+    def _exchange(self, asked: _Asked[Reply], positions: Sequence[int], *, again: bool = False) -> list[int]:
+        """Put questions once; return those without an answer that may have one when they are put again."""
+        deadline, log = self.experiment.federation.deadline_seconds, self.log
+        sent: list[FlowerMessage] = []
+        seconds: dict[int, float] = {}
+        for position in positions:
+            member, question = asked.questions[position]
+            sent.append(_flower(member, question, deadline))
+            say = log.warning if again else log.info
+            event, bytes_ = "asked again" if again else "asked", size(sent[-1].content)
+            say(event, _fields(member, question), bytes=bytes_)
+        replies = exchange(self.grid, sent, deadline, seconds.__setitem__)
+        missed = []
+        for number, position in enumerate(positions):
+            member, question = asked.questions[position]
+            arrived = replies[number]
+            if not arrived:
+                self._refuse_once(asked, position, f"no answer within {deadline:g} s")
+            self._first(asked, position, arrived)
+            if position in asked.found:
+                took, bytes_ = round(seconds.get(number, 0.0), 3), asked.found[position][1]
+                log.info("answered", _fields(member, question), seconds=took, bytes=bytes_)
+            elif all(r.has_error() and may_pass(r.error.code, r.error.reason or "") for r in arrived):
+                missed.append(position)
+        return missed
+
+    def _back(self, asked: _Asked[Reply], missed: Sequence[int]) -> list[int]:
+        """Wait for the nodes that did not answer; return the questions to those that are connected."""
+        wanted = [position for position in missed if self.roll.worth_waiting(asked.place(position))]
+        nodes = {asked.place(position)[0] for position in wanted}
+        if not nodes:
+            return []
+        there = wait_for_nodes(self.grid, lambda found: nodes <= found.keys(), self.return_seconds)
+        return [position for position in wanted if asked.place(position)[0] in there]
+
+    def _call_roll(self, asked: _Asked[Reply], away: set[int]) -> None:
+        """Record who was missing and takes part again, and remember who is missing still."""
+        for position, (member, question) in enumerate(asked.questions):
+            place = asked.place(position)
+            if position not in asked.found:
+                if position in away:  # not one that is there and was refused
+                    self.roll.missed(place, member.silo)
+                continue
+            ended = self.roll.answered(place)
+            if position in away:
+                ended.setdefault(place, member.silo)
+            for (_, arm), silo in ended.items():
+                reason = "asked again, it answered" if position in away else "it answers again"
+                self.returned(question, silo, arm, reason)
+
+    def returned(self, question: Question, silo: str | None, arm: str | None, reason: str) -> None:
+        """Record that a silo that was missing takes part again."""
+        seed, kind = question.seed, question.kind
+        self.record.returned(seed=seed, kind=kind, silo=silo, arm=arm, reason=reason)
+        self.log.info("returned", seed=seed, kind=kind, silo=silo or "unnamed", arm=arm)
+
+    def _first(self, asked: _Asked[Reply], position: int, arrived: Sequence[FlowerMessage]) -> None:
+        """Keep the first answer that fits, if any does; what came before or after it is refused."""
         for reply in arrived:
-            if used:
+            if position in asked.found:
                 extra = f"duplicate answer {reply.metadata.message_id!r}, the first is used"
-                self.refuse(member, question, extra)
+                self.refuse(*asked.questions[position], extra)
                 continue
             try:
-                used.append(self._accept(member, question, reply, expected))
+                answer = self._accept(*asked.questions[position], reply, asked.expected)
+                asked.found[position] = answer, size(reply.content)
             except MessageError as error:
-                self.refuse(member, question, str(error))
-        return used
+                self._refuse_once(asked, position, str(error))
+
+    def _refuse_once(self, asked: _Asked[Reply], position: int, reason: str) -> None:
+        if (position, reason) not in asked.refusals:  # a question put again may fail as before
+            asked.refusals.add((position, reason))
+            self.refuse(*asked.questions[position], reason)
 
     def refuse(self, member: Member, question: Question, reason: str) -> None:
         """Record that this member's answer is not used."""
         arm = question.arm.name if isinstance(question, Retrain) else None
         self.record.refused(seed=question.seed, kind=question.kind, silo=member.silo, arm=arm, reason=reason)
+        self.log.warning("refused", _fields(member, question), reason=reason)
 
     def require(self, remaining: int, *, of: int | None = None) -> None:
         """Stop the run when fewer silos remain than ``min-clients``, or of fewer asked not all of them.
@@ -161,41 +254,19 @@ class Federation:
             )
         if not isinstance(answer, HelloReply) and answer.silo != member.silo:
             raise MessageError(f"answers as {answer.silo}, said hello as {member.silo}")
-        _check_fit(question, answer)
-        self.record.left_silo(answer.silo, answer, size(reply.content))
+        check_fit(question, answer)
         return answer
+
+
+def _fields(member: Member, question: Question) -> Fields:
+    """Return what a log line says of one member's question."""
+    fields = Fields(seed=question.seed, kind=question.kind, silo=member.silo)
+    if isinstance(question, Retrain):
+        fields["arm"], fields["start"], fields["stop"] = question.arm.name, question.start, question.stop
+    return fields
 
 
 def _flower(member: Member, question: Question, deadline: float) -> FlowerMessage:
     group = question.arm.name if isinstance(question, Retrain) else question.kind
     content, ttl = encode(question), deadline + _LATER_SECONDS
     return FlowerMessage(content, member.node_id, question.type, ttl=ttl, group_id=group)
-
-
-def _check_fit(question: Question, answer: Message) -> None:
-    if isinstance(answer, SummariseReply) and isinstance(question, Summarise):
-        _check_reference(question, answer)
-    if isinstance(answer, RetrainReply) and isinstance(question, Retrain):
-        _check_span(question, answer)
-
-
-def _check_reference(question: Summarise, answer: SummariseReply) -> None:
-    if (answer.reference, answer.privacy) != (question.reference, question.privacy):
-        raise MessageError("the summary is for another reference or other privacy bounds than were asked for")
-    dimension = FeatureMap.from_arrays(question.part("features")).dimension
-    try:
-        read_summary(answer.arrays, answer.reference, dimension, exact=answer.privacy.epsilon is None)
-    except ValueError as error:
-        raise MessageError(str(error)) from None
-
-
-def _check_span(question: Retrain, answer: RetrainReply) -> None:
-    rows, wanted = len(answer.arrays["values"]), question.stop - question.start + 1
-    if (answer.arm, answer.start, rows) != (question.arm.name, question.start, wanted):
-        raise MessageError(
-            f"{rows} generations of arm {answer.arm} from {answer.start} on, asked for {wanted} of "
-            f"{question.arm.name} from {question.start} on"
-        )
-    taken = [name for name in answer.names if name in KEYS]
-    if taken:
-        raise MessageError(f"metric names must not be {', '.join(KEYS)}, got {', '.join(taken)}")

@@ -4,6 +4,10 @@
 _LONGEST_REASON = 1000
 """Of a silo's own words for an error; the text comes from outside."""
 _RAISED = 2
+_PASSING = (3, 4, 5, 8)
+"""Codes of what may be over when the question is put again."""
+_FAILED = "SiloError"
+"""Class that a silo raises when it fails; when it refuses, it raises another and will again."""
 _MEANINGS = {
     1: "the app could not be loaded on the node; is the same tailweave installed there?",
     3: "the message did not come through",
@@ -32,3 +36,16 @@ def reason(code: int, text: str) -> str:
         return (text or "the app raised an error")[:_LONGEST_REASON]
     meaning = _MEANINGS.get(code, f"error {code}")
     return f"{meaning} ({text})"[:_LONGEST_REASON] if text else meaning
+
+
+def may_pass(code: int, text: str) -> bool:
+    """Tell whether the same question may be answered when it is put again.
+
+    Args:
+        code: Flower's error code.
+        text: What came with it.
+
+    Returns:
+        True for a node that was away or a silo that failed; False for one that refuses.
+    """
+    return code in _PASSING or (code == _RAISED and _FAILED in text.partition(">:<'")[0])

@@ -5,6 +5,7 @@ import fcntl
 import json
 import os
 import time
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
@@ -24,8 +25,13 @@ class Journal:
     must equal what is appended, byte for byte; after the last one, lines are written and flushed.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, ordered: bool = True) -> None:
         """Open the journal at ``path`` for this process alone; a torn last line is cut off.
+
+        Args:
+            path: The file.
+            ordered: A resumed run must record the same in the same order. Not so with what depends on who
+                happened to be away: then lines that were recorded before are only not written twice.
 
         Raises:
             JournalError: If another process writes it, and does not end within half a minute.
@@ -35,6 +41,8 @@ class Journal:
         _lock(self._file, path)
         self._recorded = _complete_lines(path)
         self._position = 0
+        self._known = None if ordered else Counter(self._recorded)
+        self.resumed = bool(self._recorded)
 
     def append(self, row: Mapping[str, object]) -> None:
         """Record one row.
@@ -44,6 +52,9 @@ class Journal:
             ValueError: If a value is not finite.
         """
         line = json.dumps(row, allow_nan=False, ensure_ascii=False)
+        if self._known is not None:
+            self._append_new(line, self._known)
+            return
         if self._position < len(self._recorded):
             self._position += 1
             if line != self._recorded[self._position - 1]:
@@ -52,6 +63,15 @@ class Journal:
                     "code, configuration or library versions have changed: start again in a new folder"
                 )
             return
+        self._write(line)
+
+    def _append_new(self, line: str, known: Counter[str]) -> None:
+        if known[line] > 0:
+            known[line] -= 1
+        else:
+            self._write(line)
+
+    def _write(self, line: str) -> None:
         self._file.write(line + "\n")
         self._file.flush()
 

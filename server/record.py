@@ -15,7 +15,13 @@ KEYS = ("arm", "seed", "silo", "generation")
 
 
 class Record:
-    """Three journals in the run folder; opened again, they continue where an interrupted run stopped."""
+    """Three journals in the run folder; opened again, they continue where an interrupted run stopped.
+
+    Attributes:
+        out: The run folder.
+        refusals: What happened to silos in this process, for the message when the run fails.
+        resumed: An interrupted run had recorded something.
+    """
 
     def __init__(self, out: Path) -> None:
         """Open the journals in folder ``out``, which is made."""
@@ -25,7 +31,8 @@ class Record:
         self._messages = 0
         self._metrics = Journal(out / "metrics.jsonl")
         self._wire = Journal(out / "wire.jsonl")
-        self._events = Journal(out / "events.jsonl")
+        self._events = Journal(out / "events.jsonl", ordered=False)
+        self.resumed = any(journal.resumed for journal in (self._metrics, self._wire, self._events))
 
     def measured(self, reply: RetrainReply) -> None:
         """Write one row for each generation that a silo reported."""
@@ -80,7 +87,18 @@ class Record:
         """Write that a silo lies far from the others and is counted all the same, as a person trusts it."""
         self._event("odd", seed=seed, kind="summarise", silo=silo, arm=None, reason=reason)
 
-    def _event(self, event: str, *, seed: int, kind: str, silo: str, arm: str | None, reason: str) -> None:
+    def absent(self, *, seed: int, silo: str | None, reason: str) -> None:
+        """Write that a silo has not connected; ``silo`` is None where nobody knows its name."""
+        self.refusals.append(f"{silo or 'a silo without a name'} (hello): {reason}")
+        self._event("absent", seed=seed, kind="hello", silo=silo, arm=None, reason=reason)
+
+    def returned(self, *, seed: int, kind: str, silo: str | None, arm: str | None, reason: str) -> None:
+        """Write that a silo that was missing takes part again."""
+        self._event("returned", seed=seed, kind=kind, silo=silo, arm=arm, reason=reason)
+
+    def _event(
+        self, event: str, *, seed: int, kind: str, silo: str | None, arm: str | None, reason: str
+    ) -> None:
         row = {"event": event, "seed": seed, "round": kind, "arm": arm, "silo": silo, "reason": reason}
         self._events.append(row)
 

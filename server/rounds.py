@@ -1,11 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The three rounds of one seed: hello, summarise, retrain."""
 
-import time
 from collections.abc import Iterator, Mapping, Sequence
 
 from protocols.arrays import Floats
-from protocols.config.data import TableData
 from protocols.config.experiment import ArmSpec, Experiment
 from protocols.config.privacy import PrivacySpec
 from protocols.config.references import (
@@ -17,27 +15,21 @@ from protocols.config.references import (
 from protocols.kept_reference import KeptReference
 from protocols.kit import PublicKit
 from protocols.messages import (
-    Hello,
-    HelloReply,
     Retrain,
     RetrainReply,
     Summarise,
     SummariseReply,
     with_prefix,
 )
-from protocols.records import MAX_BODY_BYTES, MAX_BODY_COMMAS
 from protocols.references import TransportSpec
 from server import masked
 from server.federation import Federation, Member
+from server.greeting import greet, latecomers
 from server.transport_rounds import transported
 from server.weaving import Released, woven_reference
 
 Asked = Released | tuple[TransportSpec, PrivacySpec]
 Woven = Mapping[Asked, dict[str, Floats]]
-_SPARE = 100
-"""Commas of a message besides those between columns."""
-_JOIN_SECONDS = 60.0
-_JOIN_LOOK_SECONDS = 0.2
 
 
 def run_seed(federation: Federation, seed: int, kit: PublicKit) -> None:
@@ -55,59 +47,6 @@ def run_seed(federation: Federation, seed: int, kit: PublicKit) -> None:
     references = summarise(federation, seed, kit, members)
     _keep(federation, seed, kit, references)
     retrain(federation, seed, kit, members[: federation.experiment.silos.followed], references)
-
-
-def greet(federation: Federation, seed: int, kit: PublicKit) -> list[Member]:
-    """Round ``hello``: learn who is there; refuse silos whose data do not fit or whose name is taken."""
-    question = _hello(federation, seed, kit)
-    asked = [(Member(node, name), question) for node, name in _nodes(federation).items()]
-    members: dict[str, Member] = {}
-    answers = federation.ask(asked, HelloReply)
-    for node, reply in sorted(answers, key=lambda answer: Member(0, answer[1].silo).order):
-        member = Member(node.node_id, reply.silo, reply.rows_at_least)
-        if node.silo not in (reply.silo, f"node-{node.node_id}"):
-            reason = f"says that it is {reply.silo}, its key is registered as {node.silo}"
-            federation.refuse(node, question, reason)
-        elif reply.silo in members:
-            federation.refuse(member, question, f"duplicate: another node is already {reply.silo}")
-        elif reply.columns != kit.features.columns:
-            wanted = kit.features.columns
-            federation.refuse(
-                member, question, f"data has {reply.columns} columns, the feature map needs {wanted}"
-            )
-        else:
-            members[reply.silo] = member
-    federation.require(len(members))
-    return sorted(members.values(), key=lambda member: member.order)
-
-
-def _hello(federation: Federation, seed: int, kit: PublicKit) -> Hello:
-    data = federation.experiment.data
-    table = data if isinstance(data, TableData) else None
-    return Hello(
-        run=federation.run,
-        seed=seed,
-        columns=kit.columns if kit.columns and _can_be_sent(kit.columns) else None,
-        label=table and table.label,
-        standardized=table is not None and table.standardize,
-    )
-
-
-def _can_be_sent(names: Sequence[str]) -> bool:
-    """Tell whether a message has room for these names; else the silos' columns are only counted."""
-    commas, size = sum(name.count(",") + 1 for name in names), sum(len(name.encode()) for name in names)
-    return commas <= MAX_BODY_COMMAS - _SPARE and size <= MAX_BODY_BYTES // 2
-
-
-def _nodes(federation: Federation) -> dict[int, str]:
-    """Wait, but not for ever, until all silos are connected; return what Flower calls each node."""
-    end = time.monotonic() + min(_JOIN_SECONDS, federation.experiment.federation.deadline_seconds)
-    nodes = list(federation.grid.get_nodes())
-    while len(nodes) < federation.experiment.silos.count and time.monotonic() < end:
-        time.sleep(_JOIN_LOOK_SECONDS)
-        nodes = list(federation.grid.get_nodes())
-    names = {int(node.node_id): str(node.name) for node in nodes}
-    return {number: names[number] or f"node-{number}" for number in sorted(names)}
 
 
 def summarise(federation: Federation, seed: int, kit: PublicKit, members: Sequence[Member]) -> Woven:
@@ -163,24 +102,29 @@ def retrain(
 ) -> None:
     """Round ``retrain``: bring every arm on every silo to the last generation, a few at a time.
 
-    A silo that missed an exchange is asked again at the next one, from where its reports stop.
+    A silo that missed an exchange is asked again at the next one, from where its reports stop; one that
+    connects meanwhile is greeted and begins.
     """
-    reported = {(arm.name, member): -1 for arm in federation.experiment.arms for member in members}
+    present, reported = list(members), dict[tuple[str, Member], int]()
     for stop in _stops(federation):
+        if len(present) < federation.experiment.silos.followed:
+            present = latecomers(federation, seed, kit, present)
         questions = [
             (
                 member,
-                _question(federation, seed, kit, arm, (reported[arm.name, member] + 1, stop), references),
+                _question(
+                    federation, seed, kit, arm, (reported.get((arm.name, member), -1) + 1, stop), references
+                ),
             )
             for arm in federation.experiment.arms
-            for member in members
+            for member in present
         ]
         answers = federation.ask(questions, RetrainReply)
         for member, reply in answers:
             federation.record.measured(reply)
             reported[reply.arm, member] = stop
         for arm in federation.experiment.arms:
-            federation.require(sum(reply.arm == arm.name for _, reply in answers), of=len(members))
+            federation.require(sum(reply.arm == arm.name for _, reply in answers), of=len(present))
 
 
 def _stops(federation: Federation) -> Iterator[int]:

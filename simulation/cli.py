@@ -79,6 +79,9 @@ def run(
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace a run folder that exists.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what the run would take.")] = False,
+    log_format: Annotated[
+        str, typer.Option(help="json: a line for each event on stderr and in log.jsonl; no progress bar.")
+    ] = "plain",
 ) -> None:
     """Run an experiment, or a study of the paper (configs/paper), and write its report."""
     from simulation import run as runner
@@ -99,9 +102,10 @@ def run(
         _out.print(f"ran in {seconds_since(begun)}; report: {page}", soft_wrap=True)
         return
     machine = Machine(workers, cpus, gpus, federation)
-    options = runner.RunOptions(folder, engine, machine, resume, force, tuple(sys.argv))
+    options = runner.RunOptions(folder, engine, machine, resume, force, tuple(sys.argv), log_format)
+    console = Console(stderr=True, highlight=False, force_terminal=False) if log_format == "json" else _err
     with _leaving_on_interrupt():
-        report = runner.run(config, override or [], options, _err)
+        report = runner.run(config, override or [], options, console)
     print_outcome(folder, _out)
     _out.print(f"ran in {seconds_since(begun)}; report: {report}", soft_wrap=True)
 

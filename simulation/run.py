@@ -4,7 +4,7 @@
 import secrets
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rich.console import Console
@@ -12,6 +12,7 @@ from rich.console import Console
 from clients.generators import Course
 from protocols.config.experiment import Experiment
 from protocols.config.load import ConfigError, dump_experiment, load_experiment
+from protocols.logs import wants_json
 from simulation.engines import Engine, Job, Machine, open_engine
 from simulation.engines.opening import in_messages
 from simulation.environment import environment
@@ -34,6 +35,7 @@ class RunOptions:
         resume: Go on with an interrupted run in ``out``.
         force: Replace a run folder that is there.
         command: The command line, for the record.
+        log_format: One of ``protocols.logs.FORMATS``.
     """
 
     out: Path
@@ -42,6 +44,7 @@ class RunOptions:
     resume: bool = False
     force: bool = False
     command: Sequence[str] = ()
+    log_format: str = ""
 
 
 def run(config: Path, overrides: Sequence[str], options: RunOptions, console: Console) -> Path:
@@ -53,6 +56,7 @@ def run(config: Path, overrides: Sequence[str], options: RunOptions, console: Co
     """
     if options.resume and options.force:
         raise ConfigError("--resume goes on with a run and --force replaces it: give one of them")
+    wants_json(options.log_format)
     engine = open_engine(options.engine, options.machine)
     experiment = in_messages(load_experiment(config, overrides), options.engine)
     _check_folder(options, dump_experiment(experiment))
@@ -102,7 +106,7 @@ def _make_folder(prepared: Prepared, options: RunOptions) -> Job:
         prepared.experiment, options.command, engine=options.engine, workers=options.machine.workers
     )
     run_id = secrets.token_hex(4) if options.engine == "superlink" else ""
-    return make_folder(prepared, options.out, made, run_id)
+    return replace(make_folder(prepared, options.out, made, run_id), log_format=options.log_format)
 
 
 def _run_apps(prepared: Prepared, engine: Engine, job: Job, console: Console) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from simulation.absences import absences
 from simulation.arm_privacy import arm_privacy
 from simulation.arms import describe, first_of
 from simulation.measurements import Estimate, Measurements, estimate, measurements, natural, per_seed
@@ -16,7 +17,7 @@ Rows = Sequence[Mapping[str, Any]]
 SHARE = "mode_share/"
 COLLAPSE_METRIC = "coverage"
 COLLAPSED_BELOW = 0.5
-_EVENTS = ("refused", "quarantined", "odd", "summed")
+_EVENTS = ("refused", "absent", "returned", "quarantined", "odd", "summed")
 _SUMMED = ("seed", "silos", "left-out", "attempts", "reason")
 
 
@@ -33,6 +34,9 @@ def write_summary(folder: RunFolder) -> dict[str, Any]:
         ValueError: If the folder is incomplete or a row in it is broken.
     """
     summary = summarise(folder.metrics(), folder.config(), wire=folder.wire(), events=folder.events())
+    run = folder.environment().get("run")
+    if run:
+        summary = {"run": str(run), **summary}
     write_json(folder.path / "summary.json", summary)
     return summary
 
@@ -188,12 +192,13 @@ def _events(events: Rows, table: Measurements) -> dict[str, Any]:
     told: dict[str, list[Mapping[str, Any]]] = {kind: [] for kind in _EVENTS}
     for event in events:
         told.get(str(event.get("event")), told["refused"]).append(event)
-    seen = [event for kind in ("refused", "quarantined") for event in told[kind]]
+    seen = [event for kind in ("refused", "absent", "quarantined") for event in told[kind]]
     expected = {(arm, seed, silo) for arm in table.arms for seed in table.seeds for silo in table.silos}
     ended = {(arm, seed, silo) for arm in table.arms for seed, silo in table.cells.get((arm, table.last), {})}
     return {
         "count": len(seen),
         "missing": _by_silo(told["refused"]),
+        "absences": absences(events, table),
         "quarantined": _by_silo(told["quarantined"]),
         "odd": _by_silo(told["odd"]),
         "summed": [{key: event.get(key) for key in _SUMMED} for event in told["summed"]],

@@ -34,11 +34,15 @@ class Job:
         out: Absolute path of the run folder; holds ``config.yaml`` and the kits.
         silos: How many silos take part.
         run_id: What tells this run's state on the nodes from that of others of the same experiment.
+        log_format: Of both apps' logs; empty is plain.
+        names: Names of the silos that should be there, where they are known.
     """
 
     out: Path
     silos: int
     run_id: str
+    log_format: str = ""
+    names: tuple[str, ...] = ()
 
     @property
     def state(self) -> Path:
@@ -54,6 +58,8 @@ class Job:
             "kit": str(self.state / "kits"),
             "state-dir": str(self.state),
             "run-id": self.run_id,
+            "silos": ",".join(self.names),
+            "log-format": self.log_format,
         }
 
 

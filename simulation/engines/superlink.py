@@ -5,6 +5,7 @@ import json
 import shutil
 import socket
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 from protocols.config.load import ConfigError
@@ -77,8 +78,9 @@ class SuperLink:
             shutil.rmtree(self._home, ignore_errors=True)
 
     def _submit(self, control: Control, job: Job) -> int:
-        app = write_bundle(control.home, job.run_config)
-        number = control.submit(app, write_run_config(control.home / "run.toml", job.run_config), {})
+        told = replace(job, names=self._federation.silo_names).run_config
+        app = write_bundle(control.home, told)
+        number = control.submit(app, write_run_config(control.home / "run.toml", told), {})
         (job.state / _RUN).write_text(json.dumps({"run": number}) + "\n", encoding="utf-8")
         return number
 

@@ -13,6 +13,7 @@ from markupsafe import Markup
 from simulation.figures.draw import draw_figures
 from simulation.figures.style import GRID, INK, MUTED, PAPER
 from simulation.report import privacy, tables
+from simulation.report.absences import absences
 from simulation.report.headline import answers
 from simulation.report.wording import MAIN, METRICS, counted, listed, percent
 from simulation.run_folder import RunFolder, write_text
@@ -98,6 +99,7 @@ def write_report(folder: RunFolder) -> Path:
             comparisons=[(rival, t) for rival in rivals if (t := tables.differences(summary, rival))],
             retention=tables.retention(summary),
             others=tables.results(summary, others) if others else None,
+            absences=absences(summary),
             silos=[(title, t) for title, t in by_silo if t],
             sent=[tables.messages(summary), tables.sent_by_silo(summary)],
             figures=[(name, *READING[name], drawn[name]) for name in READING if name in drawn],
@@ -165,16 +167,18 @@ def facts(summary: Mapping[str, Any], config: Mapping[str, Any]) -> list[str]:
         found.append(f"data: {data['source']}")
     if "kind" in (config.get("generator") or {}):
         found.append(f"generator: {config['generator']['kind']}")
+    if "run" in summary:
+        found.append(f"run: {summary['run']}")
     return found
 
 
 def _silos(summary: Mapping[str, Any], config: Mapping[str, Any]) -> str:
     """Count the silos; of some, the generator is not followed, but they contribute to the reference."""
     measured = len(summary["silos"])
-    count = int((config.get("silos") or {}).get("count", measured))
-    return (
-        f"{measured} of {counted(count, 'silo')} followed" if measured < count else counted(measured, "silo")
-    )
+    silos = config.get("silos") or {}
+    count = int(silos.get("count", measured))
+    what = "followed" if silos.get("follow") else "measured"
+    return f"{measured} of {counted(count, 'silo')} {what}" if measured < count else counted(measured, "silo")
 
 
 def base_note(config: Mapping[str, Any]) -> str:

@@ -10,7 +10,7 @@ from flwr.app import Message
 
 from protocols.messages import Hello
 from protocols.records import encode
-from server.exchange import exchange
+from server.exchange import connected, exchange, wait_for_nodes
 
 
 def questions(count: int) -> list[Message]:
@@ -169,3 +169,29 @@ def test_answers_to_other_questions_are_left_alone(grid):
     grid.pull_messages = lambda ids: pull([*ids, stranger.metadata.message_id])
     replies = exchange(grid, questions(2), 1.0)
     assert [len(replies[position]) for position in range(2)] == [1, 1]
+
+
+def test_it_tells_how_long_each_reply_took(grid):
+    heard: dict[int, float] = {}
+    exchange(answering_at({2: 0.05})(grid), questions(3), 30.0, heard.__setitem__)
+    assert sorted(heard) == [0, 1, 2]
+    assert heard[2] >= 0.05 > 0 <= heard[0] <= heard[2]
+
+
+def test_nodes_are_waited_for_until_they_are_enough_or_the_deadline(grid, monkeypatch):
+    looks = iter([[], [3], [3, 1], [3, 1, 2]])
+    monkeypatch.setattr(grid, "get_node_ids", lambda: next(looks))
+    assert list(wait_for_nodes(grid, lambda found: len(found) >= 2, 30.0)) == [1, 3]
+    assert list(wait_for_nodes(grid, lambda found: len(found) >= 4, 0.0)) == [1, 2, 3]
+
+
+def test_while_the_superlink_is_away_nobody_is_connected(grid, monkeypatch):
+    errors = iter([httpx.ConnectError("refused"), _status(503), _status(401)])
+
+    def away():
+        raise next(errors)
+
+    monkeypatch.setattr(grid, "get_node_ids", away)
+    assert [connected(grid), connected(grid)] == [{}, {}]
+    with pytest.raises(httpx.HTTPStatusError):
+        connected(grid)

@@ -3,7 +3,7 @@
 
 import pytest
 
-from server.flower_errors import reason
+from server.flower_errors import may_pass, reason
 
 
 def test_a_handlers_own_words_are_all_that_is_said():
@@ -28,3 +28,19 @@ def test_a_code_is_told_by_what_it_means(code, text, said):
 
 def test_words_from_outside_are_cut():
     assert len(reason(2, "x" * 5000)) == len(reason(5, "y" * 5000)) == 1000
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "passing"),
+    [
+        (5, "Node Unavailable", True),
+        (8, "", True),
+        (3, "", True),
+        (2, "<class 'clients.app.SiloError'>:<'the silo failed at retrain (OSError)'>", True),
+        (2, "<class 'protocols.refusals.Refusal'>:<'not SiloError'>", False),
+        (1, "", False),
+        (7, "", False),
+    ],
+)
+def test_what_may_pass_is_asked_again_and_a_refusal_is_not(code, text, passing):
+    assert may_pass(code, text) is passing

@@ -111,3 +111,23 @@ def test_a_writer_that_ends_is_waited_for_and_its_last_line_seen(tmp_path):
     second.append(ROWS[1])
     second.close()
     assert (tmp_path / "j").read_text().count("\n") == 2
+
+
+def test_unordered_lines_are_written_once_whatever_their_order(tmp_path):
+    for rows in (ROWS[:2], [ROWS[2], ROWS[1]], [ROWS[0], ROWS[0]]):
+        journal = Journal(tmp_path / "j", ordered=False)
+        for row in rows:
+            journal.append(row)
+        journal.close()
+    found = [json.loads(line) for line in (tmp_path / "j").read_text().splitlines()]
+    assert found == [*ROWS, ROWS[0]]
+
+
+def test_it_says_whether_something_was_recorded_before(tmp_path):
+    write(tmp_path / "j", [])
+    for rows, before in ((ROWS, False), ([], True)):
+        journal = Journal(tmp_path / "j")
+        assert journal.resumed is before
+        for row in rows:
+            journal.append(row)
+        journal.close()

@@ -204,7 +204,7 @@ def test_the_log_says_what_was_sent_and_what_was_given_up(stage):
 @pytest.mark.parametrize("kind", ["offer", "masked"])
 def test_after_a_drop_out_the_rest_begin_again(stage, kind, tamper):
     made = stage()
-    made.grid.meddle(2, kind, tamper)
+    made.grid.meddle(2, kind, tamper, times=2)  # what is lost is asked for once more under the same number
     rest = tuple(silo for silo in SILOS if silo != "silo-2")
     assert np.median(np.abs(made.run() - made.expected(2, rest))) < 1e-12
     refused, summed = made.lines("events")
@@ -212,6 +212,15 @@ def test_after_a_drop_out_the_rest_begin_again(stage, kind, tamper):
     assert (summed["silos"], summed["left-out"], summed["attempts"]) == (list(rest), ["silo-2"], 2)
     # A masked vector is paid for, whether its sum came about or not; a key alone costs nothing.
     assert [len(made.charges(silo)) for silo in rest] == [2 if kind == "masked" else 1] * 4
+
+
+@pytest.mark.parametrize("kind", ["offer", "masked"])
+def test_an_answer_that_was_lost_is_sent_again_and_costs_nothing(stage, kind):
+    made = stage()
+    made.grid.meddle(2, kind, lost)
+    assert np.median(np.abs(made.run() - made.expected(1, SILOS))) < 1e-12
+    assert [event["event"] for event in made.lines("events")] == ["refused", "returned", "summed"]
+    assert [len(made.charges(silo)) for silo in SILOS] == [1] * 5
 
 
 @pytest.mark.parametrize(
@@ -230,7 +239,7 @@ def test_after_a_drop_out_the_rest_begin_again(stage, kind, tamper):
 def test_with_too_few_the_run_fails(stage, changes, gone, said, kind):
     made = stage(**changes)
     for silo in gone:
-        made.grid.meddle(silo, kind, lost)
+        made.grid.meddle(silo, kind, lost, times=2)
     with pytest.raises(RunFailed, match=said.replace("offer", kind)):
         made.run()
 

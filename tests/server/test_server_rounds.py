@@ -145,18 +145,18 @@ def test_a_silo_that_gave_no_summary_is_missing_from_the_reference(scene):
 
 def test_a_silo_that_missed_an_exchange_is_asked_again_from_where_it_stopped(scene):
     made = scene(recursion={"generations": 6, "samples": 20})
-    away = iter([True])
+    away = iter([True, True])
 
-    def once_late(message: Message, content) -> list[Message]:
+    def twice_late(message: Message, content) -> list[Message]:
         return [] if next(away, False) else [Message(content, reply_to=message)]
 
-    made.grid.tampers[1, "retrain"] = once_late
+    made.grid.tampers[1, "retrain"] = twice_late
     run_seed(made.federation, 0, made.kit)
     spans = [(q.start, q.stop) for node, q in made.grid.of_kind("retrain") if node == 1]
-    assert spans == [(0, 2), (0, 4), (5, 6)]
+    assert spans == [(0, 2), (0, 2), (0, 4), (5, 6)]
     generations = [row["generation"] for row in made.lines("metrics") if row["silo"] == "silo-1"]
     assert generations == list(range(7))
-    assert len(made.lines("events")) == 1
+    assert [event["event"] for event in made.lines("events")] == ["refused", "returned"]
 
 
 def test_members_are_sorted_by_silo_whatever_the_order_of_nodes(scene):

@@ -149,10 +149,22 @@ def test_an_arm_that_gives_rows_away_speaks_only_where_it_is_alone(run_folder):
     assert "with anchored and 0.02 with siloed" in saved("anchored", "siloed")
 
 
-@pytest.mark.parametrize(("count", "told"), [(3, "3 silos"), (10, "3 of 10 silos followed")])
-def test_silos_that_are_not_followed_are_counted_too(count, told, run_folder):
-    config = run_folder.config() | {"silos": {"count": count}}
+@pytest.mark.parametrize(
+    ("silos", "told"),
+    [
+        ({"count": 3}, "3 silos"),
+        ({"count": 10, "follow": 3}, "3 of 10 silos followed"),
+        ({"count": 10}, "3 of 10 silos measured"),
+    ],
+)
+def test_silos_that_are_not_followed_or_were_missing_are_counted_too(silos, told, run_folder):
+    config = run_folder.config() | {"silos": silos}
     assert facts(summary_of(run_folder), config)[1] == told
+
+
+def test_the_run_is_named_as_in_messages_and_logs(run_folder):
+    assert not any(fact.startswith("run: ") for fact in facts(summary_of(run_folder), {}))
+    assert facts({**summary_of(run_folder), "run": "x-0a"}, {})[-1] == "run: x-0a"
 
 
 def test_nothing_is_claimed_without_evidence(run_folder):

@@ -18,7 +18,15 @@ def prepared(tiny):
 
 def test_the_folder_holds_what_the_apps_read(prepared, tmp_path):
     job = make_folder(prepared, tmp_path / "deep" / "out", {"engine": "x"}, "0a1b2c3d")
-    assert job.run_config.keys() == {"config", "out", "kit", "state-dir", "run-id"}
+    assert job.run_config.keys() == {
+        "config",
+        "out",
+        "kit",
+        "state-dir",
+        "run-id",
+        "silos",
+        "log-format",
+    }
     assert load_experiment(job.out / "config.yaml") == prepared.experiment
     assert PublicKit.load(job.state / "kits" / "seed-0.npz").features == prepared.kits[0].features
     made = json.loads((job.out / "environment.json").read_text())

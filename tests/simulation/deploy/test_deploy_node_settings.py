@@ -59,6 +59,7 @@ def test_one_device_is_visible(tmp_path, device, visible):
         ({"device": "cuda:0,1"}, "device: "),
         ({"ports": {"runtime": 1, "health": 1}}, "runtime and health must differ"),
         ({"more": {"data": "x"}}, "more: data must not stand here"),
+        ({"log-format": "xml"}, "log-format"),
         ({"more": {"t": [1]}}, "more.t"),
         ({"lable": "y"}, "lable: unknown key; did you mean 'label'"),
         ({"data": ""}, "data: "),
