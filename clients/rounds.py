@@ -6,14 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
-from clients import generators, recursion, storage
+from clients import generators, recursion, starts, storage
 from clients.checkpoints import Checkpoint
 from clients.metrics import evaluate
 from clients.node import Node
 from clients.recursion import Pick, Recursion, Stage
 from clients.release.desk import Desk, release_folder
 from clients.release.desk import answer as desk_answer
-from clients.release.request import ReleaseRequest
+from clients.release.request import ReleaseRequest, Request
 from clients.schema import check_schema
 from protocols import references
 from protocols.arrays import Floats
@@ -43,10 +43,13 @@ def hello(node: Node, question: Hello) -> HelloReply:
     """Say who this silo is and how its data look from outside.
 
     Raises:
-        Refusal: If its table does not fit the federation's; a simulated silo is cut from that table.
+        Refusal: If its table does not fit the federation's (a simulated silo is cut from that table), or its
+            base generator is not the one that the run starts from.
     """
     if node.truth is None:
         check_schema(node.silo, question)
+    if question.base_digest is not None:
+        starts.check_base(node, question.base_digest)
     rows = node.silo.train
     return HelloReply(
         run=question.run,
@@ -89,7 +92,7 @@ def summarise(node: Node, question: Summarise) -> SummariseReply:
     )
 
 
-def privacy_noise(node: Node, request: ReleaseRequest) -> SeededNoise | SystemNoise:
+def privacy_noise(node: Node, request: Request) -> SeededNoise | SystemNoise:
     """Return seeded noise in simulation, which must repeat, and the operating system's entropy elsewhere."""
     if node.truth is not None or request.privacy.epsilon is None:
         return SeededNoise(stream(request.seed, "silo", node.silo.name, "noise", request.digest))
@@ -134,7 +137,7 @@ def _advance(
         node.silo.name,
     )
     if done is None:
-        stage = recursion.begin(_base(node, question), node.base_rows.values)
+        stage = recursion.begin(_base(node, question), starts.base_rows(node, question).values)
         done = _measured(node, question, fixed, stage, None)
         done.save(path)
     while done.stage.generation < question.stop:
@@ -173,7 +176,7 @@ def _base(node: Node, question: Retrain) -> generators.Generator:
     if question.generator.start == "local":
         rng = stream(question.seed, "silo", node.silo.name, "base")
         return generators.fit(question.generator, node.silo.train.values, rng=rng)
-    return generators.from_arrays(question.generator, question.part("base"))
+    return starts.first_model(node, question)
 
 
 def _reference(node: Node, question: Retrain, features: FeatureMap) -> Reference | None:
@@ -187,7 +190,7 @@ def _reference(node: Node, question: Retrain, features: FeatureMap) -> Reference
             raise Refusal("reference oracle exists in simulation only: this node does not have the truth")
         return Empirical.of(features(node.truth.train.values))
     if spec.kind == "public":
-        base = generators.from_arrays(question.generator, question.part("base"))
+        base = starts.public_base(node, question)
         return Empirical.of(
             features(base.sample(spec.samples, rng=stream(question.seed, "reference", "public")))
         )

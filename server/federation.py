@@ -8,8 +8,10 @@ from typing import TypeVar
 from flwr.app import Message as FlowerMessage
 from flwr.serverapp import Grid
 
+from protocols.arrays import Floats
 from protocols.config.experiment import Experiment
 from protocols.features import FeatureMap
+from protocols.fit_messages import FitParameters, FitParametersReply
 from protocols.messages import (
     Hello,
     HelloReply,
@@ -31,10 +33,11 @@ from server.record import KEYS, Record
 _LATER_SECONDS = 60.0
 """After the deadline Flower drops a question that its node has not fetched."""
 
-Question = Hello | Summarise | OfferKey | SendMasked | TransportSupport | Retrain
+Question = Hello | FitParameters | Summarise | OfferKey | SendMasked | TransportSupport | Retrain
 Reply = TypeVar(
     "Reply",
     HelloReply,
+    FitParametersReply,
     SummariseReply,
     OfferKeyReply,
     SendMaskedReply,
@@ -77,6 +80,7 @@ class Federation:
         run: Name of the run; state on the nodes belongs to it.
         record: Where answers and refusals are written.
         identities: By silo, the public key that it first signed with in this run.
+        starts: By seed, the parameters that generation 0 starts from, where FedAvg made them.
     """
 
     grid: Grid
@@ -84,6 +88,7 @@ class Federation:
     run: str
     record: Record
     identities: dict[str, str] = field(default_factory=dict)
+    starts: dict[int, dict[str, Floats]] = field(default_factory=dict)
 
     def ask(
         self, questions: Sequence[tuple[Member, Question]], expected: type[Reply]

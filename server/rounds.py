@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The three rounds of one seed: hello, summarise, retrain."""
+"""The rounds of one seed: hello, fit where it starts by FedAvg, summarise, retrain."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -29,6 +29,7 @@ from protocols.records import MAX_BODY_BYTES, MAX_BODY_COMMAS
 from protocols.references import TransportSpec
 from server import masked
 from server.federation import Federation, Member
+from server.starts import digest_of_base, federated_start, sent_generator, start_arrays
 from server.transport_rounds import transported
 from server.weaving import Released, woven_reference
 
@@ -52,6 +53,7 @@ def run_seed(federation: Federation, seed: int, kit: PublicKit) -> None:
         RunFailed: If fewer than ``min-clients`` silos remain.
     """
     members = greet(federation, seed, kit)
+    federated_start(federation, seed, kit, members)
     references = summarise(federation, seed, kit, members)
     _keep(federation, seed, kit, references)
     retrain(federation, seed, kit, members[: federation.experiment.silos.followed], references)
@@ -90,6 +92,7 @@ def _hello(federation: Federation, seed: int, kit: PublicKit) -> Hello:
         columns=kit.columns if kit.columns and _can_be_sent(kit.columns) else None,
         label=table and table.label,
         standardized=table is not None and table.standardize,
+        base_digest=digest_of_base(federation, kit),
     )
 
 
@@ -199,7 +202,7 @@ def _question(
     references: Woven,
 ) -> Retrain:
     experiment = federation.experiment
-    arrays = with_prefix("features", kit.features.arrays()) | with_prefix("base", kit.base)
+    arrays = with_prefix("features", kit.features.arrays()) | start_arrays(federation, seed, kit)
     released = _release_of(experiment, arm)
     if released is not None:
         arrays |= with_prefix("reference", references[released])
@@ -207,12 +210,13 @@ def _question(
         run=federation.run,
         seed=seed,
         arm=arm,
-        generator=experiment.generator,
+        generator=sent_generator(federation),
         recursion=experiment.recursion,
         evaluation_samples=experiment.evaluation.samples,
         start=span[0],
         stop=span[1],
         snapshots=snapshots(experiment) if seed == experiment.seeds[0] else (),
+        base_digest=digest_of_base(federation, kit),
         arrays=arrays,
     )
 

@@ -6,16 +6,17 @@ from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
-from clients import generators
 from clients.data.silo import World, check_silo_size, simulated_world
 from clients.features import fit_features
 from protocols.config.data import TableData
 from protocols.config.experiment import Experiment
 from protocols.config.load import ConfigError
 from protocols.config.references import RAW_ROW_KINDS, RAW_ROW_LEAK, RELEASING_KINDS
+from protocols.config.starts import PARAMETER_LEAK
 from protocols.kit import PublicKit
 from protocols.messages import rows_bucket
 from protocols.streams import stream
+from simulation.base import base_generator
 
 PUBLIC_SAMPLES = 4000
 """Samples of the base generator on which the feature map is fitted."""
@@ -79,7 +80,7 @@ def _check_silos(experiment: Experiment, world: World) -> int:
 
 
 def fit_kit(experiment: Experiment, world: World, seed: int) -> PublicKit:
-    """Fit the public base generator and, on its samples, the feature map.
+    """Make the public base generator and, on its samples, the feature map.
 
     Raises:
         ValueError: If the public share is too small for the generator, or dimensions exceed the columns.
@@ -88,7 +89,7 @@ def fit_kit(experiment: Experiment, world: World, seed: int) -> PublicKit:
     wanted = experiment.features.dimensions
     if wanted is not None and wanted > columns:
         raise ConfigError(f"features.dimensions must be at most the data's {columns} columns, got {wanted}")
-    base = generators.fit(experiment.generator, world.public.values, rng=stream(seed, "base", "fit"))
+    base = base_generator(experiment, world.public.values, seed)
     samples = base.sample(PUBLIC_SAMPLES, rng=stream(seed, "base", "features"))
     features = fit_features(experiment.features, samples, rng=stream(seed, "features"))
     named = isinstance(experiment.data, TableData) and experiment.data.source != "npz"
@@ -145,6 +146,8 @@ def _warnings(experiment: Experiment, smallest: int | None) -> tuple[str, ...]:
         said.append("no differential privacy (privacy.epsilon is null): for simulation only")
     kinds = {arm.reference.kind for arm in experiment.arms if arm.reference}
     said += [f"reference {kind} {RAW_ROW_LEAK}" for kind in RAW_ROW_KINDS if kind in kinds]
+    if experiment.generator.start == "federated":
+        said.append(f"generator.start: federated {PARAMETER_LEAK}")
     if smallest is not None and smallest < experiment.privacy.min_rows:
         said.append(
             f"the smallest silo holds {smallest} rows, a deployment refuses below privacy.min-rows = "

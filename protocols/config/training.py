@@ -6,9 +6,9 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from protocols.config.base import Spec
+from protocols.config.starts import StartedSpec
 
 Positive = Annotated[int, Field(ge=1)]
-Start = Literal["shared", "local"]
 
 
 class FeaturesSpec(Spec):
@@ -28,21 +28,17 @@ class FeaturesSpec(Spec):
         return self
 
 
-class GaussianSpec(Spec):
+class GaussianSpec(StartedSpec):
     """One Gaussian, fitted by maximum likelihood; ``ridge`` is added to the covariance diagonal."""
 
     kind: Literal["gaussian"]
-    ridge: Annotated[float, Field(gt=0.0)] = 1e-6
-    start: Start = "shared"
 
 
-class GaussianMixtureSpec(Spec):
+class GaussianMixtureSpec(StartedSpec):
     """A mixture of full-covariance Gaussians, fitted by EM; ``ridge`` is added to each diagonal."""
 
     kind: Literal["gaussian-mixture"]
     components: Positive = 20
-    ridge: Annotated[float, Field(gt=0.0)] = 1e-6
-    start: Start = "shared"
 
 
 GeneratorSpec = Annotated[GaussianSpec | GaussianMixtureSpec, Field(discriminator="kind")]
