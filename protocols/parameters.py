@@ -117,7 +117,8 @@ def check_shapes(spec: StartedSpec, parameters: Mapping[str, Floats]) -> None:
     probabilities(weights, "weights")
     if not abs(float(weights.sum()) - 1.0) <= _SUM:
         raise ValueError(f"weights must sum to 1, got {float(weights.sum()):.9g}")
-    skew = float(np.abs(seconds - seconds.transpose(0, 2, 1)).max())
+    with np.errstate(over="ignore"):  # what overflows is not symmetric
+        skew = float(np.abs(seconds - seconds.transpose(0, 2, 1)).max())
     if not skew <= _SYMMETRY * float(np.abs(seconds).max()):
         raise ValueError(f"second moments must be symmetric, they differ by {skew:.3g} from their transposes")
 
@@ -144,6 +145,17 @@ def check_parameters(
     if shapes != wanted:
         raise ValueError(f"parameters have shapes {shapes}, sent were {wanted}")
     check_shapes(spec, parameters)
+    with np.errstate(over="ignore", invalid="ignore"):  # what overflows is refused below
+        _check_spread(spec, parameters)
+        far = _distance_sq(spec, parameters, base) / _distance_sq(spec, base, base)
+    if not far <= FARTHEST**2:
+        raise ValueError(
+            f"moments lie {far**0.5:.3g} standard deviations of the public base from its mean: "
+            f"at most {FARTHEST:g} pass"
+        )
+
+
+def _check_spread(spec: StartedSpec, parameters: Mapping[str, Floats]) -> None:
     weights, firsts, seconds = _moments(spec, parameters)
     share = np.maximum(weights, np.finfo(np.float64).tiny)
     # the block matrix [[w, f'], [f, S]] is positive semi-definite exactly when S - f f' / w is
@@ -153,12 +165,6 @@ def check_parameters(
         raise ValueError(
             "second moments must be at least the square of the first, a covariance would have the "
             f"eigenvalue {float(lowest.min()):.3g}"
-        )
-    far = _distance_sq(spec, parameters, base) / _distance_sq(spec, base, base)
-    if not far <= FARTHEST**2:
-        raise ValueError(
-            f"moments lie {far**0.5:.3g} standard deviations of the public base from its mean: "
-            f"at most {FARTHEST:g} pass"
         )
 
 

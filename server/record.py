@@ -40,7 +40,7 @@ class Record:
             self._metrics.append({**head, **dict(zip(reply.names, values.tolist(), strict=True))})
 
     def left_silo(self, silo: str, reply: Message, size: int) -> None:
-        """Write what a silo sent: fields with shapes, bytes, cost; summaries, not parameters, are kept as NPZ."""
+        """Write what a silo sent: fields with shapes, bytes, cost; only summaries are kept, as NPZ."""
         stored = None
         if reply.arrays and not isinstance(reply, RetrainReply | FitParametersReply):
             stored = f"wire/{self._messages:06d}.npz"

@@ -4,7 +4,6 @@
 import math
 
 from protocols.config.experiment import Experiment
-from protocols.config.starts import PARAMETER_LEAK
 from protocols.privacy.calibration import epsilon_of_rho, noise_multiplier, rho_of
 from protocols.secure_sum.share import epsilon_alone
 from simulation.audit.scene import raw_arms, released
@@ -21,19 +20,10 @@ def notes(experiment: Experiment) -> tuple[str, ...]:
             "Noise was drawn from a seeded stream, as in every simulation: figures hold for the mechanism, a "
             "deployment must draw from the operating system."
         )
-    return (*said, *_parameters(experiment), *_together(experiment), *_masked(experiment), _METRICS)
+    return (*said, *_together(experiment), *_masked(experiment), _METRICS)
 
 
 _METRICS = "Metrics leave the silos too, and no epsilon covers them."
-
-
-def _parameters(experiment: Experiment) -> list[str]:
-    if experiment.generator.start != "federated":
-        return []
-    return [
-        f"Not covered: generator.start: federated {PARAMETER_LEAK}. Those parameters left the silos "
-        f"{experiment.generator.rounds} times a seed and were not attacked here; no epsilon holds for them."
-    ]
 
 
 def _together(experiment: Experiment) -> list[str]:
