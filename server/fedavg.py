@@ -40,7 +40,7 @@ def federated_average(
     Source:
         McMahan et al. (2017), AISTATS, algorithm 1; ``flwr.serverapp.strategy.FedAvg`` of Flower 1.41.
     """
-    if not models or len(models) != len(weights) or not min(weights) > 0.0:
+    if not models or len(models) != len(weights) or not all(weight > 0.0 for weight in weights):
         raise ValueError(f"each of one or more models needs a positive weight, got {list(weights)[:8]}")
     replies = [_reply(*pair) for pair in zip(models, weights, strict=True)]
     with _quiet():
