@@ -10,7 +10,7 @@ from flwr.app import Context, Message
 from flwr.clientapp import ClientApp
 from flwr.supercore.utils import get_flwr_home
 
-from protocols import messages, sum_messages
+from protocols import fit_messages, messages, sum_messages
 from protocols.logs import Fields, Log, open_log
 from protocols.places import run_folder, state_folder
 from protocols.records import decode, encode, size
@@ -68,6 +68,14 @@ def transport(message: Message, context: Context) -> Message:
     from clients import transport_round
 
     return _answer(message, context, messages.TransportSupport, transport_round.transport)
+
+
+@app.train("fit")
+def fit(message: Message, context: Context) -> Message:
+    """Answer ``fit``."""
+    from clients import fit_round
+
+    return _answer(message, context, fit_messages.FitParameters, fit_round.fit)
 
 
 @app.train("retrain")

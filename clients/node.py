@@ -12,6 +12,7 @@ from clients.metrics import Yardstick, yardstick
 from clients.release.policy import Policy, load_policy, simulation_policy
 from protocols.config.experiment import Experiment
 from protocols.config.load import load_experiment
+from protocols.config.starts import BasePath
 from protocols.features import FeatureMap
 from protocols.places import packaged
 
@@ -29,6 +30,7 @@ class Node:
         config: Path of the experiment in simulation, else None.
         policy: What the silo's owner lets leave it.
         identity_key: File of its identity for secure sums; None keeps one in ``state``.
+        base: File of the base generator, where the run starts from one that each node has.
     """
 
     silo: Silo
@@ -37,6 +39,7 @@ class Node:
     config: Path | None
     policy: Policy
     identity_key: Path | None = None
+    base: Path | None = None
 
     @property
     def base_rows(self) -> Rows:
@@ -55,8 +58,8 @@ def open_node(node_config: Settings, run_config: Settings, *, seed: int) -> Node
 
     Args:
         node_config: On a real node ``data`` (a CSV or NPZ path) and ``state-dir``, optionally ``label``,
-            ``name``, ``policy`` (a YAML file) and ``identity-key`` (64 hex digits, for secure sums); in
-            simulation ``partition-id``.
+            ``name``, ``policy`` (a YAML file), ``identity-key`` (64 hex digits, for secure sums) and ``base``
+            (a file of a base generator); in simulation ``partition-id``.
         run_config: ``config`` and ``state-dir`` in simulation.
         seed: Root seed; decides the partition in simulation.
 
@@ -75,7 +78,8 @@ def open_node(node_config: Settings, run_config: Settings, *, seed: int) -> Node
         silo = _real_silo(name, Path(str(node_config["data"])), label)
         policy = load_policy(Path(str(node_config["policy"]))) if "policy" in node_config else Policy()
         identity = Path(str(node_config["identity-key"])) if "identity-key" in node_config else None
-        return Node(silo, Path(str(state)), None, None, policy, identity)
+        base = Path(str(node_config["base"])) if "base" in node_config else None
+        return Node(silo, Path(str(state)), None, None, policy, identity, base)
     if "partition-id" not in node_config or not run_config.get("config"):
         raise ValueError(
             "a node needs data, a CSV or NPZ path, in its node-config; only a simulation has partition-id "
@@ -86,7 +90,9 @@ def open_node(node_config: Settings, run_config: Settings, *, seed: int) -> Node
     index = int(str(node_config["partition-id"]))
     if not 0 <= index < len(world.silos):
         raise ValueError(f"partition-id must be in 0..{len(world.silos) - 1}, got {index}")
-    return Node(world.silos[index], Path(str(state)), world, config, simulation_policy())
+    start = _experiment(config).generator.start
+    base = Path(start.path) if isinstance(start, BasePath) else None
+    return Node(world.silos[index], Path(str(state)), world, config, simulation_policy(), base=base)
 
 
 def world_of(config: Path, seed: int) -> World:

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from clients import generators, recursion, storage
+from clients import generators, recursion, starts, storage
 from clients.checkpoints import Checkpoint
-from clients.data.rows import Rows
 from clients.features import received_features
 from clients.generators import Course
 from clients.metrics import Yardstick, evaluate, yardstick
@@ -16,7 +15,7 @@ from clients.node import Node
 from clients.recursion import Pick, Recursion, Stage
 from clients.release.desk import Desk, release_folder
 from clients.release.desk import answer as desk_answer
-from clients.release.request import ReleaseRequest
+from clients.release.request import ReleaseRequest, Request
 from clients.samples import beside_nearest
 from clients.schema import check_schema
 from clients.telling import TOLD, telling
@@ -49,10 +48,13 @@ def hello(node: Node, question: Hello) -> HelloReply:
     """Say who this silo is and how its data look from outside.
 
     Raises:
-        Refusal: If its table does not fit the federation's; a simulated silo is cut from that table.
+        Refusal: If its table does not fit the federation's (a simulated silo is cut from that table), or its
+            base generator is not the one that the run starts from.
     """
     if node.truth is None:
         check_schema(node.silo, question)
+    if question.base_digest is not None:
+        starts.check_base(node, question.base_digest)
     rows = node.silo.train
     return HelloReply(
         run=question.run,
@@ -95,7 +97,7 @@ def summarise(node: Node, question: Summarise) -> SummariseReply:
     )
 
 
-def privacy_noise(node: Node, request: ReleaseRequest) -> SeededNoise | SystemNoise:
+def privacy_noise(node: Node, request: Request) -> SeededNoise | SystemNoise:
     """Return seeded noise in simulation, which must repeat, and the operating system's entropy elsewhere."""
     if node.truth is not None or request.privacy.epsilon is None:
         return SeededNoise(stream(request.seed, "silo", node.silo.name, "noise", request.digest))
@@ -150,7 +152,7 @@ def _advance(
     ruler = _ruler(node, question, _evaluation_space(question, features))
     if done is None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        stage = recursion.begin(_base(node, question, fixed.course), _base_rows(node, question).values)
+        stage = recursion.begin(_base(node, question, fixed.course), starts.base_rows(node, question).values)
         done = _measured(node, question, fixed, stage, None, ruler)
         done.save(path)
     while done.stage.generation < question.stop:
@@ -223,12 +225,7 @@ def _base(node: Node, question: Retrain, course: Course) -> generators.Generator
     if question.generator.start == "local":
         rng = stream(question.seed, "silo", node.silo.name, "base")
         return generators.fit(question.generator, node.silo.train.values, rng=rng, course=course)
-    return generators.from_arrays(question.generator, question.part("base"))
-
-
-def _base_rows(node: Node, question: Retrain) -> Rows:
-    """Return the rows that generation 0 was fitted on."""
-    return node.silo.train if question.generator.start == "local" else node.base_rows
+    return starts.first_model(node, question)
 
 
 def _reference(node: Node, question: Retrain, features: FeatureMap) -> Reference | None:
@@ -242,7 +239,7 @@ def _reference(node: Node, question: Retrain, features: FeatureMap) -> Reference
             raise Refusal("reference oracle exists in simulation only: this node does not have the truth")
         return Empirical.of(features(node.truth.train.values))
     if spec.kind == "public":
-        base = generators.from_arrays(question.generator, question.part("base"))
+        base = starts.public_base(node, question)
         return Empirical.of(
             features(base.sample(spec.samples, rng=stream(question.seed, "reference", "public")))
         )

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The twelve messages of the protocol: six questions of the server, and a silo's answer to each.
+"""The messages of the protocol: questions of the server, and a silo's answer to each.
 
 ``hello``: who is there and does it fit? ``summarise``: release a summary of your features once.
-Under secure aggregation instead ``offer`` and ``masked``, in ``sum_messages.py``.
+Under secure aggregation instead ``offer`` and ``masked``, in ``sum_messages.py``; ``fit``, for FedAvg over
+the generator, is in ``fit_messages.py``.
 ``transport``: map the atoms of a support onto your rows, for the published references that leak them.
 ``retrain``: bring one arm to a generation and report its metrics. Scalars are checked by type and range,
 arrays by name, shape and finiteness; what does not fit is refused by ``ValueError``.
@@ -25,7 +26,7 @@ from protocols.config.references import (
 )
 from protocols.config.training import GeneratorSpec, RecursionSpec
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """Raised whenever a message changes; both ends must have the same."""
 
 MOST_ROWS = 10**9
@@ -33,6 +34,7 @@ MOST_ROWS = 10**9
 
 Generation = Annotated[int, Field(ge=0, le=1_000_000)]
 ColumnName = Annotated[str, Field(min_length=1)]
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 MetricName = Annotated[str, Field(min_length=1, max_length=200)]
 
 
@@ -72,7 +74,8 @@ class Hello(Message):
     """Server: who are you, and does your table fit?
 
     ``columns`` and ``label`` where the federation's have names; ``standardized`` where its values were
-    brought to a common scale, which a silo could not repeat.
+    brought to a common scale, which a silo could not repeat. ``base_digest`` is of the base generator, where
+    each node has a file of it.
     """
 
     kind: ClassVar[str] = "hello"
@@ -80,6 +83,7 @@ class Hello(Message):
     columns: tuple[ColumnName, ...] | None = None
     label: ColumnName | None = None
     standardized: bool = False
+    base_digest: Digest | None = None
 
 
 class HelloReply(Message):
@@ -175,9 +179,10 @@ class TransportSupportReply(Message):
 class Retrain(Message):
     """Server: bring this arm to generation ``stop``; report the metrics from ``start`` on.
 
-    Arrays: ``features/...``, ``base/...`` (parameters of the public base generator), ``reference/...``, and
-    ``evaluation/...`` where generations are measured in another space than ``features``;
-    ``held-out/features`` (h, d) where silos measure against public rows, not their own.
+    Arrays: ``features/...``, ``base/...`` (parameters of the public base generator; where each node has a
+    file of it, only ``base_digest`` is sent), ``start/...`` (those of generation 0, where FedAvg made them),
+    ``reference/...``, and ``evaluation/...`` where generations are measured in another space than
+    ``features``; ``held-out/features`` (h, d) where silos measure against public rows, not their own.
     """
 
     kind: ClassVar[str] = "retrain"
@@ -189,6 +194,7 @@ class Retrain(Message):
     start: Generation
     stop: Generation
     snapshots: tuple[Generation, ...] = ()
+    base_digest: Digest | None = None
 
     @model_validator(mode="after")
     def _range_is_not_empty(self) -> Self:

@@ -8,7 +8,9 @@ from typing import Generic, TypeVar
 from flwr.app import Message as FlowerMessage
 from flwr.serverapp import Grid
 
+from protocols.arrays import Floats
 from protocols.config.experiment import Experiment
+from protocols.fit_messages import FitParameters, FitParametersReply
 from protocols.logs import Fields, Log
 from protocols.messages import (
     Hello,
@@ -33,10 +35,11 @@ _LATER_SECONDS = 60.0
 RETURN_SECONDS = 60.0
 """How long a node may take to connect, or to come back: Flower refuses one that was killed for as long."""
 
-Question = Hello | Summarise | OfferKey | SendMasked | TransportSupport | Retrain
+Question = Hello | FitParameters | Summarise | OfferKey | SendMasked | TransportSupport | Retrain
 Reply = TypeVar(
     "Reply",
     HelloReply,
+    FitParametersReply,
     SummariseReply,
     OfferKeyReply,
     SendMaskedReply,
@@ -93,6 +96,7 @@ class Federation:
         run: Name of the run; state on the nodes belongs to it.
         record: Where answers and refusals are written.
         identities: By silo, the public key that it first signed with in this run.
+        starts: By seed, the parameters that generation 0 starts from, where FedAvg made them.
         silos: Names of the silos that should be there, where they are known.
         roll: Who is there.
     """
@@ -104,6 +108,7 @@ class Federation:
     identities: dict[str, str] = field(default_factory=dict)
     silos: tuple[str, ...] = ()
     roll: Roll = field(default_factory=Roll)
+    starts: dict[int, dict[str, Floats]] = field(default_factory=dict)
 
     @property
     def log(self) -> Log:

@@ -9,6 +9,7 @@ from protocols.messages import Hello, HelloReply
 from protocols.records import MAX_BODY_BYTES, MAX_BODY_COMMAS
 from server.exchange import connected, wait_for_nodes
 from server.federation import Federation, Member
+from server.starts import digest_of_base
 
 _SPARE = 100
 """Commas of a message besides those between columns."""
@@ -98,6 +99,7 @@ def _hello(federation: Federation, seed: int, kit: PublicKit) -> Hello:
         columns=kit.columns if kit.columns and _can_be_sent(kit.columns) else None,
         label=table and table.label,
         standardized=table is not None and table.standardize,
+        base_digest=digest_of_base(federation, kit),
     )
 
 

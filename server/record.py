@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from protocols.fit_messages import FitParametersReply
 from protocols.messages import Message, RetrainReply, SummariseReply, TransportSupportReply
 from protocols.sum_messages import SendMaskedReply
 from server.journal import Journal
@@ -46,9 +47,9 @@ class Record:
             self._metrics.append({**head, **dict(zip(reply.names, values.tolist(), strict=True))})
 
     def left_silo(self, silo: str, reply: Message, size: int) -> None:
-        """Write what a silo sent: fields with shapes, bytes, privacy cost; summaries are kept as NPZ."""
+        """Write what a silo sent: fields with shapes, bytes, cost; only summaries are kept, as NPZ."""
         stored = None
-        if reply.arrays and not isinstance(reply, RetrainReply):
+        if reply.arrays and not isinstance(reply, RetrainReply | FitParametersReply):
             stored = f"wire/{self._messages:06d}.npz"
             (self.out / "wire").mkdir(exist_ok=True)
             with (self.out / stored).open("wb") as file:
@@ -138,7 +139,7 @@ def _shape(value: object) -> list[int]:
 
 
 def _cost(reply: Message) -> dict[str, object]:
-    if isinstance(reply, TransportSupportReply):
+    if isinstance(reply, TransportSupportReply | FitParametersReply):
         return {"epsilon": None, "noise": "none"}
     if not isinstance(reply, SummariseReply | SendMaskedReply):
         return {"epsilon": None}

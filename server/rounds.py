@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The three rounds of one seed: hello, summarise, retrain."""
+"""The rounds of one seed: hello, fit where it starts by FedAvg, summarise, retrain."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -25,6 +25,7 @@ from protocols.references import TransportSpec
 from server import masked
 from server.federation import Federation, Member
 from server.greeting import greet, latecomers
+from server.starts import digest_of_base, federated_start, sent_generator, start_arrays
 from server.transport_rounds import transported
 from server.weaving import Released, woven_reference
 
@@ -44,6 +45,7 @@ def run_seed(federation: Federation, seed: int, kit: PublicKit) -> None:
         RunFailed: If fewer than ``min-clients`` silos remain.
     """
     members = greet(federation, seed, kit)
+    federated_start(federation, seed, kit, members)
     references = summarise(federation, seed, kit, members)
     _keep(federation, seed, kit, references)
     retrain(federation, seed, kit, members[: federation.experiment.silos.followed], references)
@@ -143,7 +145,7 @@ def _question(
     references: Woven,
 ) -> Retrain:
     experiment = federation.experiment
-    arrays = with_prefix("features", kit.features.arrays()) | with_prefix("base", kit.base)
+    arrays = with_prefix("features", kit.features.arrays()) | start_arrays(federation, seed, kit)
     if kit.evaluation is not None:
         arrays |= with_prefix("evaluation", kit.evaluation.arrays())
     if kit.held_out is not None:
@@ -155,12 +157,13 @@ def _question(
         run=federation.run,
         seed=seed,
         arm=arm,
-        generator=experiment.generator,
+        generator=sent_generator(federation),
         recursion=experiment.recursion_of(arm),
         evaluation_samples=experiment.evaluation.samples,
         start=span[0],
         stop=span[1],
         snapshots=snapshots(experiment) if seed == experiment.seeds[0] else (),
+        base_digest=digest_of_base(federation, kit),
         arrays=arrays,
     )
 

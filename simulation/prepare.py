@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from clients import generators
 from clients.data.silo import World, check_silo_size, simulated_world
 from clients.features import fit_features, received_features
 from clients.generators.course import NOTHING_BESIDE, Course
@@ -15,9 +14,11 @@ from protocols.config.data import TableData
 from protocols.config.experiment import Experiment
 from protocols.config.load import ConfigError
 from protocols.config.references import RAW_ROW_KINDS, RAW_ROW_LEAK, RELEASING_KINDS
+from protocols.config.starts import PARAMETER_LEAK
 from protocols.kit import PublicKit
 from protocols.messages import rows_bucket
 from protocols.streams import stream
+from simulation.base import base_generator
 
 PUBLIC_SAMPLES = 4000
 """Samples of the base generator on which the feature map is fitted."""
@@ -114,7 +115,7 @@ def _opened(kit: PublicKit) -> PublicKit:
 
 
 def fit_kit(experiment: Experiment, world: World, seed: int, course: Course = NOTHING_BESIDE) -> PublicKit:
-    """Fit the public base generator and, on its samples, the feature map.
+    """Make the public base generator and, on its samples, the feature map.
 
     Raises:
         ValueError: If the public share is too small for the generator, or dimensions exceed the columns.
@@ -123,8 +124,7 @@ def fit_kit(experiment: Experiment, world: World, seed: int, course: Course = NO
     wanted = experiment.features.dimensions
     if wanted is not None and wanted > columns and experiment.features.model is None:
         raise ConfigError(f"features.dimensions must be at most the data's {columns} columns, got {wanted}")
-    rng = stream(seed, "base", "fit")
-    base = generators.fit(experiment.generator, world.public.values, rng=rng, course=course)
+    base = base_generator(experiment, world.public.values, seed, course)
     samples = base.sample(PUBLIC_SAMPLES, rng=stream(seed, "base", "features"))
     image = world.train.image
     features = fit_features(experiment.features, samples, rng=stream(seed, "features"), image=image)
@@ -186,6 +186,8 @@ def _warnings(experiment: Experiment, smallest: int | None) -> tuple[str, ...]:
         said.append("no differential privacy (privacy.epsilon is null): for simulation only")
     kinds = {arm.reference.kind for arm in experiment.arms if arm.reference}
     said += [f"reference {kind} {RAW_ROW_LEAK}" for kind in RAW_ROW_KINDS if kind in kinds]
+    if experiment.generator.start == "federated":
+        said.append(f"generator.start: federated {PARAMETER_LEAK}")
     if smallest is not None and smallest < experiment.privacy.min_rows:
         said.append(
             f"the smallest silo holds {smallest} rows, a deployment refuses below privacy.min-rows = "

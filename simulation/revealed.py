@@ -51,8 +51,8 @@ def _of_silo(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _is_summary(row: Mapping[str, Any]) -> bool:
-    # the kind may name the reference instead; projections of rows are a release like any other
-    return row["round"] in ("transport", "masked") or "summarise" in (row["round"], row["kind"])
+    # the kind may name the reference instead; projections of rows and parameters are releases like any other
+    return row["round"] in ("transport", "masked", "fit") or "summarise" in (row["round"], row["kind"])
 
 
 def _total(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

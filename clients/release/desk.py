@@ -32,7 +32,7 @@ from clients.release.chain import LedgerError
 from clients.release.durable import write_durably
 from clients.release.ledger import Charge, Ledger
 from clients.release.policy import Policy, check, check_rows
-from clients.release.request import ReleaseRequest
+from clients.release.request import Request
 from clients.release.store import Store, data_version
 from clients.storage import StorageError
 from protocols.arrays import Floats, matrix
@@ -77,7 +77,7 @@ def release_folder(state: Path, silo: str) -> Path:
     return state / "releases" / silo
 
 
-def answer(desk: Desk, rows: Floats, request: ReleaseRequest, make: Make) -> dict[str, Floats]:
+def answer(desk: Desk, rows: Floats, request: Request, make: Make) -> dict[str, Floats]:
     """Answer a request: the kept release again, or a new one, or a refusal.
 
     Args:
@@ -125,7 +125,7 @@ def answer(desk: Desk, rows: Floats, request: ReleaseRequest, make: Make) -> dic
         return kept.arrays
 
 
-def _made(desk: Desk, ledger: Ledger, version: str, request: ReleaseRequest, make: Make) -> dict[str, Floats]:
+def _made(desk: Desk, ledger: Ledger, version: str, request: Request, make: Make) -> dict[str, Floats]:
     prices: list[Cost] = []
     before = ledger.charges(version)
 
@@ -147,7 +147,7 @@ def _made(desk: Desk, ledger: Ledger, version: str, request: ReleaseRequest, mak
     return arrays
 
 
-def _charge(desk: Desk, ledger: Ledger, version: str, request: ReleaseRequest, cost: Cost) -> None:
+def _charge(desk: Desk, ledger: Ledger, version: str, request: Request, cost: Cost) -> None:
     asked = request.privacy
     if (cost.epsilon, cost.delta) != (asked.epsilon, asked.delta):
         raise ValueError(

@@ -8,7 +8,7 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from clients.release.identities import read_identities
-from clients.release.request import ReleaseRequest
+from clients.release.request import ReleaseRequest, Request
 from protocols.config.base import Spec
 from protocols.config.complaints import complaint
 from protocols.config.load import ConfigError
@@ -60,6 +60,7 @@ class Policy(Spec):
     trusted_identities: Path | None = None
 
     allow_raw_row_leakage: bool = False
+    allow_parameter_release: bool = False
     allow_no_privacy: bool = False
 
     @model_validator(mode="before")
@@ -109,6 +110,7 @@ def simulation_policy() -> Policy:
         lifetime_epsilon=None,
         honest_silos=1_000_000,
         allow_raw_row_leakage=True,
+        allow_parameter_release=True,
         allow_no_privacy=True,
     )
 
@@ -154,7 +156,7 @@ def _anchored(policy: Policy, folder: Path) -> Policy:
     return policy.model_copy(update={"trusted_identities": path})
 
 
-def check(policy: Policy, request: ReleaseRequest) -> None:
+def check(policy: Policy, request: Request) -> None:
     """Refuse what the owner did not allow.
 
     Args:
@@ -164,12 +166,16 @@ def check(policy: Policy, request: ReleaseRequest) -> None:
     Raises:
         PolicyError: If anything is beyond the policy; names all of it.
     """
-    beyond = [*_privacy_beyond(policy, request), *_size_beyond(policy, request)]
+    beyond = _privacy_beyond(policy, request)
+    if isinstance(request, ReleaseRequest):
+        beyond += _size_beyond(policy, request)
+    elif not policy.allow_parameter_release:
+        beyond.append("parameters of the generator asked, allow-parameter-release is false")
     if beyond:
         raise PolicyError(f"refused by the silo's policy: {'; '.join(beyond)}")
 
 
-def check_rows(policy: Policy, request: ReleaseRequest, rows: int) -> None:
+def check_rows(policy: Policy, request: Request, rows: int) -> None:
     """Refuse a silo that is too small, before a value is read; how small it is stays here.
 
     The request's own ``min-rows`` and ``delta`` bind too wherever noise is asked for. The server chooses
@@ -204,7 +210,7 @@ def check_rows(policy: Policy, request: ReleaseRequest, rows: int) -> None:
         )
 
 
-def _privacy_beyond(policy: Policy, request: ReleaseRequest) -> list[str]:
+def _privacy_beyond(policy: Policy, request: Request) -> list[str]:
     asked = request.privacy
     if asked.epsilon is None:
         return [] if policy.allow_no_privacy else ["epsilon null asked, allow-no-privacy is false"]

@@ -3,18 +3,24 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
+
 from protocols.arrays import Floats
 from protocols.config.privacy import PrivacySpec
+from protocols.config.starts import StartedSpec
 from protocols.features import FeatureMap
 from protocols.references import ReleasingSpec, TransportSpec
 from protocols.secure_sum.keys import SumRound
+from protocols.streams import stream
 
 _SERVER_SIDE = {
     "reference": {"aggregate", "samples", "rounds", "iterations", "weights"},
-    "privacy": {"shrink", "allow_raw_row_leakage"},
+    "privacy": {"shrink", "allow_raw_row_leakage", "allow_parameter_release"},
+    "parameters": {"start", "federated_rounds"},
 }
 """Options that only say what is done with a release; asking with others is the same question, at no cost."""
 
@@ -56,3 +62,38 @@ class ReleaseRequest:
         if self.support is not None:
             asked["support"] = [list(self.support.shape), self.support.tobytes().hex()]
         return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class ParameterRequest:
+    """A question for a generator's parameters, in a round ``fit``; every model sent is one of its own.
+
+    Attributes:
+        generator: Kind, ridge and local steps.
+        privacy: Without epsilon.
+        model: Parameters that training goes on from, by name.
+        seed: Root seed.
+    """
+
+    generator: StartedSpec
+    privacy: PrivacySpec
+    model: Mapping[str, Floats]
+    seed: int
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the question, 64 hex digits; nothing private is in it."""
+        asked = {
+            "parameters": self.generator.model_dump(mode="json", exclude=_SERVER_SIDE["parameters"]),
+            "privacy": self.privacy.model_dump(mode="json", exclude=_SERVER_SIDE["privacy"]),
+            "model": {name: [list(a.shape), a.tobytes().hex()] for name, a in sorted(self.model.items())},
+            "seed": self.seed,
+        }
+        return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
+
+    def stream(self, silo: str) -> np.random.Generator:
+        """Return the stream of the training; it is the same whenever the same is asked."""
+        return stream(self.seed, "silo", silo, "federated", self.digest)
+
+
+Request = ReleaseRequest | ParameterRequest

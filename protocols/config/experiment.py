@@ -17,6 +17,7 @@ from protocols.config.references import (
     SlicedReference,
 )
 from protocols.config.rules import Rule, check_candidates, check_reference
+from protocols.config.starts import check_parameter_release
 from protocols.config.training import GeneratorSpec, Paradigm, RecursionSpec
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
@@ -165,6 +166,12 @@ class Experiment(Spec):
                     f"arm {arm.name}: reference {arm.reference.kind} {RAW_ROW_LEAK}: no epsilon holds; set "
                     "epsilon: null for this arm"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _parameters_only_where_allowed(self) -> Self:
+        epsilons = [(arm.name, self.privacy_of(arm).epsilon) for arm in self.arms]
+        check_parameter_release(self.generator, self.privacy, epsilons)
         return self
 
     @model_validator(mode="after")

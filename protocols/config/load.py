@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from protocols.config.complaints import complaint
 from protocols.config.diffusion import DiffusionSpec
 from protocols.config.experiment import Experiment
+from protocols.config.starts import BasePath
 
 
 class ConfigError(ValueError):
@@ -48,8 +49,9 @@ def load_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:
         overrides: ``key.path=value`` each; the value is YAML, list items are addressed by number.
 
     Returns:
-        The frozen experiment. Relative data paths are taken from the folder of ``path``, and so is the base
-        of a generator where it is a folder there; else it stays what it may be: a name on the hub.
+        The frozen experiment. Relative paths of data and of a base generator are taken from the folder of
+        ``path``, and so is a diffusion model's base where it is a folder there; else it stays what it may be:
+        a name on the hub.
 
     Raises:
         ConfigError: If the file is missing or not YAML, or a key, type or range is wrong.
@@ -61,7 +63,8 @@ def load_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:
         experiment = Experiment.model_validate(raw)
     except ValidationError as error:
         raise ConfigError("\n".join(f"{path}: {line}" for line in complaint(error, Experiment))) from None
-    return _anchor_base(_anchor_data_path(experiment, path.parent), path.parent)
+    anchored = _anchor_data_path(experiment, path.parent)
+    return _anchor_start(_anchor_base(anchored, path.parent), path.parent)
 
 
 def dump_experiment(experiment: Experiment) -> str:
@@ -146,3 +149,12 @@ def _anchor_base(experiment: Experiment, folder: Path) -> Experiment:
         return experiment
     anchored = generator.model_copy(update={"base": str((folder / generator.base).resolve())})
     return experiment.model_copy(update={"generator": anchored})
+
+
+def _anchor_start(experiment: Experiment, folder: Path) -> Experiment:
+    start = experiment.generator.start
+    if not isinstance(start, BasePath) or Path(start.path).is_absolute():
+        return experiment
+    anchored = BasePath(path=str((folder / start.path).resolve()))
+    generator = experiment.generator.model_copy(update={"start": anchored})
+    return experiment.model_copy(update={"generator": generator})

@@ -17,7 +17,8 @@ class PrivacySpec(Spec):
     ``shrink`` pulls a noised reference towards the public one by the share of it that is noise.
     ``secure_aggregation`` shows the server the sum of all sketches and no single one; each silo then adds a
     share of the noise, such that the shares of ``honest_silos`` of them make up the epsilon.
-    ``allow_raw_row_leakage`` lets arms use the published references that give rows away.
+    ``allow_raw_row_leakage`` lets arms use the published references that give rows away,
+    ``allow_parameter_release`` lets ``generator.start: federated`` show the server every silo's own fit.
     """
 
     epsilon: Annotated[float, Field(gt=0.0, le=100.0)] | None = None
@@ -28,6 +29,7 @@ class PrivacySpec(Spec):
     secure_aggregation: bool = False
     honest_silos: Annotated[int, Field(ge=FEWEST_SILOS)] | None = None
     allow_raw_row_leakage: bool = False
+    allow_parameter_release: bool = False
 
     @model_validator(mode="after")
     def _masks_and_shares_go_together(self) -> Self:

@@ -7,27 +7,23 @@ from pydantic import Field, model_validator
 
 from protocols.config.base import Spec
 from protocols.config.diffusion import DiffusionSpec
+from protocols.config.starts import StartedSpec
 
 Positive = Annotated[int, Field(ge=1)]
-Start = Literal["shared", "local"]
 Paradigm = Literal["replace", "accumulate", "accumulate-subsample", "accumulate-select"]
 
 
-class GaussianSpec(Spec):
+class GaussianSpec(StartedSpec):
     """One Gaussian, fitted by maximum likelihood; ``ridge`` is added to the covariance diagonal."""
 
     kind: Literal["gaussian"]
-    ridge: Annotated[float, Field(gt=0.0)] = 1e-6
-    start: Start = "shared"
 
 
-class GaussianMixtureSpec(Spec):
+class GaussianMixtureSpec(StartedSpec):
     """A mixture of full-covariance Gaussians, fitted by EM; ``ridge`` is added to each diagonal."""
 
     kind: Literal["gaussian-mixture"]
     components: Positive = 20
-    ridge: Annotated[float, Field(gt=0.0)] = 1e-6
-    start: Start = "shared"
 
 
 GeneratorSpec = Annotated[GaussianSpec | GaussianMixtureSpec | DiffusionSpec, Field(discriminator="kind")]

@@ -23,6 +23,7 @@ from simulation.audit.findings import Attack, AuditResult, Finding, Role
 from simulation.audit.game import play_density, play_linear
 from simulation.audit.notes import notes
 from simulation.audit.one_row import RUNS, run_canary
+from simulation.audit.parameters import averaged
 from simulation.audit.promises import MASKED, promises
 from simulation.audit.published import published
 from simulation.audit.raw_rows import forced
@@ -68,6 +69,7 @@ def audit(experiment: Experiment, target: str, *, runs: int = RUNS) -> AuditResu
     """
     scene = Scene.of(experiment, experiment.seeds[0])
     findings = [examine(scene, case, runs=runs) for case in _cases(experiment)]
+    findings += averaged(experiment, "as configured")
     findings += [*forced(scene, experiment), *published(scene, experiment)]
     said = (*_small_silos(experiment, scene), *notes(experiment))
     return AuditResult(experiment.name, target, tuple(findings), said)

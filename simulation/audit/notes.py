@@ -13,7 +13,7 @@ def notes(experiment: Experiment) -> tuple[str, ...]:
     """Return what the reader of an audit should know besides, one sentence or two each."""
     asked = [privacy for _, privacy in released(experiment)]
     said = []
-    if not asked and not raw_arms(experiment):
+    if not asked and not raw_arms(experiment) and experiment.generator.start != "federated":
         said.append("No arm needs a summary: silos send nothing but metrics.")
     if asked:
         said.append(

@@ -23,6 +23,7 @@ from simulation.audit.game import FLOORS, RIDGES, best, shadows
 from simulation.audit.masked import masked_promises, sums
 from simulation.audit.notes import notes
 from simulation.audit.one_row import RUNS, run_canary
+from simulation.audit.parameters import averaged
 from simulation.audit.promises import MASKED, promises
 from simulation.audit.published import published
 from simulation.audit.raw_rows import recorded
@@ -72,6 +73,7 @@ def attack_recorded(folder: RunFolder, experiment: Experiment, *, runs: int = RU
             findings.append(_masked_finding(asked, arms, under_masks, runs=runs))
         if not mine and not under_masks:
             findings.append(_nothing_kept(asked, arms, scene))
+    findings += averaged(experiment, "as recorded")
     findings += recorded(experiment, [m for m in messages if isinstance(m, RawPoints)])
     findings += published(scene, experiment)
     return AuditResult(experiment.name, str(folder.path), tuple(findings), notes(experiment))

@@ -16,7 +16,17 @@ from simulation.deploy.versions import VersionsSpec
 NODE_FILE = "node.yaml"
 Device = Annotated[str, Field(pattern=r"^(cpu|cuda:[0-9]{1,3}|(GPU|MIG)-[0-9A-Za-z/-]{1,80})$")]
 """``cpu``, a GPU's number, or its name as ``nvidia-smi -L`` gives it."""
-_OWN = ("data", "label", "name", "state-dir", "policy", "identity-key", "partition-id", "log-format")
+_OWN = (
+    "data",
+    "label",
+    "name",
+    "state-dir",
+    "policy",
+    "identity-key",
+    "base",
+    "partition-id",
+    "log-format",
+)
 """Keys of Flower's node-config that have a place of their own here, or none."""
 
 
@@ -53,6 +63,7 @@ class SiloNode(Spec):
     state_dir: Annotated[str, Field(min_length=1)] = "state"
     policy: Annotated[str, Field(min_length=1)] | None = None
     identity_key: Annotated[str, Field(min_length=1)] | None = None
+    base: Annotated[str, Field(min_length=1)] | None = None
     device: Device = "cpu"
     log_format: Literal["plain", "json"] | None = None
     superlink: NodeSuperLink
@@ -108,6 +119,8 @@ class SiloNode(Spec):
             config["policy"] = str(self.path(self.policy))
         if self.identity_key is not None:
             config["identity-key"] = str(self.path(self.identity_key))
+        if self.base is not None:
+            config["base"] = str(self.path(self.base))
         if self.log_format is not None:
             config["log-format"] = self.log_format
         return config

@@ -186,6 +186,13 @@ def base_note(config: Mapping[str, Any]) -> str:
     start = (config.get("generator") or {}).get("start", "shared")
     if start == "local":
         return "Each silo's generator was first fitted on the silo's own rows."
+    if start == "federated":
+        return (
+            "All arms start from one generator that the silos fitted together, by FedAvg over all their rows."
+        )
+    if isinstance(start, Mapping):
+        name = Path(start["path"]).name
+        return f"All arms start from one base generator, in a file that each node has: {name}."
     if start != "shared":
         return f"Generators started from: {start}."
     public = config.get("public") or {}

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from protocols.config.references import RAW_ROW_KINDS, RAW_ROW_LEAK
+from protocols.config.starts import PARAMETER_LEAK
 from simulation.arm_privacy import MECHANISMS, epsilon_families
 from simulation.arms import ROLES
 from simulation.figures.style import colour_of
@@ -88,6 +89,8 @@ def notes(config: Config, wire: Rows) -> list[str]:
     """
     kinds = {row["kind"] for row in wire}
     leaks = [f"Reference {kind} {RAW_ROW_LEAK}." for kind in RAW_ROW_KINDS if kind in kinds]
+    if "fit" in kinds:
+        leaks.append(f"FedAvg before generation 0 {PARAMETER_LEAK}.")
     sources = {(row.get("privacy") or {}).get("noise") for row in wire}
     said = leaks + [
         sentence for source, sentence in (("seeded", SEEDED), ("system", SYSTEM)) if source in sources

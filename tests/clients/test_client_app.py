@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from flwr.app import ConfigRecord, Context, Message, RecordDict
 from flwr.supercore.task_identity import TaskIdentity
@@ -14,6 +15,7 @@ from clients.app import app
 from clients.release.policy import PolicyError
 from protocols.config.privacy import PrivacySpec
 from protocols.config.references import SlicedReference
+from protocols.fit_messages import FitParameters, FitParametersReply
 from protocols.messages import Hello, HelloReply, RetrainReply, Summarise, SummariseReply, with_prefix
 from protocols.records import MessageError, decode, encode
 
@@ -75,6 +77,29 @@ def test_the_three_questions_are_answered(context, kit, retrain_question, tmp_pa
     assert reply.arrays["values"].shape[0] == 2
 
 
+def test_parameters_are_given_only_to_whom_the_owner_allows_them(context, tmp_path):
+    model = {"model/mean": np.zeros(3), "model/second": np.eye(3)}
+    question = FitParameters(
+        run="r",
+        seed=7,
+        generator={"kind": "gaussian", "start": "federated"},
+        privacy={"allow_parameter_release": True},
+        turn=1,
+        arrays=model,
+    )
+    policy = tmp_path / "policy.yaml"
+    context.node_config["policy"] = str(policy)
+    allowed = "allow-no-privacy: true\nlifetime-epsilon: null\nmin-rows: 20\n"
+    policy.write_text(allowed, encoding="utf-8")
+    with pytest.raises(PolicyError, match="allow-parameter-release is false"):
+        send(encode(question), "train.fit", context)
+    policy.write_text(allowed + "allow-parameter-release: true\n", encoding="utf-8")
+    first = send(encode(question), "train.fit", context)
+    assert decode(first, FitParametersReply).part("model")["mean"].shape == (3,)
+    again = send(encode(question), "train.fit", context)
+    assert again["arrays"]["model/second"].data == first["arrays"]["model/second"].data
+
+
 def test_a_malformed_question_is_refused_before_data_are_touched(context):
     context.node_config["data"] = "missing.csv"
     with pytest.raises(MessageError, match="records must be"):
@@ -84,7 +109,7 @@ def test_a_malformed_question_is_refused_before_data_are_touched(context):
 def test_a_question_of_another_schema_is_refused(context):
     content = encode(Hello(run="r", seed=7))
     content["message"]["schema-version"] = 1
-    with pytest.raises(MessageError, match="schema version must be 3, got 1"):
+    with pytest.raises(MessageError, match="schema version must be 4, got 1"):
         send(content, "query.hello", context)
 
 

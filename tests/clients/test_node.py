@@ -102,3 +102,17 @@ def test_settings_that_lack_something_are_refused_and_say_what(node_config, run_
 def test_a_table_that_is_not_there_is_refused(tmp_path):
     with pytest.raises(ValueError, match="there is no such file"):
         open_node({"data": str(tmp_path / "no.csv"), "state-dir": "s"}, {}, seed=0)
+
+
+def test_the_file_of_the_base_is_the_owners_or_in_simulation_the_experiments(config, table, tmp_path):
+    real = {"data": str(table), "label": "kind", "state-dir": "s"}
+    assert open_node(real, {}, seed=0).base is None
+    assert open_node(real | {"base": "/own/base.npz"}, {}, seed=0).base == Path("/own/base.npz")
+    run_config = {"config": str(config), "state-dir": "s"}
+    assert open_node({"partition-id": 0}, run_config, seed=0).base is None
+    other = tmp_path / "other.yaml"
+    other.write_text(
+        CONFIG.replace("{kind: gaussian}", "{kind: gaussian, start: {path: b.npz}}"), encoding="utf-8"
+    )
+    found = open_node({"partition-id": 0}, {"config": str(other), "state-dir": "s"}, seed=0).base
+    assert found == tmp_path / "b.npz"

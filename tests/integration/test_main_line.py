@@ -35,6 +35,7 @@ def same(one: Path, two: Path, names: tuple[str, ...] = KEPT) -> bool:
 def test_a_run_leaves_what_the_design_lists_and_nothing_else(finished):
     left = {path.name for path in finished.iterdir()} - {"figures"}
     assert left == {
+        "base",
         "config.yaml",
         "environment.json",
         "events.jsonl",

@@ -109,7 +109,7 @@ WRONG = [
         "generator.componets=3",
         "generator.componets: unknown",
         "did you mean 'components'",
-        "allowed: kind, components",
+        "allowed: kind, ridge, start, federated-rounds",
     ),
     ("data.path=x", "data.path: unknown key", "allowed: source, evaluation-fraction", ""),
     (

@@ -23,9 +23,11 @@ from google.protobuf.message import DecodeError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from protocols import messages, sum_messages
+from protocols import fit_messages, messages, sum_messages
+from protocols.config.training import GaussianSpec
 from protocols.features import FeatureMap
 from protocols.messages import SCHEMA_VERSION, Message
+from protocols.parameters import check_parameters, model_of
 from protocols.records import MAX_BODY_BYTES, MAX_BODY_COMMAS, MessageError, decode, encode
 from protocols.references import read_summary
 
@@ -45,6 +47,8 @@ SIGNED = {"public": "a" * 64, "signature": "b" * 128, "identity": "c" * 64}
 ROSTER = tuple({"silo": f"silo-{k}", **SIGNED} for k in range(3))
 SUMMARY = {"silo": "silo-1", "noise": "none"}
 EXACT = {"epsilon": None}
+AVERAGED = GaussianSpec(kind="gaussian", start="federated")
+MOMENTS = {"mean": np.array([1.0, 0.5]), "second": np.array([[2.0, 0.5], [0.5, 1.25]])}
 SAMPLES: list[Message] = [
     messages.Hello(**HEAD),
     messages.HelloReply(**HEAD, silo="silo-1", columns=2, rows_at_least=200),
@@ -85,6 +89,16 @@ SAMPLES: list[Message] = [
         number=1,
         noise="seeded",
         arrays={"words": np.arange(7.0)[:, None]},
+    ),
+    fit_messages.FitParameters(
+        **HEAD,
+        generator={"kind": "gaussian", "start": "federated"},
+        privacy={"epsilon": None, "allow_parameter_release": True},
+        turn=1,
+        arrays={f"model/{name}": array for name, array in MOMENTS.items()},
+    ),
+    fit_messages.FitParametersReply(
+        **HEAD, silo="silo-1", turn=1, arrays={f"model/{name}": array for name, array in MOMENTS.items()}
     ),
     messages.TransportSupport(
         **HEAD,
@@ -186,6 +200,10 @@ def _doors_behind(found: Message) -> None:
     try:
         if isinstance(found, messages.SummariseReply):
             read_summary(found.arrays, found.reference, 2, exact=found.privacy.epsilon is None)
+        if isinstance(found, fit_messages.FitParametersReply):
+            check_parameters(AVERAGED, found.part("model"), MOMENTS, MOMENTS)
+        if isinstance(found, fit_messages.FitParameters) and isinstance(found.generator, GaussianSpec):
+            model_of(found.generator, found.part("model"))
         FeatureMap.from_arrays(found.part("features"))
     except ValueError as error:
         _can_be_logged(str(error))

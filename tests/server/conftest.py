@@ -17,6 +17,7 @@ from flwr.supercore.task_identity import TaskIdentity
 from protocols import messages, references
 from protocols.config.experiment import Experiment
 from protocols.features import FeatureMap
+from protocols.fit_messages import FitParameters, FitParametersReply
 from protocols.kit import PublicKit
 from protocols.records import decode, encode
 from protocols.streams import stream
@@ -26,7 +27,13 @@ from server.record import Record
 
 TYPES = {
     question.type: question
-    for question in (messages.Hello, messages.Summarise, messages.TransportSupport, messages.Retrain)
+    for question in (
+        messages.Hello,
+        FitParameters,
+        messages.Summarise,
+        messages.TransportSupport,
+        messages.Retrain,
+    )
 }
 KIT = PublicKit(
     FeatureMap(np.zeros(2), np.eye(2), np.zeros(2), 1.0),
@@ -44,6 +51,10 @@ def honest(node: int, question: messages.Message) -> messages.Message:
     head = {"run": question.run, "seed": question.seed, "silo": f"silo-{node}"}
     if isinstance(question, messages.Hello):
         return messages.HelloReply(**head, columns=2, rows_at_least=20)
+    if isinstance(question, FitParameters):
+        rows = silo_rows(node)
+        moments = {"mean": rows.mean(axis=0), "second": rows.T @ rows / len(rows)}
+        return FitParametersReply(**head, turn=question.turn, arrays=messages.with_prefix("model", moments))
     if isinstance(question, messages.Summarise):
         space = FeatureMap.from_arrays(question.part("features")).space(question.seed)
         summary = references.release(

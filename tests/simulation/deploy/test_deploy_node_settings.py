@@ -34,7 +34,13 @@ def test_paths_become_absolute_and_what_is_not_set_is_left_out(tmp_path):
 
 def test_all_settings_reach_the_node(tmp_path):
     node = written(
-        tmp_path, data="/d/x.npz", label="y", policy="p.yaml", **{"identity-key": "~/k"}, more={"t": 3}
+        tmp_path,
+        data="/d/x.npz",
+        label="y",
+        policy="p.yaml",
+        base="b.npz",
+        **{"identity-key": "~/k"},
+        more={"t": 3},
     )
     assert node.node_config() == {
         "t": 3,
@@ -44,6 +50,7 @@ def test_all_settings_reach_the_node(tmp_path):
         "state-dir": str(tmp_path / "state"),
         "policy": str(tmp_path / "p.yaml"),
         "identity-key": str(Path("~/k").expanduser()),
+        "base": str(tmp_path / "b.npz"),
     }
 
 

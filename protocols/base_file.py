@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A base generator in a file that every node has: an NPZ of plain arrays, agreed on by its digest."""
+
+import hashlib
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from protocols.arrays import Floats
+
+_KIND = "kind"
+
+
+def save_base(path: Path, kind: str, arrays: Mapping[str, Floats]) -> None:
+    """Write the parameters of a generator; a killed process leaves the old file or this one.
+
+    Args:
+        path: Target; its folder is made.
+        kind: Kind of the generator.
+        arrays: What ``Generator.arrays`` returns.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.part")
+    with part.open("wb") as file:
+        np.savez(file, allow_pickle=False, **{_KIND: np.array(kind, dtype=np.str_)}, **dict(arrays))
+    part.replace(path)
+
+
+def load_base(path: Path) -> tuple[str, dict[str, Floats]]:
+    """Read what ``save_base`` wrote.
+
+    Args:
+        path: The file; a run folder keeps one a seed as ``base/seed-N.npz``.
+
+    Returns:
+        Kind of the generator, and its parameters by name.
+
+    Raises:
+        ValueError: If the file is missing or not such a file, or holds anything but finite float64 arrays.
+    """
+    try:
+        with path.open("rb") as file, np.lib.npyio.NpzFile(file, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, NotImplementedError) as error:
+        raise ValueError(f"{path}: not a readable base generator: {error}") from None
+    found = arrays.pop(_KIND, None)
+    if found is None or found.dtype.kind != "U" or found.shape != ():
+        raise ValueError(f"{path}: not a base generator: it does not say of which kind it is")
+    wrong = [n for n, a in arrays.items() if a.dtype != np.float64 or not np.isfinite(a).all()]
+    if wrong or not arrays:
+        raise ValueError(f"{path}: a base generator holds finite float64 arrays, got {wrong[:8] or 'none'}")
+    return str(found), arrays
+
+
+def base_digest(kind: str, arrays: Mapping[str, Floats]) -> str:
+    """Return what nodes compare to agree that they have the same base.
+
+    Args:
+        kind: Kind of the generator.
+        arrays: Its parameters.
+
+    Returns:
+        SHA-256 of kind, names, shapes and values, 64 hex digits; how the file was packed does not matter.
+    """
+    digest = hashlib.sha256(kind.encode())
+    for name, array in sorted(arrays.items()):
+        digest.update(f"|{name}|{','.join(map(str, array.shape))}|".encode())
+        digest.update(np.ascontiguousarray(array, dtype="<f8").tobytes())
+    return digest.hexdigest()

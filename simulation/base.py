@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The base generator of one seed: fitted on public rows, or read from the file that each node has."""
+
+from pathlib import Path
+
+from clients import generators
+from clients.generators.course import NOTHING_BESIDE, Course
+from protocols.arrays import Floats
+from protocols.base_file import load_base
+from protocols.config.experiment import Experiment
+from protocols.config.load import ConfigError
+from protocols.config.starts import BasePath
+from protocols.config.training import GaussianMixtureSpec
+from protocols.streams import stream
+
+
+def base_generator(
+    experiment: Experiment, public: Floats, seed: int, course: Course = NOTHING_BESIDE
+) -> generators.Generator:
+    """Return the base generator.
+
+    Args:
+        experiment: Says where it comes from; a file is the same for all seeds.
+        public: Public rows, shape (n, p), data units; not looked at where it comes from a file, but for p.
+        seed: Root seed.
+        course: Whom the fit tells how far it is, and where it keeps an unfinished state.
+
+    Returns:
+        The generator.
+
+    Raises:
+        ValueError: If the public rows are too few for it, or the file cannot be read or does not fit.
+    """
+    spec = experiment.generator
+    if not isinstance(spec.start, BasePath):
+        return generators.fit(spec, public, rng=stream(seed, "base", "fit"), course=course)
+    path = Path(spec.start.path)
+    try:
+        kind, arrays = load_base(path)
+        if kind != spec.kind:
+            raise ValueError(f"{path}: holds a {kind[:60]}, generator.kind is {spec.kind}")
+        generator = generators.from_arrays(spec, arrays)
+        columns = generator.sample(1, rng=stream(seed, "base", "check")).shape[1]
+        if isinstance(spec, GaussianMixtureSpec) and len(arrays["weights"]) != spec.components:
+            raise ValueError(
+                f"{path}: has {len(arrays['weights'])} components, generator.components is {spec.components}"
+            )
+        if columns != public.shape[1]:
+            raise ValueError(f"{path}: is of {columns} columns, the data have {public.shape[1]}")
+    except ValueError as error:
+        raise ConfigError(f"generator.start.path: {error}") from None
+    return generator

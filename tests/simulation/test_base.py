@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The base generator of a run: fitted, or from a file that must fit the experiment."""
+
+import numpy as np
+import pytest
+
+from clients import generators
+from protocols.base_file import save_base
+from protocols.config.load import ConfigError, load_experiment
+from protocols.streams import stream
+from simulation.base import base_generator
+
+ROWS = stream(0, "public").normal(size=(80, 3))
+MIXTURE = {"kind": "gaussian-mixture", "components": 2}
+
+
+def experiment(tiny, generator):
+    return load_experiment(tiny(generator=generator))
+
+
+def made(tmp_path, columns=3, components=2):
+    spec = {"kind": "gaussian-mixture", "components": components}
+    model = generators.Mixture.fit(ROWS[:, :columns], components=components, ridge=1e-3, rng=stream(1, "fit"))
+    save_base(tmp_path / "base.npz", spec["kind"], model.arrays())
+    return model
+
+
+def test_a_file_is_taken_as_it_is_for_every_seed(tiny, tmp_path):
+    model = made(tmp_path)
+    loaded = experiment(tiny, MIXTURE | {"start": {"path": "base.npz"}})
+    for seed in (0, 5):
+        found = base_generator(loaded, ROWS, seed).arrays()
+        assert all(found[name].tobytes() == array.tobytes() for name, array in model.arrays().items())
+
+
+@pytest.mark.parametrize("start", ["shared", "local"])
+def test_otherwise_it_is_fitted_on_the_public_rows(tiny, start):
+    loaded = experiment(tiny, MIXTURE | {"start": start})
+    expected = generators.fit(loaded.generator, ROWS, rng=stream(4, "base", "fit")).arrays()
+    assert base_generator(loaded, ROWS, 4).arrays()["means"].tobytes() == expected["means"].tobytes()
+
+
+@pytest.mark.parametrize(
+    ("generator", "columns", "reason"),
+    [
+        ({"kind": "gaussian"}, 3, "base.npz: holds a gaussian-mixture, generator.kind is gaussian"),
+        (MIXTURE | {"components": 5}, 3, "has 2 components, generator.components is 5"),
+        (MIXTURE, 2, "is of 2 columns, the data have 3"),
+    ],
+)
+def test_a_file_that_does_not_fit_is_refused(tiny, tmp_path, generator, columns, reason):
+    made(tmp_path, columns=columns)
+    loaded = experiment(tiny, generator | {"start": {"path": "base.npz"}})
+    with pytest.raises(ConfigError, match=f"generator.start.path: .*{reason}"):
+        base_generator(loaded, ROWS, 0)
+
+
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        {"mean": np.zeros(3), "covariance": -np.eye(3)},
+        {"mean": np.zeros(3)},
+        {"mean": np.zeros((1, 3)), "covariance": np.eye(3)},
+    ],
+)
+def test_parameters_that_are_no_generator_are_refused(tiny, tmp_path, arrays):
+    save_base(tmp_path / "base.npz", "gaussian", arrays)
+    loaded = experiment(tiny, {"kind": "gaussian", "start": {"path": "base.npz"}})
+    with pytest.raises(ConfigError, match="generator.start.path: "):
+        base_generator(loaded, ROWS, 0)
+
+
+def test_a_file_that_is_not_there_is_refused(tiny):
+    loaded = experiment(tiny, MIXTURE | {"start": {"path": "nowhere.npz"}})
+    with pytest.raises(ConfigError, match="generator.start.path: .*nowhere.npz: not a readable"):
+        base_generator(loaded, ROWS, 0)
