@@ -75,15 +75,9 @@ def model_of(spec: StartedSpec, parameters: Mapping[str, Floats]) -> dict[str, F
         ValueError: If a covariance is not positive definite: columns lie so far from zero, beside their
             spread, that float64 cannot tell (a mean of 1e8 standard deviations).
     """
-    weights, firsts, seconds = _moments(spec, parameters)
-    weights = weights / weights.sum()
-    dead = weights <= _DEAD
-    share = np.where(dead, 1.0, weights)
-    means = np.where(dead[:, None], firsts.sum(axis=0), firsts / share[:, None])  # (k, p)
-    raw = np.where(dead[:, None, None], seconds.sum(axis=0), seconds / share[:, None, None])
-    covariances = raw - means[:, :, None] * means[:, None, :] + spec.ridge * np.eye(means.shape[1])
-    covariances = (covariances + covariances.transpose(0, 2, 1)) / 2.0
-    smallest = float(np.linalg.eigvalsh(covariances).min())
+    with np.errstate(over="ignore", invalid="ignore"):  # what overflows is not positive definite
+        weights, means, covariances = _components(spec, parameters)
+        smallest = float(np.linalg.eigvalsh(covariances).min())
     if not smallest > 0.0:
         raise ValueError(
             f"averaged covariances must be positive definite, got an eigenvalue of {smallest:.3g}: columns "
@@ -92,6 +86,18 @@ def model_of(spec: StartedSpec, parameters: Mapping[str, Floats]) -> dict[str, F
     if spec.kind == "gaussian":
         return {"mean": means[0], "covariance": covariances[0]}
     return {"weights": weights, "means": means, "covariances": covariances}
+
+
+def _components(spec: StartedSpec, parameters: Mapping[str, Floats]) -> Moments:
+    """Return weights (k,), means (k, p) and covariances (k, p, p)."""
+    weights, firsts, seconds = _moments(spec, parameters)
+    weights = weights / weights.sum()
+    dead = weights <= _DEAD
+    share = np.where(dead, 1.0, weights)
+    means = np.where(dead[:, None], firsts.sum(axis=0), firsts / share[:, None])
+    raw = np.where(dead[:, None, None], seconds.sum(axis=0), seconds / share[:, None, None])
+    covariances = raw - means[:, :, None] * means[:, None, :] + spec.ridge * np.eye(means.shape[1])
+    return weights, means, (covariances + covariances.transpose(0, 2, 1)) / 2.0
 
 
 def check_shapes(spec: StartedSpec, parameters: Mapping[str, Floats]) -> None:

@@ -131,3 +131,13 @@ def test_other_names_or_shapes_than_were_sent_are_refused():
         check_shapes(ONE, held)
     with pytest.raises(ValueError, match="mean must be a vector"):
         check_shapes(ONE, {"mean": np.zeros((1, 2)), "second": np.eye(2)})
+
+
+@pytest.mark.parametrize("mean", [1e300, -1e160])
+def test_what_overflows_is_refused_in_a_sentence(mean):
+    held = {"mean": np.array([mean, 0.5]), "second": np.eye(2)}
+    with pytest.raises(ValueError, match=r"positive definite|converge"):
+        model_of(ONE, held)
+    base = {"mean": np.zeros(2), "second": np.eye(2)}
+    with pytest.raises(ValueError, match=r"square of the first|converge"):
+        check_parameters(ONE, held, base, base)
