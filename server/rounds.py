@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 
 from protocols.arrays import Floats
-from protocols.config.data import TableData
+from protocols.config.data import TableData, TextData, image_of
 from protocols.config.experiment import ArmSpec, Experiment
 from protocols.config.privacy import PrivacySpec
 from protocols.config.references import (
@@ -90,6 +90,8 @@ def _hello(federation: Federation, seed: int, kit: PublicKit) -> Hello:
         columns=kit.columns if kit.columns and _can_be_sent(kit.columns) else None,
         label=table and table.label,
         standardized=table is not None and table.standardize,
+        image=image_of(data),
+        text_columns=data.columns if isinstance(data, TextData) else None,
     )
 
 

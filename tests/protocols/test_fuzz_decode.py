@@ -47,6 +47,8 @@ SUMMARY = {"silo": "silo-1", "noise": "none"}
 EXACT = {"epsilon": None}
 SAMPLES: list[Message] = [
     messages.Hello(**HEAD),
+    messages.Hello(**HEAD, image=(3, 8, 8)),
+    messages.Hello(**HEAD, columns=("a", "b"), label="c", text_columns=64),
     messages.HelloReply(**HEAD, silo="silo-1", columns=2, rows_at_least=200),
     messages.Summarise(**HEAD, reference=COSINE, privacy=EXACT, arrays=FEATURES),
     messages.SummariseReply(
