@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Silos with folders of images and of documents: those that fit work together, the others are told why not."""
+"""Silos with images and documents of their own: those that fit work together, the others are told why not."""
 
+import io
 import json
 from pathlib import Path
 from pydoc_data.topics import topics
 
 import numpy as np
+import pytest
 import yaml
 from PIL import Image
+from rich.console import Console
 from sklearn.datasets import load_digits
 
 from protocols.config.load import load_experiment
@@ -125,6 +128,7 @@ def test_silos_with_documents_of_their_own(tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_a_simulation_on_documents_writes_a_report(tmp_path):
     write_documents(tmp_path / "texts", 0, 1)
     config = CONFIG | {
@@ -132,7 +136,7 @@ def test_a_simulation_on_documents_writes_a_report(tmp_path):
         "silos": {"count": 2, "partition": {"kind": "by-class", "classes-per-silo": 2}},
     }
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
-    run(tmp_path / "config.yaml", RunOptions(out=tmp_path / "out"))
+    run(tmp_path / "config.yaml", [], RunOptions(tmp_path / "out"), Console(file=io.StringIO()))
     rows = [json.loads(line) for line in (tmp_path / "out" / "metrics.jsonl").read_text().splitlines()]
     assert {(row["silo"], row["generation"]) for row in rows} == {
         (silo, generation) for silo in ("silo-0", "silo-1") for generation in (0, 1)
