@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from clients.data.own_rows import OwnRows, own_rows
 from clients.data.rows import Rows
-from clients.data.silo import Silo, World, silo_from_table, simulated_world
+from clients.data.silo import Silo, World, silo_of, simulated_world
 from clients.metrics import Yardstick, yardstick
 from clients.release.policy import Policy, load_policy, simulation_policy
 from protocols.config.experiment import Experiment
@@ -57,9 +58,10 @@ def open_node(node_config: Settings, run_config: Settings, *, seed: int) -> Node
     """Open the silo that this node holds.
 
     Args:
-        node_config: On a real node ``data`` (a CSV or NPZ path) and ``state-dir``, optionally ``label``,
-            ``name``, ``policy`` (a YAML file), ``identity-key`` (64 hex digits, for secure sums) and ``base``
-            (a file of a base generator); in simulation ``partition-id``.
+        node_config: On a real node ``data`` (a file or folder, see ``own_rows``) and ``state-dir``,
+            optionally what ``own_rows`` reads beside it, ``name``, ``policy`` (a YAML file),
+            ``identity-key`` (64 hex digits, for secure sums) and ``base`` (a file of a base generator); in
+            simulation ``partition-id``.
         run_config: ``config`` and ``state-dir`` in simulation.
         seed: Root seed; decides the partition in simulation.
 
@@ -74,15 +76,14 @@ def open_node(node_config: Settings, run_config: Settings, *, seed: int) -> Node
         raise ValueError("a node needs state-dir, a folder of its own for checkpoints, in its node-config")
     if "data" in node_config:
         name = str(node_config.get("name", f"silo-{node_config.get('partition-id', 0)}"))
-        label = str(node_config["label"]) if "label" in node_config else None
-        silo = _real_silo(name, Path(str(node_config["data"])), label)
+        silo = _real_silo(name, own_rows(node_config))
         policy = load_policy(Path(str(node_config["policy"]))) if "policy" in node_config else Policy()
         identity = Path(str(node_config["identity-key"])) if "identity-key" in node_config else None
         base = Path(str(node_config["base"])) if "base" in node_config else None
         return Node(silo, Path(str(state)), None, None, policy, identity, base)
     if "partition-id" not in node_config or not run_config.get("config"):
         raise ValueError(
-            "a node needs data, a CSV or NPZ path, in its node-config; only a simulation has partition-id "
+            "a node needs data, a file or folder, in its node-config; only a simulation has partition-id "
             "there and config in its run-config"
         )
     config = packaged(Path(str(run_config["config"])))
@@ -107,9 +108,9 @@ def _experiment(config: Path) -> Experiment:
 
 
 @lru_cache(maxsize=16)
-def _real_silo(name: str, path: Path, label: str | None) -> Silo:
+def _real_silo(name: str, rows: OwnRows) -> Silo:
     """Read a real silo; its held-out rows are the node's choice, or each seed would cost a release."""
-    return silo_from_table(name, path, label, 0.1, seed=0)
+    return silo_of(name, rows.read(), 0.1, seed=0)
 
 
 @lru_cache(maxsize=4)

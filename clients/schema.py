@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Does this silo's table fit the federation's? Asked in ``hello``, before anything is computed.
+"""Do this silo's data fit the federation's? Asked in ``hello``, before anything is computed.
 
 What is told to the server names its own columns and counts the silo's: a file without a header line has cells
 where names should be.
 """
 
 import logging
+import math
 
+from clients.data.rows import Rows
 from clients.data.silo import Silo
 from protocols.messages import Hello
 from protocols.refusals import Refusal
@@ -20,21 +22,52 @@ def check_schema(silo: Silo, question: Hello) -> None:
     """Refuse the silo if its rows are not what the federation's feature map was made for.
 
     Args:
-        silo: A silo with a table of its own.
-        question: The federation's columns and label where they have names, and whether it works in units
-            that no silo could know.
+        silo: A silo with data of its own.
+        question: The federation's columns and label where they have names, whether it works in units that
+            no silo could know, and whether its rows are images or documents.
 
     Raises:
         Refusal: With the differences.
     """
-    found = [*_columns(silo, question), *_label(silo, question)]
+    found = [*(_kind(silo.train, question) or _columns(silo, question)), *_label(silo, question)]
     if question.standardized:
         found.append(
             "its values are in the file's own units, the federation's columns are brought to mean 0 and "
             "variance 1; set data.standardize: false and agree on units"
         )
     if found:
-        raise Refusal("the silo's table does not fit: " + "; ".join(found))
+        what = "table does" if _is_table(silo.train) else "data do"
+        raise Refusal(f"the silo's {what} not fit: {'; '.join(found)}")
+
+
+def described(rows: Rows) -> str:
+    """Say what rows are: a table, images of a shape, or text."""
+    if rows.text:
+        return f"text in {len(rows.columns)} columns"
+    return f"a table of {len(rows.columns)} columns" if rows.image is None else f"images {_shape(rows.image)}"
+
+
+def _is_table(rows: Rows) -> bool:
+    return rows.image is None and not rows.text
+
+
+def _shape(image: tuple[int, ...]) -> str:
+    return "x".join(map(str, image))
+
+
+def _kind(rows: Rows, question: Hello) -> list[str]:
+    """Compare what rows are; a plain table of as many columns as there are pixels may hold images."""
+    own, image, words = described(rows), question.image, question.text_columns
+    if image is not None:
+        wanted, remedy = f"images {_shape(image)}", "set image and resize in its node.yaml"
+        fits = rows.image == image or (_is_table(rows) and len(rows.columns) == math.prod(image))
+    elif words is not None:
+        wanted, remedy = f"text in {words} columns", f"set text-columns: {words} in its node.yaml"
+        fits = rows.text and len(rows.columns) == words
+    else:
+        wanted, remedy = "a table", "set data to a CSV, NPZ or Parquet file, without image or text-columns"
+        fits = _is_table(rows)
+    return [] if fits else [f"it has {own}, the federation has {wanted}; {remedy}"]
 
 
 def _columns(silo: Silo, question: Hello) -> list[str]:
@@ -56,7 +89,10 @@ def _columns(silo: Silo, question: Hello) -> list[str]:
 def _label(silo: Silo, question: Hello) -> list[str]:
     if question.label is None or silo.train.labels is not None:
         return []
-    return [f"label: it has none, the federation's is {question.label!r}; set label in its node-config"]
+    remedy = "set label in its node-config"
+    if not _is_table(silo.train):
+        remedy += ", or name the sub-folders of a folder by class"
+    return [f"label: it has none, the federation's is {question.label!r}; {remedy}"]
 
 
 def _listed(names: list[str]) -> str:

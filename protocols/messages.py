@@ -16,6 +16,7 @@ from pydantic import ConfigDict, Field, model_validator
 
 from protocols.arrays import Floats
 from protocols.config.base import Spec
+from protocols.config.data import ImageShape, TextColumns
 from protocols.config.experiment import ArmSpec, Name
 from protocols.config.privacy import PrivacySpec
 from protocols.config.references import (
@@ -71,10 +72,11 @@ class Message(Spec):
 
 
 class Hello(Message):
-    """Server: who are you, and does your table fit?
+    """Server: who are you, and do your data fit?
 
     ``columns`` and ``label`` where the federation's have names; ``standardized`` where its values were
-    brought to a common scale, which a silo could not repeat. ``base_digest`` is of the base generator, where
+    brought to a common scale, which a silo could not repeat; ``image`` where rows are images,
+    ``text_columns`` where they are documents as hashed words. ``base_digest`` is of the base generator, where
     each node has a file of it.
     """
 
@@ -84,6 +86,14 @@ class Hello(Message):
     label: ColumnName | None = None
     standardized: bool = False
     base_digest: Digest | None = None
+    image: ImageShape | None = None
+    text_columns: TextColumns | None = None
+
+    @model_validator(mode="after")
+    def _rows_are_of_one_kind(self) -> Self:
+        if self.image is not None and self.text_columns is not None:
+            raise ValueError(f"image {list(self.image)} and text-columns exclude each other")
+        return self
 
 
 class HelloReply(Message):

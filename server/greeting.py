@@ -3,7 +3,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from protocols.config.data import TableData
+from protocols.config.data import TableData, TextData, image_of
 from protocols.kit import PublicKit
 from protocols.messages import Hello, HelloReply
 from protocols.records import MAX_BODY_BYTES, MAX_BODY_COMMAS
@@ -100,6 +100,8 @@ def _hello(federation: Federation, seed: int, kit: PublicKit) -> Hello:
         label=table and table.label,
         standardized=table is not None and table.standardize,
         base_digest=digest_of_base(federation, kit),
+        image=image_of(data),
+        text_columns=data.columns if isinstance(data, TextData) else None,
     )
 
 

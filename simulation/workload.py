@@ -7,7 +7,7 @@ from pathlib import Path
 
 from clients.data.rows import DataError
 from clients.data.silo import simulated_world
-from protocols.config.data import Cifar10, ImageFolder
+from protocols.config.data import Cifar10, ImageFolder, TextData
 from protocols.config.experiment import Experiment
 from protocols.config.references import RELEASING_KINDS, SlicedReference
 from protocols.config.training import RecursionSpec
@@ -36,7 +36,7 @@ class Sizes:
 
 
 def sizes(experiment: Experiment) -> Sizes:
-    """Load the data and count; images whose files are not there are counted as they are published.
+    """Load the data and count; images and documents that are not there are counted as published or asked for.
 
     Raises:
         ValueError: If the data cannot be used, or are not there and nobody knows how many they are.
@@ -45,14 +45,14 @@ def sizes(experiment: Experiment) -> Sizes:
     try:
         world = simulated_world(data, experiment.silos, experiment.public, seed=experiment.seeds[0])
     except DataError as error:
-        if not isinstance(data, Cifar10 | ImageFolder) or Path(data.path).exists():
+        if not isinstance(data, Cifar10 | ImageFolder | TextData) or Path(data.path).exists():
             raise
         return _nominal(experiment, data, str(error))
     columns = world.train.values.shape[1]
     return Sizes(columns, len(world.public), len(world.evaluation))
 
 
-def _nominal(experiment: Experiment, data: Cifar10 | ImageFolder, missing: str) -> Sizes:
+def _nominal(experiment: Experiment, data: Cifar10 | ImageFolder | TextData, missing: str) -> Sizes:
     if isinstance(data, Cifar10):
         rows, held_out, columns = (
             data.rows or _CIFAR_ROWS,
@@ -60,7 +60,8 @@ def _nominal(experiment: Experiment, data: Cifar10 | ImageFolder, missing: str) 
             _CIFAR_COLUMNS,
         )
     else:
-        rows, columns = experiment.recursion.samples, math.prod(data.image)
+        rows = experiment.recursion.samples
+        columns = data.columns if isinstance(data, TextData) else math.prod(data.image)
         held_out = round(rows * data.evaluation_fraction)
     return Sizes(columns, round(rows * experiment.public.fraction), held_out, missing)
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from clients.data.naming import unknown_name
 from clients.data.rows import DataError, Rows
+from clients.data.utf8 import read_utf8
 
 
 def read_csv(path: Path, label: str | None) -> Rows:
@@ -26,7 +27,7 @@ def read_csv(path: Path, label: str | None) -> Rows:
     Raises:
         DataError: Naming file, line and column, what was found and what is allowed.
     """
-    records = _records(path)
+    records = csv_records(path)
     header = next(records, None)
     if header is None:
         raise DataError(f"{path}: the file is empty; line 1 must name the columns")
@@ -47,15 +48,13 @@ def read_csv(path: Path, label: str | None) -> Rows:
     return Rows(np.array(values), labels, columns)
 
 
-def _records(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Yield (line number, stripped cells) of every record, the header first."""
-    raw = path.read_bytes()
-    try:
-        text = raw.decode("utf-8").removeprefix("\ufeff")
-    except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        raise DataError(f"{path}, line {line}: found bytes that are not UTF-8; save it as UTF-8") from error
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+def csv_records(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Yield (line number, stripped cells) of every record, the header first.
+
+    Raises:
+        DataError: If the file is not UTF-8, not comma-separated, or blank lines stand before its end.
+    """
+    reader = csv.reader(io.StringIO(read_utf8(path), newline=""), strict=True)
     blank = 0
     try:
         for record in reader:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from clients.data.folders import checked_file, files_by_class
 from clients.data.naming import unknown_name
 from clients.data.rows import DataError, Rows
 from protocols.config.data import ImageFolder
@@ -44,39 +45,14 @@ def read_image_folder(spec: ImageFolder) -> Rows:
     folder = Path(spec.path)
     if not folder.is_dir():
         raise DataError(f"{folder}: there is no such folder; expected one with images")
-    files, labels = _listed(folder, Path(spec.labels)) if spec.labels else _found(folder)
+    files, labels = (
+        _listed(folder, Path(spec.labels)) if spec.labels else files_by_class(folder, ENDINGS, "images")
+    )
     if len(files) < 2:
         raise DataError(f"{folder}: expected at least 2 images ({', '.join(ENDINGS)}), found {len(files)}")
     pixels = np.stack([_pixels(path, spec) for path in files])  # (n, p), uint8
     columns = tuple(f"x{place}" for place in range(pixels.shape[1]))
     return Rows(pixels / 255.0, None if labels is None else np.array(labels), columns, spec.image)
-
-
-def _visible(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
-
-
-def _found(folder: Path) -> tuple[list[Path], list[str] | None]:
-    entries = _visible(folder)
-    classes = [path for path in entries if path.is_dir()]
-    loose = [path for path in entries if not path.is_dir()]
-    if classes and loose:
-        raise DataError(
-            f"{folder}: found sub-folders ({classes[0].name}) beside files ({loose[0].name}); allowed: "
-            "images only, or sub-folders only, one a class"
-        )
-    if not classes:
-        return [_checked(path) for path in loose], None
-    files = [(_checked(path), group.name) for group in classes for path in _visible(group)]
-    return [path for path, _ in files], [name for _, name in files]
-
-
-def _checked(path: Path) -> Path:
-    if path.is_dir():
-        raise DataError(f"{path}: found a folder in a class's folder; allowed: images ({', '.join(ENDINGS)})")
-    if path.suffix.lower() not in ENDINGS:
-        raise DataError(f"{path}: found {path.suffix or 'no ending'}, allowed: {', '.join(ENDINGS)}")
-    return path
 
 
 def _listed(folder: Path, table: Path) -> tuple[list[Path], list[str]]:
@@ -95,7 +71,9 @@ def _listed(folder: Path, table: Path) -> tuple[list[Path], list[str]]:
             raise DataError(f"{table}, line {line}: expected a file and a label, found an empty cell")
         if not (folder / row["file"]).is_file():
             raise DataError(f"{table}, line {line}: there is no file {folder / row['file']}")
-    return [_checked(folder / row["file"]) for _, row in lines], [row["label"].strip() for _, row in lines]
+    return [checked_file(folder / row["file"], ENDINGS, "images") for _, row in lines], [
+        row["label"].strip() for _, row in lines
+    ]
 
 
 def _pixels(path: Path, spec: ImageFolder) -> NDArray[Any]:
@@ -124,7 +102,7 @@ def _sized(path: Path, image: "Image", spec: ImageFolder) -> "Image":
         return image
     if spec.resize == "refuse":
         raise DataError(
-            f"{path}: found {image.size[0]} x {image.size[1]} pixels, data.image wants {width} x {height} "
+            f"{path}: found {image.size[0]} x {image.size[1]} pixels, image wants {width} x {height} "
             "(width x height); resize: crop or stretch allows other sizes"
         )
     if spec.resize == "stretch":

@@ -27,12 +27,14 @@ class Rows:
         columns: Names of the columns, p of them.
         image: (channels, height, width) where each row is an image, channel by channel and line by line,
             with c h w = p; None where rows are no images.
+        text: Whether each row is a document as hashed words; see ``documents.py``.
     """
 
     values: Floats
     labels: NDArray[np.str_] | None
     columns: tuple[str, ...]
     image: tuple[int, int, int] | None = None
+    text: bool = False
 
     def __post_init__(self) -> None:
         """Check the shapes and make the arrays read-only.
@@ -76,4 +78,4 @@ class Rows:
             IndexError: If a row number is out of range.
         """
         labels = None if self.labels is None else self.labels[index]
-        return Rows(self.values[index], labels, self.columns, self.image)
+        return Rows(self.values[index], labels, self.columns, self.image, self.text)

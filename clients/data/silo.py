@@ -3,7 +3,6 @@
 
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 
@@ -11,7 +10,6 @@ from clients.data.partitions import partition
 from clients.data.public import public_rows
 from clients.data.rows import DataError, Rows
 from clients.data.sources import load_evaluation, load_rows
-from clients.data.tables import read_table
 from protocols.config.data import Cifar10, DataSpec, PublicSpec, SilosSpec
 from protocols.streams import stream
 
@@ -93,18 +91,15 @@ def _held_out(data: DataSpec, seed: int) -> tuple[Rows, Rows]:
     return _split(rows, data.evaluation_fraction, "the data", stream(seed, "data", "evaluation"))
 
 
-def silo_from_table(
-    name: str, path: str | Path, label: str | None, heldout_fraction: float, *, seed: int
-) -> Silo:
-    """Read the rows of a real node.
+def silo_of(name: str, rows: Rows, heldout_fraction: float, *, seed: int) -> Silo:
+    """Make the silo of a real node.
 
-    Values stay as they are in the file: a node that scaled by its own rows would no longer measure in the
-    units of the others.
+    Values stay as they are: a node that scaled by its own rows would no longer measure in the units of the
+    others.
 
     Args:
         name: Name of the silo.
-        path: A .csv or .npz file.
-        label: Its label column or array, if any.
+        rows: All its rows.
         heldout_fraction: Share of the rows to hold out, above 0 and below 1.
         seed: Root seed of the run.
 
@@ -112,11 +107,11 @@ def silo_from_table(
         The silo.
 
     Raises:
-        DataError: If the file cannot be read, has fewer than 2 rows, or the share is out of range.
+        DataError: If there are fewer than 2 rows, or the share is out of range.
     """
     if not 0.0 < heldout_fraction < 1.0:
         raise DataError(f"heldout-fraction must be above 0 and below 1, got {heldout_fraction}")
-    return _silo(name, read_table(path, label), heldout_fraction, seed)
+    return _silo(name, rows, heldout_fraction, seed)
 
 
 def check_silo_size(world: World, minimum: int) -> None:

@@ -8,12 +8,22 @@ import numpy as np
 from sklearn import datasets
 
 from clients.data.cifar10 import TEST, TRAIN, read_cifar10
+from clients.data.documents import read_documents
 from clients.data.image_folder import read_image_folder
 from clients.data.modes import gaussian_modes, sample_modes
 from clients.data.rows import DataError, Rows
 from clients.data.scaling import standardized
 from clients.data.tables import read_images, read_table
-from protocols.config.data import BundledData, Cifar10, DataSpec, GaussianModes, ImageFolder, TableData
+from protocols.config.data import (
+    DIGITS_IMAGE,
+    BundledData,
+    Cifar10,
+    DataSpec,
+    GaussianModes,
+    ImageFolder,
+    TableData,
+    TextData,
+)
 from protocols.streams import stream
 
 _LOADERS = {
@@ -21,7 +31,6 @@ _LOADERS = {
     "breast-cancer": datasets.load_breast_cancer,
     "wine": datasets.load_wine,
 }
-_DIGITS_IMAGE = (1, 8, 8)
 _DIGITS_WHITE = 16.0
 """Pixels of the digits are counts of dark points in 4 x 4 blocks, 0 to 16."""
 
@@ -35,7 +44,8 @@ def load_rows(spec: DataSpec, *, seed: int) -> Rows:
 
     Returns:
         The rows: ``digits`` and images in [0, 1]; ``breast-cancer``, ``wine`` and standardized tables with
-        zero mean and unit variance over all rows; ``gaussian-modes`` in within-mode standard deviations.
+        zero mean and unit variance over all rows; ``gaussian-modes`` in within-mode standard deviations;
+        documents as rows of length 1.
 
     Raises:
         DataError: If a table cannot be read or a spec asks for the impossible.
@@ -49,6 +59,8 @@ def load_rows(spec: DataSpec, *, seed: int) -> Rows:
             return _table(spec)
         case ImageFolder():
             return read_image_folder(spec)
+        case TextData():
+            return read_documents(spec.path, spec.columns, column=spec.text_column, label=spec.label)
         case Cifar10():
             return _some(read_cifar10(spec.path, TRAIN), spec.rows, "rows", seed)
 
@@ -83,7 +95,7 @@ def _bundled(spec: BundledData) -> Rows:
     labels = bundle.target_names[bundle.target].astype(np.str_)
     columns = tuple(str(name) for name in bundle.feature_names)
     if spec.source == "digits":
-        return Rows(values / _DIGITS_WHITE, labels, columns, _DIGITS_IMAGE)
+        return Rows(values / _DIGITS_WHITE, labels, columns, DIGITS_IMAGE)
     return standardized(Rows(values, labels, columns))
 
 

@@ -11,6 +11,11 @@ Fraction = Annotated[float, Field(gt=0.0, lt=1.0)]
 Side = Annotated[int, Field(ge=1, le=4096)]
 ImageShape = tuple[Literal[1, 3], Side, Side]
 """Channels, height, width."""
+Resize = Literal["refuse", "crop", "stretch"]
+LEAST_TEXT_COLUMNS, MOST_TEXT_COLUMNS = 2, 4096
+TextColumns = Annotated[int, Field(ge=LEAST_TEXT_COLUMNS, le=MOST_TEXT_COLUMNS)]
+DIGITS_IMAGE: ImageShape = (1, 8, 8)
+CIFAR_IMAGE: ImageShape = (3, 32, 32)
 
 
 class BundledData(Spec):
@@ -83,8 +88,23 @@ class ImageFolder(Spec):
     source: Literal["image-folder"]
     path: Annotated[str, Field(min_length=1)]
     image: ImageShape
-    resize: Literal["refuse", "crop", "stretch"] = "refuse"
+    resize: Resize = "refuse"
     labels: Annotated[str, Field(min_length=1)] | None = None
+    evaluation_fraction: Fraction = 0.4
+
+
+class TextData(Spec):
+    """Documents as bags of hashed words, not a language model: ``columns`` numbers each, of length 1.
+
+    ``path`` is a folder of .txt files (the class is the sub-folder, if there are any), a .txt with a document
+    a line, or a CSV whose column ``text-column`` holds documents and ``label`` their classes.
+    """
+
+    source: Literal["text"]
+    path: Annotated[str, Field(min_length=1)]
+    columns: TextColumns = 256
+    text_column: Annotated[str, Field(min_length=1)] | None = None
+    label: Annotated[str, Field(min_length=1)] | None = None
     evaluation_fraction: Fraction = 0.4
 
 
@@ -101,8 +121,17 @@ class Cifar10(Spec):
 
 
 DataSpec = Annotated[
-    BundledData | GaussianModes | TableData | ImageFolder | Cifar10, Field(discriminator="source")
+    BundledData | GaussianModes | TableData | ImageFolder | TextData | Cifar10, Field(discriminator="source")
 ]
+
+
+def image_of(data: DataSpec) -> ImageShape | None:
+    """Return the shape of an image where rows are images, else None."""
+    if isinstance(data, BundledData):
+        return DIGITS_IMAGE if data.source == "digits" else None
+    if isinstance(data, Cifar10):
+        return CIFAR_IMAGE
+    return data.image if isinstance(data, TableData | ImageFolder) else None
 
 
 class IidPartition(Spec):

@@ -7,6 +7,7 @@ import os
 import shlex
 from pathlib import Path
 
+from clients.data.rows import Rows
 from clients.node import open_node
 from simulation.deploy.certificates import CertificateError, check_dates, read_certificate
 from simulation.deploy.federation import FEDERATION_FILE, load_federation
@@ -85,14 +86,14 @@ def check_ca(node: SiloNode, now: dt.datetime) -> str:
     return f"valid until {certificate.not_valid_after_utc:%Y-%m-%d}"
 
 
-def check_data(node: SiloNode) -> int:
+def check_data(node: SiloNode) -> Rows:
     """Open the silo as its ClientApp will.
 
     Args:
         node: Its settings.
 
     Returns:
-        Number of its columns.
+        Its training rows.
 
     Raises:
         LaunchError: If data, label column or policy cannot be used.
@@ -103,7 +104,7 @@ def check_data(node: SiloNode) -> int:
         raise LaunchError(
             f"silo {node.name}: {error}; remedy: set data, label and policy in {node.folder / NODE_FILE}"
         ) from None
-    return int(opened.silo.train.values.shape[1])
+    return opened.silo.train
 
 
 def _write_node_config(node: SiloNode) -> Path:

@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, PrivateAttr, model_validator
 
 from protocols.config.base import Spec
+from protocols.config.data import ImageShape, Resize, TextColumns
 from protocols.config.experiment import Name
 from simulation.deploy.federation import Host, Port
 from simulation.deploy.reading import read_spec
@@ -16,6 +17,7 @@ from simulation.deploy.versions import VersionsSpec
 NODE_FILE = "node.yaml"
 Device = Annotated[str, Field(pattern=r"^(cpu|cuda:[0-9]{1,3}|(GPU|MIG)-[0-9A-Za-z/-]{1,80})$")]
 """``cpu``, a GPU's number, or its name as ``nvidia-smi -L`` gives it."""
+_DATA = ("image", "resize", "labels", "text-columns", "text-column")
 _OWN = (
     "data",
     "label",
@@ -26,6 +28,7 @@ _OWN = (
     "base",
     "partition-id",
     "log-format",
+    *_DATA,
 )
 """Keys of Flower's node-config that have a place of their own here, or none."""
 
@@ -60,6 +63,11 @@ class SiloNode(Spec):
     name: Name
     data: Annotated[str, Field(min_length=1)]
     label: Annotated[str, Field(min_length=1)] | None = None
+    image: ImageShape | None = None
+    resize: Resize | None = None
+    labels: Annotated[str, Field(min_length=1)] | None = None
+    text_columns: TextColumns | None = None
+    text_column: Annotated[str, Field(min_length=1)] | None = None
     state_dir: Annotated[str, Field(min_length=1)] = "state"
     policy: Annotated[str, Field(min_length=1)] | None = None
     identity_key: Annotated[str, Field(min_length=1)] | None = None
@@ -112,6 +120,7 @@ class SiloNode(Spec):
             "name": self.name,
             "data": str(self.path(self.data)),
             "state-dir": str(self.path(self.state_dir)),
+            **self._images_or_text(),
         }
         if self.label is not None:
             config["label"] = self.label
@@ -124,6 +133,17 @@ class SiloNode(Spec):
         if self.log_format is not None:
             config["log-format"] = self.log_format
         return config
+
+    def _images_or_text(self) -> dict[str, str | int]:
+        """Return what ``clients/data/own_rows.py`` reads beside data and label: scalars only."""
+        given = {
+            "image": ",".join(map(str, self.image)) if self.image else None,
+            "resize": self.resize,
+            "labels": str(self.path(self.labels)) if self.labels else None,
+            "text-columns": self.text_columns,
+            "text-column": self.text_column,
+        }
+        return {key: value for key, value in given.items() if value is not None}
 
 
 def load_node(folder: Path) -> SiloNode:

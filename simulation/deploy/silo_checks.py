@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from clients.schema import described
 from simulation.deploy.gpus import find_gpu
 from simulation.deploy.health import serving
 from simulation.deploy.host_checks import HostError, disk_space, ports_free, private_file, versions_equal
@@ -78,9 +79,10 @@ def _key(path: Path, registered: Path | None) -> str:
 
 
 def _data(node: SiloNode) -> str:
-    columns = check_data(node)
-    label = "no label column" if node.label is None else f"label column {node.label!r} there"
-    return f"readable, {columns} columns, {label}"
+    rows = check_data(node)
+    classes = "no classes" if rows.labels is None else "classes there"
+    label = classes if node.label is None else f"label column {node.label!r} there"
+    return f"readable, {described(rows)}, {label}"
 
 
 def _writable(node: SiloNode) -> str:

@@ -5,7 +5,8 @@ from pydantic import TypeAdapter
 
 from clients.data.public import public_rows
 from clients.data.rows import DataError, Rows
-from clients.data.silo import check_silo_size, silo_from_table, simulated_world
+from clients.data.silo import check_silo_size, silo_of, simulated_world
+from clients.data.tables import read_table
 from protocols.config.data import DataSpec, PublicSpec, SilosSpec
 
 
@@ -131,34 +132,32 @@ def test_a_silo_of_one_row_cannot_hold_out():
         _world(count=2, partition={"kind": "iid"}, **{"rows-per-silo": 1})
 
 
-def test_silo_from_table_splits_without_scaling(tmp_path):
+def test_a_real_silo_splits_without_scaling(tmp_path):
     path = tmp_path / "node.csv"
     path.write_text("v,k\n" + "".join(f"{j},{'ab'[j % 2]}\n" for j in range(20)))
-    silo = silo_from_table("north", path, "k", 0.25, seed=0)
+    silo = silo_of("north", rows := read_table(path, "k"), 0.25, seed=0)
     assert silo.name == "north"
     assert (len(silo.train), len(silo.heldout)) == (15, 5)
     values = np.concatenate([silo.train.values, silo.heldout.values])[:, 0]
     assert sorted(values.tolist()) == list(range(20))
     assert (silo.train.labels == np.where(silo.train.values[:, 0] % 2, "b", "a")).all()
-    again, other = (silo_from_table(name, path, "k", 0.25, seed=0) for name in ("north", "south"))
+    again, other = (silo_of(name, rows, 0.25, seed=0) for name in ("north", "south"))
     assert (again.heldout.values == silo.heldout.values).all()
     assert (other.heldout.values != silo.heldout.values).any()
 
 
-def test_silo_from_table_holds_out_at_least_one_and_leaves_at_least_one(tmp_path):
+def test_a_real_silo_holds_out_at_least_one_and_leaves_at_least_one(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text("v\n1\n2\n")
     for fraction in (0.01, 0.99):
-        silo = silo_from_table("s", path, None, fraction, seed=0)
+        silo = silo_of("s", read_table(path, None), fraction, seed=0)
         assert (len(silo.train), len(silo.heldout)) == (1, 1)
 
 
-def test_silo_from_table_bad_input(tmp_path):
+def test_a_real_silo_bad_input(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text("v\n1\n")
     with pytest.raises(DataError, match="s needs at least 2 rows"):
-        silo_from_table("s", path, None, 0.1, seed=0)
+        silo_of("s", read_table(path, None), 0.1, seed=0)
     with pytest.raises(DataError, match="heldout-fraction must be above 0 and below 1, got 1"):
-        silo_from_table("s", path, None, 1.0, seed=0)
-    with pytest.raises(DataError, match="no such file"):
-        silo_from_table("s", tmp_path / "no.csv", None, 0.1, seed=0)
+        silo_of("s", read_table(path, None), 1.0, seed=0)

@@ -9,7 +9,7 @@ import pytest
 from clients.data.rows import Rows
 from clients.data.silo import Silo
 from clients.rounds import hello
-from clients.schema import check_schema
+from clients.schema import check_schema, described
 from protocols.messages import Hello
 from protocols.refusals import Refusal
 
@@ -17,6 +17,10 @@ from protocols.refusals import Refusal
 def silo(columns: tuple[str, ...], labelled: bool = False) -> Silo:
     rows = Rows(np.zeros((3, len(columns))), np.array(["x"] * 3) if labelled else None, columns)
     return Silo("north", rows, rows)
+
+
+def rows_of(columns: int, image=None, text: bool = False, labels=None) -> Rows:
+    return Rows(np.zeros((3, columns)), labels, tuple(f"x{i}" for i in range(columns)), image, text)
 
 
 def question(columns: tuple[str, ...] | None = ("a", "b", "c"), **more) -> Hello:
@@ -74,3 +78,64 @@ def test_a_real_node_is_asked_and_a_simulated_one_is_not(node, world):
     with pytest.raises(Refusal, match="it lacks 'age', it has 3 more"):
         hello(node, question(("age",)))
     assert hello(replace(node, truth=world), question(("age",))).columns == 3
+
+
+GREY, TEXT, TABLE = rows_of(64, (1, 8, 8)), rows_of(64, text=True), rows_of(64)
+
+
+@pytest.mark.parametrize(
+    ("own", "asked"),
+    [
+        (GREY, {"image": (1, 8, 8)}),
+        (TABLE, {"image": (1, 8, 8)}),  # pixels in a CSV cannot say that they are some
+        (TEXT, {"text_columns": 64}),
+        (TABLE, {}),
+    ],
+)
+def test_data_of_the_federations_kind_pass(own, asked):
+    check_schema(Silo("north", own, own), question(None, **asked))
+
+
+@pytest.mark.parametrize(
+    ("own", "asked", "said"),
+    [
+        (
+            rows_of(256, (1, 16, 16)),
+            {"image": (1, 8, 8)},
+            "data do not fit: it has images 1x16x16, the federation has images 1x8x8; set image and resize "
+            "in its node.yaml$",
+        ),
+        (rows_of(192, (3, 8, 8)), {"image": (3, 4, 16)}, "images 3x8x8, the federation has images 3x4x16"),
+        (TEXT, {"image": (1, 8, 8)}, "it has text in 64 columns, the federation has images 1x8x8"),
+        (
+            rows_of(65),
+            {"image": (1, 8, 8)},
+            "table does not fit: it has a table of 65 columns, .* images 1x8x8",
+        ),
+        (
+            TEXT,
+            {"text_columns": 32},
+            "text in 64 columns, the federation has text in 32 .* text-columns: 32 in",
+        ),
+        (TABLE, {"text_columns": 64}, "it has a table of 64 columns, the federation has text in 64 columns"),
+        (GREY, {"text_columns": 64}, "it has images 1x8x8, the federation has text in 64 columns"),
+        (GREY, {}, "it has images 1x8x8, the federation has a table; set data to a CSV"),
+        (
+            TEXT,
+            {"columns": ("age",)},
+            "it has text in 64 columns, the federation has a table; .*text-columns$",
+        ),
+        (GREY, {"image": (1, 8, 8), "label": "y"}, "label: it has none, .*name the sub-folders"),
+    ],
+)
+def test_data_of_another_kind_or_shape_are_refused_with_the_difference(own, asked, said):
+    with pytest.raises(Refusal, match=f"the silo's .*{said}"):
+        check_schema(Silo("north", own, own), question(**{"columns": None} | asked))
+
+
+def test_what_a_silo_has_is_said_in_a_word():
+    assert [described(rows) for rows in (GREY, TEXT, TABLE)] == [
+        "images 1x8x8",
+        "text in 64 columns",
+        "a table of 64 columns",
+    ]

@@ -51,6 +51,8 @@ AVERAGED = GaussianSpec(kind="gaussian", start="federated")
 MOMENTS = {"mean": np.array([1.0, 0.5]), "second": np.array([[2.0, 0.5], [0.5, 1.25]])}
 SAMPLES: list[Message] = [
     messages.Hello(**HEAD),
+    messages.Hello(**HEAD, image=(3, 8, 8)),
+    messages.Hello(**HEAD, columns=("a", "b"), label="c", text_columns=64),
     messages.HelloReply(**HEAD, silo="silo-1", columns=2, rows_at_least=200),
     messages.Summarise(**HEAD, reference=COSINE, privacy=EXACT, arrays=FEATURES),
     messages.SummariseReply(

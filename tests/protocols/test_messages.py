@@ -178,3 +178,20 @@ def test_a_summary_names_noise_just_where_it_was_asked_for(epsilon, noise, match
     with pytest.raises(ValidationError, match=match):
         SummariseReply(**fields, noise=noise)
     SummariseReply(**fields, noise="none" if epsilon is None else "system")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"image": (2, 8, 8)}, "Input should be 1 or 3"),
+        ({"image": (1, 8)}, "image"),
+        ({"image": (1, 8, 4097)}, "less than or equal to 4096"),
+        ({"image": (1, 0, 8)}, "greater than or equal to 1"),
+        ({"text_columns": 1}, "greater than or equal to 2"),
+        ({"text_columns": 4097}, "less than or equal to 4096"),
+        ({"image": (1, 8, 8), "text_columns": 64}, r"image \[1, 8, 8\] and text-columns exclude each other"),
+    ],
+)
+def test_hello_refuses(change, message):
+    with pytest.raises(ValidationError, match=message):
+        Hello(**BASE, **change)

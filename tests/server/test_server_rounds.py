@@ -86,6 +86,23 @@ def test_silos_are_told_what_their_tables_must_look_like(scene, data, names, tol
     assert asked == {told}
 
 
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        ({"source": "digits"}, ((1, 8, 8), None)),
+        ({"source": "wine"}, (None, None)),
+        ({"source": "cifar10", "path": "p"}, ((3, 32, 32), None)),
+        ({"source": "image-folder", "path": "p", "image": [3, 4, 5]}, ((3, 4, 5), None)),
+        ({"source": "npz", "path": "p.npz", "image": [1, 2, 3]}, ((1, 2, 3), None)),
+        ({"source": "text", "path": "p", "columns": 32}, (None, 32)),
+    ],
+)
+def test_silos_are_told_whether_rows_are_images_or_documents(scene, data, told):
+    made = scene(silos=2, data=data)
+    greet(made.federation, 0, made.kit)
+    assert {(q.image, q.text_columns) for _, q in made.grid.of_kind("hello")} == {told}
+
+
 def test_a_silo_is_called_by_the_name_that_its_key_is_registered_under(scene, monkeypatch):
     made = scene(silos=3)
     names = ["silo-0", "north", "silo-2"]

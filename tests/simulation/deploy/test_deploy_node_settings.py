@@ -54,6 +54,24 @@ def test_all_settings_reach_the_node(tmp_path):
     }
 
 
+def test_images_and_text_reach_the_node_as_scalars(tmp_path):
+    own = {
+        "image": [3, 16, 8],
+        "resize": "crop",
+        "labels": "l.csv",
+        "text-columns": 64,
+        "text-column": "note",
+    }
+    given = written(tmp_path, **own).node_config()
+    assert {key: given[key] for key in own} == {
+        "image": "3,16,8",
+        "resize": "crop",
+        "labels": str(tmp_path / "l.csv"),
+        "text-columns": 64,
+        "text-column": "note",
+    }
+
+
 @pytest.mark.parametrize(("device", "visible"), [("cpu", ""), ("cuda:3", "3"), ("GPU-1a-2b", "GPU-1a-2b")])
 def test_one_device_is_visible(tmp_path, device, visible):
     assert written(tmp_path, device=device).visible_devices == visible
@@ -70,6 +88,10 @@ def test_one_device_is_visible(tmp_path, device, visible):
         ({"more": {"t": [1]}}, "more.t"),
         ({"lable": "y"}, "lable: unknown key; did you mean 'label'"),
         ({"data": ""}, "data: "),
+        ({"image": [2, 8, 8]}, "image.0: 2 is unknown; allowed: 1, 3"),
+        ({"resize": "cut"}, "resize: 'cut' is unknown; allowed: refuse, crop, stretch"),
+        ({"text-columns": 1}, "text-columns: input should be greater than or equal to 2"),
+        ({"more": {"text-columns": 8}}, "more: text-columns must not stand here"),
     ],
 )
 def test_bad_settings_are_refused(tmp_path, parts, message):

@@ -2,7 +2,9 @@
 import datetime as dt
 import socket
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from simulation.deploy.node_keys import make_node_keys
 from simulation.deploy.node_settings import load_node
@@ -63,6 +65,18 @@ def test_each_fault_fails_its_check_with_a_remedy(kit, old, new, check, text):
     assert verdict.state == "FAIL"
     assert search(text.replace("messages is 2", f"messages is {SCHEMA_VERSION}"), verdict.text)
     assert verdict.remedy
+
+
+def test_a_folder_of_images_is_read_and_other_sizes_are_named(kit):
+    folder = kit / "silos/north/pictures"
+    for name, side in (("cat", 8), ("dog", 8), ("owl", 16)):
+        (folder / name).mkdir(parents=True)
+        Image.fromarray(np.full((side, side), 90, np.uint8)).save(folder / name / "a.png")
+    edit(kit, "data: data.csv", "image: [1, 8, 8]\ndata: pictures")
+    edit(kit, "label: kind", "label: null")
+    assert "owl/a.png: found 16 x 16 pixels, image wants 8 x 8" in verdicts(kit)["data"].text
+    edit(kit, "image: [1, 8, 8]", "image: [1, 8, 8]\nresize: stretch")
+    assert verdicts(kit)["data"].text == "readable, images 1x8x8, classes there"
 
 
 def test_another_key_than_the_registered_one_fails(kit):

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A node's settings for its data: what is read by them, and what does not belong together."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from clients.data.own_rows import OwnRows, own_rows
+from clients.data.rows import DataError
+from protocols.streams import stream
+
+GREY = stream(0, "grey").integers(256, size=(4, 6, 5)).astype(np.uint8)  # (n, h, w)
+
+
+@pytest.fixture
+def home(tmp_path):
+    for name, label, pixels in zip("abcd", ("cat", "cat", "dog", "dog"), GREY, strict=True):
+        (tmp_path / "pictures" / label).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(tmp_path / "pictures" / label / f"{name}.png")
+    np.savez(tmp_path / "pictures.npz", x=GREY, kind=np.array(["cat", "cat", "dog", "dog"]))
+    (tmp_path / "rows.csv").write_text("v,note,kind\n1,some words,a\n2,more words,b\n")
+    (tmp_path / "labels.csv").write_text("file,label\na.png,one\nb.png,two\n")
+    return tmp_path
+
+
+def read(home, data, **settings):
+    return own_rows({"data": str(home / data), "partition-id": 3, **settings}).read()
+
+
+def test_a_folder_and_an_archive_give_the_same_images(home):
+    folder = read(home, "pictures", image="1,6,5")
+    archive = read(home, "pictures.npz", image="1, 6, 5", label="kind")
+    for rows in (folder, archive):
+        assert rows.image == (1, 6, 5)
+        assert rows.labels.tolist() == ["cat", "cat", "dog", "dog"]
+        assert np.array_equal(rows.values, GREY.reshape(4, 30) / 255.0)
+
+
+def test_other_sizes_and_labels_of_a_folder_are_as_set(home):
+    with pytest.raises(DataError, match="found 5 x 6 pixels, image wants 3 x 3"):
+        read(home, "pictures", image="1,3,3")
+    assert read(home, "pictures", image="3,3,3", resize="stretch").image == (3, 3, 3)
+    labels = str(home / "labels.csv")
+    rows = read(home, "pictures/cat", image="1,6,5", labels=labels)
+    assert rows.labels.tolist() == ["one", "two"]
+
+
+def test_documents_are_read_by_their_number_of_columns(home):
+    rows = read(home, "rows.csv", **{"text-columns": 8, "text-column": "note", "label": "kind"})
+    assert (rows.text, rows.values.shape, rows.labels.tolist()) == (True, (2, 8), ["a", "b"])
+
+
+def test_settings_become_hashable_and_numbers_may_be_text():
+    given = own_rows({"data": "d", "text-columns": "64"})
+    assert given == own_rows({"data": "d", "text-columns": 64})
+    assert {given: 1}[OwnRows(path=given.path, text_columns=64)] == 1
+
+
+@pytest.mark.parametrize(
+    ("data", "settings", "message"),
+    [
+        ("pictures", {}, r"found a directory, allowed: a file; a folder needs image: .* or text-columns: N"),
+        (
+            "pictures",
+            {"image": "2,6,5"},
+            "image must be channels,height,width with 1 or 3 channels, .* '2,6,5'",
+        ),
+        ("pictures", {"image": "1x6x5"}, "image must be channels,height,width"),
+        ("pictures", {"image": "1,6"}, "image must be channels,height,width"),
+        ("pictures", {"image": "1,6,0"}, "image must be channels,height,width"),
+        ("pictures", {"image": "1,6,99999"}, "image must be channels,height,width"),
+        (
+            "pictures",
+            {"image": "1,6,5", "resize": "cut"},
+            "resize must be refuse, crop or stretch, got 'cut'",
+        ),
+        ("pictures", {"image": "1,6,5", "label": "kind"}, "label is for tables; classes of a folder are its"),
+        ("pictures", {"image": "1,6,5", "text-columns": 8}, "image and text-columns exclude each other"),
+        ("none", {"image": "1,6,5"}, "none: there is no such folder"),
+        ("none.npz", {"image": "1,6,5"}, "none.npz: there is no such file"),
+        ("pictures.npz", {"image": "1,5,5"}, r"found shape \(4, 6, 5\), allowed for image \[1, 5, 5\]"),
+        ("pictures.npz", {"image": "1,6,5", "resize": "crop"}, "resize is for a folder of images"),
+        ("pictures.npz", {"labels": "l.csv"}, "labels is for a folder of images, which needs image"),
+        ("rows.csv", {"image": "1,6,5"}, "image needs data: a folder of images, or an .npz of them"),
+        ("rows.csv", {"text-column": "note"}, "text-column needs text-columns"),
+        (
+            "rows.csv",
+            {"text-columns": 1, "text-column": "note"},
+            "text-columns must be a whole number, 2 to 4096",
+        ),
+        ("rows.csv", {"text-columns": 4097}, "text-columns must be a whole number, .* got '4097'"),
+        ("rows.csv", {"text-columns": 2.5}, "text-columns must be a whole number, .* got '2.5'"),
+    ],
+)
+def test_settings_that_do_not_fit_are_named(home, data, settings, message):
+    with pytest.raises(DataError, match=message):
+        read(home, data, **settings)
