@@ -11,10 +11,13 @@ from collections.abc import Callable, Mapping, Sequence
 import httpx
 from flwr.app import Error, Message
 from flwr.serverapp import Grid
+from flwr.superlink.grid import InMemoryGrid
 
 _SHORTEST_WAIT = 0.0005
 _LONGEST_WAIT = 0.2
 _LOOK_SECONDS = 0.2
+_BACKEND_FAILED = 0
+"""Flower's code, in simulation, for a Ray actor that died."""
 _CLIENT_ERRORS = range(400, 500)
 NOT_SENT = 5
 NOT_READABLE = 3
@@ -136,3 +139,16 @@ def wait_for_nodes(
         time.sleep(min(_LOOK_SECONDS, left))
         there = connected(grid)
     return there
+
+
+def dead_process(grid: Grid, replies: Mapping[int, Sequence[Message]]) -> str:
+    """Say what killed a process of Flower's own simulation; empty if none died.
+
+    It is not replaced, and the silos whose turn it would be are lost: only a new run helps. A real silo may
+    send any code, and must not end the run with it.
+    """
+    if not isinstance(grid, InMemoryGrid):
+        return ""
+    errors = [reply.error for arrived in replies.values() for reply in arrived if reply.has_error()]
+    died = [error.reason or "no reason given" for error in errors if error.code == _BACKEND_FAILED]
+    return died[0].strip().partition("\n")[0] if died else ""

@@ -3,87 +3,28 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
 
 from flwr.app import Message as FlowerMessage
 from flwr.serverapp import Grid
 
 from protocols.arrays import Floats
 from protocols.config.experiment import Experiment
-from protocols.fit_messages import FitParameters, FitParametersReply
-from protocols.logs import Fields, Log
+from protocols.logs import Log
 from protocols.messages import (
-    Hello,
     HelloReply,
     Retrain,
-    RetrainReply,
-    Summarise,
-    SummariseReply,
-    TransportSupport,
-    TransportSupportReply,
 )
-from protocols.records import MessageError, decode, encode, size
-from protocols.sum_messages import OfferKey, OfferKeyReply, SendMasked, SendMaskedReply
-from server.exchange import exchange, wait_for_nodes
+from protocols.records import MessageError, decode, size
+from server.exchange import dead_process, exchange, wait_for_nodes
 from server.fit import check_fit
 from server.flower_errors import may_pass, reason
+from server.questions import Asked, Member, Question, Reply, fields_of, to_flower
 from server.record import Record
-from server.roll import Place, Roll
-
-_LATER_SECONDS = 60.0
-"""After the deadline Flower drops a question that its node has not fetched."""
-RETURN_SECONDS = 60.0
-"""How long a node may take to connect, or to come back: Flower refuses one that was killed for as long."""
-
-Question = Hello | FitParameters | Summarise | OfferKey | SendMasked | TransportSupport | Retrain
-Reply = TypeVar(
-    "Reply",
-    HelloReply,
-    FitParametersReply,
-    SummariseReply,
-    OfferKeyReply,
-    SendMaskedReply,
-    TransportSupportReply,
-    RetrainReply,
-)
+from server.roll import Roll
 
 
 class RunFailed(RuntimeError):  # noqa: N818 - it reads as what happened
     """Too few silos are left to go on; the message names each refused silo and the reason."""
-
-
-@dataclass(frozen=True)
-class Member:
-    """A node that takes part.
-
-    Attributes:
-        node_id: Flower's number of the node.
-        silo: The silo's name once it has said hello; rows and sums are sorted by it.
-        rows_at_least: The bucket of rows that it named in hello.
-    """
-
-    node_id: int
-    silo: str
-    rows_at_least: int = 0
-
-    @property
-    def order(self) -> tuple[int, str]:
-        """Sort key that puts silo-2 before silo-10."""
-        return len(self.silo), self.silo
-
-
-@dataclass
-class _Asked(Generic[Reply]):
-    """Questions under way: by position, answers with their bytes, and what has been said against others."""
-
-    questions: Sequence[tuple[Member, Question]]
-    expected: type[Reply]
-    found: dict[int, tuple[Reply, int]] = field(default_factory=dict)
-    refusals: set[tuple[int, str]] = field(default_factory=set)
-
-    def place(self, position: int) -> Place:
-        member, question = self.questions[position]
-        return member.node_id, question.arm.name if isinstance(question, Retrain) else None
 
 
 @dataclass(frozen=True)
@@ -118,7 +59,8 @@ class Federation:
     @property
     def return_seconds(self) -> float:
         """How long is waited for a silo that is not connected."""
-        return min(RETURN_SECONDS, self.experiment.federation.deadline_seconds)
+        limits = self.experiment.federation
+        return min(limits.return_seconds, limits.deadline_seconds)
 
     def ask(
         self, questions: Sequence[tuple[Member, Question]], expected: type[Reply]
@@ -127,8 +69,10 @@ class Federation:
 
         What is late, an error, malformed, or not the first answer is refused with a reason that names the
         silo; the others go on. A silo that was away, late or failed is asked the same again as soon as it is
-        connected, if that is within a minute and the deadline; and again as long as one more answers. One
-        that was asked again in vain is not waited for any more, until it answers a later question.
+        connected, if that is within ``return-seconds`` and the deadline; and again as long as one more
+        answers. One that was asked again in vain is not waited for any more, until it answers a later
+        question. Where too few answers are left to go on with, none is recorded: ``--resume`` asks for all of
+        them again.
 
         Args:
             questions: Each with the member that it goes to.
@@ -136,8 +80,11 @@ class Federation:
 
         Returns:
             The accepted answers.
+
+        Raises:
+            RunFailed: If a simulation has lost one of its processes.
         """
-        asked = _Asked(questions, expected)
+        asked = Asked(questions, expected)
         missed = self._exchange(asked, range(len(questions)))
         away = set(missed)
         while missed:
@@ -146,22 +93,25 @@ class Federation:
             if len(missed) == len(again):
                 break
         self._call_roll(asked, away)
-        for _, (answer, size_) in sorted(asked.found.items()):
-            self.record.left_silo(answer.silo, answer, size_)
+        if asked.enough(self.experiment.min_clients):
+            for _, (answer, size_) in sorted(asked.found.items()):
+                self.record.left_silo(answer.silo, answer, size_)
         return [(questions[position][0], answer) for position, (answer, _) in sorted(asked.found.items())]
 
-    def _exchange(self, asked: _Asked[Reply], positions: Sequence[int], *, again: bool = False) -> list[int]:
+    def _exchange(self, asked: Asked[Reply], positions: Sequence[int], *, again: bool = False) -> list[int]:
         """Put questions once; return those without an answer that may have one when they are put again."""
         deadline, log = self.experiment.federation.deadline_seconds, self.log
         sent: list[FlowerMessage] = []
         seconds: dict[int, float] = {}
         for position in positions:
             member, question = asked.questions[position]
-            sent.append(_flower(member, question, deadline))
+            sent.append(to_flower(member, question, deadline))
             say = log.warning if again else log.info
             event, bytes_ = "asked again" if again else "asked", size(sent[-1].content)
-            say(event, _fields(member, question), bytes=bytes_)
+            say(event, fields_of(member, question), bytes=bytes_)
         replies = exchange(self.grid, sent, deadline, seconds.__setitem__)
+        if died := dead_process(self.grid, replies):
+            raise RunFailed(f"a process of the simulation died ({died}); go on with --resume")
         missed = []
         for number, position in enumerate(positions):
             member, question = asked.questions[position]
@@ -171,12 +121,12 @@ class Federation:
             self._first(asked, position, arrived)
             if position in asked.found:
                 took, bytes_ = round(seconds.get(number, 0.0), 3), asked.found[position][1]
-                log.info("answered", _fields(member, question), seconds=took, bytes=bytes_)
+                log.info("answered", fields_of(member, question), seconds=took, bytes=bytes_)
             elif all(r.has_error() and may_pass(r.error.code, r.error.reason or "") for r in arrived):
                 missed.append(position)
         return missed
 
-    def _back(self, asked: _Asked[Reply], missed: Sequence[int]) -> list[int]:
+    def _back(self, asked: Asked[Reply], missed: Sequence[int]) -> list[int]:
         """Wait for the nodes that did not answer; return the questions to those that are connected."""
         wanted = [position for position in missed if self.roll.worth_waiting(asked.place(position))]
         nodes = {asked.place(position)[0] for position in wanted}
@@ -185,7 +135,7 @@ class Federation:
         there = wait_for_nodes(self.grid, lambda found: nodes <= found.keys(), self.return_seconds)
         return [position for position in wanted if asked.place(position)[0] in there]
 
-    def _call_roll(self, asked: _Asked[Reply], away: set[int]) -> None:
+    def _call_roll(self, asked: Asked[Reply], away: set[int]) -> None:
         """Record who was missing and takes part again, and remember who is missing still."""
         for position, (member, question) in enumerate(asked.questions):
             place = asked.place(position)
@@ -206,7 +156,7 @@ class Federation:
         self.record.returned(seed=seed, kind=kind, silo=silo, arm=arm, reason=reason)
         self.log.info("returned", seed=seed, kind=kind, silo=silo or "unnamed", arm=arm)
 
-    def _first(self, asked: _Asked[Reply], position: int, arrived: Sequence[FlowerMessage]) -> None:
+    def _first(self, asked: Asked[Reply], position: int, arrived: Sequence[FlowerMessage]) -> None:
         """Keep the first answer that fits, if any does; what came before or after it is refused."""
         for reply in arrived:
             if position in asked.found:
@@ -219,7 +169,7 @@ class Federation:
             except MessageError as error:
                 self._refuse_once(asked, position, str(error))
 
-    def _refuse_once(self, asked: _Asked[Reply], position: int, reason: str) -> None:
+    def _refuse_once(self, asked: Asked[Reply], position: int, reason: str) -> None:
         if (position, reason) not in asked.refusals:  # a question put again may fail as before
             asked.refusals.add((position, reason))
             self.refuse(*asked.questions[position], reason)
@@ -228,7 +178,7 @@ class Federation:
         """Record that this member's answer is not used."""
         arm = question.arm.name if isinstance(question, Retrain) else None
         self.record.refused(seed=question.seed, kind=question.kind, silo=member.silo, arm=arm, reason=reason)
-        self.log.warning("refused", _fields(member, question), reason=reason)
+        self.log.warning("refused", fields_of(member, question), reason=reason)
 
     def require(self, remaining: int, *, of: int | None = None) -> None:
         """Stop the run when fewer silos remain than ``min-clients``, or of fewer asked not all of them.
@@ -261,17 +211,3 @@ class Federation:
             raise MessageError(f"answers as {answer.silo}, said hello as {member.silo}")
         check_fit(question, answer)
         return answer
-
-
-def _fields(member: Member, question: Question) -> Fields:
-    """Return what a log line says of one member's question."""
-    fields = Fields(seed=question.seed, kind=question.kind, silo=member.silo)
-    if isinstance(question, Retrain):
-        fields["arm"], fields["start"], fields["stop"] = question.arm.name, question.start, question.stop
-    return fields
-
-
-def _flower(member: Member, question: Question, deadline: float) -> FlowerMessage:
-    group = question.arm.name if isinstance(question, Retrain) else question.kind
-    content, ttl = encode(question), deadline + _LATER_SECONDS
-    return FlowerMessage(content, member.node_id, question.type, ttl=ttl, group_id=group)

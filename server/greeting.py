@@ -8,7 +8,8 @@ from protocols.kit import PublicKit
 from protocols.messages import Hello, HelloReply
 from protocols.records import MAX_BODY_BYTES, MAX_BODY_COMMAS
 from server.exchange import connected, wait_for_nodes
-from server.federation import Federation, Member
+from server.federation import Federation
+from server.questions import Member
 from server.starts import digest_of_base
 
 _SPARE = 100
@@ -133,7 +134,10 @@ def _gathered(federation: Federation, seed: int) -> dict[int, str]:
     missing: list[tuple[str | None, str]] = []
     if first:
         roll.seen, roll.absent = dict(nodes), _never_there(federation, nodes)
-        reason = f"not connected within {seconds:g} s; is its SuperNode running?"
+        reason = (
+            f"not connected within {seconds:g} s; is its SuperNode running? `tailweave deploy check` there "
+            "says why not"
+        )
         missing = [(silo, reason) for silo in roll.absent]
     for node in sorted(before - nodes.keys()):
         gone = roll.seen.pop(node)

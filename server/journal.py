@@ -60,7 +60,8 @@ class Journal:
             if line != self._recorded[self._position - 1]:
                 raise JournalError(
                     f"{self.path}: line {self._position} differs from what the interrupted run recorded; "
-                    "code, configuration or library versions have changed: start again in a new folder"
+                    "code, configuration or library versions have changed, or other silos take part than "
+                    "did: start those that are away and --resume, or start again in a new folder"
                 )
             return
         self._write(line)

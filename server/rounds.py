@@ -23,8 +23,9 @@ from protocols.messages import (
 )
 from protocols.references import TransportSpec
 from server import masked
-from server.federation import Federation, Member
+from server.federation import Federation
 from server.greeting import greet, latecomers
+from server.questions import Member
 from server.starts import digest_of_base, federated_start, sent_generator, start_arrays
 from server.transport_rounds import transported
 from server.weaving import Released, woven_reference
@@ -122,11 +123,11 @@ def retrain(
             for member in present
         ]
         answers = federation.ask(questions, RetrainReply)
+        for arm in federation.experiment.arms:
+            federation.require(sum(reply.arm == arm.name for _, reply in answers), of=len(present))
         for member, reply in answers:
             federation.record.measured(reply)
             reported[reply.arm, member] = stop
-        for arm in federation.experiment.arms:
-            federation.require(sum(reply.arm == arm.name for _, reply in answers), of=len(present))
 
 
 def _stops(federation: Federation) -> Iterator[int]:

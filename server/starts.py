@@ -14,7 +14,8 @@ from protocols.messages import with_prefix
 from protocols.parameters import check_parameters, model_of, parameters_of
 from server.controls.weights import cap_weights
 from server.fedavg import federated_average
-from server.federation import Federation, Member, RunFailed
+from server.federation import Federation, RunFailed
+from server.questions import Member
 
 
 @dataclass(frozen=True)

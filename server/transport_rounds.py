@@ -16,7 +16,8 @@ from protocols.references import TransportSpec
 from protocols.transport.free_support import mean_step, tolerance_sq
 from protocols.transport.geodesic import between
 from server.controls.weights import cap_weights
-from server.federation import Federation, Member
+from server.federation import Federation
+from server.questions import Member
 
 FARTHEST = 1000.0
 """Public radii from the public centre at which no honest atom lies; stops what is absurd."""

@@ -15,7 +15,8 @@ from protocols.privacy.shrinkage import shrink
 from protocols.references import ReleasingSpec, Summary, read_summary, weave
 from protocols.references.sliced import SlicedSummary
 from server.controls.inspection import inspect
-from server.federation import Federation, Member
+from server.federation import Federation
+from server.questions import Member
 
 Released = tuple[ReleasingSpec, PrivacySpec]
 

@@ -2,8 +2,9 @@
 """The table that a run prints when it is done."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -14,7 +15,9 @@ _SHOWN = ("frechet", "coverage", "recall", "modes_covered", "unseen_share")
 
 
 def print_outcome(folder: Path, console: Console) -> None:
-    """Print every arm's main metrics at the last generation, mean and 95 % half-width over seeds.
+    """Print every arm's main metrics at the last generation, and which silos were missing or set aside.
+
+    Means and 95 % half-widths are over seeds.
 
     Args:
         folder: A finished run folder.
@@ -30,8 +33,21 @@ def print_outcome(folder: Path, console: Console) -> None:
     for arm, found in arms.items():
         table.add_row(arm, *(_cell(found["last"].get(name)) for name in names))
     console.print(table)
-    for line in _quarantine(summary["events"]["quarantined"]):
+    for line in [*_missing(summary["events"]["absences"]), *_quarantine(summary["events"]["quarantined"])]:
         console.print(line, style="yellow")
+
+
+def _missing(absences: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Name each silo that did not come back, with the rounds that it missed and the last reason."""
+    told: dict[str, list[Mapping[str, Any]]] = {}
+    for case in absences:
+        if case["end"] is None:
+            told.setdefault(str(case["silo"]), []).append(case)
+    return [
+        f"{silo}: refused or missing ({', '.join(dict.fromkeys(str(case['round']) for case in cases))}); "
+        f"{cases[-1]['reason']}"
+        for silo, cases in told.items()
+    ]
 
 
 def _quarantine(silos: Iterable[str]) -> list[str]:

@@ -20,6 +20,7 @@ FLOWER = {
     "server/app.py",
     "server/exchange.py",  # the Grid
     "server/federation.py",  # the Message
+    "server/questions.py",  # the Message
     "server/fedavg.py",  # the strategy
     "protocols/records.py",
 }

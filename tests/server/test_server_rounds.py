@@ -14,7 +14,8 @@ from protocols.config.experiment import Experiment
 from protocols.references import read_summary, release
 from protocols.references.sliced import Sliced
 from protocols.streams import stream
-from server.federation import Member, RunFailed
+from server.federation import RunFailed
+from server.questions import Member
 from server.rounds import greet, run_seed, snapshots
 
 SLICED = {"kind": "sliced", "directions": 4, "coefficients": 3}
