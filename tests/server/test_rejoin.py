@@ -157,7 +157,7 @@ def test_min_clients_counts_those_that_came_back(scene):
         run_seed(gone.federation, 0, gone.kit)
 
 
-def test_a_resumed_run_need_not_be_disturbed_again(scene):
+def test_a_resumed_run_need_not_be_disturbed_as_before(scene):
     first = scene(federation=FAT)
     first.grid.tampers[1, "retrain"] = in_turn(silent)
     run_seed(first.federation, 0, first.kit)
@@ -165,7 +165,13 @@ def test_a_resumed_run_need_not_be_disturbed_again(scene):
     whole = (first.out / "metrics.jsonl").read_bytes()
     (first.out / "metrics.jsonl").write_bytes(whole[: len(whole) // 2])
     again = scene(federation=FAT)  # in the same folder
+    again.grid.tampers[2, "hello"] = in_turn(silent)
     assert again.federation.record.resumed
     run_seed(again.federation, 0, again.kit)
     assert (again.out / "metrics.jsonl").read_bytes() == whole
-    assert [event[0] for event in events(again)] == ["refused", "returned"]
+    assert [(event[0], event[2]) for event in events(again)] == [
+        ("refused", "silo-1"),
+        ("returned", "silo-1"),
+        ("refused", "node-2"),
+        ("returned", "node-2"),
+    ]
