@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Putting questions to the silos, and accepting only answers that fit them."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -24,9 +25,9 @@ from protocols.messages import (
 from protocols.records import MessageError, decode, encode, size
 from protocols.references import read_summary
 from protocols.sum_messages import OfferKey, OfferKeyReply, SendMasked, SendMaskedReply
-from server.exchange import exchange
 from server.flower_errors import reason
 from server.record import KEYS, Record
+from server.returns import Away, exchange_with_returns
 
 _LATER_SECONDS = 60.0
 """After the deadline Flower drops a question that its node has not fetched."""
@@ -77,6 +78,7 @@ class Federation:
         run: Name of the run; state on the nodes belongs to it.
         record: Where answers and refusals are written.
         identities: By silo, the public key that it first signed with in this run.
+        away: Who was waited for in vain.
     """
 
     grid: Grid
@@ -84,6 +86,7 @@ class Federation:
     run: str
     record: Record
     identities: dict[str, str] = field(default_factory=dict)
+    away: Away = field(default_factory=Away)
 
     def ask(
         self, questions: Sequence[tuple[Member, Question]], expected: type[Reply]
@@ -91,7 +94,8 @@ class Federation:
         """Ask members and return the answers that fit, in the order of the questions.
 
         What is late, an error, malformed, or not the first answer is refused with a reason that names the
-        silo; the others go on.
+        silo; the others go on. A silo that is lost on the way is asked again if it comes back in time. Where
+        too few answers are left to go on with, none is recorded: ``--resume`` asks for all of them again.
 
         Args:
             questions: Each with the member that it goes to.
@@ -100,29 +104,47 @@ class Federation:
         Returns:
             The accepted answers.
         """
-        deadline = self.experiment.federation.deadline_seconds
-        sent = [_flower(member, question, deadline) for member, question in questions]
-        replies = exchange(self.grid, sent, deadline)
-        accepted = []
+        limits = self.experiment.federation
+        deadline = limits.deadline_seconds
+        replies = exchange_with_returns(
+            self.grid,
+            [member.node_id for member, _ in questions],
+            lambda position: _flower(*questions[position], deadline),
+            limits,
+            self.away,
+        )
+        accepted: list[tuple[Member, Question, Reply, int]] = []
         for position, (member, question) in enumerate(questions):
             arrived = replies[position]
             if not arrived:
                 self.refuse(member, question, f"no answer within {deadline:g} s")
-            accepted += [(member, answer) for answer in self._first(member, question, arrived, expected)]
-        return accepted
+            found = self._first(member, question, arrived, expected)
+            accepted += [(member, question, answer, length) for answer, length in found]
+        if self._enough(questions, [question for _, question, _, _ in accepted]):
+            for _, _, answer, length in accepted:
+                self.record.left_silo(answer.silo, answer, length)
+        return [(member, answer) for member, _, answer, _ in accepted]
+
+    def _enough(self, asked: Sequence[tuple[Member, Question]], answered: Sequence[Question]) -> bool:
+        """Tell whether ``require`` can be content with the answers to each arm's questions."""
+        wanted, got = (
+            Counter(map(_group, (question for _, question in asked))),
+            Counter(map(_group, answered)),
+        )
+        return all(got[group] >= min(count, self.experiment.min_clients) for group, count in wanted.items())
 
     def _first(
         self, member: Member, question: Question, arrived: Sequence[FlowerMessage], expected: type[Reply]
-    ) -> list[Reply]:
-        """Return the first answer that fits, if any does; what came before or after it is refused."""
-        used: list[Reply] = []
+    ) -> list[tuple[Reply, int]]:
+        """Return the first answer that fits, with its bytes; what came before or after it is refused."""
+        used: list[tuple[Reply, int]] = []
         for reply in arrived:
             if used:
                 extra = f"duplicate answer {reply.metadata.message_id!r}, the first is used"
                 self.refuse(member, question, extra)
                 continue
             try:
-                used.append(self._accept(member, question, reply, expected))
+                used.append((_fitting(member, question, reply, expected), size(reply.content)))
             except MessageError as error:
                 self.refuse(member, question, str(error))
         return used
@@ -149,27 +171,28 @@ class Federation:
             reasons = "".join(f"\n  {reason}" for reason in dict.fromkeys(self.record.refusals))
             raise RunFailed(f"{remaining} silos are left, {limit} is {needed}; refused:{reasons}")
 
-    def _accept(
-        self, member: Member, question: Question, reply: FlowerMessage, expected: type[Reply]
-    ) -> Reply:
-        if reply.has_error():
-            raise MessageError(reason(reply.error.code, reply.error.reason or ""))
-        answer = decode(reply.content, expected)
-        if (answer.run, answer.seed) != (question.run, question.seed):
-            raise MessageError(
-                f"answers run {answer.run}, seed {answer.seed}, not {question.run}, {question.seed}"
-            )
-        if not isinstance(answer, HelloReply) and answer.silo != member.silo:
-            raise MessageError(f"answers as {answer.silo}, said hello as {member.silo}")
-        _check_fit(question, answer)
-        self.record.left_silo(answer.silo, answer, size(reply.content))
-        return answer
+
+def _fitting(member: Member, question: Question, reply: FlowerMessage, expected: type[Reply]) -> Reply:
+    if reply.has_error():
+        raise MessageError(reason(reply.error.code, reply.error.reason or ""))
+    answer = decode(reply.content, expected)
+    if (answer.run, answer.seed) != (question.run, question.seed):
+        raise MessageError(
+            f"answers run {answer.run}, seed {answer.seed}, not {question.run}, {question.seed}"
+        )
+    if not isinstance(answer, HelloReply) and answer.silo != member.silo:
+        raise MessageError(f"answers as {answer.silo}, said hello as {member.silo}")
+    _check_fit(question, answer)
+    return answer
+
+
+def _group(question: Question) -> str:
+    return question.arm.name if isinstance(question, Retrain) else question.kind
 
 
 def _flower(member: Member, question: Question, deadline: float) -> FlowerMessage:
-    group = question.arm.name if isinstance(question, Retrain) else question.kind
     content, ttl = encode(question), deadline + _LATER_SECONDS
-    return FlowerMessage(content, member.node_id, question.type, ttl=ttl, group_id=group)
+    return FlowerMessage(content, member.node_id, question.type, ttl=ttl, group_id=_group(question))
 
 
 def _check_fit(question: Question, answer: Message) -> None:

@@ -5,6 +5,7 @@ import fcntl
 import json
 import os
 import time
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
@@ -21,11 +22,16 @@ class Journal:
     """One file of JSON lines.
 
     Lines found at opening are what an interrupted run recorded. ``append`` first walks through them: each
-    must equal what is appended, byte for byte; after the last one, lines are written and flushed.
+    must equal what is appended, byte for byte; after the last one, lines are written and flushed. A journal
+    of what no run can be held to, as who was away when, only leaves out lines that it has already.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, repeats: bool = True) -> None:
         """Open the journal at ``path`` for this process alone; a torn last line is cut off.
+
+        Args:
+            path: The file.
+            repeats: Whether a resumed run must repeat what is recorded.
 
         Raises:
             JournalError: If another process writes it, and does not end within half a minute.
@@ -35,6 +41,7 @@ class Journal:
         _lock(self._file, path)
         self._recorded = _complete_lines(path)
         self._position = 0
+        self._free = None if repeats else Counter(self._recorded)
 
     def append(self, row: Mapping[str, object]) -> None:
         """Record one row.
@@ -44,12 +51,17 @@ class Journal:
             ValueError: If a value is not finite.
         """
         line = json.dumps(row, allow_nan=False, ensure_ascii=False)
-        if self._position < len(self._recorded):
+        if self._free is not None:
+            if self._free[line] > 0:
+                self._free[line] -= 1
+                return
+        elif self._position < len(self._recorded):
             self._position += 1
             if line != self._recorded[self._position - 1]:
                 raise JournalError(
                     f"{self.path}: line {self._position} differs from what the interrupted run recorded; "
-                    "code, configuration or library versions have changed: start again in a new folder"
+                    "code, configuration or library versions have changed, or other silos take part than "
+                    "did: start those that are away and --resume, or start again in a new folder"
                 )
             return
         self._file.write(line + "\n")

@@ -25,7 +25,7 @@ class Record:
         self._messages = 0
         self._metrics = Journal(out / "metrics.jsonl")
         self._wire = Journal(out / "wire.jsonl")
-        self._events = Journal(out / "events.jsonl")
+        self._events = Journal(out / "events.jsonl", repeats=False)
 
     def measured(self, reply: RetrainReply) -> None:
         """Write one row for each generation that a silo reported."""

@@ -36,7 +36,6 @@ Asked = Released | tuple[TransportSpec, PrivacySpec]
 Woven = Mapping[Asked, dict[str, Floats]]
 _SPARE = 100
 """Commas of a message besides those between columns."""
-_JOIN_SECONDS = 60.0
 _JOIN_LOOK_SECONDS = 0.2
 
 
@@ -61,6 +60,7 @@ def greet(federation: Federation, seed: int, kit: PublicKit) -> list[Member]:
     """Round ``hello``: learn who is there; refuse silos whose data do not fit or whose name is taken."""
     question = _hello(federation, seed, kit)
     asked = [(Member(node, name), question) for node, name in _nodes(federation).items()]
+    _tell_unconnected(federation, seed)
     members: dict[str, Member] = {}
     answers = federation.ask(asked, HelloReply)
     for node, reply in sorted(answers, key=lambda answer: Member(0, answer[1].silo).order):
@@ -79,6 +79,19 @@ def greet(federation: Federation, seed: int, kit: PublicKit) -> list[Member]:
             members[reply.silo] = member
     federation.require(len(members))
     return sorted(members.values(), key=lambda member: member.order)
+
+
+def _tell_unconnected(federation: Federation, seed: int) -> None:
+    missing, count = federation.away.unconnected, federation.experiment.silos.count
+    if missing:
+        federation.record.refused(
+            seed=seed,
+            kind=Hello.kind,
+            silo=f"{missing} not connected",
+            arm=None,
+            reason=f"{count - missing} of {count} silos are connected; `tailweave deploy check` on the "
+            "hosts of the others says why they are not",
+        )
 
 
 def _hello(federation: Federation, seed: int, kit: PublicKit) -> Hello:
@@ -101,11 +114,13 @@ def _can_be_sent(names: Sequence[str]) -> bool:
 
 def _nodes(federation: Federation) -> dict[int, str]:
     """Wait, but not for ever, until all silos are connected; return what Flower calls each node."""
-    end = time.monotonic() + min(_JOIN_SECONDS, federation.experiment.federation.deadline_seconds)
+    limits, count = federation.experiment.federation, federation.experiment.silos.count
+    end = time.monotonic() + min(limits.return_seconds, limits.deadline_seconds)
     nodes = list(federation.grid.get_nodes())
-    while len(nodes) < federation.experiment.silos.count and time.monotonic() < end:
+    while len(nodes) < count - federation.away.unconnected and time.monotonic() < end:
         time.sleep(_JOIN_LOOK_SECONDS)
         nodes = list(federation.grid.get_nodes())
+    federation.away.unconnected = max(0, count - len(nodes))
     names = {int(node.node_id): str(node.name) for node in nodes}
     return {number: names[number] or f"node-{number}" for number in sorted(names)}
 
@@ -176,11 +191,11 @@ def retrain(
             for member in members
         ]
         answers = federation.ask(questions, RetrainReply)
+        for arm in federation.experiment.arms:
+            federation.require(sum(reply.arm == arm.name for _, reply in answers), of=len(members))
         for member, reply in answers:
             federation.record.measured(reply)
             reported[reply.arm, member] = stop
-        for arm in federation.experiment.arms:
-            federation.require(sum(reply.arm == arm.name for _, reply in answers), of=len(members))
 
 
 def _stops(federation: Federation) -> Iterator[int]:

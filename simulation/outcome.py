@@ -2,7 +2,7 @@
 """The table that a run prints when it is done."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from rich.console import Console
@@ -14,7 +14,9 @@ _SHOWN = ("frechet", "coverage", "recall", "modes_covered", "unseen_share")
 
 
 def print_outcome(folder: Path, console: Console) -> None:
-    """Print every arm's main metrics at the last generation, mean and 95 % half-width over seeds.
+    """Print every arm's main metrics at the last generation, and which silos were missing or set aside.
+
+    Means and 95 % half-widths are over seeds.
 
     Args:
         folder: A finished run folder.
@@ -30,8 +32,16 @@ def print_outcome(folder: Path, console: Console) -> None:
     for arm, found in arms.items():
         table.add_row(arm, *(_cell(found["last"].get(name)) for name in names))
     console.print(table)
-    for line in _quarantine(summary["events"]["quarantined"]):
+    for line in [*_missing(summary["events"]["missing"]), *_quarantine(summary["events"]["quarantined"])]:
         console.print(line, style="yellow")
+
+
+def _missing(silos: Mapping[str, list[dict[str, object]]]) -> list[str]:
+    return [
+        f"{silo}: refused or missing ({', '.join(dict.fromkeys(str(event['round']) for event in events))}); "
+        f"{events[-1]['reason']}"
+        for silo, events in silos.items()
+    ]
 
 
 def _quarantine(silos: Iterable[str]) -> list[str]:

@@ -19,6 +19,7 @@ FLOWER = {
     "clients/app.py",
     "server/app.py",
     "server/exchange.py",  # the Grid
+    "server/returns.py",  # the Grid
     "server/federation.py",  # the Message
     "protocols/records.py",
 }

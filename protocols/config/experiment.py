@@ -43,6 +43,7 @@ class ArmSpec(Spec):
 class FederationSpec(Spec):
     """How few silos a run may go on with (null: two, or one where there is one), and how long it waits.
 
+    Answers are waited for until the deadline, a silo that is not connected for ``return_seconds``.
     A message covers ``generations_per_message`` (null: all of them, and 5 in process).
     No silo weighs more than ``weight_cap`` of a reference (1 / K where K silos are fewer; null: no cap).
     A silo whose summary lies far from all others is in quarantine, not counted in the reference, unless
@@ -51,6 +52,7 @@ class FederationSpec(Spec):
 
     min_clients: Annotated[int, Field(ge=1)] | None = None
     deadline_seconds: Annotated[float, Field(gt=0.0)] = 3600.0
+    return_seconds: Annotated[float, Field(ge=0.0)] = 180.0
     generations_per_message: Annotated[int, Field(ge=1)] | None = None
     weight_cap: Annotated[float, Field(gt=0.0, le=1.0)] | None = 0.25
     trusted: tuple[Name, ...] | Literal["all"] = ()

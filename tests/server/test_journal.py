@@ -70,6 +70,16 @@ def test_a_replay_that_differs_is_refused_and_writes_nothing(tmp_path):
     assert (tmp_path / "j").read_bytes() == before
 
 
+def test_a_journal_that_need_not_be_repeated_leaves_out_only_what_it_has(tmp_path):
+    write(tmp_path / "j", [ROWS[0], ROWS[1], ROWS[1]])
+    journal = Journal(tmp_path / "j", repeats=False)
+    for row in (ROWS[2], ROWS[1], ROWS[0], ROWS[0]):
+        journal.append(row)
+    journal.close()
+    found = [json.loads(line) for line in (tmp_path / "j").read_text().splitlines()]
+    assert found == [ROWS[0], ROWS[1], ROWS[1], ROWS[2], ROWS[0]]
+
+
 @pytest.mark.parametrize("odd", ["\u2028", "\u2029", "\x85", "\x0b", "\x0c", "\x1c", "\r", "\n"])
 def test_what_only_looks_like_a_line_end_stays_inside_its_row(tmp_path, odd):
     rows = [{"label": f"a{odd}b"}, {"label": "c"}]

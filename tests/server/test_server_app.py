@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The ServerApp: what it needs, what it writes, and a name that no other experiment has."""
 
+import json
+
 import pytest
-from flwr.app import Context, RecordDict
+from flwr.app import Context, Message, RecordDict
 
 from protocols.config.load import dump_experiment
 from server.app import app, run_name
@@ -48,13 +50,52 @@ def test_a_missing_kit_is_refused_by_name(staged, tmp_path):
         app(made.grid, context(**settings))
 
 
+def fails_at_the_second_span(grid, *nodes: int) -> None:
+    def silent_then(message: Message, content) -> list[Message]:
+        start = json.loads(str(message.content["message"]["body"]))["start"]
+        return [] if start else [Message(content, reply_to=message)]
+
+    grid.tampers |= {(node, "retrain"): silent_then for node in nodes}
+
+
 def test_a_run_that_fails_keeps_what_was_recorded(staged):
     made, settings = staged
-    made.grid.tampers[0, "retrain"] = made.grid.tampers[1, "retrain"] = lambda message, content: []
+    fails_at_the_second_span(made.grid, 0, 1)
     with pytest.raises(RunFailed):
         app(made.grid, context(**settings))
-    assert {row["silo"] for row in made.lines("metrics")} == {"silo-2"}
+    kept = {(row["silo"], row["generation"]) for row in made.lines("metrics")}
+    assert kept == {(f"silo-{node}", generation) for node in range(3) for generation in range(3)}
     assert len(made.lines("events")) == 2
+
+
+@pytest.mark.parametrize("away", [(0, 1), (1, 2)])
+@pytest.mark.parametrize("kind", ["hello", "retrain", "later"])
+def test_a_run_that_failed_for_want_of_silos_goes_on_as_if_they_had_not_been_away(
+    staged, away, kind, tmp_path
+):
+    made, settings = staged
+    app(made.grid, context(**settings | {"out": str(tmp_path / "whole")}))
+    if kind == "later":
+        fails_at_the_second_span(made.grid, *away)
+    else:
+        made.grid.tampers |= {(node, kind): lambda message, content: [] for node in away}
+    with pytest.raises(RunFailed):
+        app(made.grid, context(**settings))
+    made.grid.tampers.clear()
+    app(made.grid, context(**settings))
+    for name in ("metrics.jsonl", "wire.jsonl"):
+        assert (made.out / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+    assert len(made.lines("events")) == 2  # who was away is not forgotten
+
+
+def test_a_run_is_not_resumed_with_other_silos_than_took_part(staged):
+    made, settings = staged
+    app(made.grid, context(**settings))
+    made.grid.tampers[0, "hello"] = lambda message, content: []
+    with pytest.raises(
+        ValueError, match="wire.jsonl: line 1 differs .* start those that are away and --resume"
+    ):
+        app(made.grid, context(**settings))
 
 
 def test_the_name_changes_with_every_change_of_the_experiment(scene):

@@ -180,6 +180,21 @@ def test_silos_that_never_connect_are_not_waited_for_for_ever(scene):
     begun = time.monotonic()
     assert len(greet(made.federation, 0, made.kit)) == 2
     assert time.monotonic() - begun < 2.0
+    (event,) = made.lines("events")
+    assert (event["silo"], event["round"]) == ("1 not connected", "hello")
+    assert "2 of 3 silos are connected; `tailweave deploy check`" in event["reason"]
+
+
+def test_silos_that_never_connect_are_waited_for_once_only(scene):
+    made = scene(federation={"deadline-seconds": 500.0, "return-seconds": 0.5})
+    made.grid.nodes.remove(2)
+    greet(made.federation, 0, made.kit)
+    begun = time.monotonic()
+    spec = made.federation.experiment
+    patient = spec.federation.model_copy(update={"return_seconds": 400.0})
+    later = replace(made.federation, experiment=spec.model_copy(update={"federation": patient}))
+    assert len(greet(later, 1, made.kit)) == 2
+    assert time.monotonic() - begun < 60.0
 
 
 def test_only_the_first_seed_keeps_snapshots(scene):

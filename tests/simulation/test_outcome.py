@@ -12,7 +12,15 @@ from simulation.outcome import print_outcome
 SUMMARY = {
     "name": "digits",
     "generations": 30,
-    "events": {"quarantined": {"silo-3": [{"seed": 0, "round": "summarise", "reason": "far"}]}},
+    "events": {
+        "missing": {
+            "silo-1": [
+                {"seed": 0, "round": "retrain", "reason": "no answer within 9 s"},
+                {"seed": 1, "round": "retrain", "reason": "the node cannot be reached"},
+            ]
+        },
+        "quarantined": {"silo-3": [{"seed": 0, "round": "summarise", "reason": "far"}]},
+    },
     "arms": {
         "no-selection": {
             "last": {
@@ -76,4 +84,8 @@ def test_a_run_without_known_metrics_still_lists_its_arms(printed):
 def test_a_silo_in_quarantine_is_named_with_the_remedy(printed):
     assert "silo-3 was in quarantine" in printed(100)
     assert "federation.trusted" in printed(100)
-    assert "quarantine" not in printed(100, SUMMARY | {"events": {"quarantined": {}}})
+    assert "quarantine" not in printed(100, SUMMARY | {"events": {"missing": {}, "quarantined": {}}})
+
+
+def test_a_silo_that_was_missing_is_named_with_the_round_and_the_last_reason(printed):
+    assert "silo-1: refused or missing (retrain); the node cannot be reached\n" in printed(120)
