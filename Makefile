@@ -8,7 +8,7 @@ RUN := $(VENV)/.installed
 # Two test processes on two cores: one BLAS thread each, or they fight for the cores.
 PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 
-.PHONY: run test test-fast lint check bench clean
+.PHONY: run test test-fast lint check bench kills clean
 
 # The quickstart: prints its table and where the report is.
 run: $(RUN)
@@ -31,6 +31,10 @@ lint: $(DEV)
 
 bench: $(DEV)
 	$(BIN)/python -m pytest tests/benchmarks --benchmark-only -o addopts="" -q -s
+
+# Kill -9 at random moments, of every process there is, and a table of what came of it; about half an hour.
+kills: $(DEV)
+	KILL_TRIALS=4 OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest tests/integration/test_kill_trials.py
 
 clean:
 	rm -rf $(VENV) .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis .benchmarks build *.egg-info

@@ -84,7 +84,10 @@ def _checked_body(config: ConfigRecord, expected: type[Message]) -> dict[str, An
     if set(config) != {"schema-version", "kind", "body"}:
         raise MessageError(f"a message has body, kind and schema-version, got {sorted(map(str, config))[:8]}")
     if config["schema-version"] != SCHEMA_VERSION:
-        raise MessageError(f"schema version must be {SCHEMA_VERSION}, got {config['schema-version']!r}")
+        raise MessageError(
+            f"schema version must be {SCHEMA_VERSION}, got {config['schema-version']!r}; install the "
+            "same version of tailweave on the server and on all silos"
+        )
     if config["kind"] != expected.kind:
         raise MessageError(f"a {expected.kind} message was expected, got {str(config['kind'])[:64]!r}")
     try:

@@ -30,6 +30,23 @@ privacy: {epsilon: 2.0, delta: 1.0e-6, min-rows: 200}
 """
 
 
+HURRY = """
+import sys
+if any(word.endswith("flower-supernode") for word in sys.orig_argv):
+    import time
+    import flwr.common.constant
+    flwr.common.constant.HEARTBEAT_DEFAULT_INTERVAL = flwr.common.constant.HEARTBEAT_MIN_INTERVAL
+    time.sleep = lambda seconds, sleep=time.sleep: sleep(min(seconds, 0.3))
+"""
+"""Read by Python at its start: a SuperNode shows life every 10 s, not 30, and looks every 0.3 s, not 3."""
+
+
+def in_a_hurry(folder: Path, more: str = "") -> dict[str, str]:
+    """Environment in which SuperNodes waste no time; ``more`` is what all Pythons do at their start."""
+    (folder / "sitecustomize.py").write_text(HURRY + more, encoding="utf-8")
+    return {"PYTHONPATH": f"{folder}{os.pathsep}{REPOSITORY}"}
+
+
 def write_rows(path: Path, rows: int, shift: float, seed: int) -> None:
     rng = np.random.default_rng(seed)
     values = rng.normal(size=(rows, len(COLUMNS))) * 0.5
