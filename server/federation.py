@@ -27,7 +27,7 @@ from protocols.references import read_summary
 from protocols.sum_messages import OfferKey, OfferKeyReply, SendMasked, SendMaskedReply
 from server.flower_errors import reason
 from server.record import KEYS, Record
-from server.returns import Away, exchange_with_returns
+from server.returns import ActorDiedError, Away, exchange_with_returns
 
 _LATER_SECONDS = 60.0
 """After the deadline Flower drops a question that its node has not fetched."""
@@ -103,16 +103,12 @@ class Federation:
 
         Returns:
             The accepted answers.
+
+        Raises:
+            RunFailed: If a simulation lost one of its processes.
         """
-        limits = self.experiment.federation
-        deadline = limits.deadline_seconds
-        replies = exchange_with_returns(
-            self.grid,
-            [member.node_id for member, _ in questions],
-            lambda position: _flower(*questions[position], deadline),
-            limits,
-            self.away,
-        )
+        deadline = self.experiment.federation.deadline_seconds
+        replies = self._exchange(questions, deadline)
         accepted: list[tuple[Member, Question, Reply, int]] = []
         for position, (member, question) in enumerate(questions):
             arrived = replies[position]
@@ -124,6 +120,20 @@ class Federation:
             for _, _, answer, length in accepted:
                 self.record.left_silo(answer.silo, answer, length)
         return [(member, answer) for member, _, answer, _ in accepted]
+
+    def _exchange(
+        self, questions: Sequence[tuple[Member, Question]], deadline: float
+    ) -> dict[int, list[FlowerMessage]]:
+        try:
+            return exchange_with_returns(
+                self.grid,
+                [member.node_id for member, _ in questions],
+                lambda position: _flower(*questions[position], deadline),
+                self.experiment.federation,
+                self.away,
+            )
+        except ActorDiedError as error:
+            raise RunFailed(f"a process of the simulation died ({error}); go on with --resume") from None
 
     def _enough(self, asked: Sequence[tuple[Member, Question]], answered: Sequence[Question]) -> bool:
         """Tell whether ``require`` can be content with the answers to each arm's questions."""

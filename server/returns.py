@@ -6,19 +6,27 @@ question makes it do nothing twice: silos answer from their checkpoints and kept
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from flwr.app import Message
 from flwr.serverapp import Grid
+from flwr.superlink.grid import InMemoryGrid
 
 from protocols.config.experiment import FederationSpec
 from server.exchange import exchange
+from server.flower_errors import reason
 
-LOST = frozenset({0, 3, 4, 5, 8})
-"""Flower's codes for a dead Ray actor, a lost message, a lost reply, a node away, a dead ClientApp."""
+LOST = frozenset({3, 4, 5, 8})
+"""Flower's codes for a lost message, a lost reply, a node that is away, a dead ClientApp."""
+_BACKEND_FAILED = 0
+"""Flower's code, in simulation, for a Ray actor that died; it is not replaced, and asked again and again."""
 _MOST_TIMES = 3
 _LOOK_SECONDS = 0.2
+
+
+class ActorDiedError(RuntimeError):
+    """A simulation that has lost a process, and with it the silos whose turn it would be."""
 
 
 @dataclass
@@ -52,9 +60,13 @@ def exchange_with_returns(
 
     Returns:
         For each position, its replies; see ``exchange``.
+
+    Raises:
+        ActorDiedError: If a process of Flower's simulation died; only a new run helps.
     """
     end = time.monotonic() + limits.deadline_seconds
     replies = exchange(grid, [make(position) for position in range(len(nodes))], limits.deadline_seconds)
+    _check_actors(grid, replies)
     for _ in range(_MOST_TIMES):
         lost = [p for p in replies if _is_lost(replies[p]) and nodes[p] not in away.nodes]
         wanted = {nodes[position] for position in lost}
@@ -67,6 +79,14 @@ def exchange_with_returns(
         replies |= {again[number]: arrived for number, arrived in found.items()}
     away.nodes -= {nodes[p] for p, arrived in replies.items() if any(not r.has_error() for r in arrived)}
     return replies
+
+
+def _check_actors(grid: Grid, replies: Mapping[int, Sequence[Message]]) -> None:
+    if not isinstance(grid, InMemoryGrid):  # a real silo may send any code, and must not end the run with it
+        return
+    for reply in (reply for arrived in replies.values() for reply in arrived):
+        if reply.has_error() and reply.error.code == _BACKEND_FAILED:
+            raise ActorDiedError(reason(_BACKEND_FAILED, reply.error.reason or "").partition("\n")[0])
 
 
 def _is_lost(arrived: Sequence[Message]) -> bool:
