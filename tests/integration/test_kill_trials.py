@@ -101,25 +101,32 @@ class Scene:
         return self
 
 
-@pytest.fixture(scope="module")
-def table(request) -> Iterator[list[Outcome]]:
-    """Outcomes, printed when all trials are done."""
-    outcomes: list[Outcome] = []
-    yield outcomes
+def lines(outcomes: list[Outcome]) -> str:
     heads = ("target", "share", "moment", "what happened", "resumed", "metrics equal")
-    rows = [
-        (o.target, f"{o.share:.2f}", o.moment, o.happened, "yes" if o.resumed else "no", o.equal)
-        for o in outcomes
-    ]
-    widths = [max(len(row[i]) for row in (heads, *rows)) for i in range(len(heads))]
-    lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in (heads, *rows)]
-    lines.append(f"{len(rows)} kills, {sum(o.equal.startswith('yes') for o in outcomes)} as promised")
-    text = "\n".join(["", *lines, ""])
+    rows = [heads]
+    for o in outcomes:
+        rows.append((o.target, f"{o.share:.2f}", o.moment, o.happened, "yes" if o.resumed else "no", o.equal))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    text = [" | ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+    kept = sum(o.equal.startswith("yes") for o in outcomes)
+    return "\n".join(["", *text, f"{len(outcomes)} kills, {kept} as promised", ""])
+
+
+@pytest.fixture(scope="module")
+def outcomes(request) -> Iterator[list[Outcome]]:
+    """One a trial; printed as a table when all are done."""
+    made: list[Outcome] = []
+    yield made
+    with request.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
+        sys.stdout.write(lines(made) + "\n")
+
+
+@pytest.fixture
+def table(outcomes) -> Iterator[list[Outcome]]:
+    """The table as far as it is known, in a file too."""
+    yield outcomes
     if TABLE:
-        Path(TABLE).write_text(text, encoding="utf-8")
-    plugins = request.config.pluginmanager
-    with plugins.getplugin("capturemanager").global_and_fixture_disabled():
-        sys.stdout.write(text + "\n")
+        Path(TABLE).write_text(lines(outcomes), encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
