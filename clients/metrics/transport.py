@@ -2,11 +2,11 @@
 """Optimal transport between two samples of uniform mass; the cost is |x - y|^2 and no root is taken."""
 
 import numpy as np
-import ot
 from numpy.typing import ArrayLike
 from scipy.spatial.distance import cdist
 
 from protocols.arrays import Floats, matrix
+from protocols.pot import ot
 
 EXACT_ROWS = 2000
 """Most rows a side for which the exact distance is solved (about one second at this size)."""

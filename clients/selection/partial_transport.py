@@ -2,9 +2,9 @@
 """Rule ``partial-transport``: the subset nearest the reference in W2, as an exact linear programme."""
 
 import numpy as np
-import ot
 
 from protocols.arrays import Floats, Ints, matrix
+from protocols.pot import ot
 from protocols.references.empirical import Empirical
 
 

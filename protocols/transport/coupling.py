@@ -5,10 +5,10 @@ import warnings
 from dataclasses import dataclass
 
 import numpy as np
-import ot
 from scipy.spatial.distance import cdist
 
 from protocols.arrays import Floats, matrix, probabilities
+from protocols.pot import ot
 
 _PIVOTS = 100_000_000
 """Network-simplex steps that no plan of the sizes used here comes near."""

@@ -11,11 +11,11 @@ centroids, 2 by exact sketches, 1 at epsilon 4. Six coarse lies are always caugh
 from collections.abc import Sequence
 
 import numpy as np
-import ot
 
 from protocols.arrays import Floats
 from protocols.config.references import SlicedReference
 from protocols.features import PublicSpace
+from protocols.pot import ot
 from protocols.references.quantized import QuantizedSummary
 from protocols.references.sliced import Sliced, SlicedSummary, sketch_shape
 from protocols.streams import stream

@@ -2,9 +2,9 @@
 """The transport study: FedWaD and Scheme II's barycenter where the right answer is known."""
 
 import numpy as np
-import ot
 
 from protocols.arrays import Floats
+from protocols.pot import ot
 from protocols.streams import stream
 from protocols.transport.free_support import free_support
 from protocols.transport.projection import project

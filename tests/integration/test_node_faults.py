@@ -14,6 +14,7 @@ import pytest
 import yaml
 from deploy_hosts import CONFIG, RUN_SECONDS, START_SECONDS, Host, edit, in_a_hurry, make_kit
 
+from protocols.records import SCHEMA_VERSION
 from simulation.deploy.certificates import make_ca
 from simulation.deploy.node_keys import make_node_keys
 
@@ -32,7 +33,10 @@ AT_START = {
 }
 IN_THE_RUN = {
     "wide": ("it has 1 more (named in this node's own log)", "give the file the federation's columns"),
-    "old": ("schema version must be 2, got 3", "install the same version of tailweave"),
+    "old": (
+        f"schema version must be {SCHEMA_VERSION - 1}, got {SCHEMA_VERSION}",
+        "install the same version of tailweave",
+    ),
     "bare": ("label: it has none, the federation's is 'kind'", "set label in its node-config"),
 }
 

@@ -2,10 +2,10 @@
 """Attack ``two rounds``: interpolating measures (Scheme I, FedWaD) give every row, even with an unknown t."""
 
 import numpy as np
-import ot
 from scipy.optimize import linear_sum_assignment
 
 from protocols.arrays import Floats
+from protocols.pot import ot
 from protocols.transport.projection import project, towards
 
 

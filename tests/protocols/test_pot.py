@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Nobody pays for torch who does not use it: it is installed here, and must not be imported on the way."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize(
+    "module", ["protocols.pot", "clients.rounds", "server.rounds", "simulation.prepare", "simulation.run"]
+)
+def test_torch_is_imported_only_where_a_network_is_used(module):
+    code = (
+        f"import sys, {module}; print(sorted({{'torch', 'diffusers', 'transformers'}} & sys.modules.keys()))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_solvers_take_arrays():
+    from protocols.pot import ot
+
+    assert ot.emd2([0.5, 0.5], [0.5, 0.5], [[0.0, 1.0], [1.0, 0.0]]) == pytest.approx(0.0, abs=1e-15)
