@@ -34,7 +34,7 @@ bench: $(DEV)
 
 # Kill -9 at random moments, of every process there is, and a table of what came of it; about half an hour.
 kills: $(DEV)
-	KILL_TRIALS=4 OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest tests/integration/test_kill_trials.py
+	KILL_TRIALS=3 OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest tests/integration/test_kill_trials.py
 
 clean:
 	rm -rf $(VENV) .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis .benchmarks build *.egg-info

@@ -14,9 +14,8 @@ ROOT = Path(__file__).parents[2]
     "module", ["protocols.pot", "clients.rounds", "server.rounds", "simulation.prepare", "simulation.run"]
 )
 def test_torch_is_imported_only_where_a_network_is_used(module):
-    code = (
-        f"import sys, {module}; print(sorted({{'torch', 'diffusers', 'transformers'}} & sys.modules.keys()))"
-    )
+    heavy = {"torch", "diffusers", "transformers"}
+    code = f"import sys, {module}; print(sorted({heavy} & sys.modules.keys()))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
