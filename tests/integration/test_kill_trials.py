@@ -4,8 +4,9 @@
 Targets: a worker, a Ray actor, the command itself, and on a federation made by ``tailweave deploy init`` a
 SuperNode, the SuperLink, the ServerApp, the SuperExec that runs it, a silo's ClientApp, and a SuperNode that
 never returns. Moments are seeded random shares of the undisturbed run's duration. ``make kills`` runs
-``KILL_TRIALS`` of each; without it there is one of a few of them. The nodes are in a hurry: they look for messages and show
-signs of life more often, or a SuperNode's trial would take two minutes. The outcomes are printed as a table.
+``KILL_TRIALS`` of each; without it there is one of a few of them. The nodes are in a hurry: they look for
+messages and show signs of life more often, or a SuperNode's trial would take two minutes. The outcomes are
+printed as a table.
 """
 
 import json
