@@ -13,12 +13,11 @@ from protocols.config.base import Spec
 from protocols.config.complaints import complaint
 from protocols.config.load import ConfigError
 from protocols.config.privacy import FEWEST_SILOS, PrivacySpec
+from protocols.config.references import RAW_ROW_KINDS
 from protocols.messages import rows_bucket
 from protocols.refusals import Refusal
 
 Kind = Literal["sliced", "quantized", "gaussian", "barycenter", "geodesic"]
-RAW_ROW_KINDS = frozenset({"barycenter", "geodesic"})
-"""Kinds that hand the server every raw row when it asks for as many support points as there are rows."""
 _DELTA_TIMES_ROWS = 0.1
 """delta is at most this over the rows: publishing each row with probability delta is (0, delta)-private."""
 _BOUNDED: dict[str, tuple[str, ...]] = {
@@ -86,7 +85,7 @@ class Policy(Spec):
             raise ValueError(
                 f"lifetime-epsilon must reach epsilon = {self.epsilon:g}, got {self.lifetime_epsilon:g}"
             )
-        leaking = sorted(RAW_ROW_KINDS.intersection(self.kinds))
+        leaking = sorted(set(RAW_ROW_KINDS).intersection(self.kinds))
         if leaking and not self.allow_raw_row_leakage:
             raise ValueError(
                 f"kinds {', '.join(leaking)} hand out raw rows: they need allow-raw-row-leakage: true"

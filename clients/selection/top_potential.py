@@ -3,6 +3,7 @@
 
 import numpy as np
 
+from clients.selection.count import check_count
 from protocols.arrays import Floats, Ints
 from protocols.references.empirical import Empirical
 
@@ -44,7 +45,6 @@ def top_potential(reference: Empirical, candidates: Floats, count: int) -> Ints:
     Source:
         arXiv 2606.13732, score of Scheme II; LAVA (Just et al. 2023), eq. 4.
     """
-    if not 1 <= count <= len(candidates):
-        raise ValueError(f"count must be in 1..{len(candidates)} (the candidates), got {count}")
+    check_count(count, len(candidates))
     order = np.argsort(transport_potential(reference, candidates), kind="stable")
     return np.sort(order[:count])

@@ -28,7 +28,7 @@ if "/silos/old/" in os.getcwd() and any(word.endswith("flwr-clientapp") for word
 """
 """What an older tailweave on one silo comes to."""
 AT_START = {
-    "expired": ("ca.crt: the certificate has expired", "a new ca.crt from the server"),
+    "expired": ("ca.crt: expired on", "a new ca.crt from the server"),
     "hollow": ("the file is empty", "remedy: set data, label and policy in"),
 }
 IN_THE_RUN = {
