@@ -51,7 +51,11 @@ def killed_while_training(node, question) -> list[str]:
     return sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
 
 
-@pytest.mark.parametrize("arm", ARMS, ids=lambda arm: arm["name"])
+@pytest.mark.parametrize(
+    "arm",
+    [ARMS[0], *(pytest.param(arm, marks=pytest.mark.slow) for arm in ARMS[1:])],
+    ids=lambda arm: arm["name"],
+)
 def test_a_killed_training_is_made_again_with_the_same_answer(node, kit, retrain_question, tmp_path, arm):
     rows = node.silo.train.values
     base = generators.fit(GENERATOR, rows, rng=stream(0, "base")).arrays()

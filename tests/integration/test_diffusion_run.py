@@ -90,6 +90,7 @@ def test_every_arm_killed_while_it_trains_ends_with_the_same_metrics(
     assert not (out / STATE).exists()
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(1000)
 def test_without_its_packages_it_is_one_message(
     tiny: Callable[..., Path], command_line: Callable[..., subprocess.Popen], tmp_path: Path

@@ -10,12 +10,10 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize(
-    "module", ["protocols.pot", "clients.rounds", "server.rounds", "simulation.prepare", "simulation.run"]
-)
-def test_torch_is_imported_only_where_a_network_is_used(module):
+def test_torch_is_imported_only_where_a_network_is_used():
     heavy = {"torch", "diffusers", "transformers"}
-    code = f"import sys, {module}; print(sorted({heavy} & sys.modules.keys()))"
+    modules = "protocols.pot, clients.rounds, server.rounds, simulation.prepare, simulation.run"
+    code = f"import sys, {modules}; print(sorted({heavy} & sys.modules.keys()))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 

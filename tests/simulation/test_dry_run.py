@@ -47,6 +47,7 @@ def spec_of(**options) -> DiffusionSpec:
     return DiffusionSpec.model_validate(TINY | options)
 
 
+@pytest.mark.slow
 def test_nothing_is_left_behind(tiny, command_line, tmp_path):
     path = tiny()
     process = command_line("run", path, "--dry-run", "--out", tmp_path / "out")

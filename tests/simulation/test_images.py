@@ -135,6 +135,7 @@ def test_arms_have_their_own_paradigm_and_the_real_share_is_in_the_rows(finished
     assert all("training_entropy" in row for row in rows)
 
 
+@pytest.mark.slow
 def test_generations_are_measured_in_the_space_of_the_evaluation(finished, tmp_path):
     (tmp_path / "same.yaml").write_text(CONFIG.replace("dimensions: 6", "dimensions: 4"))
     run(tmp_path / "same.yaml", [], RunOptions(tmp_path / "run"), Console(file=io.StringIO()))
@@ -143,6 +144,7 @@ def test_generations_are_measured_in_the_space_of_the_evaluation(finished, tmp_p
     assert here[0]["frechet"] > there[0]["frechet"]  # more axes, more to differ in
 
 
+@pytest.mark.slow
 def test_an_encoder_travels_with_the_run_and_its_sharing_is_said(tmp_path, monkeypatch):
     pytest.importorskip("torch")
     from clients.encoders import small_conv
