@@ -42,8 +42,8 @@ if any(word.endswith("flower-supernode") for word in sys.orig_argv):
 """
 """Read by Python at its start: a SuperNode shows life every 10 s, not 30, and looks every 0.3 s, not 3.
 
-How long it waits for a sign of life of the apps that it starts stays as it is: on a busy host an app needs more
-than 10 s to begin, and would be started again and again.
+How long it waits for a sign of life of the apps that it starts stays as it is: on a busy host an app needs
+more than 10 s to begin, and would be started again and again.
 """
 
 
