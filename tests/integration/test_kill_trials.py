@@ -285,7 +285,8 @@ def test_a_silo_that_never_returns_is_named_and_the_others_finish(table, host, k
     table.append(outcome)
     raw = yaml.safe_load(deployed.config.read_text(encoding="utf-8"))
     config = deployed.config.with_name("impatient.yaml")
-    config.write_text(yaml.safe_dump(raw | {"federation": {"return-seconds": 10.0}}), encoding="utf-8")
+    raw["federation"]["return-seconds"] = 10.0
+    config.write_text(yaml.safe_dump(raw), encoding="utf-8")
     begun, running = time.monotonic(), deployed.start(out, config=config)
     try:
         while "summarise" not in stage(out):
