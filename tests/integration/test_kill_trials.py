@@ -308,7 +308,7 @@ def test_a_silo_that_never_returns_is_named_and_the_others_finish(table, host, k
         host.run(west / "supernode-west.sh", "start", cwd=west)
     events = [json.loads(line) for line in (out / "events.jsonl").read_text().splitlines()]
     assert {(event["silo"], event["round"]) for event in events} == {("west", "retrain")}
-    assert sorted(event["arm"] for event in events) == ["collaborative", "siloed"]
+    assert {event["arm"] for event in events} == {"collaborative", "siloed"}
     assert all("the node cannot be reached" in event["reason"] for event in events)
     assert "west: refused or missing (retrain)" in " ".join(told.split())
     assert "the node cannot be reached" in (out / "report.html").read_text(encoding="utf-8")
