@@ -32,7 +32,8 @@ lint: $(DEV)
 bench: $(DEV)
 	$(BIN)/python -m pytest tests/benchmarks --benchmark-only -o addopts="" -q -s
 
-# Kill -9 at random moments, of every process there is, and a table of what came of it; about half an hour.
+# Kill -9 at random moments, of every process there is, and a table of what came of it; about an hour on 2
+# cores, reckoned from a third of the trials.
 kills: $(DEV)
 	KILL_TRIALS=3 OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest tests/integration/test_kill_trials.py
 

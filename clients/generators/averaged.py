@@ -30,13 +30,8 @@ class Trainable(Protocol):
 
 
 @dataclass(frozen=True)
-class AveragedGaussian:
-    """A gaussian by its moments; one step is the whole fit, whatever it begins with.
-
-    Attributes:
-        spec: Kind and ridge.
-        held: ``mean`` (p,) and ``second`` (p, p), see ``protocols.parameters``.
-    """
+class _Moments:
+    """A generator by its moments per row, which is what silos' parameters are averaged as."""
 
     spec: StartedSpec
     held: Mapping[str, Floats]
@@ -46,8 +41,18 @@ class AveragedGaussian:
         return dict(self.held)
 
     def with_parameters(self, parameters: Mapping[str, Floats]) -> Self:
-        """Return the gaussian of other moments."""
+        """Return the generator of other moments."""
         return type(self)(self.spec, parameters)
+
+
+@dataclass(frozen=True)
+class AveragedGaussian(_Moments):
+    """A gaussian by its moments; one step is the whole fit, whatever it begins with.
+
+    Attributes:
+        spec: Kind and ridge.
+        held: ``mean`` (p,) and ``second`` (p, p), see ``protocols.parameters``.
+    """
 
     def train(self, rows: Floats, *, rng: np.random.Generator, steps: int) -> Self:
         """Return the gaussian of the rows; raises ``ValueError`` if they are not a finite matrix (n, p)."""
@@ -56,24 +61,13 @@ class AveragedGaussian:
 
 
 @dataclass(frozen=True)
-class AveragedMixture:
+class AveragedMixture(_Moments):
     """A mixture by the moments of its components; one step is one of EM, so that components correspond.
 
     Attributes:
         spec: Kind and ridge.
         held: ``weights`` (k,), ``firsts`` (k, p) and ``seconds`` (k, p, p), see ``protocols.parameters``.
     """
-
-    spec: StartedSpec
-    held: Mapping[str, Floats]
-
-    def parameters(self) -> dict[str, Floats]:
-        """Return the moments."""
-        return dict(self.held)
-
-    def with_parameters(self, parameters: Mapping[str, Floats]) -> Self:
-        """Return the mixture of other moments."""
-        return type(self)(self.spec, parameters)
 
     def train(self, rows: Floats, *, rng: np.random.Generator, steps: int) -> Self:
         """Take steps of EM.

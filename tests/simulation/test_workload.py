@@ -66,7 +66,7 @@ def test_more_candidates_take_more_memory(tiny):
 @pytest.mark.parametrize(
     ("paradigm", "rows"),
     # Of the last refit: 60 selected of 180 candidates, 3 generations.
-    [("replace", 60), ("accumulate", 180), ("accumulate-subsample", 180), ("accumulate-select", 540)],
+    [("accumulate", 180), ("accumulate-subsample", 180), ("accumulate-select", 540)],
 )
 def test_what_a_refit_may_see_takes_memory(tiny, paradigm, rows):
     held = {}
