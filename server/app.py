@@ -16,8 +16,8 @@ from protocols.config.load import dump_experiment, load_experiment
 from protocols.kit import PublicKit
 from protocols.logs import log_file, open_log
 from protocols.places import packaged
-from server.failure import clear_failure, record_failure
-from server.federation import Federation, RunFailed
+from server.failure import RunFailed, clear_failure, record_failure
+from server.federation import Federation
 from server.record import Record
 from server.rounds import run_seed
 

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Why a run failed, left in the run folder for whoever started it from another process."""
+"""A run that failed, and why; left in the run folder for whoever started it from another process."""
 
 import json
 from pathlib import Path
 
-from server.federation import RunFailed
-
 _FILE = "failure.json"
+
+
+class RunFailed(RuntimeError):  # noqa: N818 - it reads as what happened
+    """Too few silos are left to go on; the message names each refused silo and the reason."""
 
 
 def clear_failure(out: Path) -> None:

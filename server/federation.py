@@ -16,15 +16,12 @@ from protocols.messages import (
 )
 from protocols.records import MessageError, decode, size
 from server.exchange import dead_process, exchange, wait_for_nodes
+from server.failure import RunFailed
 from server.fit import check_fit
 from server.flower_errors import may_pass, reason
 from server.questions import Asked, Member, Question, Reply, fields_of, to_flower
 from server.record import Record
 from server.roll import Roll
-
-
-class RunFailed(RuntimeError):  # noqa: N818 - it reads as what happened
-    """Too few silos are left to go on; the message names each refused silo and the reason."""
 
 
 @dataclass(frozen=True)

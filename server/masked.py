@@ -32,7 +32,8 @@ from protocols.secure_sum import (
 from protocols.secure_sum.sketches import STEP, width
 from protocols.sum_messages import OfferKey, OfferKeyReply, SendMasked, SendMaskedReply
 from server.controls.bounds import COUNT_MARGIN, NOISE_MARGIN, breaches, bucket_end
-from server.federation import Federation, RunFailed
+from server.failure import RunFailed
+from server.federation import Federation
 from server.questions import Member
 
 Reply = TypeVar("Reply", OfferKeyReply, SendMaskedReply)

@@ -13,8 +13,9 @@ from protocols.kit import PublicKit
 from protocols.messages import with_prefix
 from protocols.parameters import check_parameters, model_of, parameters_of
 from server.controls.weights import cap_weights
+from server.failure import RunFailed
 from server.fedavg import federated_average
-from server.federation import Federation, RunFailed
+from server.federation import Federation
 from server.questions import Member
 
 

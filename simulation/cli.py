@@ -170,7 +170,7 @@ def list_all(
 
 def main() -> None:
     """Run the command line; what the user got wrong is one message and exit code 2."""
-    from server.federation import RunFailed
+    from server.failure import RunFailed
 
     try:
         app()

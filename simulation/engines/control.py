@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from server.federation import RunFailed
+from server.failure import RunFailed
 
 QUIET = {
     "FLWR_TELEMETRY_ENABLED": "0",

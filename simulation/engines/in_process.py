@@ -197,7 +197,7 @@ def run_in_process(node_configs: Sequence[Config], run_config: Config, *, worker
         Exception: Whatever the ServerApp raises.
     """
     from server.app import app
-    from server.federation import RunFailed
+    from server.failure import RunFailed
 
     grid = InProcessGrid(node_configs, run_config, workers=workers)
     context = Context(1, _SERVER_NODE, {}, RecordDict(), dict(run_config))

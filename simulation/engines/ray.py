@@ -14,7 +14,7 @@ import urllib.request
 from pathlib import Path
 
 from protocols.config.load import ConfigError
-from server.federation import RunFailed
+from server.failure import RunFailed
 from simulation.engines import keeper
 from simulation.engines.bundle import write_bundle, write_run_config
 from simulation.engines.control import Control, FlowerError, environment, program

@@ -3,8 +3,7 @@
 
 from pathlib import Path
 
-from server.failure import raise_failure
-from server.federation import RunFailed
+from server.failure import RunFailed, raise_failure
 
 _LAST_LINES = 12
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from protocols.config.load import ConfigError
-from server.federation import RunFailed
+from server.failure import RunFailed
 from simulation.deploy.federation import Federation, load_federation
 from simulation.engines.bundle import write_bundle, write_run_config
 from simulation.engines.control import Control, FlowerError

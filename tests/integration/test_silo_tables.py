@@ -12,7 +12,7 @@ from pyarrow import parquet
 
 from protocols.config.load import load_experiment
 from protocols.streams import stream
-from server.federation import RunFailed
+from server.failure import RunFailed
 from simulation.engines.in_process import run_in_process
 from simulation.prepare import prepare
 

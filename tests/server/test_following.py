@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 from flwr.app import Message
 
-from server.federation import Federation, RunFailed
+from server.failure import RunFailed
+from server.federation import Federation
 from server.rounds import run_seed
 
 ARMS = [

@@ -7,7 +7,7 @@ import pytest
 from flwr.app import Message
 from flwr.proto.node_pb2 import NodeInfo
 
-from server.federation import RunFailed
+from server.failure import RunFailed
 from server.rounds import run_seed
 
 FAT = {"deadline-seconds": 0.05}

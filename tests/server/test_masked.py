@@ -29,7 +29,8 @@ from protocols.secure_sum import (
 )
 from protocols.streams import stream
 from protocols.sum_messages import OfferKeyReply, SendMaskedReply
-from server.federation import Federation, RunFailed
+from server.failure import RunFailed
+from server.federation import Federation
 from server.masked import summarise
 from server.record import Record
 from server.rounds import greet

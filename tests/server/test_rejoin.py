@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from flwr.app import Error, Message
 
-from server.federation import RunFailed
+from server.failure import RunFailed
 from server.rounds import run_seed
 
 SLICED = {"kind": "sliced", "directions": 4, "coefficients": 3}

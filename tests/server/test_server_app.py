@@ -8,7 +8,7 @@ from flwr.app import Context, Message, RecordDict
 
 from protocols.config.load import dump_experiment
 from server.app import app, run_name
-from server.federation import RunFailed
+from server.failure import RunFailed
 
 
 def context(**run_config: str) -> Context:

@@ -10,7 +10,7 @@ from protocols.fit_messages import FitParametersReply
 from protocols.messages import HelloReply
 from protocols.records import decode, encode
 from protocols.streams import stream
-from server.federation import RunFailed
+from server.failure import RunFailed
 from server.rounds import run_seed
 
 RIDGE = 1e-6

@@ -11,7 +11,7 @@ from protocols.streams import stream
 from protocols.transport.free_support import free_support
 from protocols.transport.geodesic import between
 from protocols.transport.projection import project, towards
-from server.federation import RunFailed
+from server.failure import RunFailed
 from server.rounds import run_seed
 
 ATOMS = 20

@@ -11,7 +11,7 @@ from protocols.records import decode, encode
 from protocols.references import weave
 from protocols.references.sliced import SlicedSummary, summarise
 from protocols.streams import stream
-from server.federation import RunFailed
+from server.failure import RunFailed
 from server.rounds import run_seed
 from server.weaving import _variance_of_mean
 

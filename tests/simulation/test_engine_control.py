@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from server.federation import RunFailed
+from server.failure import RunFailed
 from simulation.engines.control import Control, FlowerError, environment, program
 
 

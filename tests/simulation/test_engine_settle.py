@@ -3,8 +3,7 @@
 
 import pytest
 
-from server.failure import clear_failure, raise_failure, record_failure
-from server.federation import RunFailed
+from server.failure import RunFailed, clear_failure, raise_failure, record_failure
 from simulation.engines.settle import last_lines, settle
 
 

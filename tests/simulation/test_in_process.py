@@ -17,7 +17,7 @@ from flwr.app import Message, RecordDict
 from protocols.config.load import load_experiment
 from protocols.messages import Hello, HelloReply
 from protocols.records import decode, encode
-from server.federation import RunFailed
+from server.failure import RunFailed
 from simulation.engines.in_process import InProcessGrid, run_in_process
 from simulation.prepare import prepare
 

@@ -3,6 +3,7 @@
 
 import json
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -57,6 +58,13 @@ def test_without_a_command_there_is_help(tailweave):
     assert code in (0, 2)
     assert "run" in out + error
     assert "report" in out + error
+
+
+def test_help_loads_nothing_heavy():
+    code = "import atexit, sys, simulation.cli as cli; heavy = {'flwr', 'numpy', 'sklearn', 'ot'}\n"
+    code += "atexit.register(lambda: print(sorted(heavy & sys.modules.keys())))\ncli.main()"
+    done = subprocess.run([sys.executable, "-c", code, "--help"], capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines()[-1] == "[]", done.stderr
 
 
 def test_an_unknown_command_is_a_usage_error(tailweave):
