@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import io
 import json
-import time
 import tracemalloc
 
 import numpy as np
@@ -188,13 +187,11 @@ def test_headers_are_compared_and_never_parsed(header):
 def test_a_claimed_terabyte_costs_nothing(case):
     message = rebuild({"x": ARRAYS[case][0]})
     tracemalloc.start()
-    began = time.perf_counter()
     with pytest.raises(MessageError):
         decode(message, HelloReply)
-    took, peak = time.perf_counter() - began, tracemalloc.get_traced_memory()[1]
+    peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak < 2**20
-    assert took < 1.0  # milliseconds in fact; the claim is 8 TB
+    assert peak < 2**20  # the claim is 8 TB
 
 
 @pytest.mark.parametrize("name", ["", "\ud800", "a\nb", "/x", "../x", "é", "x" * 201])

@@ -59,7 +59,7 @@ def test_late_answers_are_left_out_at_the_deadline(grid):
     begun = time.monotonic()
     replies = exchange(grid, questions(3), 0.05)
     assert [len(replies[position]) for position in range(3)] == [1, 0, 1]
-    assert 0.05 <= time.monotonic() - begun < 1.0
+    assert 0.05 <= time.monotonic() - begun < 5.0  # it would have come at 10
 
 
 def test_slow_answers_are_waited_for(grid):
@@ -71,7 +71,7 @@ def test_slow_answers_are_waited_for(grid):
 def test_it_returns_as_soon_as_all_are_there(grid):
     begun = time.monotonic()
     exchange(grid, questions(4), 60.0)
-    assert time.monotonic() - begun < 5.0
+    assert time.monotonic() - begun < 30.0
 
 
 def test_answers_given_twice_are_both_returned(grid):
@@ -88,10 +88,10 @@ def test_a_message_that_could_not_be_sent_is_an_error_at_once(grid):
     push = grid.push_messages
     grid.push_messages = lambda messages: [None, *push(list(messages)[1:])]
     begun = time.monotonic()
-    replies = exchange(grid, questions(2), 5.0)
+    replies = exchange(grid, questions(2), 60.0)
     assert [codes(replies[position]) for position in range(2)] == [[5], [0]]
     assert "could not be sent" in replies[0][0].error.reason
-    assert time.monotonic() - begun < 2.0  # nobody waits for it
+    assert time.monotonic() - begun < 30.0  # nobody waits for it
 
 
 def test_a_push_that_is_too_large_as_a_whole_is_an_error_for_all(grid):
