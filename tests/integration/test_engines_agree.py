@@ -308,17 +308,17 @@ def test_superlink_with_three_supernodes_agrees(tailweave, wanted, federation, t
 
 def test_a_command_that_was_killed_finds_its_run_again(federation, config, tmp_path):
     out, small = tmp_path / "out", tmp_path / "small.yaml"
-    changes = {"arms": CONFIG["arms"][:1], "name": "small"}
+    changes = {"arms": CONFIG["arms"][:1], "name": "small", "federation": {"generations-per-message": 1}}
     small.write_text(yaml.safe_dump(CONFIG | changes, sort_keys=False), encoding="utf-8")
     command = [sys.executable, "-m", "simulation.cli", "run", str(small), "--out", str(out)]
     command += ["--engine", "superlink", "--federation", str(federation)]
     given = {"env": os.environ | {"PYTHONPATH": str(REPOSITORY)}, "stderr": subprocess.PIPE, "text": True}
+    runs = len(flwr(federation / "operator", "list")["runs"])
     first = subprocess.Popen(command, **given)
     until("submission", lambda: (out / ".state" / "flower-run.json").exists())
     first.kill()
     first.communicate()
-    runs = len(flwr(federation / "operator", "list")["runs"])
     done = subprocess.run([*command, "--resume"], **given, timeout=RUN_SECONDS, check=False)
     assert done.returncode == 0, done.stderr
-    assert len(flwr(federation / "operator", "list")["runs"]) == runs  # the same one, not another
+    assert len(flwr(federation / "operator", "list")["runs"]) == runs + 1  # the same one, not another
     assert len(metrics(out)) == SILOS * (CONFIG["recursion"]["generations"] + 1)

@@ -4,7 +4,7 @@
 Targets: a worker, a Ray actor, the command itself, and on a federation made by ``tailweave deploy init`` a
 SuperNode, the SuperLink, the ServerApp, the SuperExec that runs it, a silo's ClientApp, and a SuperNode that
 never returns. Moments are seeded random shares of the undisturbed run's duration. ``make kills`` runs
-``KILL_TRIALS`` of each; without it there is one of a few of them. The nodes are in a hurry: they look for
+``KILL_TRIALS`` of each; without it there is one of two of them. The nodes are in a hurry: they look for
 messages and show signs of life more often, or a SuperNode's trial would take two minutes. The outcomes are
 printed as a table.
 """
@@ -29,7 +29,7 @@ from protocols.streams import stream
 
 TRIALS = int(os.environ.get("KILL_TRIALS", "0"))
 """Of each target; even one takes many minutes."""
-FEW = ("worker", "SuperNode", "SuperLink")
+FEW = ("worker", "SuperNode")
 """Targets of a trial each where no number is given."""
 TABLE = os.environ.get("KILL_TABLE")
 """File that the outcomes are written to as well."""
