@@ -5,17 +5,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from clients.data.own_rows import OwnRows, own_rows
 from clients.data.rows import Rows
 from clients.data.silo import Silo, World, silo_of, simulated_world
-from clients.metrics import Yardstick, yardstick
 from clients.release.policy import Policy, load_policy, simulation_policy
 from protocols.config.experiment import Experiment
 from protocols.config.load import load_experiment
 from protocols.config.starts import BasePath
 from protocols.features import FeatureMap
 from protocols.places import packaged
+
+if TYPE_CHECKING:
+    from clients.metrics import Yardstick
 
 Settings = Mapping[str, object]
 
@@ -47,7 +50,7 @@ class Node:
         """Rows that the public base was fitted on where they are known, else the silo's own."""
         return self.truth.public if self.truth else self.silo.train
 
-    def yardstick(self, features: FeatureMap, seed: int) -> Yardstick:
+    def yardstick(self, features: FeatureMap, seed: int) -> "Yardstick":
         """Return the metrics' yardstick: the truth's evaluation rows, or the silo's own held-out rows."""
         if self.config is not None:
             return _truth_yardstick(self.config, seed, features)
@@ -114,10 +117,14 @@ def _real_silo(name: str, rows: OwnRows) -> Silo:
 
 
 @lru_cache(maxsize=4)
-def _truth_yardstick(config: Path, seed: int, features: FeatureMap) -> Yardstick:
+def _truth_yardstick(config: Path, seed: int, features: FeatureMap) -> "Yardstick":
+    from clients.metrics import yardstick  # a second to import, and not every question measures
+
     evaluation = world_of(config, seed).evaluation
     return yardstick(features(evaluation.values), evaluation.labels)
 
 
-def _own_yardstick(silo: Silo, features: FeatureMap) -> Yardstick:
+def _own_yardstick(silo: Silo, features: FeatureMap) -> "Yardstick":
+    from clients.metrics import yardstick
+
     return yardstick(features(silo.heldout.values), silo.heldout.labels)

@@ -21,6 +21,7 @@ from clients.schema import check_schema
 from clients.telling import TOLD, telling
 from protocols import references
 from protocols.arrays import Floats, matrix
+from protocols.config.references import ReleasingSpec, TransportSpec
 from protocols.features import FeatureMap
 from protocols.kept_reference import KeptReference
 from protocols.logs import Log
@@ -36,7 +37,7 @@ from protocols.messages import (
 from protocols.privacy import gate
 from protocols.privacy.calibration import epsilon_of_rho
 from protocols.privacy.noise import SeededNoise, SystemNoise
-from protocols.references import Empirical, Reference, ReleasingSpec, TransportSpec
+from protocols.references import Empirical, Reference
 from protocols.refusals import Refusal
 from protocols.streams import stream
 

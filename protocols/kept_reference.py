@@ -16,10 +16,10 @@ from pydantic import TypeAdapter, ValidationError
 
 from protocols import references
 from protocols.arrays import Floats
-from protocols.config.references import ReferenceSpec
+from protocols.config.references import ReferenceSpec, ReleasingSpec, TransportSpec
 from protocols.features import FeatureMap
 from protocols.messages import with_prefix
-from protocols.references import Reference, ReleasingSpec, TransportSpec
+from protocols.references import Reference
 
 VERSION = 1
 _SPEC: TypeAdapter[ReferenceSpec] = TypeAdapter(ReferenceSpec)

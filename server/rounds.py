@@ -11,6 +11,7 @@ from protocols.config.references import (
     GeodesicReference,
     QuantizedReference,
     SlicedReference,
+    TransportSpec,
 )
 from protocols.kept_reference import KeptReference
 from protocols.kit import PublicKit
@@ -21,7 +22,6 @@ from protocols.messages import (
     SummariseReply,
     with_prefix,
 )
-from protocols.references import TransportSpec
 from server import masked
 from server.federation import Federation
 from server.greeting import greet, latecomers

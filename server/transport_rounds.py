@@ -8,11 +8,10 @@ import numpy as np
 
 from protocols.arrays import Floats, probabilities
 from protocols.config.privacy import PrivacySpec
-from protocols.config.references import BarycenterReference, GeodesicReference
+from protocols.config.references import BarycenterReference, GeodesicReference, TransportSpec
 from protocols.features import FeatureMap
 from protocols.kit import PublicKit
 from protocols.messages import TransportSupport, TransportSupportReply, with_prefix
-from protocols.references import TransportSpec
 from protocols.transport.free_support import mean_step, tolerance_sq
 from protocols.transport.geodesic import between
 from server.controls.weights import cap_weights

@@ -7,12 +7,12 @@ import numpy as np
 
 from protocols.arrays import Floats
 from protocols.config.privacy import PrivacySpec
-from protocols.config.references import SlicedReference
+from protocols.config.references import ReleasingSpec, SlicedReference
 from protocols.kit import PublicKit
 from protocols.messages import SummariseReply
 from protocols.privacy import gate
 from protocols.privacy.shrinkage import shrink
-from protocols.references import ReleasingSpec, Summary, read_summary, weave
+from protocols.references import Summary, read_summary, weave
 from protocols.references.sliced import SlicedSummary
 from server.controls.inspection import inspect
 from server.federation import Federation

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.feature_extraction.text import HashingVectorizer
 
 from clients.data.csv_table import csv_records
 from clients.data.folders import files_by_class
@@ -59,6 +58,8 @@ def read_documents(
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
     if len(found) < 2:
         raise DataError(f"{path}: expected at least 2 documents, found {len(found)}")
+    from sklearn.feature_extraction.text import HashingVectorizer  # a second to import
+
     words = HashingVectorizer(n_features=columns, norm="l2", alternate_sign=True)
     values = words.transform([document.text for document in found]).toarray()  # (n, p)
     wordless = np.flatnonzero(~values.any(axis=1))

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sklearn import datasets
 
 from clients.data.cifar10 import TEST, TRAIN, read_cifar10
 from clients.data.documents import read_documents
@@ -26,11 +25,6 @@ from protocols.config.data import (
 )
 from protocols.streams import stream
 
-_LOADERS = {
-    "digits": datasets.load_digits,
-    "breast-cancer": datasets.load_breast_cancer,
-    "wine": datasets.load_wine,
-}
 _DIGITS_WHITE = 16.0
 """Pixels of the digits are counts of dark points in 4 x 4 blocks, 0 to 16."""
 
@@ -90,7 +84,14 @@ def _some(rows: Rows, count: int | None, key: str, seed: int) -> Rows:
 
 
 def _bundled(spec: BundledData) -> Rows:
-    bundle: Any = _LOADERS[spec.source]()
+    from sklearn import datasets  # a second to import, and a node reads no bundled set
+
+    loaders = {
+        "digits": datasets.load_digits,
+        "breast-cancer": datasets.load_breast_cancer,
+        "wine": datasets.load_wine,
+    }
+    bundle: Any = loaders[spec.source]()
     values = np.asarray(bundle.data, dtype=np.float64)
     labels = bundle.target_names[bundle.target].astype(np.str_)
     columns = tuple(str(name) for name in bundle.feature_names)

@@ -6,16 +6,19 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from protocols.arrays import Floats
 from protocols.config.privacy import PrivacySpec
+from protocols.config.references import ReleasingSpec, TransportSpec
 from protocols.config.starts import StartedSpec
 from protocols.features import FeatureMap
-from protocols.references import ReleasingSpec, TransportSpec
-from protocols.secure_sum.keys import SumRound
 from protocols.streams import stream
+
+if TYPE_CHECKING:  # it would bring POT and scikit-learn, a second, to nodes that only look at their policy
+    from protocols.secure_sum.keys import SumRound
 
 _SERVER_SIDE = {
     "reference": {"aggregate", "samples", "rounds", "iterations", "weights"},
@@ -43,7 +46,7 @@ class ReleaseRequest:
     privacy: PrivacySpec
     features: FeatureMap
     seed: int
-    sum_round: SumRound | None = None
+    sum_round: "SumRound | None" = None
     support: Floats | None = None
 
     @cached_property

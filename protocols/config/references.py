@@ -127,3 +127,7 @@ RAW_ROW_LEAK = (
     "rows; and no noise is added"
 )
 """What these kinds leak: said when they are refused, and when they are used."""
+ReleasingSpec = QuantizedReference | SlicedReference
+"""References for which a silo releases one summary, in round ``summarise``."""
+TransportSpec = BarycenterReference | GeodesicReference
+"""References for which silos map supports onto their rows, in rounds ``transport``."""

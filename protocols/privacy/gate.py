@@ -9,12 +9,12 @@ import numpy as np
 from protocols import references
 from protocols.arrays import Floats, Ints, matrix
 from protocols.config.privacy import PrivacySpec
-from protocols.config.references import QuantizedReference
+from protocols.config.references import QuantizedReference, ReleasingSpec
 from protocols.features import PublicSpace
 from protocols.privacy.calibration import noise_multiplier, rho_of
 from protocols.privacy.mechanisms import cosine, histogram, lloyd
 from protocols.privacy.noise import Noise
-from protocols.references import ReleasingSpec, Summary
+from protocols.references import Summary
 from protocols.references.quantized import QuantizedSummary
 from protocols.refusals import Refusal
 

@@ -10,8 +10,9 @@ from protocols.arrays import Floats
 from protocols.config.references import (
     BarycenterReference,
     GeodesicReference,
-    QuantizedReference,
+    ReleasingSpec,
     SlicedReference,
+    TransportSpec,
 )
 from protocols.features import PublicSpace
 from protocols.references import barycenter, geodesic, histogram, quantized, sliced
@@ -22,10 +23,6 @@ from protocols.references.sliced import Sliced, SlicedSummary
 from protocols.streams import stream
 
 Summary = QuantizedSummary | SlicedSummary
-ReleasingSpec = QuantizedReference | SlicedReference
-"""References for which a silo releases one summary, in round ``summarise``."""
-TransportSpec = BarycenterReference | GeodesicReference
-"""References for which silos map supports onto their rows, in rounds ``transport``."""
 
 
 class Reference(Protocol):

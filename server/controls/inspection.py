@@ -8,9 +8,9 @@ import numpy as np
 
 from protocols.arrays import Floats
 from protocols.config.experiment import FederationSpec
-from protocols.config.references import SlicedReference
+from protocols.config.references import ReleasingSpec, SlicedReference
 from protocols.features import PublicSpace
-from protocols.references import ReleasingSpec, Summary
+from protocols.references import Summary
 from protocols.references.quantized import QuantizedSummary
 from protocols.references.sliced import SlicedSummary
 from server.controls.bounds import breaches, rows_claimed

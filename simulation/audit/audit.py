@@ -11,8 +11,8 @@ from clients.data.silo import Silo
 from protocols.arrays import Floats
 from protocols.config.experiment import Experiment
 from protocols.config.privacy import PrivacySpec
-from protocols.config.references import SlicedReference
-from protocols.references import ReleasingSpec, Summary
+from protocols.config.references import ReleasingSpec, SlicedReference
+from protocols.references import Summary
 from protocols.references.sliced import SlicedSummary, sketch_shape
 from protocols.streams import stream
 from simulation.audit.attacks.differencing import added_row

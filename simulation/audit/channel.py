@@ -13,12 +13,12 @@ import numpy as np
 from protocols import secure_sum
 from protocols.arrays import Floats
 from protocols.config.privacy import PrivacySpec
-from protocols.config.references import SlicedReference
+from protocols.config.references import ReleasingSpec, SlicedReference
 from protocols.features import PublicSpace
 from protocols.privacy import gate
 from protocols.privacy.calibration import noise_multiplier
 from protocols.privacy.noise import SeededNoise
-from protocols.references import ReleasingSpec, Summary, cosine
+from protocols.references import Summary, cosine
 from protocols.references.quantized import QuantizedSummary
 from protocols.references.sliced import SlicedSummary, sketch_shape
 

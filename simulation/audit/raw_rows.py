@@ -14,9 +14,8 @@ from clients.transport_round import transport
 from protocols.arrays import Floats
 from protocols.config.experiment import Experiment
 from protocols.config.privacy import PrivacySpec
-from protocols.config.references import GeodesicReference
+from protocols.config.references import GeodesicReference, TransportSpec
 from protocols.messages import TransportSupport, with_prefix
-from protocols.references import TransportSpec
 from simulation.audit.attacks.inverse_map import rows_from_map
 from simulation.audit.findings import Attack, Finding, Role
 from simulation.audit.published import NAMES

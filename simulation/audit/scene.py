@@ -13,10 +13,11 @@ from protocols.config.references import (
     BarycenterReference,
     GeodesicReference,
     QuantizedReference,
+    ReleasingSpec,
     SlicedReference,
+    TransportSpec,
 )
 from protocols.features import FeatureMap, PublicSpace
-from protocols.references import ReleasingSpec, TransportSpec
 from simulation.audit.game import Game
 from simulation.audit.recovered import Ruler, ruler
 from simulation.prepare import fit_kit

@@ -20,8 +20,9 @@ from protocols.config.references import (
     BarycenterReference,
     GeodesicReference,
     ReferenceSpec,
+    TransportSpec,
 )
-from protocols.references import Summary, TransportSpec, read_summary
+from protocols.references import Summary, read_summary
 from protocols.secure_sum import Masked, Words
 from protocols.streams import stream
 from simulation.audit.scene import Released, Scene, released

@@ -22,13 +22,14 @@ from protocols.config.references import (
     BarycenterReference,
     GeodesicReference,
     QuantizedReference,
+    ReleasingSpec,
     SlicedReference,
 )
 from protocols.config.rules import Rule
 from protocols.features import PublicSpace
 from protocols.messages import SummariseReply, TransportSupportReply
 from protocols.records import encode, size
-from protocols.references import Reference, ReleasingSpec, proxy, release, weave
+from protocols.references import Reference, proxy, release, weave
 from protocols.streams import stream
 from protocols.transport.free_support import mean_step
 from protocols.transport.geodesic import between

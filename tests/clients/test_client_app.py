@@ -133,8 +133,9 @@ def test_an_unknown_question_is_refused(context):
         send(encode(Hello(run="r", seed=7)), "query.anything", context)
 
 
-def test_loading_the_app_imports_nothing_heavy():
-    code = "import sys, clients.app; print([m for m in ('sklearn', 'scipy', 'ot') if m in sys.modules])"
+@pytest.mark.parametrize("module", ["clients.app", "clients.node"])
+def test_loading_the_app_or_looking_at_a_node_imports_nothing_heavy(module):
+    code = f"import sys, {module}; print([m for m in ('sklearn', 'scipy', 'ot') if m in sys.modules])"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
 
