@@ -5,9 +5,9 @@ BIN := $(VENV)/bin
 DEV := $(VENV)/.dev-installed
 RUN := $(VENV)/.installed
 
-# One BLAS thread each, or test processes fight for the cores; three on two cores, as tests of federations mostly
-# wait. A file is one process's, so that it starts its federation once.
-PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+# One BLAS thread each, or two test processes fight for two cores. A file is one process's, so that it starts its
+# federation once.
+PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: run test test-fast lint check bench kills clean
 
@@ -15,10 +15,11 @@ PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 
 run: $(RUN)
 	$(BIN)/tailweave run configs/quickstart.yaml --out runs/quickstart --workers 2 --force
 
-# All tests, the slow ones too, with line coverage of the four packages.
+# All tests: the fast ones with line coverage of the four packages, then the slow ones, which tracing would make slower.
 test: $(DEV)
 	$(BIN)/coverage erase
-	$(PYTEST) --cov --cov-report=term
+	$(PYTEST) -m "not slow and not gpu" --cov --cov-report=term
+	$(PYTEST) -m "slow or gpu"
 
 test-fast: $(DEV)
 	$(PYTEST) -m "not slow and not gpu"

@@ -81,7 +81,7 @@ def test_a_base_draws_what_diffusers_own_pipeline_draws(pipeline):
     oracle.set_progress_bar_config(disable=True)
     noise = torch.Generator().manual_seed(int(stream(0, "sample").integers(2**63)))
     images = oracle(batch_size=6, generator=noise, num_inference_steps=20, output_type="np").images
-    np.testing.assert_allclose(drawn, images.transpose(0, 3, 1, 2).reshape(6, 16), atol=1e-5)
+    np.testing.assert_allclose(drawn, images.transpose(0, 3, 1, 2).reshape(6, 16), atol=1e-4)  # float32, threads
 
 
 @pytest.mark.parametrize("name", ["pipeline", "bare"])

@@ -115,7 +115,7 @@ class Host:
             if not missing:
                 return told
             assert time.monotonic() < end, f"{missing} not in time in:\n{told}"
-            time.sleep(1.0)
+            time.sleep(2.0)
 
 
 def edit(path: Path, old: str, new: str) -> None:

@@ -92,6 +92,8 @@ def test_a_silo_that_nobody_registered_is_refused_and_told_what_to_do(kit, host)
     folder, _ = kit
     refused = "FAIL silo stranger supernode its last start failed: the SuperLink refused it (305)"
     assert "server/superlink.sh register" in host.await_check(folder / "silos/stranger", refused)
+    told = host.await_check(folder, "FAIL silo stranger node key SHA256:")
+    assert "is not the key that the server has for this silo" in told
 
 
 def test_the_others_run_to_the_end_and_the_run_says_who_was_refused_and_why(kit, host):
