@@ -70,7 +70,7 @@ def rows_of(count: int, columns: int = 16) -> np.ndarray:
 
 
 def test_a_base_draws_what_diffusers_own_pipeline_draws(pipeline):
-    """Oracle: DDIMPipeline with the settings that we name, given the same first noise."""
+    """Oracle: DDIMPipeline with our settings and first noise; in float32, whose sums differ with threads."""
     model = Diffusion.fit(spec_of(pipeline), rows_of(2), rng=stream(0, "fit"))
     drawn = model.sample(6, rng=stream(0, "sample"))
 
@@ -81,7 +81,7 @@ def test_a_base_draws_what_diffusers_own_pipeline_draws(pipeline):
     oracle.set_progress_bar_config(disable=True)
     noise = torch.Generator().manual_seed(int(stream(0, "sample").integers(2**63)))
     images = oracle(batch_size=6, generator=noise, num_inference_steps=20, output_type="np").images
-    np.testing.assert_allclose(drawn, images.transpose(0, 3, 1, 2).reshape(6, 16), atol=1e-4)  # float32, threads
+    np.testing.assert_allclose(drawn, images.transpose(0, 3, 1, 2).reshape(6, 16), atol=1e-4)
 
 
 @pytest.mark.parametrize("name", ["pipeline", "bare"])
