@@ -165,8 +165,10 @@ def test_workers_end_when_their_parent_is_killed(run_config, tmp_path):
 
 
 def _alive(pid: int) -> bool:
-    stat = Path(f"/proc/{pid}/stat")
-    return stat.exists() and stat.read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:  # it may end between the opening and the reading
+        return False
 
 
 @pytest.mark.parametrize(
