@@ -91,7 +91,7 @@ class Federation:
                 break
         self._call_roll(asked, away)
         if asked.enough(self.experiment.min_clients):
-            for _, (answer, size_) in sorted(asked.found.items()):
+            for answer, size_ in asked.for_the_record():
                 self.record.left_silo(answer.silo, answer, size_)
         return [(questions[position][0], answer) for position, (answer, _) in sorted(asked.found.items())]
 

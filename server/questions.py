@@ -74,6 +74,16 @@ class Asked(Generic[Reply]):
         member, question = self.questions[position]
         return member.node_id, question.arm.name if isinstance(question, Retrain) else None
 
+    def for_the_record(self) -> list[tuple[Reply, int]]:
+        """Return the answers as they were asked for, those to ``hello`` by silo.
+
+        Nodes are greeted in the order of their numbers, and under Ray a resumed run gives them others.
+        """
+        answers = [answer for _, answer in sorted(self.found.items())]
+        if self.expected is HelloReply:
+            answers.sort(key=lambda answer: Member(0, answer[0].silo).order)
+        return answers
+
     def enough(self, min_clients: int) -> bool:
         """Tell whether the run can go on with what was found: enough answers to each arm's questions."""
         wanted = Counter(_group(question) for _, question in self.questions)

@@ -238,10 +238,13 @@ def strike(scene: Scene, finder: Finder, out: Path, outcome: Outcome, kit: Path)
 
 
 def finish(scene: Scene, running: subprocess.Popen, out: Path, outcome: Outcome) -> str:
-    """Let the run end, go on with it where it failed; return all that was printed."""
+    """Let the run end, go on with it where it failed; return all that was printed.
+
+    Once is enough, but where a SuperLink that was killed is not there again yet.
+    """
     told, _ = running.communicate(timeout=PATIENCE)
     outcome.happened = f"exit code {running.returncode}"
-    while running.returncode != 0 and outcome.resumed < 2:
+    while running.returncode != 0 and outcome.resumed < (2 if outcome.target == "SuperLink" else 1):
         outcome.resumed += 1
         running = scene.start(out, *(["--resume"] if (out / "config.yaml").exists() else []))
         more, _ = running.communicate(timeout=PATIENCE)

@@ -7,7 +7,10 @@ import pytest
 from flwr.app import Message
 from flwr.proto.node_pb2 import NodeInfo
 
+from protocols.messages import HelloReply
+from protocols.records import encode
 from server.failure import RunFailed
+from server.greeting import greet
 from server.rounds import run_seed
 
 FAT = {"deadline-seconds": 0.05}
@@ -34,6 +37,20 @@ def connects_at(made, node: int, kind: str) -> None:
 
 def events(made) -> list[tuple]:
     return [(e["event"], e["seed"], e["round"], e["silo"]) for e in made.lines("events")]
+
+
+def test_a_resumed_run_may_give_the_nodes_other_numbers(scene):
+    """As Ray does: a SuperLink of its own each time."""
+    greet((first := scene()).federation, 0, first.kit)
+    first.federation.record.close()
+    again = scene()  # in the same folder
+    for node in again.grid.nodes:
+        said = HelloReply(run="scripted-1", seed=0, silo=f"silo-{2 - node}", columns=2, rows_at_least=20)
+        other = encode(said)
+        again.grid.tampers[node, "hello"] = lambda message, _, other=other: [Message(other, reply_to=message)]
+    assert again.federation.record.resumed
+    assert [member.node_id for member in greet(again.federation, 0, again.kit)] == [2, 1, 0]
+    assert [line["silo"] for line in again.lines("wire")] == ["silo-0", "silo-1", "silo-2"]
 
 
 def test_silos_that_never_connect_are_on_record_once(scene):
