@@ -118,7 +118,7 @@ def _real_silo(name: str, rows: OwnRows) -> Silo:
 
 @lru_cache(maxsize=4)
 def _truth_yardstick(config: Path, seed: int, features: FeatureMap) -> "Yardstick":
-    from clients.metrics import yardstick  # a second to import, and not every question measures
+    from clients.metrics import yardstick  # slow to import, and not every question measures
 
     evaluation = world_of(config, seed).evaluation
     return yardstick(features(evaluation.values), evaluation.labels)

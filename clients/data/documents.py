@@ -58,7 +58,7 @@ def read_documents(
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
     if len(found) < 2:
         raise DataError(f"{path}: expected at least 2 documents, found {len(found)}")
-    from sklearn.feature_extraction.text import HashingVectorizer  # a second to import
+    from sklearn.feature_extraction.text import HashingVectorizer  # slow to import
 
     words = HashingVectorizer(n_features=columns, norm="l2", alternate_sign=True)
     values = words.transform([document.text for document in found]).toarray()  # (n, p)

@@ -84,7 +84,7 @@ def _some(rows: Rows, count: int | None, key: str, seed: int) -> Rows:
 
 
 def _bundled(spec: BundledData) -> Rows:
-    from sklearn import datasets  # a second to import, and a node reads no bundled set
+    from sklearn import datasets  # slow to import, and a node reads no bundled set
 
     loaders = {
         "digits": datasets.load_digits,

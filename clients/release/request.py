@@ -17,7 +17,7 @@ from protocols.config.starts import StartedSpec
 from protocols.features import FeatureMap
 from protocols.streams import stream
 
-if TYPE_CHECKING:  # it would bring POT and scikit-learn, a second, to nodes that only look at their policy
+if TYPE_CHECKING:  # it would bring POT and scikit-learn to nodes that only look at their policy
     from protocols.secure_sum.keys import SumRound
 
 _SERVER_SIDE = {

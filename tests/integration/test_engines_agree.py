@@ -308,6 +308,7 @@ def test_superlink_with_three_supernodes_agrees(tailweave, wanted, federation, t
 
 def test_a_command_that_was_killed_finds_its_run_again(federation, config, tmp_path):
     out, small = tmp_path / "out", tmp_path / "small.yaml"
+    # a message for each generation, or the run is over before the second command looks for it
     changes = {"arms": CONFIG["arms"][:1], "name": "small", "federation": {"generations-per-message": 1}}
     small.write_text(yaml.safe_dump(CONFIG | changes, sort_keys=False), encoding="utf-8")
     command = [sys.executable, "-m", "simulation.cli", "run", str(small), "--out", str(out)]

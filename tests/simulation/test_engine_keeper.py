@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from living import alive
 
 from simulation.engines import keeper
 
@@ -61,13 +62,6 @@ def server_and_child(home: Path) -> tuple[str, list[int]]:
     until(lambda: log.exists() and log.read_text().count("\n"))
     folder, *processes = log.read_text().split()
     return folder, [int(process) for process in processes]
-
-
-def alive(process: int) -> bool:
-    try:
-        return Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except OSError:  # it may end between the opening and the reading
-        return False
 
 
 def test_the_server_works_in_an_empty_folder_of_its_own(home, start):

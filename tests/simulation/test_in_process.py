@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from flwr.app import Message, RecordDict
+from living import alive
 
 from protocols.config.load import load_experiment
 from protocols.messages import Hello, HelloReply
@@ -159,16 +160,9 @@ def test_workers_end_when_their_parent_is_killed(run_config, tmp_path):
     parent.kill()
     parent.wait()
     end = time.monotonic() + 10
-    while time.monotonic() < end and _alive(worker):
+    while time.monotonic() < end and alive(worker):
         time.sleep(0.05)
-    assert not _alive(worker)
-
-
-def _alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except OSError:  # it may end between the opening and the reading
-        return False
+    assert not alive(worker)
 
 
 @pytest.mark.parametrize(
