@@ -165,7 +165,7 @@ def test_bad_inputs_are_named():
     y = _samples(14, 10)
     for same in (np.full((3, 2), 0.1), np.ones((1, 2))):
         with pytest.raises(
-            ValueError, match="truth_features must have a total variance of 1e-100 or more, got 0"
+            ValueError, match="truth_features must have a total variance of 1e-2[46] or more, got 0"
         ):
             yardstick(same, None)
     with pytest.raises(ValueError, match=r"labels must have shape \(10,\)"):
