@@ -89,10 +89,11 @@ def masked(node: Node, question: SendMasked) -> SendMaskedReply:
         own = part.offers.key(part.sum_round, node.silo.name)
         features, silos = part.request.features, part.sum_round.silos
         share = noisy_share(
-            features(node.silo.train.values),
+            node.silo.train.values,
             question.reference,
-            features.space(question.seed),
+            features,
             question.privacy,
+            seed=question.seed,
             silos=len(silos),
             noise=noise,
             charge=charge,

@@ -112,13 +112,13 @@ def _real_silo(name: str, rows: OwnRows) -> Silo:
 
 @lru_cache(maxsize=4)
 def _truth_yardstick(config: Path, seed: int, features: FeatureMap) -> "Yardstick":
-    from clients.metrics import yardstick  # slow to import, and not every question measures
+    from clients.metrics import yardstick_of  # slow to import, and not every question measures
 
     evaluation = world_of(config, seed).evaluation
-    return yardstick(features(evaluation.values), evaluation.labels)
+    return yardstick_of(evaluation.values, features, evaluation.labels)
 
 
 def _own_yardstick(silo: Silo, features: FeatureMap) -> "Yardstick":
-    from clients.metrics import yardstick
+    from clients.metrics import yardstick_of
 
-    return yardstick(features(silo.heldout.values), silo.heldout.labels)
+    return yardstick_of(silo.heldout.values, features, silo.heldout.labels)

@@ -47,15 +47,20 @@ def summarise(node: Node, question: Summarise) -> SummariseReply:
             policy, ledger or budget refuses.
     """
     features = received_features(question.part("features"))
-    mapped = features(node.silo.train.values)
     request = ReleaseRequest(question.reference, question.privacy, features, question.seed)
     noise = privacy_noise(node, request)
 
     def make(charge: Callable[[gate.Cost], None]) -> dict[str, Floats]:
         rng = stream(question.seed, "silo", node.silo.name, "release", question.reference.kind)
-        space = features.space(question.seed)
         release = gate.release(
-            mapped, question.reference, space, question.privacy, noise=noise, rng=rng, charge=charge
+            node.silo.train.values,
+            question.reference,
+            features,
+            question.privacy,
+            seed=question.seed,
+            noise=noise,
+            rng=rng,
+            charge=charge,
         )
         return release.summary.arrays()
 

@@ -356,10 +356,11 @@ def test_the_real_gate_and_accountant_fit_the_desk(tmp_path):
 
     def make(charge):
         release = gate.release(
-            FEATURES(ROWS),
+            ROWS,
             asked.reference,
-            FEATURES.space(asked.seed),
+            FEATURES,
             asked.privacy,
+            seed=asked.seed,
             noise=SystemNoise(),
             rng=np.random.default_rng(0),
             charge=charge,
