@@ -13,7 +13,6 @@ from clients.generators import Course
 from clients.metrics import Yardstick, evaluate, yardstick
 from clients.node import Node
 from clients.recursion import Pick, Recursion, Stage
-from clients.release.desk import Desk, release_folder
 from clients.release.desk import answer as desk_answer
 from clients.release.request import ReleaseRequest, Request
 from clients.samples import beside_nearest
@@ -35,7 +34,6 @@ from protocols.messages import (
     rows_bucket,
 )
 from protocols.privacy import gate
-from protocols.privacy.calibration import epsilon_of_rho
 from protocols.privacy.noise import SeededNoise, SystemNoise
 from protocols.references import Empirical, Reference
 from protocols.refusals import Refusal
@@ -86,7 +84,6 @@ def summarise(node: Node, question: Summarise) -> SummariseReply:
         )
         return release.summary.arrays()
 
-    desk = Desk(release_folder(node.state, node.silo.name), node.policy, noise, epsilon_of_rho, create=True)
     return SummariseReply(
         run=question.run,
         seed=question.seed,
@@ -94,7 +91,7 @@ def summarise(node: Node, question: Summarise) -> SummariseReply:
         reference=question.reference,
         privacy=question.privacy,
         noise="none" if question.privacy.epsilon is None else noise.name,
-        arrays=desk_answer(desk, node.silo.train.values, request, make),
+        arrays=desk_answer(node.desk(noise), node.silo.train.values, request, make),
     )
 
 

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""By what a data set is known again on its host: a file of mode 600 that holds no row and no value."""
+
+import stat
+from pathlib import Path
+from secrets import token_bytes
+from typing import Annotated
+
+from pydantic import Field, ValidationError
+
+from clients.release.chain import Digest, LedgerError
+from clients.release.durable import write_durably
+from clients.release.likeness import SAME, Likeness, overlap, union
+from clients.release.places import Place
+from protocols.config.base import Spec
+
+_IDENTITY, _KEY = "identity.json", "host.key"
+_KEY_BYTES = 32
+
+
+class Seen(Spec):
+    """Where a data set lay, and which rows it had there when they were last read."""
+
+    path: str
+    folder: int
+    stamp: Digest
+    table: Digest
+
+
+class Identity(Spec):
+    """A data set's places, and the digests and the common sketch of all rows that it ever had.
+
+    ``joined`` names the data set that took it over; it is no more then than a record.
+    """
+
+    seen: tuple[Seen, ...] = ()
+    tables: tuple[Digest, ...] = ()
+    sketch: tuple[Annotated[int, Field(ge=0)], ...] = ()
+    joined: str | None = None
+
+    def at(self, place: Place) -> Seen | None:
+        """Return what was seen at a place, whatever lies there now."""
+        found = (one for one in self.seen if (one.path, one.folder) == (place.path, place.folder))
+        return next(found, None)
+
+    def like(self, rows: Likeness) -> bool:
+        """Tell whether rows are recognisably this data set's."""
+        return rows.table in self.tables or overlap(self.sketch, rows.sketch) >= SAME
+
+    def with_rows(self, place: Place, rows: Likeness) -> "Identity":
+        """Return it with the rows that lie at ``place`` now among its own."""
+        now = Seen(path=place.path, folder=place.folder, stamp=place.stamp, table=rows.table)
+        others = tuple(one for one in self.seen if one != self.at(place))
+        return self.model_copy(
+            update={
+                "seen": (*others, now),
+                "tables": tuple(dict.fromkeys((*self.tables, rows.table))),
+                "sketch": union(self.sketch, rows.sketch),
+            }
+        )
+
+    def merged(self, other: "Identity") -> "Identity":
+        """Return it with all that the other is known by."""
+        return self.model_copy(
+            update={
+                "seen": self.seen + other.seen,
+                "tables": tuple(dict.fromkeys(self.tables + other.tables)),
+                "sketch": union(self.sketch, other.sketch),
+            }
+        )
+
+    def save(self, folder: Path) -> None:
+        """Write it into a data set's folder."""
+        write_durably(folder / _IDENTITY, self.model_dump_json().encode())
+
+
+def identities(ledgers: Path) -> dict[str, Identity]:
+    """Return the data sets of a host by name, without those that were taken over.
+
+    Raises:
+        LedgerError: If others may look into the folder, or an identity cannot be read back.
+    """
+    if not ledgers.exists():
+        return {}
+    if stat.S_IMODE(ledgers.stat().st_mode) & 0o077:
+        raise LedgerError(f"{ledgers}: others may look into this folder of ledgers: chmod 700 {ledgers}")
+    found = {}
+    for path in sorted(ledgers.glob(f"[!.]*/{_IDENTITY}")):
+        try:
+            one = Identity.model_validate_json(path.read_bytes())
+        except (OSError, ValidationError):
+            raise LedgerError(f"{path}: cannot be read back; put it back from a copy") from None
+        if one.joined is None:
+            found[path.parent.name] = one
+    return found
+
+
+def host_key(ledgers: Path, *, make: bool) -> bytes | None:
+    """Return the host's secret under which rows are sketched, or None where there is none yet.
+
+    Args:
+        ledgers: The host's folder.
+        make: Whether a missing one is made; the caller holds the host's lock.
+
+    Raises:
+        LedgerError: If it is missing beside ledgers, which cannot be told apart without it, or no key.
+    """
+    path = ledgers / _KEY
+    if not path.exists():
+        if any(ledgers.glob(f"[!.]*/{_IDENTITY}")):
+            raise LedgerError(f"{path}: missing: these ledgers' rows cannot be known again without it")
+        if not make:
+            return None
+        write_durably(path, token_bytes(_KEY_BYTES))
+    key = path.read_bytes()
+    if len(key) != _KEY_BYTES:
+        raise LedgerError(f"{path}: a host's key has {_KEY_BYTES} bytes, got {len(key)}")
+    return key
