@@ -112,8 +112,9 @@ def retrain(node: Node, question: Retrain) -> RetrainReply:
     """
     features = received_features(question.part("features"))
     path = _checkpoint_path(node, question)
+    storage.private_folder(path.parent)
     _keep_reference(question, features, path.with_name("reference.npz"))
-    done = Checkpoint.load(path, question.generator)
+    done = Checkpoint.load(path, question.generator, question.stop)
     if done is not None and done.stage.generation >= question.start:
         _say_resumed(node, question, done.stage.generation)
     if done is None or done.stage.generation < question.stop:
@@ -149,16 +150,15 @@ def _advance(
     )
     ruler = _ruler(node, question, _evaluation_space(question, features))
     if done is None:
-        path.parent.mkdir(parents=True, exist_ok=True)
         stage = recursion.begin(_base(node, question, fixed.course), starts.base_rows(node, question).values)
         done = _measured(node, question, fixed, stage, None, ruler)
-        done.save(path)
+        done.save(path, last=question.recursion.generations)
     while done.stage.generation < question.stop:
         stage, pick = recursion.step(fixed, done.stage, node.silo.train.values)
-        if stage.generation in question.snapshots:
+        if stage.generation in question.snapshots and node.truth is not None:
             _snapshot(path.parent / f"snapshot-{stage.generation}.npz", pick)
         done = _measured(node, question, fixed, stage, done, ruler)
-        done.save(path)
+        done.save(path, last=question.recursion.generations)
     return done
 
 
@@ -250,6 +250,7 @@ def _keep_reference(question: Retrain, features: FeatureMap, path: Path) -> None
     if isinstance(spec, ReleasingSpec | TransportSpec):
         woven = question.part("reference")
         KeptReference(question.run, question.arm.name, question.seed, spec, features, woven).save(path)
+        path.chmod(0o600)
 
 
 def _checkpoint_path(node: Node, question: Retrain) -> Path:

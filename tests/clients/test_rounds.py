@@ -171,8 +171,8 @@ def test_a_broken_checkpoint_is_refused_not_overwritten(node, retrain_question):
     assert latest(node).read_bytes() == b"torn"
 
 
-def test_snapshots_are_kept_of_the_generations_asked_for(node, kit, retrain_question):
-    rounds.retrain(node, retrain_question(0, 3, snapshots=(1, 3)))
+def test_snapshots_are_kept_of_the_generations_asked_for(node, world, kit, retrain_question):
+    rounds.retrain(replace(node, truth=world), retrain_question(0, 3, snapshots=(1, 3)))
     folder = latest(node).parent
     assert sorted(file.name for file in folder.iterdir()) == [
         "latest.npz",
