@@ -130,8 +130,8 @@ def _checked(path: Path, stored: Mapping[str, NDArray[Any]], stop: int) -> int:
     generation = int(stored["generation"])
     if not rows and stop > generation:
         raise storage.StorageError(
-            f"{path}: this arm was finished at generation {generation}, its rows are gone and it cannot go on "
-            f"to {stop}; delete it to start again"
+            f"{path}: this arm was finished at generation {generation}, its rows are gone and it cannot go "
+            f"on to {stop}; delete it to start again"
         )
     return generation
 

@@ -2,7 +2,7 @@
 """What one node has: its silo, a folder for its state, and, in simulation only, the truth."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -149,7 +149,7 @@ def _file(node_config: Settings, key: str) -> Path | None:
 def _place(data: OwnRows) -> Place | None:
     """Return where rows lie; None where they do not, which reading them says better."""
     try:
-        return place_of(data.path, repr(data))
+        return place_of(data.path, repr(replace(data, path=Path())))
     except OSError:
         return None
 

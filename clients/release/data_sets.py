@@ -135,8 +135,12 @@ def _unchanged(own: Own) -> Witness | None:
     """Return the data set of rows that lie where and as they did when they were last read."""
     if old_ledger(own.state, own.silo):
         return None
-    seen = {name: one.at(own.place) for name, one in identities(own.ledgers).items()}
-    same = {name: last.table for name, last in seen.items() if last and last.stamp == own.place.stamp}
+    same = {
+        name: seen.table
+        for name, one in identities(own.ledgers).items()
+        for seen in one.at(own.place)
+        if seen.stamp == own.place.stamp
+    }
     if len(same) != 1 or own.chosen not in (None, *same):
         return None
     ((name, table),) = same.items()

@@ -16,6 +16,8 @@ from protocols.config.base import Spec
 
 _IDENTITY, _KEY = "identity.json", "host.key"
 _KEY_BYTES = 32
+_REMEMBERED = 7
+"""Earlier looks at one place: two federations may read the same file with another label each."""
 
 
 class Seen(Spec):
@@ -38,10 +40,9 @@ class Identity(Spec):
     sketch: tuple[Annotated[int, Field(ge=0)], ...] = ()
     joined: str | None = None
 
-    def at(self, place: Place) -> Seen | None:
-        """Return what was seen at a place, whatever lies there now."""
-        found = (one for one in self.seen if (one.path, one.folder) == (place.path, place.folder))
-        return next(found, None)
+    def at(self, place: Place) -> tuple[Seen, ...]:
+        """Return what was seen at a place, whatever lies there now; latest last."""
+        return tuple(one for one in self.seen if (one.path, one.folder) == (place.path, place.folder))
 
     def like(self, rows: Likeness) -> bool:
         """Tell whether rows are recognisably this data set's."""
@@ -50,10 +51,11 @@ class Identity(Spec):
     def with_rows(self, place: Place, rows: Likeness) -> "Identity":
         """Return it with the rows that lie at ``place`` now among its own."""
         now = Seen(path=place.path, folder=place.folder, stamp=place.stamp, table=rows.table)
-        others = tuple(one for one in self.seen if one != self.at(place))
+        there = tuple(one for one in self.at(place) if one.stamp != now.stamp)[-_REMEMBERED:]
+        elsewhere = tuple(one for one in self.seen if one not in self.at(place))
         return self.model_copy(
             update={
-                "seen": (*others, now),
+                "seen": (*elsewhere, *there, now),
                 "tables": tuple(dict.fromkeys((*self.tables, rows.table))),
                 "sketch": union(self.sketch, rows.sketch),
             }
