@@ -31,6 +31,7 @@ def enrolled(node: SiloNode) -> Path:
     """
     opened, own = _opened(node)
     try:
+        check_all(own.memory, own.ledgers)
         return enrol(own, opened.all_rows).folder
     except ValueError as error:
         raise DataSetError(_said(node, error)) from None

@@ -57,7 +57,7 @@ def kept_runs(node: SiloNode) -> list[KeptRun]:
         The runs; none if the silo was never asked.
     """
     state = node.path(node.state_dir)
-    folders = [path for path in sorted(state.glob("*")) if path.is_dir() and not path.is_symlink()]
+    folders = [path for path in sorted(state.glob("[!.]*")) if path.is_dir() and not path.is_symlink()]
     return [_kept(path) for path in folders if any(map(_SEED.fullmatch, os.listdir(path)))]
 
 
