@@ -172,14 +172,11 @@ def _settled(own: Own, values: Callable[[], Floats]) -> Witness:
 
 def _update(own: Own, known: dict[str, Identity], name: str, rows: Likeness) -> None:
     """Join all that match into one, and remember the rows; killed in between, the next start goes on."""
-    others = [other for other in sorted(known) if other != name]
     whole = known[name]
-    for other in others:
+    for other in sorted(known.keys() - {name}):
         join(own.ledgers / other, own.ledgers / name)
-        whole = whole.merged(known[other])
+        whole = whole.merged(other, known[other])
     whole.with_rows(own.place, rows).save(own.ledgers / name)
-    for other in others:
-        known[other].model_copy(update={"joined": name}).save(own.ledgers / other)
 
 
 def _begin(own: Own, name: str, identity: Identity, old: Path | None) -> None:

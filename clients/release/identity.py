@@ -32,13 +32,13 @@ class Seen(Spec):
 class Identity(Spec):
     """A data set's places, and the digests and the common sketch of all rows that it ever had.
 
-    ``joined`` names the data set that took it over; it is no more then than a record.
+    ``absorbed`` names those that were joined into it; they are no more than records then.
     """
 
     seen: tuple[Seen, ...] = ()
     tables: tuple[Digest, ...] = ()
     sketch: tuple[Annotated[int, Field(ge=0)], ...] = ()
-    joined: str | None = None
+    absorbed: tuple[str, ...] = ()
 
     def at(self, place: Place) -> tuple[Seen, ...]:
         """Return what was seen at a place, whatever lies there now; latest last."""
@@ -61,13 +61,14 @@ class Identity(Spec):
             }
         )
 
-    def merged(self, other: "Identity") -> "Identity":
-        """Return it with all that the other is known by."""
+    def merged(self, name: str, other: "Identity") -> "Identity":
+        """Return it with all that the other, of that name, is known by."""
         return self.model_copy(
             update={
                 "seen": self.seen + other.seen,
                 "tables": tuple(dict.fromkeys(self.tables + other.tables)),
                 "sketch": union(self.sketch, other.sketch),
+                "absorbed": (*self.absorbed, name, *other.absorbed),
             }
         )
 
@@ -89,12 +90,11 @@ def identities(ledgers: Path) -> dict[str, Identity]:
     found = {}
     for path in sorted(ledgers.glob(f"[!.]*/{_IDENTITY}")):
         try:
-            one = Identity.model_validate_json(path.read_bytes())
+            found[path.parent.name] = Identity.model_validate_json(path.read_bytes())
         except (OSError, ValidationError):
             raise LedgerError(f"{path}: cannot be read back; put it back from a copy") from None
-        if one.joined is None:
-            found[path.parent.name] = one
-    return found
+    absorbed = {name for one in found.values() for name in one.absorbed}
+    return {name: one for name, one in found.items() if name not in absorbed}
 
 
 def host_key(ledgers: Path, *, make: bool) -> bytes | None:
