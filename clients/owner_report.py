@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from clients.release.durable import write_durably
+from clients.storage import private_folder
 
 REPORT = "report"
 """Folder of a run's reports, in its state folder."""
@@ -44,7 +45,7 @@ class OwnerReport:
         self._replace([*lines, {**self.head, "failed": reason}])
 
     def _replace(self, lines: list[dict[str, Any]]) -> None:
-        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_folder(self.path.parent)
         write_durably(self.path, "".join(json.dumps(line) + "\n" for line in lines).encode())
 
 

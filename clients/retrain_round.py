@@ -49,6 +49,7 @@ def retrain(node: Node, question: Retrain) -> RetrainReply:
     if node.truth is None:
         check_experiment(node.policy, question)
     run = ArmRun(node, question, received_features(question.part("features")))
+    storage.private_folder(run.folder)
     _keep_reference(run)
     if not run.told:
         _for_the_owner(run)
@@ -84,7 +85,7 @@ def _for_the_owner(run: ArmRun) -> None:
 def _reached(run: ArmRun) -> Checkpoint:
     """Return the arm at generation ``stop`` or later: where it was before, or brought there now."""
     question, path = run.question, run.folder / "latest.npz"
-    done = Checkpoint.load(path, question.generator)
+    done = Checkpoint.load(path, question.generator, question.stop)
     if done is not None and done.stage.generation >= question.start:
         _say_resumed(run, done.stage.generation)
     if done is None or done.stage.generation < question.stop:
@@ -116,16 +117,15 @@ def _advance(run: ArmRun, done: Checkpoint | None, path: Path) -> Checkpoint:
     def measured(stage: Stage, before: Measured) -> Checkpoint:
         generated = stage.model.sample(count, rng=fixed.rng(stage.generation, "evaluation"))
         checkpoint = Checkpoint(stage, before.then(measure(run, stage, generated)))
-        checkpoint.save(path)
+        checkpoint.save(path, last=question.recursion.generations)
         return checkpoint
 
     if done is None:
-        path.parent.mkdir(parents=True, exist_ok=True)
         rows = starts.base_rows(run.node, question, run.features.columns)
         done = measured(recursion.begin(_base(run, fixed.course), rows), Measured())
     while done.stage.generation < question.stop:
         stage, pick = recursion.step(fixed, done.stage, run.own_rows)
-        if stage.generation in question.snapshots:
+        if stage.generation in question.snapshots and run.simulated:
             _snapshot(path.with_name(f"snapshot-{stage.generation}.npz"), pick)
         done = measured(stage, done.measured)
     return done

@@ -6,14 +6,12 @@ from collections.abc import Callable
 from clients import starts
 from clients.features import received_features
 from clients.node import Node
-from clients.release.desk import Desk, release_folder
 from clients.release.desk import answer as desk_answer
 from clients.release.request import ReleaseRequest, Request
 from clients.schema import check_schema
 from protocols.arrays import Floats
 from protocols.messages import Hello, HelloReply, Summarise, SummariseReply, rows_bucket
 from protocols.privacy import gate
-from protocols.privacy.calibration import epsilon_of_rho
 from protocols.privacy.noise import SeededNoise, SystemNoise
 from protocols.streams import stream
 
@@ -64,7 +62,6 @@ def summarise(node: Node, question: Summarise) -> SummariseReply:
         )
         return release.summary.arrays()
 
-    desk = Desk(release_folder(node.state, node.silo.name), node.policy, noise, epsilon_of_rho, create=True)
     return SummariseReply(
         run=question.run,
         seed=question.seed,
@@ -72,7 +69,7 @@ def summarise(node: Node, question: Summarise) -> SummariseReply:
         reference=question.reference,
         privacy=question.privacy,
         noise="none" if question.privacy.epsilon is None else noise.name,
-        arrays=desk_answer(desk, node.silo.train.values, request, make),
+        arrays=desk_answer(node.desk(noise), node.silo.train.values, request, make),
     )
 
 

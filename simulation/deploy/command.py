@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``tailweave deploy``: init, check, and what the kit's own scripts call."""
+"""``tailweave deploy``: init, check, what a silo's owner does, and what the kit's own scripts call."""
 
 import datetime as dt
 from pathlib import Path
@@ -15,6 +15,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 _out = Console(highlight=False)
+SiloFolder = Annotated[Path, typer.Argument(help="A silo's folder, on its own host.")]
 Folder = Annotated[Path, typer.Argument(help="The federation's folder.")]
 
 
@@ -86,6 +87,45 @@ def report(
 
     for part in owner_view(folder, run, _out.width):
         _out.print(part, soft_wrap=isinstance(part, str), markup=False)
+
+
+@app.command()
+def refresh(folder: SiloFolder) -> None:
+    """Say that a silo's rows have changed: the next question is answered, and charged, anew."""
+    from simulation.deploy.data_set import refresh as begin
+    from simulation.deploy.node_settings import load_node
+
+    _out.print(begin(load_node(folder)), soft_wrap=True, markup=False)
+
+
+@app.command()
+def runs(folder: SiloFolder) -> None:
+    """List what runs have left on a silo's host, with their sizes."""
+    from simulation.deploy.kept_runs import kept_runs
+    from simulation.deploy.node_settings import load_node
+
+    for run in kept_runs(load_node(folder)):
+        _out.print(run.line(), soft_wrap=True, markup=False)
+
+
+@app.command()
+def forget(
+    folder: SiloFolder,
+    run: Annotated[str | None, typer.Argument(help="Name of the run, see: deploy runs.")] = None,
+    all_finished: Annotated[bool, typer.Option("--all-finished", help="All that are over.")] = False,
+) -> None:
+    """Remove what a run left on a silo's host: checkpoints, models, references; never the ledger.
+
+    Raises:
+        ValueError: If neither a run nor --all-finished is given, or both.
+    """
+    from simulation.deploy.kept_runs import forget as remove
+    from simulation.deploy.node_settings import load_node
+
+    if (run is None) != all_finished:
+        raise ValueError("forget takes the name of one run, or --all-finished")
+    for one in remove(load_node(folder), run):
+        _out.print(f"removed: {one.line()}", soft_wrap=True, markup=False)
 
 
 @app.command(hidden=True)

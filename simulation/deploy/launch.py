@@ -10,6 +10,7 @@ from pathlib import Path
 from clients.data.rows import Rows
 from clients.node import open_node
 from simulation.deploy.certificates import CertificateError, check_dates, read_certificate
+from simulation.deploy.data_set import enrolled
 from simulation.deploy.federation import FEDERATION_FILE, load_federation
 from simulation.deploy.node_settings import NODE_FILE, SiloNode, load_node
 
@@ -29,12 +30,14 @@ def settings(folder: Path) -> str:
 
     Raises:
         LaunchError: If the folder is neither, or a silo's certificate, data, label or policy is unusable.
+        DataSetError: If the ledger of its rows is, or the owner has to choose one.
         ConfigError: If its YAML is wrong.
     """
     if (folder / NODE_FILE).is_file():
         node = load_node(folder)
         check_ca(node, dt.datetime.now(dt.UTC))
         check_data(node)
+        enrolled(node)
         values = {
             "CUDA_VISIBLE_DEVICES": node.visible_devices,
             "SUPERLINK": node.superlink_address,

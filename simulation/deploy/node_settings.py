@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, PrivateAttr, model_validator
 
+from clients.release.places import default_ledgers
 from protocols.config.base import Spec
 from protocols.config.data import ImageShape, Resize, TextColumns
 from protocols.config.experiment import Name
@@ -17,6 +18,7 @@ from simulation.deploy.versions import VersionsSpec
 NODE_FILE = "node.yaml"
 Device = Annotated[str, Field(pattern=r"^(cpu|cuda:[0-9]{1,3}|(GPU|MIG)-[0-9A-Za-z/-]{1,80})$")]
 """``cpu``, a GPU's number, or its name as ``nvidia-smi -L`` gives it."""
+DataSet = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,79}$")]
 _DATA = ("image", "resize", "labels", "text-columns", "text-column")
 _OWN = (
     "data",
@@ -26,6 +28,8 @@ _OWN = (
     "policy",
     "identity-key",
     "base",
+    "ledgers",
+    "data-set",
     "partition-id",
     "log-format",
     *_DATA,
@@ -56,7 +60,9 @@ class NodePorts(Spec):
 class SiloNode(Spec):
     """One ``node.yaml``; relative paths are taken from its folder.
 
-    ``more`` is handed to the node as it stands; it is for settings that the kit does not know.
+    ``ledgers`` is this host's folder of ledgers, the same for all its kits; ``data-set`` is the folder in it
+    that the owner chooses where rows are known under several. ``more`` is handed to the node as it stands; it
+    is for settings that the kit does not know.
     """
 
     schema_version: Annotated[Literal[1], Field(alias="schema")]
@@ -72,6 +78,8 @@ class SiloNode(Spec):
     policy: Annotated[str, Field(min_length=1)] | None = None
     identity_key: Annotated[str, Field(min_length=1)] | None = None
     base: Annotated[str, Field(min_length=1)] | None = None
+    ledgers: Annotated[str, Field(min_length=1)] | None = None
+    data_set: DataSet | None = None
     device: Device = "cpu"
     log_format: Literal["plain", "json"] | None = None
     superlink: NodeSuperLink
@@ -120,6 +128,7 @@ class SiloNode(Spec):
             "name": self.name,
             "data": str(self.path(self.data)),
             "state-dir": str(self.path(self.state_dir)),
+            "ledgers": str(self.path(self.ledgers) if self.ledgers else default_ledgers()),
             **self._images_or_text(),
         }
         if self.label is not None:
@@ -130,6 +139,8 @@ class SiloNode(Spec):
             config["identity-key"] = str(self.path(self.identity_key))
         if self.base is not None:
             config["base"] = str(self.path(self.base))
+        if self.data_set is not None:
+            config["data-set"] = self.data_set
         if self.log_format is not None:
             config["log-format"] = self.log_format
         return config

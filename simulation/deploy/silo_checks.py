@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from clients.schema import described
+from simulation.deploy.data_set import standing
 from simulation.deploy.gpus import find_gpu
 from simulation.deploy.health import serving
 from simulation.deploy.host_checks import HostError, disk_space, ports_free, private_file, versions_equal
@@ -45,7 +46,11 @@ def silo_checks(node: SiloNode, registered: Path | None, *, now: dt.datetime) ->
         f"server/keys/{node.name}.pub must be this key's public part; then server/superlink.sh register",
         lambda: _key(key, registered),
     )
-    yield judged(subject, "data", f"see data, label and policy in {settings}", lambda: _data(node))
+    data = judged(subject, "data", f"see data, label and policy in {settings}", lambda: _data(node))
+    yield data
+    if data.state == "ok":
+        remedy = f"see ledgers and data-set in {settings}"
+        yield judged(subject, "ledger", remedy, lambda: standing(node))
     yield judged(subject, "state", f"see state-dir in {settings}", lambda: _writable(node))
     yield disk_space(subject, node.path(node.state_dir))
     yield judged(subject, "device", f"see device in {settings}", lambda: _device(node))

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Checkpoints come back as they were, and are refused when they cannot."""
 
+import os
+import stat
 from dataclasses import replace
 from unittest.mock import Mock
 
@@ -9,11 +11,12 @@ import pytest
 from safetensors import safe_open
 
 from clients import storage
-from clients.checkpoints import Checkpoint
+from clients.checkpoints import Checkpoint, finished
 from clients.generators import Diffusion, Gaussian, Mixture
 from clients.measured import Measured
 from clients.recursion import Stage
 from clients.storage import StorageError
+from clients.telling import telling
 from protocols.config.diffusion import DiffusionSpec, MlpSpec
 from protocols.config.training import GaussianMixtureSpec, GaussianSpec
 from protocols.streams import stream
@@ -133,3 +136,36 @@ def test_missing_weights_are_refused_by_name(tmp_path):
     (tmp_path / "model-2.safetensors").unlink()
     with pytest.raises(StorageError, match="model-2.safetensors: cannot be read back .*delete it"):
         Checkpoint.load(path, DIFFUSION)
+
+
+def test_at_the_end_of_an_arm_its_rows_are_gone_and_the_rest_is_there(tmp_path):
+    path, saved = tmp_path / "latest.npz", checkpoint()
+    last = saved.stage.generation
+    saved.save(path, last=last + 1)
+    assert not finished(path)
+    path.with_name(".latest.npz.77").write_bytes(path.read_bytes())
+    saved.save(path, last=last)
+    assert finished(path)
+    assert [file.name for file in tmp_path.iterdir()] == ["latest.npz"]
+    assert not {"pool", "fitted-on", "born"} & set(storage.load(path))
+    loaded = Checkpoint.load(path, GAUSSIAN, last)
+    assert (loaded.names, loaded.stage.generation) == (saved.names, last)
+    assert loaded.values.tobytes() == saved.values.tobytes()
+    assert loaded.stage.model.arrays().keys() == saved.stage.model.arrays().keys()
+    assert len(loaded.stage.pool) == 0
+    with pytest.raises(StorageError, match=f"finished at generation {last}, its rows are gone"):
+        Checkpoint.load(path, GAUSSIAN, last + 1)
+
+
+def test_what_a_node_keeps_is_its_owners_only_whatever_the_umask(tmp_path):
+    before = os.umask(0)
+    try:
+        path = tmp_path / "run" / "seed-0" / "north" / "latest.npz"
+        checkpoint().save(path)
+        telling(path.with_name("training.json"))(1, 2)
+    finally:
+        os.umask(before)
+    for place in (path, path.with_name("training.json")):
+        assert stat.S_IMODE(place.stat().st_mode) == 0o600
+    for folder in list(path.parents)[:3]:
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700

@@ -19,7 +19,7 @@ def test_init_then_check_then_a_fault(tmp_path):
     good = runner.invoke(app, ["check", str(folder / "silos/north")])
     assert good.exit_code == 0
     lines = good.output.splitlines()
-    assert len(lines) == 13
+    assert len(lines) == 14
     assert {line.split()[0] for line in lines[:-1]} == {"ok", "off", "skip"}
     assert runner.invoke(app, ["check", "--running", str(folder / "silos/north")]).exit_code == 1
     settings = folder / "silos/north/node.yaml"

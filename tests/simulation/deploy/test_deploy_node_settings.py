@@ -21,13 +21,18 @@ def written(folder, **parts):
     return load_node(folder)
 
 
-def test_paths_become_absolute_and_what_is_not_set_is_left_out(tmp_path):
+def test_paths_become_absolute_and_what_is_not_set_is_left_out(tmp_path, monkeypatch):
+    monkeypatch.setenv("TAILWEAVE_LEDGERS", "/host/ledgers")
     node = written(tmp_path)
     assert node.node_config() == {
         "name": "north",
         "data": str(tmp_path / "rows.csv"),
         "state-dir": str(tmp_path / "state"),
+        "ledgers": "/host/ledgers",
     }
+    monkeypatch.setenv("TAILWEAVE_LEDGERS", "host")
+    with pytest.raises(ValueError, match="TAILWEAVE_LEDGERS must be an absolute path, got 'host'"):
+        node.node_config()
     assert node.superlink_address == "a.example:9440"
     assert node.health_address == "127.0.0.1:9451"
 
@@ -39,7 +44,7 @@ def test_all_settings_reach_the_node(tmp_path):
         label="y",
         policy="p.yaml",
         base="b.npz",
-        **{"identity-key": "~/k"},
+        **{"identity-key": "~/k", "ledgers": "host", "data-set": "north-0a1b"},
         more={"t": 3},
     )
     assert node.node_config() == {
@@ -51,6 +56,8 @@ def test_all_settings_reach_the_node(tmp_path):
         "policy": str(tmp_path / "p.yaml"),
         "identity-key": str(Path("~/k").expanduser()),
         "base": str(tmp_path / "b.npz"),
+        "ledgers": str(tmp_path / "host"),
+        "data-set": "north-0a1b",
     }
 
 
@@ -88,6 +95,8 @@ def test_one_device_is_visible(tmp_path, device, visible):
         ({"more": {"t": [1]}}, "more.t"),
         ({"lable": "y"}, "lable: unknown key; did you mean 'label'"),
         ({"data": ""}, "data: "),
+        ({"data-set": "../other"}, "data-set: "),
+        ({"more": {"ledgers": "x"}}, "more: ledgers must not stand here"),
         ({"image": [2, 8, 8]}, "image.0: 2 is unknown; allowed: 1, 3"),
         ({"resize": "cut"}, "resize: 'cut' is unknown; allowed: refuse, crop, stretch"),
         ({"text-columns": 1}, "text-columns: input should be greater than or equal to 2"),

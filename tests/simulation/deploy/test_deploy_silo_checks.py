@@ -29,7 +29,7 @@ def verdicts(kit, now=NOW):
 
 def test_before_the_start_all_is_well_and_the_rest_is_off(kit):
     assert {check: verdict.state for check, verdict in verdicts(kit).items()} == {
-        **dict.fromkeys(("versions", "CA", "private key", "node key", "data", "state"), "ok"),
+        **dict.fromkeys(("versions", "CA", "private key", "node key", "data", "ledger", "state"), "ok"),
         **dict.fromkeys(("disk space", "device", "ports"), "ok"),
         "server": "off",
         "clock": "skip",
