@@ -44,6 +44,7 @@ def init(  # noqa: PLR0913 - typer: one parameter an option
 def check(
     folder: Annotated[Path, typer.Argument(help="A federation's folder, or one silo's.")],
     running: Annotated[bool, typer.Option("--running", help="What does not run is an error.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Send no foreign app through the executor.")] = False,
 ) -> None:
     """Print what ``preflight`` finds.
 
@@ -53,7 +54,7 @@ def check(
     from simulation.deploy.preflight import preflight
     from simulation.deploy.verdict import failed, lines
 
-    verdicts = preflight(folder, now=dt.datetime.now(dt.UTC))
+    verdicts = preflight(folder, now=dt.datetime.now(dt.UTC), prove=not quick)
     for line in lines(verdicts, running=running):
         _out.print(line, soft_wrap=True, markup=False)
     raise typer.Exit(1 if failed(verdicts, running=running) else 0)
@@ -134,6 +135,25 @@ def settings(folder: Folder) -> None:
     from simulation.deploy.launch import settings as assignments
 
     typer.echo(assignments(folder))
+
+
+@app.command(hidden=True)
+def executor(folder: Annotated[Path, typer.Argument(help="A silo's folder.")]) -> None:
+    """Start a process for each task of the silo's SuperNode; it runs the installed app, and no other.
+
+    Raises:
+        VersionError: If Flower is another one than this was written for.
+    """
+    from simulation.deploy.node_settings import load_node
+    from simulation.deploy.versions import VersionError, check_flower
+
+    node = load_node(folder)
+    check_flower()
+    try:
+        from simulation.deploy.app_executor import execute
+    except ImportError as error:  # there is no other way to go on: Flower's own executor runs what is sent
+        raise VersionError(f"this Flower lacks what a silo's executor needs: {error}") from error
+    execute(node)
 
 
 @app.command(hidden=True)

@@ -45,16 +45,25 @@ class NodeSuperLink(Spec):
 
 
 class NodePorts(Spec):
-    """Two free ports on the silo's own loopback."""
+    """Three free ports on the silo's own loopback: the SuperNode's tasks, its health, the executor's."""
 
     runtime: Port
     health: Port
+    executor: Port
 
     @model_validator(mode="after")
     def _ports_differ(self) -> Self:
-        if self.runtime == self.health:
-            raise ValueError(f"ports: runtime and health must differ, got {self.health} twice")
+        given = (self.runtime, self.health, self.executor)
+        if len(set(given)) < len(given):
+            raise ValueError(
+                f"ports: runtime, health and executor must differ, got {', '.join(map(str, given))}"
+            )
         return self
+
+    @property
+    def all(self) -> tuple[int, int, int]:
+        """All three."""
+        return self.runtime, self.health, self.executor
 
 
 class SiloNode(Spec):
@@ -85,6 +94,7 @@ class SiloNode(Spec):
     superlink: NodeSuperLink
     ca: Annotated[str, Field(min_length=1)] = "ca.crt"
     private_key: Annotated[str, Field(min_length=1)] = "node.key"
+    executor_secret: Annotated[str, Field(min_length=1)] = "executor.secret"
     ports: NodePorts
     versions: VersionsSpec | None = None
     more: dict[str, str | int | float | bool] = {}
@@ -111,6 +121,16 @@ class SiloNode(Spec):
     def health_address(self) -> str:
         """``host:port`` of the SuperNode's gRPC health service, on its own host."""
         return f"127.0.0.1:{self.ports.health}"
+
+    @property
+    def runtime_address(self) -> str:
+        """``host:port`` where the SuperNode hands its tasks to the executor, on its own host."""
+        return f"127.0.0.1:{self.ports.runtime}"
+
+    @property
+    def executor_health_address(self) -> str:
+        """``host:port`` of the executor's gRPC health service, on its own host."""
+        return f"127.0.0.1:{self.ports.executor}"
 
     @property
     def visible_devices(self) -> str:

@@ -2,11 +2,11 @@
 """SIGKILL at random moments, one process at a time: every run finishes or is resumed, to the same metrics.
 
 Targets: a worker, a Ray actor, the command itself, and on a federation made by ``tailweave deploy init`` a
-SuperNode, the SuperLink, the ServerApp, the SuperExec that runs it, a silo's ClientApp, and a SuperNode that
-never returns. Moments are seeded random shares of the undisturbed run's duration. ``make kills`` runs
-``KILL_TRIALS`` of each; without it there is one of a worker. The nodes are in a hurry: they look for
-messages and show signs of life more often, or a SuperNode's trial would take two minutes. The outcomes are
-printed as a table.
+SuperNode, its executor, the SuperLink, the ServerApp, the SuperExec that runs it, a silo's ClientApp, and a
+SuperNode that never returns. Moments are seeded random shares of the undisturbed run's duration.
+``make kills`` runs ``KILL_TRIALS`` of each; without it there is one of a worker. The nodes are in a hurry:
+they look for messages and show signs of life more often, or a SuperNode's trial would take two minutes. The
+outcomes are printed as a table.
 """
 
 import json
@@ -200,8 +200,9 @@ TARGETS: dict[str, tuple[str, Finder]] = {
     "SuperNode": ("deployed", of_part("silos/south", "supernode", "flower-supernode")),
     "SuperLink": ("deployed", of_part("server", "superlink", "flower-superlink")),
     "ServerApp": ("deployed", of_part("server", "superexec", "flwr-serverapp")),
+    "executor": ("deployed", of_part("silos/south", "executor", "deploy executor")),
     "SuperExec": ("deployed", of_part("server", "superexec", "flower-superexec")),
-    "ClientApp": ("deployed", of_part("silos/west", "supernode", "flwr-clientapp")),
+    "ClientApp": ("deployed", of_part("silos/west", "executor", "simulation.deploy.app_process")),
 }
 CASES = [(target, number) for target in TARGETS for number in range(TRIALS or target == "worker")]
 

@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(2 * RUN_SECONDS + 3 * START_
 GOOD, ASKED, ABSENT = ("north", "south"), ("wide", "old", "bare"), ("expired", "stranger", "hollow")
 OLDER = """
 import os
-if "/silos/old/" in os.getcwd() and any(word.endswith("flwr-clientapp") for word in sys.orig_argv):
+if "/silos/old/" in os.getcwd() and "simulation.deploy.app_process" in sys.orig_argv:
     import protocols.records
     protocols.records.SCHEMA_VERSION -= 1
 """

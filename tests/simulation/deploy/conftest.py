@@ -97,5 +97,6 @@ def kit(tmp_path):
         lines = "".join(f"{a:.3f},{b:.3f},{'xy'[int(a > 0)]}\n" for a, b in rng.normal(size=(30, 2)))
         (folder / "silos" / name / "data.csv").write_text("u,v,kind\n" + lines)
         settings = folder / "silos" / name / "node.yaml"
+        settings.chmod(0o644)  # its owner's act
         settings.write_text(settings.read_text().replace("label: null", "label: kind"))
     return folder

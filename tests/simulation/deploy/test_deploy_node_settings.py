@@ -12,7 +12,7 @@ GOOD = {
     "name": "north",
     "data": "rows.csv",
     "superlink": {"host": "a.example", "fleet-port": 9440},
-    "ports": {"runtime": 9450, "health": 9451},
+    "ports": {"runtime": 9450, "health": 9451, "executor": 9452},
 }
 
 
@@ -35,6 +35,8 @@ def test_paths_become_absolute_and_what_is_not_set_is_left_out(tmp_path, monkeyp
         node.node_config()
     assert node.superlink_address == "a.example:9440"
     assert node.health_address == "127.0.0.1:9451"
+    assert node.runtime_address == "127.0.0.1:9450"
+    assert node.executor_health_address == "127.0.0.1:9452"
 
 
 def test_all_settings_reach_the_node(tmp_path):
@@ -89,7 +91,11 @@ def test_one_device_is_visible(tmp_path, device, visible):
     [
         ({"device": "cuda"}, "device: "),
         ({"device": "cuda:0,1"}, "device: "),
-        ({"ports": {"runtime": 1, "health": 1}}, "runtime and health must differ"),
+        (
+            {"ports": {"runtime": 1, "health": 2, "executor": 1}},
+            "health and executor must differ, got 1, 2, 1",
+        ),
+        ({"ports": {"runtime": 1, "health": 2}}, "executor"),
         ({"more": {"data": "x"}}, "more: data must not stand here"),
         ({"log-format": "xml"}, "log-format"),
         ({"more": {"t": [1]}}, "more.t"),
