@@ -160,6 +160,6 @@ def executor(folder: Annotated[Path, typer.Argument(help="A silo's folder.")]) -
 def gate(folder: Folder) -> None:
     """Serve the Fleet API, and nothing else, on the open port."""
     from simulation.deploy.federation import load_federation
-    from simulation.deploy.gate import serve_gate
+    from simulation.deploy.gate.serve import serve_gate
 
     serve_gate(load_federation(folder))
