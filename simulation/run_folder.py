@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
+
+from protocols.config.yaml_file import ConfigError, read_yaml
 
 Row = dict[str, Any]
 """One JSON object of a ``.jsonl`` file."""
@@ -150,10 +151,9 @@ class RunFolder:
         """
         path = self._file("config.yaml")
         try:
-            config = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise RunFolderError(f"{path} is not YAML: {error}") from error
-        return _mapping(path, config)
+            return _mapping(path, read_yaml(path))
+        except ConfigError as error:
+            raise RunFolderError(str(error)) from None
 
     def environment(self) -> Row:
         """Return versions, commit, seeds, hardware and command of the run.

@@ -4,16 +4,15 @@
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from clients.release.identities import read_identities
 from clients.release.request import ReleaseRequest, Request
 from protocols.config.base import Spec
 from protocols.config.complaints import complaint
-from protocols.config.load import ConfigError
 from protocols.config.privacy import FEWEST_SILOS, PrivacySpec
 from protocols.config.references import RAW_ROW_KINDS
+from protocols.config.yaml_file import ConfigError, read_yaml
 from protocols.messages import rows_bucket
 from protocols.refusals import Refusal
 
@@ -127,19 +126,11 @@ def load_policy(path: Path) -> Policy:
         ConfigError: If the file is missing, not YAML, or a key, type or range is wrong.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-        node = yaml.compose(text, yaml.SafeLoader)
-        raw = yaml.safe_load(text)
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read: {error}") from None
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(node, yaml.MappingNode):
+        raw = read_yaml(path)
+    except FileNotFoundError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+    if not isinstance(raw, dict):
         raise ConfigError(f"{path}: a policy is a mapping of keys, found {type(raw).__name__}")
-    keys = [str(key.value) for key, _ in node.value]
-    twice = sorted({key for key in keys if keys.count(key) > 1})
-    if twice:
-        raise ConfigError(f"{path}: a key stands twice: {', '.join(twice)}")
     try:
         return _anchored(Policy.model_validate(raw), path.parent)
     except ValidationError as error:
