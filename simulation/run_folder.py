@@ -4,15 +4,14 @@
 import json
 import os
 import tempfile
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-import numpy as np
 from numpy.typing import NDArray
 
 from protocols.config.yaml_file import ConfigError, read_yaml
+from protocols.npz import NpzError, read_npz
 
 Row = dict[str, Any]
 """One JSON object of a ``.jsonl`` file."""
@@ -196,10 +195,9 @@ class RunFolder:
         if not path.is_file():
             return {}
         try:
-            with np.load(path, allow_pickle=False) as arrays:
-                return {name: arrays[name] for name in arrays.files}
-        except (ValueError, EOFError, zipfile.BadZipFile) as error:
-            raise RunFolderError(f"{path} is not an NPZ of plain arrays: {error}") from error
+            return read_npz(path)
+        except (OSError, NpzError) as error:
+            raise RunFolderError(f"{path} is not an NPZ of plain arrays: {error}") from None
 
 
 def _mapping(path: Path, value: object) -> Row:
