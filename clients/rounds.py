@@ -148,7 +148,11 @@ def _advance(
         _reference(node, question, features),
         question.seed,
         node.silo.name,
-        Course(telling(path.with_name(TOLD)), path.with_name("training.safetensors")),
+        Course(
+            telling(path.with_name(TOLD)),
+            path.with_name("training.safetensors"),
+            offline=node.truth is None,
+        ),
     )
     ruler = _ruler(node, question, _evaluation_space(question, features))
     if done is None:

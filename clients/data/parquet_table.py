@@ -85,7 +85,7 @@ def _check_size(path: Path, rows: int, columns: int) -> None:
     unpacked, packed = rows * columns * 8, path.stat().st_size
     if unpacked > MOST_BYTES or (unpacked > LITTLE_BYTES and unpacked > _MOST_RATIO * packed):
         raise DataError(
-            f"{path}: found {rows} rows of {columns} columns, {unpacked} bytes of numbers in {packed} of file, "
+            f"{path}: found {rows} rows of {columns} columns, {unpacked} bytes of numbers in {packed}, "
             f"allowed: at most {MOST_BYTES // GIB} GiB, and above {LITTLE_BYTES // 2**20} MiB at most "
             f"{_MOST_RATIO} times the file; write it as NPZ, without compression"
         )

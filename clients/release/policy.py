@@ -17,6 +17,7 @@ from protocols.messages import rows_bucket
 from protocols.refusals import Refusal
 
 Kind = Literal["sliced", "quantized", "gaussian", "barycenter", "geodesic"]
+ModelName = Annotated[str, Field(min_length=1, max_length=500)]
 _DELTA_TIMES_ROWS = 0.1
 """delta is at most this over the rows: publishing each row with probability delta is (0, delta)-private."""
 _BOUNDED: dict[str, tuple[str, ...]] = {
@@ -38,7 +39,8 @@ class Policy(Spec):
     The defaults are the recommended ones; ``lifetime-epsilon`` is at this policy's ``delta``.
     ``honest-silos`` is among how many silos the owner lets the noise of a secure sum be shared: epsilon is
     then kept by that many together, so without it no secure sum is taken part in. ``trusted-identities``
-    names a file (beside the policy) of the only identities that may take part.
+    names a file (beside the policy) of the only identities that may take part. ``models`` are the only
+    pretrained models that a question may have opened here, as it names them: folders, or names in the cache.
     """
 
     epsilon: Annotated[float, Field(gt=0.0, le=100.0)] = 2.0
@@ -56,6 +58,8 @@ class Policy(Spec):
 
     honest_silos: Annotated[int, Field(ge=FEWEST_SILOS)] | None = None
     trusted_identities: Path | None = None
+
+    models: tuple[ModelName, ...] = ()
 
     allow_raw_row_leakage: bool = False
     allow_parameter_release: bool = False
