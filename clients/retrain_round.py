@@ -109,7 +109,11 @@ def _advance(run: ArmRun, done: Checkpoint | None, path: Path) -> Checkpoint:
         _reference(run),
         question.seed,
         run.node.silo.name,
-        Course(telling(path.with_name(TOLD)), path.with_name("training.safetensors")),
+        Course(
+            telling(path.with_name(TOLD)),
+            path.with_name("training.safetensors"),
+            offline=not run.simulated,
+        ),
     )
     ruler = run.ruler  # refuses before a generation is fitted
     count = question.evaluation_samples or len(ruler.truth)

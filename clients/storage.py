@@ -6,7 +6,6 @@ What a node keeps may hold rows, or what was made of them: files are mode 600, f
 
 import io
 import os
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from protocols.arrays import Floats
+from protocols.npz import MOST_BYTES, NpzError, read_npz
 
 
 class StorageError(ValueError):
@@ -57,17 +57,20 @@ def save(path: Path, arrays: Mapping[str, NDArray[np.generic]]) -> None:
     write_private(path, buffer.getbuffer())
 
 
-def load(path: Path) -> dict[str, Floats]:
+def load(path: Path, *, most_bytes: int = MOST_BYTES) -> dict[str, Floats]:
     """Read what ``save`` wrote.
+
+    Args:
+        path: The file.
+        most_bytes: Of one array.
+
+    Returns:
+        Arrays by name.
 
     Raises:
         StorageError: If the file is missing, truncated, or holds anything but plain arrays.
     """
     try:
-        loaded = np.load(path, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            raise ValueError("one array without a name")
-        with loaded as archive:
-            return {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, KeyError) as error:
+        return read_npz(path, most_bytes=most_bytes)
+    except (OSError, NpzError) as error:
         raise StorageError(f"{path}: cannot be read back ({error}); delete it to start again") from None

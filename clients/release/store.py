@@ -12,7 +12,7 @@ import numpy as np
 
 from clients import storage
 from clients.release.durable import write_durably
-from protocols.arrays import Floats
+from protocols.arrays import MAX_ARRAY_BYTES, Floats
 
 _NAME = re.compile(r"([0-9a-f]{64})-([0-9a-f]{64})\.npz")
 
@@ -63,7 +63,8 @@ class Store:
         path = self._path(version, request)
         if not path.exists():
             return None
-        return Kept(storage.load(path), hashlib.sha256(path.read_bytes()).hexdigest())
+        kept = storage.load(path, most_bytes=MAX_ARRAY_BYTES)
+        return Kept(kept, hashlib.sha256(path.read_bytes()).hexdigest())
 
     def held(self) -> frozenset[tuple[str, str]]:
         """Return (data version, request) of every stored release."""
