@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The code door: a stranger's app that would read a silo's rows arrives at a SuperNode's Runtime API."""
+"""The code door: tailweave with a few lines more, which read a silo's rows, arrives at its Runtime API."""
 
 import os
-import secrets
 import subprocess
 import sys
 import time
@@ -17,12 +16,12 @@ from protocols.arrays import Floats
 from protocols.streams import stream
 from simulation.audit.doors.table import counted, table
 from simulation.audit.findings import Attack
-from simulation.deploy.door_proof import Stage, stage
-from simulation.deploy.foreign_app import foreign_bundle
+from simulation.deploy.code_door import NAME, PUBLISHER, installed_version
+from simulation.deploy.door_proof import Question, Stage, stage
+from simulation.deploy.foreign_app import disguised_bundle
 
 TAKEN = "rows that the app took"
 _ROWS = 200
-_TASK = "flwr-clientapp"
 _SECONDS = 60.0
 _RUN = 1
 
@@ -60,7 +59,7 @@ def send_foreign_app(folder: Path, execute: Executor) -> Sent:
     data, spoils = folder / "rows.csv", folder / "spoils.csv"
     np.savetxt(data, rows, delimiter=",", header="a,b,c", comments="", fmt="%.17g")
     with stage() as at:
-        at.put(_RUN, foreign_bundle(spoils), _TASK, {"data": str(data)})
+        at.put(disguised_bundle(spoils), Question(_RUN, {"data": str(data)}))
         told: dict[int, str] = {}
 
         def over() -> bool:
@@ -82,7 +81,11 @@ def by_silo(at: Stage, folder: Path, over: Callable[[], bool]) -> None:
 
 def by_flower(at: Stage, folder: Path, over: Callable[[], bool]) -> None:
     """Execute as Flower itself does, which unpacks and imports what came: the control is taken away."""
-    secret = folder / f"secret-{secrets.token_hex(4)}"
+    run = at.state.get_run(_RUN)
+    if run is not None:  # by its name Flower finds what it has unpacked
+        run.fab_id, run.fab_version = f"{PUBLISHER}/{NAME}", installed_version()
+        at.state.store_run(run)
+    secret = folder / "secret"
     secret.touch(0o600)
     secret.write_bytes(at.secret)
     programs = Path(sys.executable).parent
@@ -90,6 +93,7 @@ def by_flower(at: Stage, folder: Path, over: Callable[[], bool]) -> None:
         "PATH": f"{programs}{os.pathsep}{os.environ.get('PATH', '')}",
         "FLWR_HOME": str(folder / "flower"),
         "FLWR_TELEMETRY_ENABLED": "0",
+        "FLWR_SUPEREXEC_TASK_POLL_INTERVAL": "0.1",
     }
     command = [programs / "flower-superexec", "--insecure", "--runtime-api-address", at.address]
     command += ["--superexec-auth-secret-file", secret, "--parent-pid", str(os.getpid())]
