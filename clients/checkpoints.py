@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clients import generators, storage
+from clients import generators, measured, storage
 from clients.generators.diffusion import Diffusion
 from clients.generators.diffusion.weights import load_weights, save_weights
+from clients.measured import Measured
 from clients.recursion import Stage
-from protocols.arrays import Floats
 from protocols.config.diffusion import DiffusionSpec
 from protocols.config.training import GeneratorSpec
 
-_PARTS = ("generation", "pool", "fitted-on", "born", "names", "values")
+_PARTS = ("generation", "pool", "fitted-on", "born", *measured.PARTS)
 
 
 @dataclass(frozen=True)
@@ -25,13 +25,11 @@ class Checkpoint:
 
     Attributes:
         stage: The recursion at its latest generation t.
-        names: Metric names, one a column.
-        values: Metrics of generations 0..t, shape (t + 1, m).
+        measured: Metrics of generations 0..t.
     """
 
     stage: Stage
-    names: tuple[str, ...]
-    values: Floats
+    measured: Measured
 
     def save(self, path: Path) -> None:
         """Write atomically; a killed process leaves the old checkpoint or this one.
@@ -51,8 +49,7 @@ class Checkpoint:
                 "pool": self.stage.pool,
                 "fitted-on": self.stage.fitted_on,
                 "born": self.stage.born,
-                "names": np.array(self.names, dtype=np.str_),
-                "values": self.values,
+                **self.measured.arrays(),
                 **arrays,
             },
         )
@@ -89,7 +86,7 @@ class Checkpoint:
             stored["fitted-on"].astype(np.int64),
             stored["born"].astype(np.int64),
         )
-        return cls(stage, tuple(str(name) for name in stored["names"]), stored["values"])
+        return cls(stage, Measured.from_arrays(stored, generation + 1))
 
 
 def _weights_file(checkpoint: Path, generation: int | str) -> Path:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clients.data.own_rows import OwnRows, own_rows
-from clients.data.rows import Rows
 from clients.data.silo import Silo, World, silo_of, simulated_world
 from clients.release.policy import Policy, load_policy, simulation_policy
 from protocols.config.experiment import Experiment
@@ -44,11 +43,6 @@ class Node:
     policy: Policy
     identity_key: Path | None = None
     base: Path | None = None
-
-    @property
-    def base_rows(self) -> Rows:
-        """Rows that the public base was fitted on where they are known, else the silo's own."""
-        return self.truth.public if self.truth else self.silo.train
 
     def yardstick(self, features: FeatureMap, seed: int) -> "Yardstick":
         """Return the metrics' yardstick: the truth's evaluation rows, or the silo's own held-out rows."""

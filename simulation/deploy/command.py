@@ -76,6 +76,18 @@ def register(folder: Folder) -> None:
         _out.print(sentence, soft_wrap=True)
 
 
+@app.command()
+def report(
+    folder: Annotated[Path, typer.Argument(help="A silo's folder.")],
+    run: Annotated[str | None, typer.Argument(help="Name of a run; by default the latest.")] = None,
+) -> None:
+    """Show a silo's owner every arm's numbers, also those that the server is not told."""
+    from simulation.deploy.owner_view import owner_view
+
+    for part in owner_view(folder, run, _out.width):
+        _out.print(part, soft_wrap=isinstance(part, str), markup=False)
+
+
 @app.command(hidden=True)
 def settings(folder: Folder) -> None:
     """Print what a start script needs."""

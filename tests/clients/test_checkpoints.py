@@ -11,6 +11,7 @@ from safetensors import safe_open
 from clients import storage
 from clients.checkpoints import Checkpoint
 from clients.generators import Diffusion, Gaussian, Mixture
+from clients.measured import Measured
 from clients.recursion import Stage
 from clients.storage import StorageError
 from protocols.config.diffusion import DiffusionSpec, MlpSpec
@@ -31,16 +32,20 @@ def checkpoint() -> Checkpoint:
         np.array([0, 3, 4]),
         np.array([0, 0, 1, 2, 2]),
     )
-    return Checkpoint(stage, ("coverage", "mode_share/größe \u2028"), np.arange(6.0).reshape(3, 2))
+    rows = (
+        {"coverage": 0.5},
+        {"coverage": 0.1, "mode_share/größe \u2028": 0.2},
+        {"mode_share/größe \u2028": 1 / 3},
+    )
+    return Checkpoint(stage, Measured(rows))
 
 
 def test_what_is_saved_is_loaded(tmp_path):
     saved = checkpoint()
     saved.save(tmp_path / "a" / "latest.npz")
     loaded = Checkpoint.load(tmp_path / "a" / "latest.npz", GAUSSIAN)
-    assert loaded.names == saved.names
     assert loaded.stage.generation == 2
-    assert np.array_equal(loaded.values, saved.values)
+    assert loaded.measured == saved.measured
     assert np.array_equal(loaded.stage.training_rows, saved.stage.training_rows)
     assert np.array_equal(loaded.stage.model.mean, saved.stage.model.mean)
     assert loaded.stage.fitted_on.dtype == np.int64
@@ -79,7 +84,7 @@ def test_a_checkpoint_of_another_generator_is_refused(tmp_path):
 def test_mixtures_come_back_too(tmp_path):
     model = Mixture(np.array([0.5, 0.5]), np.zeros((2, 1)), np.ones((2, 1, 1)))
     stage = Stage(0, model, np.zeros((2, 1)), np.arange(2), np.zeros(2, dtype=np.int64))
-    Checkpoint(stage, (), np.zeros((1, 0))).save(tmp_path / "x.npz")
+    Checkpoint(stage, Measured(({},))).save(tmp_path / "x.npz")
     loaded = Checkpoint.load(tmp_path / "x.npz", GaussianMixtureSpec(kind="gaussian-mixture"))
     assert np.array_equal(loaded.stage.model.weights, model.weights)
 
@@ -92,7 +97,11 @@ def test_a_networks_weights_lie_in_a_file_of_their_own_generation(tmp_path):
     path, first = tmp_path / "latest.npz", checkpoint()
     models = [network(seed) for seed in (0, 1)]
     for generation, model in enumerate(models):
-        replace(first, stage=replace(first.stage, generation=generation, model=model)).save(path)
+        replace(
+            first,
+            measured=Measured(first.measured.rows[: generation + 1]),
+            stage=replace(first.stage, generation=generation, model=model),
+        ).save(path)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["latest.npz", "model-1.safetensors"]
     loaded = Checkpoint.load(path, DIFFUSION).stage.model
     assert np.array_equal(*(m.sample(4, rng=stream(0, "sample")) for m in (loaded, models[1])))
@@ -102,7 +111,10 @@ def test_a_networks_weights_lie_in_a_file_of_their_own_generation(tmp_path):
 
 def test_killed_between_weights_and_checkpoint_the_older_generation_is_valid(tmp_path, monkeypatch):
     path, first, models = tmp_path / "latest.npz", checkpoint(), [network(seed) for seed in (0, 1)]
-    saved = [replace(first, stage=replace(first.stage, generation=i, model=m)) for i, m in enumerate(models)]
+    saved = [
+        Checkpoint(replace(first.stage, generation=i, model=m), Measured(first.measured.rows[: i + 1]))
+        for i, m in enumerate(models)
+    ]
     saved[0].save(path)
     monkeypatch.setattr(storage, "save", Mock(side_effect=KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
