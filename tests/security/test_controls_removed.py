@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The trust table's tests fail when their control is removed: one line is changed, and the proof must see it.
 
-Each control is taken out of a copy of the whole repository, where the proving test runs in a process of its own.
-A new control is a new entry of ``CONTROLS``: its file, the line's text, what stands there without it, the test.
+Each control is taken out of a copy of the whole repository, where the proving test runs in its own process.
+A new control is a new entry of ``CONTROLS``: its file, the line, what stands there without it, the test.
 """
 
 import os

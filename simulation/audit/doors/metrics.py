@@ -11,11 +11,10 @@ import numpy as np
 from clients.release.policy import Policy
 from protocols.arrays import Floats
 from protocols.config.training import GaussianMixtureSpec
-from protocols.messages import Hello
 from protocols.streams import stream
 from simulation.audit.attacks.kinks import hidden_numbers, matched
 from simulation.audit.attacks.nearest_row import Distance, nearest_row
-from simulation.audit.doors.questions import GAUSSIAN, Retraining, anything
+from simulation.audit.doors.questions import GAUSSIAN, Retraining, anything, refused
 from simulation.audit.doors.silo import AskedSilo
 from simulation.audit.doors.table import COLUMNS, FAR, REACH, counted, public_row, table
 from simulation.audit.findings import Attack
@@ -24,7 +23,7 @@ from simulation.audit.scores import Membership, membership
 
 NEAREST, KINKS = "distances to training rows", "kinks over held-out rows"
 _ROWS = 230
-_PROBES, _SUSPECTS, _OPENED = 60, 60, 6
+_PROBES, _SUSPECTS, _OPENED = 40, 40, 3
 _STEP = 1e-2
 _EXACT = 1e-7
 _BESIDE = 1e-12
@@ -68,7 +67,8 @@ def question_metrics(folder: Path, policy: Policy, *, questions: int, seed: int 
     rows = table(stream(seed, "audit", "doors", "rows"), _ROWS)
     public = partial(public_row, stream(seed, "audit", "doors", "public"))
     asked = AskedSilo(folder / "asked", rows, policy)
-    asked.ask(Hello(run="free", seed=0))
+    for question in refused(public):
+        asked.ask(question)
     way = _way(asked, public())
     attacks = (
         Attack(NEAREST, _trained_on(asked, [public() for _ in range(_PROBES)], way)),

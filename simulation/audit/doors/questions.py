@@ -9,10 +9,12 @@ import numpy as np
 from clients import generators
 from protocols.arrays import Floats
 from protocols.config.experiment import ArmSpec
-from protocols.config.references import QuantizedReference, SlicedReference
+from protocols.config.privacy import PrivacySpec
+from protocols.config.references import BarycenterReference, QuantizedReference, SlicedReference
 from protocols.config.training import GaussianMixtureSpec, GaussianSpec, Paradigm, RecursionSpec
 from protocols.features import FeatureMap
-from protocols.messages import Retrain, with_prefix
+from protocols.fit_messages import FitParameters
+from protocols.messages import Hello, Message, Retrain, Summarise, TransportSupport, with_prefix
 from protocols.references.sliced import sketch_shape
 from simulation.audit.doors.table import COLUMNS, FAR
 
@@ -21,6 +23,7 @@ POINT = 1e-200
 GAUSSIAN = GaussianSpec(kind="gaussian")
 SKETCH = SlicedReference(kind="sliced", directions=4, coefficients=3)
 CLUSTERS = QuantizedReference(kind="quantized", clusters=4, samples=20)
+SUPPORT = BarycenterReference(kind="barycenter", support=20)
 _EDGE = 1e100
 """A weight of this over c makes values above c, and no others, too large to be measured."""
 
@@ -98,7 +101,7 @@ def anything(public: Callable[[], Floats], rng: np.random.Generator) -> Retraini
     evaluation = _any_weights(rng) if rng.random() < 0.2 else None
     space = weights if evaluation is None else evaluation
     rows = np.stack([public() for _ in range(rng.choice([2, 30]))])
-    stop = int(rng.random() < 0.4)
+    stop = int(rng.random() < 0.25)
     arm, reference = _any_arm(weights.shape[1], rng)
     return Retraining(
         base=base,
@@ -107,11 +110,26 @@ def anything(public: Callable[[], Floats], rng: np.random.Generator) -> Retraini
         generator=_any_generator(rng),
         arm=arm,
         span=(int(rng.integers(stop + 1)), stop),
-        evaluation_samples=int(rng.choice([20, 50])),
         include_real=bool(rng.random() < 0.3),
         paradigm=("replace", "accumulate", "accumulate-subsample", "accumulate-select")[rng.integers(4)],
         evaluation=evaluation,
         reference=reference,
+    )
+
+
+def refused(public: Callable[[], Floats]) -> tuple[Message, ...]:
+    """Return questions for rows, parameters and sums without noise, which the default policy refuses."""
+    rows = np.stack([public() for _ in range(SUPPORT.support)])
+    features = with_prefix("features", _map(np.eye(COLUMNS)))
+    leaking = PrivacySpec(epsilon=None, allow_raw_row_leakage=True, allow_parameter_release=True)
+    federated = GAUSSIAN.model_copy(update={"start": "federated"})
+    model = {"mean": rows[0], "second": np.outer(rows[0], rows[0]) + np.eye(COLUMNS)}
+    about = {"run": "free", "seed": 0, "privacy": leaking}
+    return (
+        Hello(run="free", seed=0),
+        Summarise(**about, reference=SKETCH, arrays=features),
+        TransportSupport(**about, reference=SUPPORT, turn=1, arrays=features | {"support": rows}),
+        FitParameters(**about, generator=federated, turn=1, arrays=with_prefix("model", model)),
     )
 
 

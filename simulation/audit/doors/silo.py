@@ -83,9 +83,7 @@ class AskedSilo:
 
 def _values(reply: RetrainReply) -> dict[tuple[int, str], float]:
     return {
-        (reply.start + offset, name): float(value)
-        for offset, row in enumerate(reply.arrays["values"])
-        for name, value in zip(reply.names, row, strict=True)
+        (generation, name): value for generation, row in reply.rows().items() for name, value in row.items()
     }
 
 
