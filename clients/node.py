@@ -11,11 +11,8 @@ import numpy as np
 
 from clients.data.own_rows import OwnRows, own_rows
 from clients.data.silo import Silo, World, silo_of, simulated_world
-from clients.release.data_sets import Own, enrol
-from clients.release.desk import Desk, release_folder
-from clients.release.places import Place, default_ledgers, place_of
+from clients.release.places import Own, Place, default_ledgers, place_of
 from clients.release.policy import Policy, load_policy, simulation_policy
-from clients.release.witness import Witness
 from protocols.arrays import Floats
 from protocols.config.experiment import Experiment
 from protocols.config.load import load_experiment
@@ -24,8 +21,10 @@ from protocols.features import FeatureMap
 from protocols.places import packaged
 from protocols.privacy.noise import Noise
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # a node that only says who it is needs none of these
     from clients.metrics import Yardstick
+    from clients.release.desk import Desk
+    from clients.release.witness import Witness
 
 Settings = Mapping[str, object]
 
@@ -54,7 +53,7 @@ class Node:
     base: Path | None = None
     own: Own | None = None
 
-    def desk(self, noise: Noise) -> Desk:
+    def desk(self, noise: Noise) -> "Desk":
         """Return the desk through which all releases of this silo leave.
 
         Args:
@@ -63,15 +62,18 @@ class Node:
         Raises:
             ValueError: If its rows are those of several data sets, or the host's ledgers cannot be trusted.
         """
-        from protocols.privacy.calibration import epsilon_of_rho  # slow to import, and not all is released
+        from clients.release.desk import Desk, release_folder  # slow to import, and not all is released
+        from protocols.privacy.calibration import epsilon_of_rho
 
         if self.own is None:
             return Desk(release_folder(self.state, self.silo.name), self.policy, noise, epsilon_of_rho)
         witness = self.enrolled(self.own)
         return Desk(witness.folder, self.policy, noise, epsilon_of_rho, witness)
 
-    def enrolled(self, own: Own) -> Witness:
+    def enrolled(self, own: Own) -> "Witness":
         """Return this host's data set of the silo's rows, begun if need be; see ``enrol``."""
+        from clients.release.data_sets import enrol
+
         return enrol(own, self.all_rows)
 
     def all_rows(self) -> Floats:

@@ -19,36 +19,12 @@ from clients.release.durable import locked, sync_folder
 from clients.release.identity import Identity, host_key, identities
 from clients.release.likeness import Likeness, likeness
 from clients.release.moving import copy_old, join, old_ledger, take_over
-from clients.release.places import Place
+from clients.release.places import Own
 from clients.release.witness import Witness, check_all
 from clients.storage import private_folder
 from protocols.arrays import Floats
 
 _LOCK = "host.lock"
-
-
-@dataclass(frozen=True)
-class Own:
-    """What a real node says of its rows.
-
-    Attributes:
-        ledgers: The host's folder, for all data sets and all federations.
-        state: The kit's state folder.
-        silo: Name of the silo; a new data set is named after it.
-        place: Where its rows lie.
-        chosen: The data set that the owner named in ``node.yaml``, if any.
-    """
-
-    ledgers: Path
-    state: Path
-    silo: str
-    place: Place
-    chosen: str | None = None
-
-    @property
-    def memory(self) -> Path:
-        """Where the kit's witnesses are."""
-        return self.state / "releases"
 
 
 @dataclass(frozen=True)

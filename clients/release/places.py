@@ -26,6 +26,30 @@ class Place:
     stamp: str
 
 
+@dataclass(frozen=True)
+class Own:
+    """What a real node says of its rows.
+
+    Attributes:
+        ledgers: The host's folder, for all data sets and all federations.
+        state: The kit's state folder.
+        silo: Name of the silo; a new data set is named after it.
+        place: Where its rows lie.
+        chosen: The data set that the owner named in ``node.yaml``, if any.
+    """
+
+    ledgers: Path
+    state: Path
+    silo: str
+    place: Place
+    chosen: str | None = None
+
+    @property
+    def memory(self) -> Path:
+        """Where the kit's witnesses are."""
+        return self.state / "releases"
+
+
 def place_of(path: Path, read_as: str) -> Place:
     """Look at a file or folder of rows without opening it.
 

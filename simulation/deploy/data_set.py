@@ -4,9 +4,10 @@
 from pathlib import Path
 
 from clients.node import Node, open_node
-from clients.release.data_sets import Matches, Own, enrol, look
+from clients.release.data_sets import Matches, enrol, look
 from clients.release.ledger import Ledger
 from clients.release.moving import old_ledger
+from clients.release.places import Own
 from clients.release.witness import check_all, released_table
 from simulation.deploy.node_settings import NODE_FILE, SiloNode
 

@@ -35,7 +35,16 @@ def context(node, tmp_path: Path) -> Context:
         "a,b,c\n" + "\n".join(",".join(map(repr, row)) for row in values.tolist()), encoding="utf-8"
     )
     return Context(
-        1, 5, {"data": str(path), "name": "north", "state-dir": str(tmp_path / "s")}, RecordDict(), {}
+        1,
+        5,
+        {
+            "data": str(path),
+            "name": "north",
+            "state-dir": str(tmp_path / "s"),
+            "ledgers": str(tmp_path / "host"),
+        },
+        RecordDict(),
+        {},
     )
 
 
