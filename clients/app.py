@@ -81,9 +81,9 @@ def fit(message: Message, context: Context) -> Message:
 @app.train("retrain")
 def retrain(message: Message, context: Context) -> Message:
     """Answer ``retrain``."""
-    from clients import rounds
+    from clients import retrain_round
 
-    return _answer(message, context, messages.Retrain, rounds.retrain)
+    return _answer(message, context, messages.Retrain, retrain_round.retrain)
 
 
 def _answer(
@@ -96,6 +96,7 @@ def _answer(
         SiloError: Instead of all other errors.
     """
     from clients.node import open_node
+    from clients.release.models import check_models
     from clients.threads import one_thread
 
     log, said = _begin_log(context, question.kind)
@@ -105,6 +106,8 @@ def _answer(
         log = Log("node", asked.run)
         node = open_node(context.node_config, _settings(context, asked.run), seed=asked.seed)
         said |= _named(asked, node.silo.name)
+        if node.truth is None:
+            check_models(node.policy, asked)
         log.info("asked", said, bytes=size(message.content))
         with one_thread():
             answer = encode(respond(node, asked))

@@ -6,6 +6,8 @@ from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+MAX_ARRAY_BYTES = 256 * 2**20
+"""Of one array that crosses the wire."""
 
 
 def matrix(values: ArrayLike, name: str, *, columns: int | None = None) -> Floats:

@@ -2,13 +2,13 @@
 """A base generator in a file that every node has: an NPZ of plain arrays, agreed on by its digest."""
 
 import hashlib
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
 from protocols.arrays import Floats
+from protocols.npz import NpzError, read_npz
 
 _KIND = "kind"
 
@@ -41,9 +41,8 @@ def load_base(path: Path) -> tuple[str, dict[str, Floats]]:
         ValueError: If the file is missing or not such a file, or holds anything but finite float64 arrays.
     """
     try:
-        with path.open("rb") as file, np.lib.npyio.NpzFile(file, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, NotImplementedError) as error:
+        arrays = read_npz(path)
+    except (OSError, NpzError) as error:
         raise ValueError(f"{path}: not a readable base generator: {error}") from None
     found = arrays.pop(_KIND, None)
     if found is None or found.dtype.kind != "U" or found.shape != ():

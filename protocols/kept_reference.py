@@ -5,7 +5,6 @@ import hashlib
 import io
 import json
 import os
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,10 +14,11 @@ import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from protocols import references
-from protocols.arrays import Floats
+from protocols.arrays import MAX_ARRAY_BYTES, Floats
 from protocols.config.references import ReferenceSpec, ReleasingSpec, TransportSpec
 from protocols.features import FeatureMap
 from protocols.messages import with_prefix
+from protocols.npz import read_npz
 from protocols.references import Reference
 
 VERSION = 1
@@ -84,8 +84,7 @@ class KeptReference:
             ValueError: If the file cannot be read, is something else, or its parts do not fit.
         """
         try:
-            with path.open("rb") as file, np.lib.npyio.NpzFile(file, allow_pickle=False) as archive:
-                arrays = {name: archive[name] for name in archive.files}
+            arrays = read_npz(path, most_bytes=MAX_ARRAY_BYTES)
             about = json.loads(str(arrays.pop("about")))
             if not isinstance(about, dict) or set(about) != _ABOUT or about["version"] != VERSION:
                 raise ValueError(f"it is not of version {VERSION}")
@@ -98,7 +97,7 @@ class KeptReference:
                 _part(arrays, "reference"),
             )
             kept.reference()
-        except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile) as error:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise ValueError(f"{path}: not a readable reference file: {error}") from None
         return kept
 

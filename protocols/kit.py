@@ -2,7 +2,6 @@
 """The public kit of one seed: the shared feature map and the base generator's parameters, in one file."""
 
 import os
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import numpy as np
 
 from protocols.arrays import Floats, matrix
 from protocols.features import FeatureMap
+from protocols.npz import NpzError, read_npz
 
 
 @dataclass(frozen=True)
@@ -57,9 +57,8 @@ class PublicKit:
             ValueError: If the file is missing or is not a kit.
         """
         try:
-            with path.open("rb") as file, np.lib.npyio.NpzFile(file, allow_pickle=False) as archive:
-                arrays = {name: archive[name] for name in archive.files}
-        except (OSError, ValueError, zipfile.BadZipFile) as error:
+            arrays = read_npz(path)
+        except (OSError, NpzError) as error:
             raise ValueError(f"{path}: not a readable public kit: {error}") from None
         features = {n.removeprefix("features/"): a for n, a in arrays.items() if n.startswith("features/")}
         base = {n.removeprefix("base/"): a for n, a in arrays.items() if n.startswith("base/")}

@@ -11,12 +11,11 @@ import numpy as np
 from flwr.app import Array, ArrayRecord, ConfigRecord, RecordDict
 from pydantic import ValidationError
 
-from protocols.arrays import Floats
+from protocols.arrays import MAX_ARRAY_BYTES, Floats
 from protocols.config.complaints import complaint
 from protocols.messages import SCHEMA_VERSION, Message
 from protocols.refusals import Refusal
 
-MAX_ARRAY_BYTES = 256 * 2**20
 MAX_BODY_BYTES = 2**20
 MAX_BODY_COMMAS = 5_000
 """A body of nothing but wrong entries is refused with one complaint an entry: 300 MiB for a body of 1 MiB."""

@@ -5,10 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
 
-import yaml
-
 from protocols.config import data, features, references, training
 from protocols.config.rules import Rule
+from protocols.config.yaml_file import ConfigError, parse_yaml, read_text
 from simulation.engines import ENGINES
 from simulation.report.wording import METRICS
 
@@ -63,11 +62,11 @@ def _kinds(union: object, field: str) -> Iterator[tuple[str, str]]:
 
 
 def _first_comment(path: Path) -> str:
-    text = path.read_text(encoding="utf-8")
+    try:
+        text = read_text(path)
+        raw = None if text.startswith("#") else parse_yaml(text, f"{path}:")
+    except ConfigError:
+        return "not an experiment"
     if text.startswith("#"):
         return text.splitlines()[0].lstrip("# ")
-    try:
-        raw = yaml.safe_load(text)
-    except yaml.YAMLError:
-        raw = None
     return str(raw.get("name", "")) if isinstance(raw, dict) else "not an experiment"

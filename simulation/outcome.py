@@ -2,14 +2,14 @@
 """The table that a run prints when it is done."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
-from simulation.report.wording import metric
+from simulation.folded import Column, folded
+from simulation.report.wording import listed, metric
 
 _SHOWN = ("frechet", "coverage", "recall", "modes_covered", "unseen_share")
 
@@ -26,15 +26,25 @@ def print_outcome(folder: Path, console: Console) -> None:
     summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
     arms = summary["arms"]
     names = [name for name in _SHOWN if any(name in arm["last"] for arm in arms.values())]
-    table = Table(title=f"{summary['name']}: generation {summary['generations']}", title_justify="left")
-    table.add_column("arm", overflow="fold")
-    for name in names:
-        table.add_column(metric(name).title, justify="right")
-    for arm, found in arms.items():
-        table.add_row(arm, *(_cell(found["last"].get(name)) for name in names))
-    console.print(table)
+    title = f"{summary['name']}: generation {summary['generations']}"
+    columns = [
+        Column(metric(name).title, [_cell(arm["last"].get(name)) for arm in arms.values()]) for name in names
+    ]
+    for table in folded(title, [Column("arm", list(arms), right=False)], columns, console.width):
+        console.print(table)
     for line in [*_missing(summary["events"]["absences"]), *_quarantine(summary["events"]["quarantined"])]:
         console.print(line, style="yellow")
+    for line in owners_alone(summary["events"].get("kept", {})):
+        console.print(line)
+
+
+def owners_alone(kept: Mapping[str, Sequence[str]]) -> list[str]:
+    """Say of each arm whose numbers the owners keep where they can be read."""
+    return [
+        f"{arm}: measured on the nodes of {listed(silos)}, for their owners alone, who read it by "
+        "tailweave deploy report"
+        for arm, silos in kept.items()
+    ]
 
 
 def _missing(absences: Iterable[Mapping[str, Any]]) -> list[str]:

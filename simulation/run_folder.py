@@ -4,14 +4,14 @@
 import json
 import os
 import tempfile
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-import numpy as np
-import yaml
 from numpy.typing import NDArray
+
+from protocols.config.yaml_file import ConfigError, read_yaml
+from protocols.npz import NpzError, read_npz
 
 Row = dict[str, Any]
 """One JSON object of a ``.jsonl`` file."""
@@ -123,7 +123,14 @@ class RunFolder:
         Raises:
             RunFolderError: If the folder is incomplete or a line is broken.
         """
-        return read_rows(self._file("metrics.jsonl"))
+        rows = read_rows(self._file("metrics.jsonl"))
+        if not rows and any(event.get("event") == "kept" for event in self.events()):
+            raise RunFolderError(
+                f"{self.path}: no number came to the server: all were computed from the silos' own rows and "
+                "are for their owners, who read them by tailweave deploy report; an arm that selects "
+                "against public or released references, with evaluation.against: data, is told to the server"
+            )
+        return rows
 
     def wire(self) -> list[Row]:
         """Return one row per message that left a silo.
@@ -150,10 +157,9 @@ class RunFolder:
         """
         path = self._file("config.yaml")
         try:
-            config = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise RunFolderError(f"{path} is not YAML: {error}") from error
-        return _mapping(path, config)
+            return _mapping(path, read_yaml(path))
+        except ConfigError as error:
+            raise RunFolderError(str(error)) from None
 
     def environment(self) -> Row:
         """Return versions, commit, seeds, hardware and command of the run.
@@ -196,10 +202,9 @@ class RunFolder:
         if not path.is_file():
             return {}
         try:
-            with np.load(path, allow_pickle=False) as arrays:
-                return {name: arrays[name] for name in arrays.files}
-        except (ValueError, EOFError, zipfile.BadZipFile) as error:
-            raise RunFolderError(f"{path} is not an NPZ of plain arrays: {error}") from error
+            return read_npz(path)
+        except (OSError, NpzError) as error:
+            raise RunFolderError(f"{path} is not an NPZ of plain arrays: {error}") from None
 
 
 def _mapping(path: Path, value: object) -> Row:

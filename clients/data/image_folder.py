@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".ppm", ".pgm", ".tif", ".tiff")
+_FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "PPM", "TIFF")
+"""What the endings stand for: Pillow goes by content, and would hand PostScript to another program."""
+MOST_PIXELS = 2**26
+"""Of one image, as it stands in the file: 8192 x 8192, 192 MiB in colours."""
 _MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")
 """Pillow's modes of 8 bits a channel; 16 bits and floats would be cut off by a conversion."""
 _BROKEN = (OSError, ValueError, SyntaxError, EOFError, struct.error)
@@ -82,16 +86,33 @@ def _pixels(path: Path, spec: ImageFolder) -> NDArray[Any]:
 
     channels, height, width = spec.image
     try:
-        with Image.open(path) as opened:
+        with Image.open(path, formats=_FORMATS) as opened:
+            _check_size(path, opened.size, spec)
             if opened.mode not in _MODES:
                 raise DataError(f"{path}: found pixels of mode {opened.mode}, allowed: 8 bits a channel")
             image = opened.convert("L" if channels == 1 else "RGB")
     except DataError:
         raise
-    except (*_BROKEN, Image.DecompressionBombError) as error:
+    except Image.DecompressionBombError as error:
+        raise DataError(f"{path}: {error}; allowed: at most {MOST_PIXELS} pixels") from None
+    except _BROKEN as error:
         raise DataError(f"{path}: cut off or no image: {error}") from None
     array = np.asarray(_sized(path, image, spec))  # (h, w) or (h, w, 3)
     return array.reshape(height, width, channels).transpose(2, 0, 1).reshape(-1)
+
+
+def _check_size(path: Path, size: tuple[int, int], spec: ImageFolder) -> None:
+    """Refuse by what the file's head says, before a pixel is unpacked."""
+    _, height, width = spec.image
+    if spec.resize == "refuse" and size != (width, height):
+        raise DataError(
+            f"{path}: found {size[0]} x {size[1]} pixels, image wants {width} x {height} "
+            "(width x height); resize: crop or stretch allows other sizes"
+        )
+    if size[0] * size[1] > MOST_PIXELS:
+        raise DataError(
+            f"{path}: found {size[0]} x {size[1]} pixels, allowed: at most {MOST_PIXELS}; scale it down"
+        )
 
 
 def _sized(path: Path, image: "Image", spec: ImageFolder) -> "Image":
@@ -100,11 +121,6 @@ def _sized(path: Path, image: "Image", spec: ImageFolder) -> "Image":
     _, height, width = spec.image
     if image.size == (width, height):
         return image
-    if spec.resize == "refuse":
-        raise DataError(
-            f"{path}: found {image.size[0]} x {image.size[1]} pixels, image wants {width} x {height} "
-            "(width x height); resize: crop or stretch allows other sizes"
-        )
     if spec.resize == "stretch":
         return image.resize((width, height), Resampling.LANCZOS)
     scale = max(width / image.size[0], height / image.size[1])

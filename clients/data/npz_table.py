@@ -3,7 +3,6 @@
 
 import math
 import zipfile
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +12,7 @@ from numpy.typing import NDArray
 from clients.data.naming import unknown_name
 from clients.data.rows import DataError, Rows
 from protocols.arrays import Floats
-
-_UNREADABLE = (ValueError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError)
-"""What damaged, pickled, encrypted or exotically compressed members raise."""
+from protocols.npz import NpzError, open_npz
 
 
 def read_npz(path: Path, label: str | None) -> Rows:
@@ -81,10 +78,10 @@ def _chosen(path: Path, label: str | None) -> str | None:
     if not zipfile.is_zipfile(path):
         raise DataError(f"{path}: found no NPZ archive (a zip of arrays); write it with numpy.savez")
     try:
-        with zipfile.ZipFile(path) as archive:
-            names = [name.removesuffix(".npy") for name in archive.namelist()]
-    except _UNREADABLE as error:
-        raise DataError(f"{path}: cannot be read: {error}") from error
+        with open_npz(path) as archive:
+            names = list(archive.members)
+    except (OSError, NpzError) as error:
+        raise DataError(f"{path}: cannot be read: {error}") from None
     if "x" not in names:
         raise DataError(f"{path}: {unknown_name('array', 'x', names)}")
     if label is not None and label not in names:
@@ -95,13 +92,10 @@ def _chosen(path: Path, label: str | None) -> str | None:
 def _array(path: Path, name: str) -> NDArray[Any]:
     """Load one array of the archive."""
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            array = archive[name]
-    except _UNREADABLE as error:
-        raise DataError(f"{path}, array {name!r}: cannot be read: {error}") from error
-    if not isinstance(array, np.ndarray):
-        raise DataError(f"{path}, array {name!r}: found no array; write the file with numpy.savez")
-    return array
+        with open_npz(path) as archive:
+            return archive.read(name)
+    except (OSError, NpzError) as error:
+        raise DataError(f"{path}, array {name!r}: cannot be read: {error}") from None
 
 
 def _values(path: Path, array: NDArray[Any]) -> Floats:

@@ -10,6 +10,12 @@ from numpy.typing import NDArray
 from clients.data.naming import unknown_name
 from clients.data.rows import DataError, Rows
 from protocols.arrays import Floats
+from protocols.npz import GIB, LITTLE_BYTES, MOST_BYTES
+
+_MOST_RATIO = 1000
+"""Bytes of numbers for a byte of the file; flags of which one in a hundred is set reach a few hundred."""
+_LONGEST_LABEL = 800
+"""Bytes: 200 characters of four; a longer class could not be named among the metrics."""
 
 
 def read_parquet(path: Path, label: str | None) -> Rows:
@@ -31,14 +37,18 @@ def read_parquet(path: Path, label: str | None) -> Rows:
     except ImportError:
         raise DataError(f"{path}: Parquet needs pyarrow: pip install 'tailweave[parquet]'") from None
     try:
-        table = parquet.ParquetFile(path).read()
+        schema = parquet.read_schema(path)
+        names = [str(name) for name in schema.names]
+        _check_names(path, names, label)
+        _check_types(path, schema, label)
+        columns = tuple(name for name in names if name != label)
+        file = parquet.ParquetFile(path, read_dictionary=[] if label is None else [label])
+        _check_size(path, file.metadata.num_rows, len(columns))
+        table = file.read()
     except (arrow.ArrowException, OSError) as error:
         raise DataError(f"{path}: cannot be read: {str(error)[:200]}") from None
-    names = [str(name) for name in table.column_names]
-    _check_names(path, names, label)
     if table.num_rows == 0:
         raise DataError(f"{path}: there are no rows")
-    columns = tuple(name for name in names if name != label)
     values = np.column_stack([_numbers(path, name, table.column(name)) for name in columns])
     return Rows(values, None if label is None else _labels(path, label, table.column(label)), columns)
 
@@ -53,14 +63,36 @@ def _check_names(path: Path, names: list[str], label: str | None) -> None:
         raise DataError(f"{path}: there are no numeric columns")
 
 
-def _numbers(path: Path, name: str, column: Any) -> Floats:  # noqa: ANN401 - pyarrow has no types
-    """Return one column as finite float64, shape (n,)."""
+def _check_types(path: Path, schema: Any, label: str | None) -> None:  # noqa: ANN401 - pyarrow has no types
+    """Refuse columns that are no numbers before a value is read: text may unfold to any length."""
     from pyarrow import types
 
-    kind = column.type
-    if not (types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind)):
-        hint = "; if this column holds the labels, name it in label"
-        raise DataError(f"{path}, column {name!r}: found {kind}, allowed: numbers{hint}")
+    for field in schema:
+        name, kind = field.name, field.type
+        if name == label:
+            kind = kind.value_type if types.is_dictionary(kind) else kind
+            if not (types.is_string(kind) or types.is_large_string(kind) or types.is_integer(kind)):
+                raise DataError(
+                    f"{path}, column {name!r}: found labels of {kind}, allowed: text or whole numbers"
+                )
+        elif not (types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind)):
+            hint = "; if this column holds the labels, name it in label"
+            raise DataError(f"{path}, column {name!r}: found {kind}, allowed: numbers{hint}")
+
+
+def _check_size(path: Path, rows: int, columns: int) -> None:
+    """Refuse what grows beyond measure: a Parquet file stores a billion equal numbers in a few bytes."""
+    unpacked, packed = rows * columns * 8, path.stat().st_size
+    if unpacked > MOST_BYTES or (unpacked > LITTLE_BYTES and unpacked > _MOST_RATIO * packed):
+        raise DataError(
+            f"{path}: found {rows} rows of {columns} columns, {unpacked} bytes of numbers in {packed}, "
+            f"allowed: at most {MOST_BYTES // GIB} GiB, and above {LITTLE_BYTES // 2**20} MiB at most "
+            f"{_MOST_RATIO} times the file; write it as NPZ, without compression"
+        )
+
+
+def _numbers(path: Path, name: str, column: Any) -> Floats:  # noqa: ANN401 - pyarrow has no types
+    """Return one column as finite float64, shape (n,)."""
     _no_gaps(path, name, column, "a finite number")
     values: Floats = column.to_numpy().astype(np.float64)
     bad = ~np.isfinite(values)
@@ -74,15 +106,26 @@ def _labels(path: Path, name: str, column: Any) -> NDArray[np.str_]:  # noqa: AN
     """Return the label column as text, shape (n,)."""
     from pyarrow import types
 
-    kind = column.type.value_type if types.is_dictionary(column.type) else column.type
-    if not (types.is_string(kind) or types.is_large_string(kind) or types.is_integer(kind)):
-        raise DataError(f"{path}, column {name!r}: found labels of {kind}, allowed: text or whole numbers")
     _no_gaps(path, name, column, "a label")
+    if types.is_dictionary(column.type):
+        _check_lengths(path, name, column)
     labels = np.array([str(label) for label in column.to_pylist()], dtype=np.str_)
     if (labels == "").any():
         row = int(np.argmax(labels == ""))
         raise DataError(f"{path}, row {row}, column {name!r}: found an empty label, allowed: text")
     return labels
+
+
+def _check_lengths(path: Path, name: str, column: Any) -> None:  # noqa: ANN401 - pyarrow has no types
+    """Refuse long labels while each stands there once: every row becomes as wide as the longest."""
+    from pyarrow import compute
+
+    for chunk in column.chunks:
+        size = compute.max(compute.binary_length(chunk.dictionary)).as_py() or 0
+        if size > _LONGEST_LABEL:
+            raise DataError(
+                f"{path}, column {name!r}: found a label of {size} bytes, allowed: at most {_LONGEST_LABEL}"
+            )
 
 
 def _no_gaps(path: Path, name: str, column: Any, allowed: str) -> None:  # noqa: ANN401 - pyarrow has no types

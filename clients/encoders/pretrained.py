@@ -106,11 +106,20 @@ class PretrainedEncoder:
             ValueError: If parts are missing or odd, the node lacks the model, or has another one.
         """
         image = _colours(image_of(arrays, ("model", "digest")))
-        name = _bytes(arrays["model"], "model").decode("utf-8", errors="replace")
+        name = name_in(arrays["model"])
         network = _network(name, local=True)
         if _bytes(arrays["digest"], "digest") != network.digest:
             raise ValueError(f"features.model {name}: this node has other weights under that name")
         return cls(name, image, network)
+
+
+def name_in(array: Floats) -> str:
+    """Return the model's name from array ``model`` of ``PretrainedEncoder.arrays``.
+
+    Raises:
+        ValueError: If it holds no bytes, or too many.
+    """
+    return _bytes(array, "model").decode("utf-8", errors="replace")
 
 
 def _colours(image: ImageShape) -> ImageShape:
@@ -131,7 +140,9 @@ def _network(name: str, *, local: bool) -> _Network:
     transformers = neural("transformers")
     local = local or Path(name).is_dir()
     try:
-        model = transformers.AutoModel.from_pretrained(name, use_safetensors=True, local_files_only=local)
+        model = transformers.AutoModel.from_pretrained(
+            name, use_safetensors=True, trust_remote_code=False, local_files_only=local
+        )
         find = neural("transformers.utils").cached_file
         absent_is_none = {"_raise_exceptions_for_missing_entries": False, "local_files_only": local}
         path = find(name, "preprocessor_config.json", **absent_is_none)

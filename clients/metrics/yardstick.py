@@ -118,7 +118,7 @@ def yardstick_of(rows: Floats, features: FeatureMap, labels: ArrayLike | None) -
     return yardstick(features(rows), labels)
 
 
-def evaluate(yardstick: Yardstick, generated: ArrayLike, training: ArrayLike) -> dict[str, float]:
+def evaluate(yardstick: Yardstick, generated: ArrayLike, training: ArrayLike | None) -> dict[str, float]:
     """Measure one generation against the truth.
 
     Every value is finite, whatever the generator has become: a single point, fewer rows than neighbours, or
@@ -131,7 +131,8 @@ def evaluate(yardstick: Yardstick, generated: ArrayLike, training: ArrayLike) ->
     Args:
         yardstick: The truth, in the evaluation features.
         generated: Fresh samples of this generation's generator, shape (m, d).
-        training: Rows that this generation's generator was fitted on, shape (n, d).
+        training: Rows that this generation's generator was fitted on, shape (n, d); None where they are not
+            known, and then the three metrics of them are left out.
 
     Returns:
         Metrics in this order: ``frechet``, ``w2_sq`` or ``sliced_w2_sq``, ``energy_distance``,
@@ -145,16 +146,22 @@ def evaluate(yardstick: Yardstick, generated: ArrayLike, training: ArrayLike) ->
             below 1e100 in magnitude (their squares would overflow).
     """
     x = _bounded(generated, "generated", yardstick.truth.shape[1])
+    return {
+        "frechet": gaussian_w2_sq(moments(x), yardstick.moments),
+        **_pairwise(yardstick, x),
+        **({} if training is None else _beside_training(yardstick, x, training)),
+        **_modes(yardstick.judge, x),
+    }
+
+
+def _beside_training(yardstick: Yardstick, x: Floats, training: ArrayLike) -> dict[str, float]:
     z = _bounded(training, "training", yardstick.truth.shape[1])
     score = generalization_score(x, z)
     fresh = generalization_score(yardstick.truth, z)
     return {
-        "frechet": gaussian_w2_sq(moments(x), yardstick.moments),
-        **_pairwise(yardstick, x),
         "memorization": score / max(fresh, resolution(x, yardstick.truth, z)),
         "generalization_score": score,
         "training_entropy": entropy_kl(z, NEIGHBOURS, most=PAIRWISE_ROWS),
-        **_modes(yardstick.judge, x),
     }
 
 

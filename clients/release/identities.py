@@ -16,7 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from clients.release.durable import write_durably
 from protocols.config.experiment import Name
-from protocols.config.load import ConfigError
+from protocols.config.yaml_file import ConfigError, read_yaml
 from protocols.refusals import Refusal
 from protocols.sum_messages import Key
 
@@ -76,12 +76,9 @@ def read_identities(path: Path) -> dict[str, str]:
         ConfigError: If the file cannot be read or is no such mapping.
     """
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-        return _MAPPING.validate_python(raw)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(
-            f"{path}: trusted identities cannot be read: {' '.join(str(error).split())}"
-        ) from None
+        return _MAPPING.validate_python(read_yaml(path))
+    except (FileNotFoundError, ConfigError) as error:
+        raise ConfigError(f"{path}: trusted identities cannot be read: {error}") from None
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"])) or "the file"

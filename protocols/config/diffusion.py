@@ -96,6 +96,11 @@ class DiffusionSpec(Spec):
         return self.base is not None or isinstance(self.network, UnetSpec)
 
     @property
+    def opens_base(self) -> bool:
+        """Whether a silo itself opens ``base``: to fit generation 0 there, or to begin each refit anew."""
+        return self.base is not None and (self.start == "local" or not self.warm_start)
+
+    @property
     def limits(self) -> tuple[float, float] | None:
         """Between which values all rows lie, if they must: ``value-range``, and [0, 1] for images."""
         return self.value_range or ((0.0, 1.0) if self.makes_images else None)

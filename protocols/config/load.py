@@ -12,33 +12,9 @@ from protocols.config.complaints import complaint
 from protocols.config.diffusion import DiffusionSpec
 from protocols.config.experiment import Experiment
 from protocols.config.starts import BasePath
+from protocols.config.yaml_file import ConfigError, parse_yaml, read_yaml
 
-
-class ConfigError(ValueError):
-    """An experiment that cannot be run as written; the message names file, key, value and what is allowed."""
-
-
-_MERGE = "tag:yaml.org,2002:merge"
-"""The tag of ``<<``, which is not a key."""
-
-
-class _UniqueKeys(yaml.SafeLoader):
-    """YAML's safe loader, refusing a key that stands twice in one mapping."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """Build one mapping."""
-        seen: set[Any] = set()
-        for key_node, _ in node.value:
-            if key_node.tag == _MERGE:
-                continue
-            key = self.construct_object(key_node, deep=True)
-            if isinstance(key, (str, int, float)) and key in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"key {key!r} stands twice", key_node.start_mark
-                )
-            if isinstance(key, (str, int, float)):
-                seen.add(key)
-        return super().construct_mapping(node, deep)
+__all__ = ["ConfigError", "dump_experiment", "load_experiment"]
 
 
 def load_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:
@@ -74,15 +50,9 @@ def dump_experiment(experiment: Experiment) -> str:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        text = path.read_text(encoding="utf-8")
+        raw = read_yaml(path)
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read: {error}") from None
-    try:
-        raw = yaml.load(text, Loader=_UniqueKeys)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
     if not isinstance(raw, dict):
         raise ConfigError(f"{path}: an experiment is a mapping of keys, found {type(raw).__name__}")
     return raw
@@ -92,11 +62,7 @@ def _apply(raw: dict[str, Any], override: str) -> None:
     key, equals, text = override.partition("=")
     if not equals or not key:
         raise ConfigError(f"--set {override}: write it as key.path=value")
-    try:
-        value = yaml.load(text, Loader=_UniqueKeys)
-    except yaml.YAMLError as error:
-        reason = " ".join(str(error).split())
-        raise ConfigError(f"--set {override}: the value is not valid YAML: {reason}") from None
+    value = parse_yaml(text, f"--set {override}: the value is")
     parts = key.split(".")
     place: Any = raw
     for depth, part in enumerate(parts[:-1]):

@@ -2,7 +2,6 @@
 """What a run recorded of the bytes that left its silos, read back from ``wire.jsonl`` and ``wire/*.npz``."""
 
 import math
-import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,7 +12,7 @@ import numpy as np
 from pydantic import BaseModel, Field, ValidationError
 
 from clients.data.silo import Silo
-from protocols.arrays import Floats
+from protocols.arrays import MAX_ARRAY_BYTES, Floats
 from protocols.config.experiment import Experiment
 from protocols.config.references import (
     RAW_ROW_KINDS,
@@ -22,6 +21,7 @@ from protocols.config.references import (
     ReferenceSpec,
     TransportSpec,
 )
+from protocols.npz import NpzError, read_npz
 from protocols.references import Summary, read_summary
 from protocols.secure_sum import Masked, Words
 from protocols.streams import stream
@@ -177,13 +177,12 @@ def _message(
 
 def _arrays(path: Path) -> Arrays:
     try:
-        with path.open("rb") as file, np.lib.npyio.NpzFile(file, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
+        arrays = read_npz(path, most_bytes=MAX_ARRAY_BYTES)
     except OSError as error:
         raise RunFolderError(f"{path} cannot be read: {error.strerror or error}") from None
-    except (ValueError, EOFError, zipfile.BadZipFile, NotImplementedError) as error:
+    except NpzError as error:
         raise RunFolderError(f"{path} is not a readable summary: {error}") from None
-    if not all(isinstance(array, np.ndarray) and array.dtype.kind == "f" for array in arrays.values()):
+    if not all(array.dtype.kind == "f" for array in arrays.values()):
         raise RunFolderError(f"{path} is not a readable summary: it must hold arrays of floats only")
     return arrays
 

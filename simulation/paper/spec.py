@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from protocols.config.base import Spec
 from protocols.config.complaints import complaint
-from protocols.config.load import ConfigError
+from protocols.config.yaml_file import ConfigError, read_yaml
 from simulation.paper.families import FAMILIES, Family
 from simulation.paper.worlds import PUBLISHED_SEEDS
 
@@ -92,9 +92,9 @@ def load_study(path: Path) -> StudySpec:
         ConfigError: If the file cannot be read, is no YAML mapping, or a key, type or range is wrong.
     """
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"{path}: cannot be read: {' '.join(str(error).split())}") from None
+        raw = read_yaml(path)
+    except FileNotFoundError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
     study = raw.get("study") if isinstance(raw, dict) else None
     if not isinstance(study, str) or study not in _SPECS:
         raise ConfigError(f"{path}: study must be one of {', '.join(_SPECS)}, got {study!r}")

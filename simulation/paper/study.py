@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress as Bar
 
-from protocols.config.load import ConfigError
+from protocols.config.yaml_file import ConfigError, read_text
 from simulation.paper.claims import Claim, findings
 from simulation.paper.figures import draw
 from simulation.paper.page import write_page
@@ -71,10 +71,10 @@ def is_study(config: Path) -> bool:
         Whether a line of it starts with the key ``study``.
 
     Raises:
-        OSError: If the file cannot be read.
-        UnicodeDecodeError: If it is not text.
+        FileNotFoundError: If there is none.
+        ConfigError: If it cannot be read, is longer than such a file is, or is not text.
     """
-    return any(line.startswith("study:") for line in config.read_text(encoding="utf-8").splitlines())
+    return any(line.startswith("study:") for line in read_text(config).splitlines())
 
 
 def is_study_folder(folder: Path) -> bool:

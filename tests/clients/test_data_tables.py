@@ -137,7 +137,7 @@ def test_npz_damaged_files(tmp_path):
         read_table(path, None)
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("x", b"text")
-    with pytest.raises(DataError, match="array 'x': found no array"):
+    with pytest.raises(DataError, match="array 'x': cannot be read: found no array"):
         read_table(path, None)
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("x.npy", b"text")

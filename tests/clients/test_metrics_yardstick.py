@@ -194,7 +194,7 @@ def test_equal_rows_are_refused_however_a_product_rounds_them(count):
 
 
 def test_copies_of_a_row_that_stands_often_are_inside_its_ball():
-    """The map rounds copies apart in their last bits: a ball of radius 0 would hold some and not others."""
+    """The map rounds copies apart by their last bits; a ball of radius 0 would hold some and not others."""
     rng = np.random.default_rng(6)
     truth = np.vstack([np.tile(rng.normal(size=8), (10, 1)), 5.0 + rng.normal(size=(3, 8))])
     copies = np.tile(truth[0], (4, 1)) * (1.0 + np.array([[0.0], [2e-16], [-2e-16], [4e-16]]))

@@ -181,7 +181,7 @@ def test_reads_what_is_written_and_defaults_for_the_rest(tmp_path):
         ("kinds: [barycenter]", "barycenter hand out raw rows: they need allow-raw-row-leakage: true"),
         ("allow-no-privacy: true", "set lifetime-epsilon: null, got 8"),
         ("epsilon: 9", "lifetime-epsilon must reach epsilon = 9, got 8"),
-        ("epsilon: 1\nepsilon: 50", "a key stands twice: epsilon"),
+        ("epsilon: 1\nepsilon: 50", "key 'epsilon' stands twice .*line 2"),
         ("", "a policy is a mapping of keys, found NoneType"),
         ("- epsilon", "a policy is a mapping of keys, found list"),
         ("{", "not valid YAML"),

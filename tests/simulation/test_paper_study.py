@@ -109,7 +109,7 @@ def test_an_experiment_is_no_study():
     [
         ("study: gausian\n", "study must be one of gaussian, families, transport, got 'gausian'"),
         ("- 1\n", "study must be one of"),
-        ("study: [\n", "cannot be read"),
+        ("study: [\n", "not valid YAML"),
         ("study: gaussian\nalphas: 0.1\n", "alphas: unknown key; did you mean 'alpha'"),
         ("study: gaussian\nalpha: 0\n", "alpha: input should be greater than 0, got 0"),
         ("study: families\njudge-every: 7\n", "judge-every must divide generations = 200, got 7"),

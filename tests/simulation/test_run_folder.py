@@ -109,7 +109,7 @@ def test_every_missing_file_is_named_at_once(run_folder):
     ("name", "content", "reader", "match"),
     [
         ("config.yaml", b"- a\n", "config", r"config\.yaml must be a mapping, got list"),
-        ("config.yaml", b"a: [\n", "config", r"config\.yaml is not YAML"),
+        ("config.yaml", b"a: [\n", "config", r"config\.yaml: not valid YAML"),
         ("environment.json", b"{", "environment", r"environment\.json is not JSON"),
         ("environment.json", b"3", "environment", r"environment\.json must be a mapping, got int"),
         ("maps.npz", b"no zip", "maps", r"maps\.npz is not an NPZ"),

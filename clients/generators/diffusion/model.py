@@ -78,7 +78,7 @@ class Diffusion:
         _check_range(spec, rows)
         place = place_of(spec)
         goes_on = previous is not None and spec.warm_start
-        denoiser = _start(spec, rows, previous if goes_on else None, rng)
+        denoiser = _start(spec, rows, previous if goes_on else None, rng, offline=course.offline)
         offset, scale = (previous.offset, previous.scale) if previous and goes_on else _scale(spec, rows)
         denoiser.network.to(place.device)
         epochs = spec.epochs if goes_on else spec.first_epochs
@@ -138,7 +138,7 @@ class Diffusion:
 
 
 def _start(
-    spec: DiffusionSpec, rows: Floats, previous: Diffusion | None, rng: np.random.Generator
+    spec: DiffusionSpec, rows: Floats, previous: Diffusion | None, rng: np.random.Generator, *, offline: bool
 ) -> Denoiser:
     source = torch_stream(rng)  # drawn in any case: what follows in the stream must not depend on the start
     if previous is not None:
@@ -148,7 +148,7 @@ def _start(
             )
         return _with_weights(previous.architecture, previous.weights, "cpu")
     if spec.base is not None:
-        return load_base(spec.base, rows.shape[1])
+        return load_base(spec.base, rows.shape[1], offline=offline)
     return fresh(architecture_of(spec, rows.shape[1]), source)
 
 

@@ -15,7 +15,7 @@ def test_a_file_becomes_its_model(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"tailweave: '1'\nflwr: '2'\nmessages: 3\nmessages: 4\n", "a key stands twice: messages"),
+        (b"tailweave: '1'\nflwr: '2'\nmessages: 3\nmessages: 4\n", "key 'messages' stands twice"),
         (b"tailweave: [\n", "not valid YAML"),
         (b"tailweave: 2024-99-99\n", "not valid YAML"),
         (b"\xff\xfe\x00", "cannot be read|not valid YAML"),
@@ -33,5 +33,5 @@ def test_what_is_none_is_refused(tmp_path, content, message):
 def test_a_nested_key_that_stands_twice_is_seen(tmp_path):
     path = tmp_path / "v.yaml"
     path.write_text("a:\n- {b: 1, b: 2}\n")
-    with pytest.raises(ConfigError, match="a key stands twice: b"):
+    with pytest.raises(ConfigError, match="key 'b' stands twice"):
         read_spec(path, VersionsSpec, "")

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pretrained models that a question names: opened on this node only if its owner has listed them."""
+
+from collections.abc import Iterator
+
+from clients.encoders.pretrained import name_in
+from clients.release.policy import Policy, PolicyError
+from protocols.config.diffusion import DiffusionSpec
+from protocols.messages import Message
+
+_ENCODER = "encoder/model"
+"""Ends the name of an array that holds a model's name, in whichever feature map of the message."""
+
+
+def check_models(policy: Policy, question: Message) -> None:
+    """Refuse a question that names a model which the owner did not list.
+
+    Nothing is opened or looked for, and the refusal is the same for all names: whoever asks does not learn
+    which files this node has.
+
+    Args:
+        policy: The owner's.
+        question: What the server asks, decoded and not yet acted on.
+
+    Raises:
+        PolicyError: If it names any other model.
+    """
+    if any(name not in policy.models for name in _named(question)):
+        raise PolicyError(
+            "refused by the silo's policy: a pretrained model is to be opened (generator.base or "
+            "features.model) that is not among its models"
+        )
+
+
+def _named(question: Message) -> Iterator[str | None]:
+    """Yield each model that answering would open; None for a name that is none."""
+    generator = getattr(question, "generator", None)
+    if isinstance(generator, DiffusionSpec) and generator.opens_base:
+        yield generator.base
+    for name, array in question.arrays.items():
+        if name.endswith(_ENCODER):
+            try:
+                yield name_in(array)
+            except ValueError:
+                yield None
