@@ -70,3 +70,11 @@ def test_bad_input_is_refused():
         center_sampling(Empirical.of([[1.0]]), np.ones((3, 1)), 4, rng=stream(0, "s"))
     with pytest.raises(ValueError, match="candidates must have 1 columns, got 2"):
         center_sampling(Empirical.of([[1.0]]), np.ones((3, 2)), 1, rng=stream(0, "s"))
+
+
+def test_a_mean_that_is_rounding_is_the_origin():
+    points = np.random.default_rng(0).normal(size=(50, 3)) + 7.0
+    centred = points - points.mean(axis=0)  # its mean is about 1e-15, by the order of the sum
+    assert np.linalg.norm(centred.mean(axis=0)) > 0.0
+    with pytest.raises(ValueError, match="whose mean is not the origin"):
+        center_sampling(Empirical.of(centred), np.ones((3, 3)), 1, rng=stream(0, "s"))

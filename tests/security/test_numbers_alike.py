@@ -109,6 +109,7 @@ def encoders(tmp_path, monkeypatch) -> dict:
     }
 
 
+@pytest.mark.slow
 def test_an_image_has_the_same_code_whatever_stands_beside_it(encoders):
     """Twins at every place of a set that grows by one: one code, and that of the batch up to rounding."""
     images = stream(1, "images").random((40, 64))

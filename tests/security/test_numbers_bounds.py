@@ -65,7 +65,7 @@ def released(rows, features, spec, privacy):
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(MAPS, arrays_of(VALUES, ROWS, COLUMNS), RANGES, st.sampled_from(SPECS))
 def test_no_map_and_no_rows_make_a_release_fail_or_infinite(parts, rows, half_width, spec):
     if isinstance(spec, SlicedReference):

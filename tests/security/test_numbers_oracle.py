@@ -2,6 +2,7 @@
 """Overflows are no oracle: a free question fails or not whatever the rows are."""
 
 import numpy as np
+import pytest
 
 from clients.data.rows import Rows
 from clients.data.silo import Silo
@@ -19,14 +20,17 @@ def test_a_server_that_asks_for_overflows_learns_no_maximum(tmp_path):
     It learnt that maximum to 6e-10 in 36 free questions; now every question has the same fate whatever the
     rows, and so the answers of two silos that differ in that maximum do not differ.
     """
-    fates = {}
-    for top in (17.0, 96.25):
-        values = np.random.default_rng(0).normal(size=(300, 3))
-        values[5, 0] = top
-        rows = Rows(values, None, ("a", "b", "c"))
-        fates[top] = [failed(Silo("silo-0", rows, rows), tmp_path / f"{top}-{k}", k) for k in range(36)]
-    assert fates[17.0] == fates[96.25]
-    assert set(fates[17.0]) == {"feature map weights must be at most 1e+100 in size", ""}
+    low, high = fates_of(17.0, tmp_path), fates_of(96.25, tmp_path)
+    assert low == high
+    assert set(low) == {"feature map weights must be at most 1e+100 in size", ""}
+
+
+def fates_of(top, folder):
+    """Return what each of 36 questions comes to for a silo whose column a has this maximum."""
+    values = np.random.default_rng(0).normal(size=(300, 3))
+    values[5, 0] = top
+    rows = Rows(values, None, ("a", "b", "c"))
+    return [failed(Silo("silo-0", rows, rows), folder / f"{top}-{k}", k) for k in range(36)]
 
 
 def failed(silo, state, question):
@@ -46,3 +50,11 @@ def failed(silo, state, question):
     except ValueError as error:
         return str(error).split(",")[0]
     return ""
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_without_the_bounds_it_would_learn_it(monkeypatch, tmp_path):
+    """The control removed: neither parts of the map nor rows nor features are bounded."""
+    monkeypatch.setattr("protocols.features.LARGEST", np.inf)
+    monkeypatch.setattr("protocols.features._within", lambda values, bound: values)
+    assert fates_of(17.0, tmp_path) != fates_of(96.25, tmp_path)
