@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from protocols.visible import visible
 from simulation.report.wording import metric
 
 _SHOWN = ("frechet", "coverage", "recall", "modes_covered", "unseen_share")
@@ -34,7 +35,7 @@ def print_outcome(folder: Path, console: Console) -> None:
         table.add_row(arm, *(_cell(found["last"].get(name)) for name in names))
     console.print(table)
     for line in [*_missing(summary["events"]["absences"]), *_quarantine(summary["events"]["quarantined"])]:
-        console.print(line, style="yellow")
+        console.print(visible(line), style="yellow", markup=False, emoji=False)
 
 
 def _missing(absences: Iterable[Mapping[str, Any]]) -> list[str]:

@@ -14,7 +14,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-_out = Console(highlight=False)
+_out = Console(highlight=False, markup=False, emoji=False)
 Folder = Annotated[Path, typer.Argument(help="The federation's folder.")]
 
 
