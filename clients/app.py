@@ -81,9 +81,9 @@ def fit(message: Message, context: Context) -> Message:
 @app.train("retrain")
 def retrain(message: Message, context: Context) -> Message:
     """Answer ``retrain``."""
-    from clients import rounds
+    from clients import retrain_round
 
-    return _answer(message, context, messages.Retrain, rounds.retrain)
+    return _answer(message, context, messages.Retrain, retrain_round.retrain)
 
 
 def _answer(

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The node's own memory of one arm: where the recursion stands and every metric measured so far."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,15 +9,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clients import generators, storage
+from clients import generators, measured, storage
 from clients.generators.diffusion import Diffusion
 from clients.generators.diffusion.weights import load_weights, save_weights
+from clients.measured import Measured
 from clients.recursion import Stage
-from protocols.arrays import Floats
 from protocols.config.diffusion import DiffusionSpec
 from protocols.config.training import GeneratorSpec
 
-_PARTS = ("generation", "pool", "fitted-on", "born", "names", "values")
+_PARTS = ("generation", *measured.PARTS)
+_ROWS = ("pool", "fitted-on", "born")
+"""Parts that hold rows of the silo, or where they stand; gone once the arm has come to its end."""
+
+_NONE = np.zeros(0, dtype=np.int64)
 
 
 @dataclass(frozen=True)
@@ -25,18 +30,21 @@ class Checkpoint:
 
     Attributes:
         stage: The recursion at its latest generation t.
-        names: Metric names, one a column.
-        values: Metrics of generations 0..t, shape (t + 1, m).
+        measured: Metrics of generations 0..t.
     """
 
     stage: Stage
-    names: tuple[str, ...]
-    values: Floats
+    measured: Measured
 
-    def save(self, path: Path) -> None:
-        """Write atomically; a killed process leaves the old checkpoint or this one.
+    def save(self, path: Path, *, last: int | None = None) -> None:
+        """Write atomically, readable by its owner only; a killed process leaves the old one or this one.
 
         A network's weights go to a file of their own generation first; the checkpoint makes it the valid one.
+
+        Args:
+            path: The file.
+            last: The recursion's last generation. Once that is reached nothing goes on from the rows, so the
+                checkpoint is written without them: metrics, for a repeated question, and the model.
         """
         model, weights = self.stage.model, _weights_file(path, self.stage.generation)
         if isinstance(model, Diffusion):
@@ -44,39 +52,42 @@ class Checkpoint:
             arrays = {}
         else:
             arrays = {f"model/{name}": part for name, part in model.arrays().items()}
+        over = last is not None and self.stage.generation >= last
+        rows = {"pool": self.stage.pool, "fitted-on": self.stage.fitted_on, "born": self.stage.born}
         storage.save(
             path,
             {
                 "generation": np.array(self.stage.generation),
-                "pool": self.stage.pool,
-                "fitted-on": self.stage.fitted_on,
-                "born": self.stage.born,
-                "names": np.array(self.names, dtype=np.str_),
-                "values": self.values,
+                **({} if over else rows),
+                **self.measured.arrays(),
                 **arrays,
             },
         )
         for old in path.parent.glob(_weights_file(path, "*").name):
             if old != weights:
                 old.unlink()
+        for torn in path.parent.glob(f".{path.name}.*") if over else ():  # killed processes' parts hold rows
+            torn.unlink()
 
     @classmethod
-    def load(cls, path: Path, generator: GeneratorSpec) -> "Checkpoint | None":
+    def load(cls, path: Path, generator: GeneratorSpec, stop: int = 0) -> "Checkpoint | None":
         """Read the latest checkpoint, or return None if there is none yet.
 
+        Args:
+            path: The file.
+            generator: Kind of the model.
+            stop: Generation that the caller wants to go on to.
+
+        Returns:
+            The checkpoint; of a finished arm without its rows.
+
         Raises:
-            ValueError: If the file is there but cannot be read back, or lacks a part.
+            ValueError: If the file is there but cannot be read back, or lacks a part that is needed.
         """
         if not path.exists():
             return None
         stored = storage.load(path)
-        missing = [name for name in _PARTS if name not in stored]
-        if missing:
-            lacks = ", ".join(missing)
-            raise storage.StorageError(
-                f"{path}: is no checkpoint, it lacks {lacks}; delete it to start again"
-            )
-        generation = int(stored["generation"])
+        generation = _checked(path, stored, stop)
         model: dict[str, NDArray[Any]]
         if isinstance(generator, DiffusionSpec):
             model, _ = load_weights(_weights_file(path, generation))
@@ -85,11 +96,41 @@ class Checkpoint:
         stage = Stage(
             generation,
             generators.from_arrays(generator, model),
-            stored["pool"],
-            stored["fitted-on"].astype(np.int64),
-            stored["born"].astype(np.int64),
+            stored.get("pool", np.zeros((0, 0))),
+            stored.get("fitted-on", _NONE).astype(np.int64),
+            stored.get("born", _NONE).astype(np.int64),
         )
-        return cls(stage, tuple(str(name) for name in stored["names"]), stored["values"])
+        return cls(stage, Measured.from_arrays(stored, generation + 1))
+
+
+def finished(path: Path) -> bool:
+    """Tell whether an arm has come to its end, by its checkpoint.
+
+    Raises:
+        StorageError: If the file cannot be read back.
+    """
+    return not set(_ROWS) & set(storage.load(path))
+
+
+def _checked(path: Path, stored: Mapping[str, NDArray[Any]], stop: int) -> int:
+    """Return the generation of a checkpoint that has all it should have.
+
+    Raises:
+        StorageError: If a part is missing, or the arm was finished and should go on.
+    """
+    missing = [name for name in _PARTS if name not in stored]
+    rows = [name for name in _ROWS if name in stored]
+    missing += [name for name in _ROWS if rows and name not in rows]
+    if missing:
+        lacks = ", ".join(missing)
+        raise storage.StorageError(f"{path}: is no checkpoint, it lacks {lacks}; delete it to start again")
+    generation = int(stored["generation"])
+    if not rows and stop > generation:
+        raise storage.StorageError(
+            f"{path}: this arm was finished at generation {generation}, its rows are gone and it cannot go "
+            f"on to {stop}; delete it to start again"
+        )
+    return generation
 
 
 def _weights_file(checkpoint: Path, generation: int | str) -> Path:

@@ -36,6 +36,8 @@ def fit_features(
             have no spread, or an encoder has no images or cannot be had.
     """
     samples = matrix(samples, "public samples")
+    if (samples == samples[0]).all():  # judged before the map, which rounds equal samples to unequal features
+        raise ValueError("public samples must not all be equal: they have no spread to scale by")
     encoder = None
     if spec.model is not None:
         if image is None:
@@ -50,8 +52,8 @@ def fit_features(
     mapped = (samples - offset) @ weights
     center = mapped.mean(axis=0)
     scale = float(np.sqrt(((mapped - center) ** 2).mean()))
-    if scale == 0:
-        raise ValueError("public samples must not all be equal: they have no spread to scale by")
+    if not scale > np.spacing(np.abs(mapped).max()):
+        raise ValueError("public samples must not all have equal features: there is no spread to scale by")
     return FeatureMap(offset, weights, center, scale, encoder)
 
 
@@ -70,8 +72,9 @@ def _affine(spec: FeaturesSpec, samples: Floats, state: int) -> tuple[Floats, Fl
         return np.zeros(columns), np.eye(columns)
     mean = samples.mean(axis=0)
     if spec.kind == "standard":
-        spread = samples.std(axis=0)
-        return mean, np.diag(1.0 / np.where(spread > 0, spread, 1.0))
+        constant = samples.min(axis=0) == samples.max(axis=0)  # the deviation of equal numbers may miss 0
+        spread = np.where(constant, 1.0, samples.std(axis=0))
+        return np.where(constant, samples[0], mean), np.diag(1.0 / spread)
     if spec.kind in ("pca", "encoder"):
         fitted = PCA(spec.dimensions, svd_solver="full").fit(samples)
         return fitted.mean_, np.ascontiguousarray(fitted.components_.T)

@@ -5,7 +5,6 @@ from collections.abc import Callable
 
 from clients.generators.averaged import trainable
 from clients.node import Node
-from clients.release.desk import Desk, release_folder
 from clients.release.desk import answer as desk_answer
 from clients.release.request import ParameterRequest
 from clients.rounds import privacy_noise
@@ -13,7 +12,6 @@ from protocols.arrays import Floats
 from protocols.config.starts import StartedSpec
 from protocols.fit_messages import FitParameters, FitParametersReply
 from protocols.messages import with_prefix
-from protocols.privacy.calibration import epsilon_of_rho
 from protocols.privacy.gate import Cost
 
 
@@ -42,8 +40,7 @@ def fit(node: Node, question: FitParameters) -> FitParametersReply:
         rng = request.stream(node.silo.name)
         return model.train(node.silo.train.values, rng=rng, steps=generator.federated_steps).parameters()
 
-    folder = release_folder(node.state, node.silo.name)
-    desk = Desk(folder, node.policy, privacy_noise(node, request), epsilon_of_rho, create=True)
+    desk = node.desk(privacy_noise(node, request))
     arrays = desk_answer(desk, node.silo.train.values, request, make)
     return FitParametersReply(
         run=question.run,

@@ -15,16 +15,15 @@ from pathlib import Path
 
 from clients.features import received_features
 from clients.node import Node
-from clients.release.desk import Desk, release_folder
 from clients.release.desk import answer as desk_answer
+from clients.release.desk import release_folder
 from clients.release.durable import write_durably
 from clients.release.identities import check_first_met, check_trusted, own_identity, read_identities
 from clients.release.offers import OfferError, Offers
-from clients.release.policy import check
+from clients.release.policy import PolicyError, check
 from clients.release.request import ReleaseRequest
 from clients.rounds import privacy_noise
 from protocols.arrays import Floats
-from protocols.privacy.calibration import epsilon_of_rho
 from protocols.privacy.gate import Cost
 from protocols.secure_sum import Offer, SumRound, mask, noisy_share, schema, to_words, verify_offer
 from protocols.sum_messages import OfferKey, OfferKeyReply, SendMasked, SendMaskedReply, SignedKey, Sum
@@ -56,6 +55,7 @@ def offer(node: Node, question: OfferKey) -> OfferKeyReply:
     """
     part = _part(node, question, question.silos)
     check(node.policy, part.request)
+    _check_others_are_known(node)
     with part.offers.locked():
         private, public = _identity(node, part.folder)
         offered = part.offers.offer(part.sum_round, node.silo.name, private)
@@ -89,20 +89,21 @@ def masked(node: Node, question: SendMasked) -> SendMaskedReply:
         own = part.offers.key(part.sum_round, node.silo.name)
         features, silos = part.request.features, part.sum_round.silos
         share = noisy_share(
-            features(node.silo.train.values),
+            node.silo.train.values,
             question.reference,
-            features.space(question.seed),
+            features,
             question.privacy,
+            seed=question.seed,
             silos=len(silos),
             noise=noise,
             charge=charge,
         )
         return mask(to_words(share, len(silos)), own, keys, identities).arrays()
 
-    desk = Desk(release_folder(node.state, node.silo.name), node.policy, noise, epsilon_of_rho, create=True)
+    _check_others_are_known(node)
     with part.offers.locked():
         _check_roster(node, part, question.roster)
-        words = desk_answer(desk, node.silo.train.values, part.request, make)
+        words = desk_answer(node.desk(noise), node.silo.train.values, part.request, make)
         part.offers.burn(question.number)
     return SendMaskedReply(
         run=question.run,
@@ -128,6 +129,18 @@ def _part(node: Node, question: Sum, silos: tuple[str, ...]) -> _Part:
     request = ReleaseRequest(question.reference, question.privacy, features, question.seed, sum_round)
     folder = node.state / "secure-sums" / release_folder(node.state, node.silo.name).name
     return _Part(folder, request, sum_round, Offers(folder, question.run, digest))
+
+
+def _check_others_are_known(node: Node) -> None:
+    """Refuse a real silo's part in a sum of strangers; in simulation there is nobody to deceive.
+
+    Raises:
+        PolicyError: If the owner named no identities: the server could be all the other silos.
+    """
+    if node.truth is None and node.policy.trusted_identities is None:
+        raise PolicyError(
+            "refused by the silo's policy: secure aggregation asked, trusted-identities is not set"
+        )
 
 
 def _identity(node: Node, folder: Path) -> tuple[str, str]:

@@ -2,20 +2,27 @@
 """What one node has: its silo, a folder for its state, and, in simulation only, the truth."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from clients.data.own_rows import OwnRows, own_rows
-from clients.data.rows import Rows
 from clients.data.silo import Silo, World, silo_of, simulated_world
+from clients.release.data_sets import Own, enrol
+from clients.release.desk import Desk, release_folder
+from clients.release.places import Place, default_ledgers, place_of
 from clients.release.policy import Policy, load_policy, simulation_policy
+from clients.release.witness import Witness
+from protocols.arrays import Floats
 from protocols.config.experiment import Experiment
 from protocols.config.load import load_experiment
 from protocols.config.starts import BasePath
 from protocols.features import FeatureMap
 from protocols.places import packaged
+from protocols.privacy.noise import Noise
 
 if TYPE_CHECKING:
     from clients.metrics import Yardstick
@@ -35,6 +42,7 @@ class Node:
         policy: What the silo's owner lets leave it.
         identity_key: File of its identity for secure sums; None keeps one in ``state``.
         base: File of the base generator, where the run starts from one that each node has.
+        own: Where this host's ledger of its rows is found; None keeps one in ``state``, for a simulation.
     """
 
     silo: Silo
@@ -44,11 +52,31 @@ class Node:
     policy: Policy
     identity_key: Path | None = None
     base: Path | None = None
+    own: Own | None = None
 
-    @property
-    def base_rows(self) -> Rows:
-        """Rows that the public base was fitted on where they are known, else the silo's own."""
-        return self.truth.public if self.truth else self.silo.train
+    def desk(self, noise: Noise) -> Desk:
+        """Return the desk through which all releases of this silo leave.
+
+        Args:
+            noise: What a release draws from.
+
+        Raises:
+            ValueError: If its rows are those of several data sets, or the host's ledgers cannot be trusted.
+        """
+        from protocols.privacy.calibration import epsilon_of_rho  # slow to import, and not all is released
+
+        if self.own is None:
+            return Desk(release_folder(self.state, self.silo.name), self.policy, noise, epsilon_of_rho)
+        witness = self.enrolled(self.own)
+        return Desk(witness.folder, self.policy, noise, epsilon_of_rho, witness)
+
+    def enrolled(self, own: Own) -> Witness:
+        """Return this host's data set of the silo's rows, begun if need be; see ``enrol``."""
+        return enrol(own, self.all_rows)
+
+    def all_rows(self) -> Floats:
+        """Return training and held-out rows together, shape (n, p)."""
+        return np.concatenate([self.silo.train.values, self.silo.heldout.values])
 
     def yardstick(self, features: FeatureMap, seed: int) -> "Yardstick":
         """Return the metrics' yardstick: the truth's evaluation rows, or the silo's own held-out rows."""
@@ -63,8 +91,9 @@ def open_node(node_config: Settings, run_config: Settings, *, seed: int) -> Node
     Args:
         node_config: On a real node ``data`` (a file or folder, see ``own_rows``) and ``state-dir``,
             optionally what ``own_rows`` reads beside it, ``name``, ``policy`` (a YAML file),
-            ``identity-key`` (64 hex digits, for secure sums) and ``base`` (a file of a base generator); in
-            simulation ``partition-id``.
+            ``identity-key`` (64 hex digits, for secure sums), ``base`` (a file of a base generator),
+            ``ledgers`` (the host's folder of ledgers) and ``data-set`` (one of them); in simulation
+            ``partition-id``.
         run_config: ``config`` and ``state-dir`` in simulation.
         seed: Root seed; decides the partition in simulation.
 
@@ -78,12 +107,7 @@ def open_node(node_config: Settings, run_config: Settings, *, seed: int) -> Node
     if not state:
         raise ValueError("a node needs state-dir, a folder of its own for checkpoints, in its node-config")
     if "data" in node_config:
-        name = str(node_config.get("name", f"silo-{node_config.get('partition-id', 0)}"))
-        silo = _real_silo(name, own_rows(node_config))
-        policy = load_policy(Path(str(node_config["policy"]))) if "policy" in node_config else Policy()
-        identity = Path(str(node_config["identity-key"])) if "identity-key" in node_config else None
-        base = Path(str(node_config["base"])) if "base" in node_config else None
-        return Node(silo, Path(str(state)), None, None, policy, identity, base)
+        return _real_node(node_config, Path(str(state)))
     if "partition-id" not in node_config or not run_config.get("config"):
         raise ValueError(
             "a node needs data, a file or folder, in its node-config; only a simulation has partition-id "
@@ -99,6 +123,31 @@ def open_node(node_config: Settings, run_config: Settings, *, seed: int) -> Node
     return Node(world.silos[index], Path(str(state)), world, config, simulation_policy(), base=base)
 
 
+def _real_node(node_config: Settings, state: Path) -> Node:
+    name = str(node_config.get("name", f"silo-{node_config.get('partition-id', 0)}"))
+    data = own_rows(node_config)
+    place = _place(data)
+    silo = _real_silo(name, data, place)
+    policy = load_policy(Path(str(node_config["policy"]))) if "policy" in node_config else Policy()
+    chosen = str(node_config["data-set"]) if "data-set" in node_config else None
+    ledgers = Path(str(node_config.get("ledgers") or default_ledgers()))
+    own = Own(ledgers, state, name, place, chosen) if place else None
+    identity, base = (_file(node_config, key) for key in ("identity-key", "base"))
+    return Node(silo, state, None, None, policy, identity, base, own)
+
+
+def _file(node_config: Settings, key: str) -> Path | None:
+    return Path(str(node_config[key])) if key in node_config else None
+
+
+def _place(data: OwnRows) -> Place | None:
+    """Return where rows lie; None where they do not, which reading them says better."""
+    try:
+        return place_of(data.path, repr(replace(data, path=Path())))
+    except OSError:
+        return None
+
+
 def world_of(config: Path, seed: int) -> World:
     """Return the simulated world that an experiment file describes, for one seed."""
     experiment = _experiment(config)
@@ -111,20 +160,23 @@ def _experiment(config: Path) -> Experiment:
 
 
 @lru_cache(maxsize=16)
-def _real_silo(name: str, rows: OwnRows) -> Silo:
-    """Read a real silo; its held-out rows are the node's choice, or each seed would cost a release."""
+def _real_silo(name: str, rows: OwnRows, place: Place | None) -> Silo:
+    """Read a real silo; its held-out rows are the node's choice, or each seed would cost a release.
+
+    The place is among the arguments so that rows which changed on the disk are read again.
+    """
     return silo_of(name, rows.read(), 0.1, seed=0)
 
 
 @lru_cache(maxsize=4)
 def _truth_yardstick(config: Path, seed: int, features: FeatureMap) -> "Yardstick":
-    from clients.metrics import yardstick  # slow to import, and not every question measures
+    from clients.metrics import yardstick_of  # slow to import, and not every question measures
 
     evaluation = world_of(config, seed).evaluation
-    return yardstick(features(evaluation.values), evaluation.labels)
+    return yardstick_of(evaluation.values, features, evaluation.labels)
 
 
 def _own_yardstick(silo: Silo, features: FeatureMap) -> "Yardstick":
-    from clients.metrics import yardstick
+    from clients.metrics import yardstick_of
 
-    return yardstick(features(silo.heldout.values), silo.heldout.labels)
+    return yardstick_of(silo.heldout.values, features, silo.heldout.labels)

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The models that a silo starts from: the public base, and generation 0."""
 
+import numpy as np
+
 from clients import generators
-from clients.data.rows import Rows
 from clients.node import Node
 from protocols.arrays import Floats
 from protocols.base_file import base_digest, load_base
@@ -63,6 +64,14 @@ def first_model(node: Node, question: Retrain) -> generators.Generator:
     return public_base(node, question)
 
 
-def base_rows(node: Node, question: Retrain) -> Rows:
-    """Return the rows of this node that generation 0 was fitted on, as far as they are here."""
-    return node.silo.train if question.generator.start in ("federated", "local") else node.base_rows
+def base_rows(node: Node, question: Retrain, columns: int) -> Floats:
+    """Return the rows that generation 0 was fitted on, shape (m, ``columns``), as far as this node has them.
+
+    A simulation has them all. A real node has its own, where it starts locally, and none of others'.
+    """
+    start, truth = question.generator.start, node.truth
+    if start == "local" or (truth is not None and start == "federated"):
+        return node.silo.train.values
+    if truth is not None:
+        return truth.public.values
+    return np.empty((0, columns))

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Named arrays in one file, written so that a killed process leaves the old file or the new one."""
+"""Named arrays in one file, written so that a killed process leaves the old file or the new one.
+
+What a node keeps may hold rows, or what was made of them: files are mode 600, folders 700.
+"""
 
 import io
 import os
@@ -17,6 +20,30 @@ class StorageError(ValueError):
     """A stored file that cannot be read back; the message names it and the remedy."""
 
 
+def private_folder(folder: Path) -> None:
+    """Make a folder that only its owner may look into, and so those above it that are missing.
+
+    ``mkdir(parents=True)`` would give its mode to the last of them only. What exists keeps its mode.
+    """
+    missing = [place for place in (folder, *folder.parents) if not place.exists()]
+    for place in reversed(missing):
+        place.mkdir(mode=0o700, exist_ok=True)
+
+
+def write_private(path: Path, content: bytes | memoryview) -> None:
+    """Replace a file by one that only its owner may read: a temporary one beside it, then a rename.
+
+    Args:
+        path: Target; its folder exists.
+        content: The new bytes.
+    """
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    part.unlink(missing_ok=True)  # one that a process of the same number left may have another mode
+    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(content)
+    os.replace(part, path)
+
+
 def save(path: Path, arrays: Mapping[str, NDArray[np.generic]]) -> None:
     """Write arrays atomically: a temporary file beside ``path``, then a rename.
 
@@ -24,12 +51,10 @@ def save(path: Path, arrays: Mapping[str, NDArray[np.generic]]) -> None:
         path: Target, usually ``*.npz``; its folder is made.
         arrays: By name.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    private_folder(path.parent)
     buffer = io.BytesIO()
     np.savez(buffer, allow_pickle=False, **dict(arrays))
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    part.write_bytes(buffer.getbuffer())
-    os.replace(part, path)
+    write_private(path, buffer.getbuffer())
 
 
 def load(path: Path, *, most_bytes: int = MOST_BYTES) -> dict[str, Floats]:

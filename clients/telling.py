@@ -3,10 +3,11 @@
 
 import json
 import math
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
+
+from clients.storage import write_private
 
 TOLD = "training.json"
 """Name of the file, beside the checkpoint, while a generation is trained."""
@@ -34,8 +35,6 @@ def telling(path: Path) -> Callable[[int, int], None]:
         if time.monotonic() - last < _EVERY_SECONDS:
             return
         last = time.monotonic()
-        part = path.with_name(f".{path.name}.{os.getpid()}")
-        part.write_text(json.dumps({"done": done, "total": total}), encoding="utf-8")
-        os.replace(part, path)
+        write_private(path, json.dumps({"done": done, "total": total}).encode())
 
     return tell

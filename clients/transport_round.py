@@ -6,14 +6,12 @@ from collections.abc import Callable
 
 from clients.features import received_features
 from clients.node import Node
-from clients.release.desk import Desk, release_folder
 from clients.release.desk import answer as desk_answer
 from clients.release.request import ReleaseRequest
 from clients.rounds import privacy_noise
 from protocols.arrays import Floats, matrix
 from protocols.config.references import GeodesicReference
 from protocols.messages import TransportSupport, TransportSupportReply
-from protocols.privacy.calibration import epsilon_of_rho
 from protocols.privacy.gate import Cost
 from protocols.refusals import Refusal
 from protocols.transport.projection import project, towards
@@ -54,8 +52,7 @@ def transport(node: Node, question: TransportSupport) -> TransportSupportReply:
         share = spec.interpolation if isinstance(spec, GeodesicReference) else 1.0
         return {"moved": towards(support, image, share)}
 
-    folder = release_folder(node.state, node.silo.name)
-    desk = Desk(folder, node.policy, privacy_noise(node, request), epsilon_of_rho, create=True)
+    desk = node.desk(privacy_noise(node, request))
     return TransportSupportReply(
         run=question.run,
         seed=question.seed,

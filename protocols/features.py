@@ -2,18 +2,23 @@
 """The public feature map, as it crosses the wire, and the public space that it leads into."""
 
 import hashlib
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from protocols.arrays import Floats, matrix
+from protocols.encoders import Encoder, SealedEncoder
+from protocols.row_products import row_products
 from protocols.streams import stream
 
+LARGEST = 1e100
+"""Bound on data rows, codes and every part of a map; a scale is at least one over it."""
+FARTHEST = 1e99
+"""Bound on a feature: less than what metrics still take."""
+MOST_COLUMNS = 1_000_000
 _ENCODER = "encoder/"
 
 
@@ -62,64 +67,48 @@ class PublicSpace:
         Returns:
             Positions clipped to [0, 1], shape (n, L); 1 corresponds to 2 * half_width * scale.
         """
-        spread = (points - self.center) @ directions.T / self.scale  # (n, L)
-        unit: Floats = np.clip((spread + half_width) / (2.0 * half_width), 0.0, 1.0)
+        return self._positions((points - self.center) @ directions.T, half_width)
+
+    def project_alike(self, points: Floats, directions: Floats, half_width: float) -> Floats:
+        """Project each point alike whatever stands beside it: ``project`` for private releases.
+
+        Args:
+            points: Shape (n, d), feature units.
+            directions: Unit vectors, shape (L, d).
+            half_width: In units of ``scale``.
+
+        Returns:
+            Positions clipped to [0, 1], shape (n, L), the same bits for the same point on every machine.
+        """
+        return self._positions(row_products(points - self.center, directions.T), half_width)
+
+    def _positions(self, spread: Floats, half_width: float) -> Floats:
+        unit: Floats = np.clip((spread / self.scale + half_width) / (2.0 * half_width), 0.0, 1.0)
         return unit
-
-
-class Encoder(Protocol):
-    """A frozen public network that maps images (n, p) to codes (n, e)."""
-
-    def __call__(self, rows: Floats) -> Floats:
-        """Return codes, shape (n, e)."""
-        ...
-
-    @property
-    def columns(self) -> int:
-        """p, the number of data columns."""
-        ...
-
-    def arrays(self) -> dict[str, Floats]:
-        """Return what the encoder is, by name, as it crosses the wire; ``image`` is the shape of an image."""
-        ...
-
-
-@dataclass(frozen=True, eq=False)
-class SealedEncoder:
-    """An encoder as it travels: whoever has no rows, such as the server, passes it on and never runs it.
-
-    Attributes:
-        parts: Arrays by name; ``image`` (3,) holds channels, height and width.
-    """
-
-    parts: Mapping[str, Floats]
-
-    def __post_init__(self) -> None:
-        """Refuse parts without the shape of an image."""
-        image = self.parts.get("image")
-        if image is None or image.shape != (3,) or not (image >= 1).all() or (image > 4096).any():
-            raise ValueError("an encoder needs array image: channels, height, width, each in 1..4096")
-
-    @property
-    def columns(self) -> int:
-        """p, the number of data columns."""
-        return math.prod(int(side) for side in self.parts["image"])
-
-    def __call__(self, rows: Floats) -> Floats:
-        """Refuse: raises ``ValueError``."""
-        raise ValueError("this encoder is sealed: only a silo opens it, to encode its own rows")
-
-    def arrays(self) -> dict[str, Floats]:
-        """Return the parts."""
-        return dict(self.parts)
 
 
 @dataclass(frozen=True, eq=False)
 class FeatureMap:
-    """An affine map x -> (x - offset) @ weights, with the centre and scale of public samples behind it.
+    r"""An affine map x -> (x - offset) @ weights, with the centre and scale of public samples behind it.
 
     All four tabular kinds (identity, standard, pca, random-projection) are of this form. For images an
     encoder may stand in front: x -> (encoder(x) - offset) @ weights; p below then counts its codes.
+
+    A server chooses the map and a silo's rows go through it, so whether that fails must not depend on a value
+    of a row: the map is defined for every finite row, and nothing that follows can overflow either. Rows and
+    codes are clipped to 1e100, codes that are no number count as 0; offset, weights and centre are at most
+    1e100, p and d at most 1e6, the scale lies in 1e-100..1e100, features are clipped to 1e99. Then
+
+    =============================================  ======================================================
+    a product, (x - offset) @ weights              2e100 * 1e100 * 1e6 = 2e206
+    an exact projection, over scale and range      1.1e100 * 1e6 / 1e-100 / 2e-6 = 6e211
+    a noised one: at most 1e6 scales from centre   2e6 * 1e6 = 2e12, before any clipping
+    squares of exact features, over n rows         4e198 * 1e6 * n, finite for n < 1e100
+    squares of noised ones, in units of scale      4e12 * 1e6 = 4e18
+    their centroids and variances, in units again  1e100 * 1.5e3, and its square 2e206
+    =============================================  ======================================================
+
+    all stay below 1.8e308. Rows and features of ordinary size are not changed by a bit.
 
     Attributes:
         offset: Shape (p,), data units.
@@ -135,7 +124,7 @@ class FeatureMap:
     encoder: Encoder | None = None
 
     def __post_init__(self) -> None:
-        """Refuse maps whose parts do not fit together."""
+        """Refuse maps whose parts do not fit together or are beyond the bounds."""
         weights = matrix(self.weights, "feature weights")
         if self.offset.shape != (weights.shape[0],) or self.center.shape != (weights.shape[1],):
             raise ValueError(
@@ -144,16 +133,54 @@ class FeatureMap:
             )
         if not (np.isfinite(self.offset).all() and np.isfinite(self.center).all()):
             raise ValueError("feature map offset and center must be finite")
+        if max(weights.shape) > MOST_COLUMNS:
+            raise ValueError(f"feature weights must be at most 1e6 x 1e6, got {weights.shape}")
+        for name, part in (("offset", self.offset), ("weights", weights), ("center", self.center)):
+            if np.abs(part).max() > LARGEST:
+                raise ValueError(
+                    f"feature map {name} must be at most {LARGEST:g} in size, got {np.abs(part).max():g}"
+                )
         if not (np.isfinite(self.scale) and self.scale > 0):
             raise ValueError(f"feature map scale must be positive, got {self.scale}")
+        if not 1.0 / LARGEST <= self.scale <= LARGEST:
+            raise ValueError(
+                f"feature map scale must lie in {1 / LARGEST:g}..{LARGEST:g}, got {self.scale:g}"
+            )
 
     def __call__(self, rows: ArrayLike) -> Floats:
         """Map rows (n, p) to features (n, d); raises ``ValueError`` on another p or a non-finite entry."""
-        codes = matrix(rows, "rows", columns=self.columns)
+        codes = self._bounded(rows)
         if self.encoder is not None:
-            codes = matrix(self.encoder(codes), "codes", columns=len(self.offset))
+            codes = self._codes(self.encoder(codes))
         mapped: Floats = (codes - self.offset) @ self.weights
-        return mapped
+        return _within(mapped, FARTHEST)
+
+    def alike(self, rows: ArrayLike) -> Floats:
+        """Map each row alike whatever stands beside it: what private releases use instead of a call.
+
+        Args:
+            rows: Shape (n, p).
+
+        Returns:
+            Features, shape (n, d): those of a call up to rounding, but the same bits for the same row, and
+            without an encoder on every machine.
+
+        Raises:
+            ValueError: On another p or a non-finite entry.
+        """
+        codes = self._bounded(rows)
+        if self.encoder is not None:
+            codes = self._codes(self.encoder.alike(codes))
+        return _within(row_products(codes - self.offset, self.weights), FARTHEST)
+
+    def _bounded(self, rows: ArrayLike) -> Floats:
+        return _within(matrix(rows, "rows", columns=self.columns), LARGEST)
+
+    def _codes(self, codes: Floats) -> Floats:
+        """Bound what an encoder made; one with absurd weights makes what is no number."""
+        if codes.ndim != 2 or codes.shape[1] != len(self.offset):
+            raise ValueError(f"codes must have {len(self.offset)} columns, got shape {codes.shape}")
+        return _within(np.where(np.isnan(codes), 0.0, codes), LARGEST)
 
     def __eq__(self, other: object) -> bool:
         """Two maps are equal when their bytes are."""
@@ -193,6 +220,11 @@ class FeatureMap:
         }
 
     @classmethod
+    def of(cls, space: PublicSpace) -> "FeatureMap":
+        """Return the map that leaves features of a space as they are, for whoever has features for rows."""
+        return cls(np.zeros(space.dimension), np.eye(space.dimension), space.center, space.scale)
+
+    @classmethod
     def from_arrays(
         cls,
         arrays: Mapping[str, Floats],
@@ -215,3 +247,8 @@ class FeatureMap:
         parts = {name.removeprefix(_ENCODER): a for name, a in arrays.items() if name.startswith(_ENCODER)}
         encoder = open_encoder(parts) if parts else None
         return cls(arrays["offset"], arrays["weights"], arrays["center"], float(arrays["scale"][0]), encoder)
+
+
+def _within(values: Floats, bound: float) -> Floats:
+    inside: Floats = np.clip(values, -bound, bound)
+    return inside

@@ -26,9 +26,10 @@ from protocols.config.references import (
     SlicedReference,
 )
 from protocols.config.training import GeneratorSpec, RecursionSpec
+from protocols.metrics import check_metric
 from protocols.visible import visible
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 """Raised whenever a message changes; both ends must have the same."""
 
 MOST_ROWS = 10**9
@@ -38,6 +39,7 @@ Generation = Annotated[int, Field(ge=0, le=1_000_000)]
 ColumnName = Annotated[str, Field(min_length=1)]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 MetricName = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(visible)]
+_MEASURED = ("generations", "metrics", "values")
 
 
 class Message(Spec):
@@ -215,24 +217,65 @@ class Retrain(Message):
 
 
 class RetrainReply(Message):
-    """Silo: metrics of generations from ``start`` on. Arrays: ``values`` (g, m), a column a name."""
+    """Silo: metrics of the generations from ``start`` to ``stop``.
+
+    Arrays: ``generations``, ``metrics`` (places in ``names``) and ``values``, each (k,): one entry a
+    measurement, by generation, then by name; not every metric can be measured in every generation.
+    ``kept``: model, picks or measurement have seen the silo's own rows, and its owner keeps the numbers; then
+    there are none, whatever came of them.
+    """
 
     kind: ClassVar[str] = "retrain"
     silo: Name
     arm: Name
     start: Generation
-    names: tuple[MetricName, ...]
+    stop: Generation
+    kept: bool = False
+    names: tuple[MetricName, ...] = ()
+
+    def rows(self) -> dict[int, dict[str, float]]:
+        """Return metrics by name for each generation, in the order in which they were sent."""
+        found: dict[int, dict[str, float]] = {}
+        if not self.kept:
+            for generation, place, value in zip(*self._columns(), strict=True):
+                found.setdefault(int(generation), {})[self.names[int(place)]] = float(value)
+        return found
+
+    def _columns(self) -> list[Floats]:
+        return [self.arrays[name] for name in _MEASURED]
 
     @model_validator(mode="after")
-    def _values_fit_names(self) -> Self:
-        values = self.arrays.get("values")
-        if set(self.arrays) != {"values"} or values is None or values.ndim != 2:
-            raise ValueError(f"a retrain reply needs one matrix 'values', got arrays {sorted(self.arrays)}")
-        if values.shape[1] != len(self.names) or len(set(self.names)) != len(self.names):
+    def _entries_fit(self) -> Self:
+        if self.kept:
+            if self.names or self.arrays:
+                raise ValueError("a reply whose numbers are kept must bring none")
+            return self
+        if set(self.arrays) != set(_MEASURED):
             raise ValueError(
-                f"{values.shape[1]} columns of values do not fit {len(self.names)} different names"
+                f"a retrain reply needs arrays {', '.join(_MEASURED)}, got {sorted(self.arrays)}"
             )
+        generations, places, values = self._columns()
+        if generations.ndim != 1 or not generations.shape == places.shape == values.shape:
+            raise ValueError(f"{', '.join(_MEASURED)} must be vectors of one length")
+        if len(set(self.names)) != len(self.names):
+            raise ValueError("names must differ")
+        self._check_order(generations, places)
+        for place, name in enumerate(self.names):
+            reported = values[places == place]
+            if not len(reported):
+                raise ValueError(f"metric {name!r} is named and never measured")
+            check_metric(name, float(reported.min()), float(reported.max()))
         return self
+
+    def _check_order(self, generations: Floats, places: Floats) -> None:
+        """Refuse entries that are not by generation, then by name, of every generation that is reported."""
+        most = len(self.names)
+        if not np.isin(places, np.arange(most)).all():
+            raise ValueError(f"metrics must be places in names, whole numbers from 0 to {most - 1}")
+        if not np.array_equal(np.unique(generations), np.arange(self.start, self.stop + 1)):
+            raise ValueError(f"generations must be all from {self.start} to {self.stop}, and no others")
+        if (np.diff(generations * most + places) <= 0).any():
+            raise ValueError("entries must be by generation, then by name, each once")
 
 
 def rows_bucket(rows: int) -> int:

@@ -5,7 +5,6 @@ from protocols.features import FeatureMap
 from protocols.messages import Message, Retrain, RetrainReply, Summarise, SummariseReply
 from protocols.records import MessageError
 from protocols.references import read_summary
-from server.record import KEYS
 
 
 def check_fit(question: Message, answer: Message) -> None:
@@ -31,12 +30,9 @@ def _check_reference(question: Summarise, answer: SummariseReply) -> None:
 
 
 def _check_span(question: Retrain, answer: RetrainReply) -> None:
-    rows, wanted = len(answer.arrays["values"]), question.stop - question.start + 1
-    if (answer.arm, answer.start, rows) != (question.arm.name, question.start, wanted):
+    asked = (question.arm.name, question.start, question.stop)
+    if (answer.arm, answer.start, answer.stop) != asked:
         raise MessageError(
-            f"{rows} generations of arm {answer.arm} from {answer.start} on, asked for {wanted} of "
-            f"{question.arm.name} from {question.start} on"
+            f"generations {answer.start} to {answer.stop} of arm {answer.arm}, asked for {question.start} to "
+            f"{question.stop} of {question.arm.name}"
         )
-    taken = [name for name in answer.names if name in KEYS]
-    if taken:
-        raise MessageError(f"metric names must not be {', '.join(KEYS)}, got {', '.join(taken)}")

@@ -12,7 +12,8 @@ from protocols.sum_messages import SendMaskedReply
 from server.journal import Journal
 
 KEYS = ("arm", "seed", "silo", "generation")
-"""What every row of metrics begins with; no metric may be named so."""
+"""What every row of metrics begins with; no metric is named so."""
+KEPT = "measured on its node, for its owner alone: these numbers have seen its rows"
 
 
 class Record:
@@ -36,15 +37,12 @@ class Record:
         self.resumed = any(journal.resumed for journal in (self._metrics, self._wire, self._events))
 
     def measured(self, reply: RetrainReply) -> None:
-        """Write one row for each generation that a silo reported."""
-        for offset, values in enumerate(reply.arrays["values"]):
-            head = {
-                "arm": reply.arm,
-                "seed": reply.seed,
-                "silo": reply.silo,
-                "generation": reply.start + offset,
-            }
-            self._metrics.append({**head, **dict(zip(reply.names, values.tolist(), strict=True))})
+        """Write one row for each generation that a silo reported, or that its owner keeps the numbers."""
+        for generation, values in reply.rows().items():
+            head = {"arm": reply.arm, "seed": reply.seed, "silo": reply.silo, "generation": generation}
+            self._metrics.append({**head, **values})
+        if reply.kept:
+            self._event("kept", seed=reply.seed, kind=reply.kind, silo=reply.silo, arm=reply.arm, reason=KEPT)
 
     def left_silo(self, silo: str, reply: Message, size: int) -> None:
         """Write what a silo sent: fields with shapes, bytes, cost; only summaries are kept, as NPZ."""

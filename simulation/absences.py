@@ -10,7 +10,7 @@ Rows = Sequence[Mapping[str, Any]]
 UNNAMED = "not named"
 """Stands for a silo that never connected, where nobody knows its name."""
 _MISSING = ("refused", "absent")
-_OTHER = ("returned", "quarantined", "odd", "summed")
+_OTHER = ("returned", "quarantined", "odd", "summed", "kept")
 
 
 def absences(events: Rows, table: Measurements) -> list[dict[str, Any]]:

@@ -151,11 +151,12 @@ def audit(
     out: Annotated[Path | None, typer.Option(help="Folder for audit.html and audit.json.")] = None,
     override: Annotated[list[str] | None, typer.Option("--set", help="key.path=value, repeatable.")] = None,
     canary_runs: Annotated[int, typer.Option(help="Releases with and without the canary.")] = 3000,
+    questions: Annotated[int, typer.Option(help="Free questions to a silo under its default policy.")] = 1000,
 ) -> None:
     """Attack what leaves the silos; exit 1 if a promised bound is broken."""
     from simulation.audit.command import run_audit
 
-    raise typer.Exit(run_audit(target, out, _out, override or [], runs=canary_runs))
+    raise typer.Exit(run_audit(target, out, _out, override or [], runs=canary_runs, questions=questions))
 
 
 @app.command("list")

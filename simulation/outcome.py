@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
 from protocols.visible import visible
-from simulation.report.wording import metric
+from simulation.folded import Column, folded
+from simulation.report.wording import metric, owners_alone
 
 _SHOWN = ("frechet", "coverage", "recall", "modes_covered", "unseen_share")
 
@@ -27,15 +27,16 @@ def print_outcome(folder: Path, console: Console) -> None:
     summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
     arms = summary["arms"]
     names = [name for name in _SHOWN if any(name in arm["last"] for arm in arms.values())]
-    table = Table(title=f"{summary['name']}: generation {summary['generations']}", title_justify="left")
-    table.add_column("arm", overflow="fold")
-    for name in names:
-        table.add_column(metric(name).title, justify="right")
-    for arm, found in arms.items():
-        table.add_row(arm, *(_cell(found["last"].get(name)) for name in names))
-    console.print(table)
+    title = f"{summary['name']}: generation {summary['generations']}"
+    columns = [
+        Column(metric(name).title, [_cell(arm["last"].get(name)) for arm in arms.values()]) for name in names
+    ]
+    for table in folded(title, [Column("arm", list(arms), right=False)], columns, console.width):
+        console.print(table)
     for line in [*_missing(summary["events"]["absences"]), *_quarantine(summary["events"]["quarantined"])]:
         console.print(visible(line), style="yellow", markup=False, emoji=False)
+    for line in owners_alone(summary["events"].get("kept", {})):
+        console.print(line, markup=False, emoji=False)
 
 
 def _missing(absences: Iterable[Mapping[str, Any]]) -> list[str]:

@@ -87,12 +87,13 @@ def prepare(
         with threadpool_limits(1):
             kit = fit_kit(experiment, world, seed, course)
             kits[seed] = _with_held_out(experiment, world, kit) if silos_elsewhere else kit
-    return Prepared(experiment, kits, _warnings(experiment, smallest))
+    said = _warnings(experiment, smallest)
+    return Prepared(experiment, kits, (*said, *_owners_alone(experiment)) if silos_elsewhere else said)
 
 
 def _with_held_out(experiment: Experiment, world: World, kit: PublicKit) -> PublicKit:
     """Return the kit with held-out rows of the public data, where the silos are to measure against them."""
-    if experiment.evaluation.against is None:
+    if experiment.evaluation.against == "own":
         return kit
     rows = world.evaluation.values
     some = np.linspace(0, len(rows) - 1, min(len(rows), _HELD_OUT_ROWS)).round().astype(np.int64)
@@ -178,6 +179,24 @@ def _check_spread(world: World) -> None:
         raise ConfigError(
             f"data: the {len(values)} evaluation rows are all equal, nothing can be measured by them"
         )
+
+
+def _owners_alone(experiment: Experiment) -> list[str]:
+    """Say which arms real silos measure for their owners alone, unless these allow more."""
+    everything = experiment.generator.start == "local" or experiment.evaluation.against == "own"
+    names = [
+        arm.name
+        for arm in experiment.arms
+        if everything
+        or experiment.recursion_of(arm).include_real
+        or (arm.reference is not None and arm.reference.kind == "local")
+    ]
+    if not names:
+        return []
+    return [
+        f"{', '.join(names)}: the silos' own rows decide there, so their owners keep the numbers (they read "
+        "them by tailweave deploy report) unless their policies say allow-own-metrics: true"
+    ]
 
 
 def _warnings(experiment: Experiment, smallest: int | None) -> tuple[str, ...]:

@@ -123,7 +123,14 @@ class RunFolder:
         Raises:
             RunFolderError: If the folder is incomplete or a line is broken.
         """
-        return read_rows(self._file("metrics.jsonl"))
+        rows = read_rows(self._file("metrics.jsonl"))
+        if not rows and any(event.get("event") == "kept" for event in self.events()):
+            raise RunFolderError(
+                f"{self.path}: no number came to the server: all were computed from the silos' own rows and "
+                "are for their owners, who read them by tailweave deploy report; an arm that selects "
+                "against public or released references, with evaluation.against: data, is told to the server"
+            )
+        return rows
 
     def wire(self) -> list[Row]:
         """Return one row per message that left a silo.

@@ -17,7 +17,7 @@ Rows = Sequence[Mapping[str, Any]]
 SHARE = "mode_share/"
 COLLAPSE_METRIC = "coverage"
 COLLAPSED_BELOW = 0.5
-_EVENTS = ("refused", "absent", "returned", "quarantined", "odd", "summed")
+_EVENTS = ("refused", "absent", "returned", "quarantined", "odd", "summed", "kept")
 _SUMMED = ("seed", "silos", "left-out", "attempts", "reason")
 
 
@@ -202,8 +202,17 @@ def _events(events: Rows, table: Measurements) -> dict[str, Any]:
         "quarantined": _by_silo(told["quarantined"]),
         "odd": _by_silo(told["odd"]),
         "summed": [{key: event.get(key) for key in _SUMMED} for event in told["summed"]],
+        "kept": _kept(told["kept"]),
         "stopped_early": _in_order({silo for _, _, silo in expected - ended}),
     }
+
+
+def _kept(events: Rows) -> dict[str, list[str]]:
+    """Return, for each arm whose numbers owners keep, which silos'."""
+    found: dict[str, set[str]] = {}
+    for event in events:
+        found.setdefault(str(event.get("arm")), set()).add(str(event.get("silo")))
+    return {arm: _in_order(silos) for arm, silos in found.items()}
 
 
 def _by_silo(events: Rows) -> dict[str, list[dict[str, Any]]]:

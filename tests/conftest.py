@@ -4,7 +4,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -37,6 +37,14 @@ TINY = {
     "evaluation": {"samples": 60},
 }
 SINGLE_THREADED = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _ledgers_of_its_own(tmp_path_factory) -> Iterator[None]:
+    """Keep the ledgers of real nodes, this process's and its children's, out of the developer's own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TAILWEAVE_LEDGERS", str(tmp_path_factory.mktemp("host") / "ledgers"))
+        yield
 
 
 def _write(path: Path, changes: dict) -> Path:

@@ -23,6 +23,10 @@ FLOWER = {
     "server/questions.py",  # the Message
     "server/fedavg.py",  # the strategy
     "protocols/records.py",
+    "simulation/deploy/app_process.py",  # a node's ClientApp process
+    "simulation/deploy/app_executor.py",  # what starts it
+    "simulation/deploy/door_proof.py",  # a node's Runtime API
+    "simulation/deploy/foreign_app.py",  # a bundle as Flower builds it
 }
 GRPC = {"grpc", "grpc_health", "grpc_reflection"}
 GRPC_FOLDERS = ("clients/service/", "simulation/deploy/")

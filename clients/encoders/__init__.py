@@ -9,7 +9,7 @@ from clients.encoders.pretrained import PretrainedEncoder
 from clients.encoders.small_conv import SmallConv
 from protocols.arrays import Floats
 from protocols.config.features import SMALL_CONV
-from protocols.features import Encoder
+from protocols.encoders import Encoder
 
 
 def make_encoder(

@@ -8,7 +8,7 @@ the model there, and it must be the very one that the server has.
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from clients.encoders.torch_use import ImageShape, encoded, image_of
+from clients.encoders.torch_use import ImageShape, encoded, encoded_alike, image_of
 from clients.generators.diffusion.extra import neural
 from protocols.arrays import Floats
 
@@ -72,10 +72,18 @@ class PretrainedEncoder:
 
     def __call__(self, rows: Floats) -> Floats:
         """Encode images (n, p) as codes (n, e)."""
-        torch = neural("torch")
-        device = "cuda" if torch.cuda.is_available() else "cpu"
+        encode, device = self._encode()
+        return encoded(rows, self.image, BATCH, encode, device)
+
+    def alike(self, rows: Floats) -> Floats:
+        """Encode images one by one; as a call, but the same bits for the same image on the same machine."""
+        encode, device = self._encode()
+        return encoded_alike(rows, self.image, encode, device)
+
+    def _encode(self) -> "tuple[Callable[[torch.Tensor], torch.Tensor], str]":
+        device = "cuda" if neural("torch").cuda.is_available() else "cpu"
         model = self.network.model.to(device)
-        return encoded(rows, self.image, BATCH, lambda x: _pooled(model, _prepared(self.network, x)), device)
+        return lambda x: _pooled(model, _prepared(self.network, x)), device
 
     @property
     def columns(self) -> int:

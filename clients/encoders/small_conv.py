@@ -2,15 +2,23 @@
 """Encoder ``small-conv``: a few convolutions, trained to take noise off public synthetic images."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from clients.encoders.torch_use import ImageShape, encoded, image_of, one_torch_thread
+from clients.encoders.torch_use import (
+    FLOAT32_BOUND,
+    ImageShape,
+    encoded,
+    encoded_alike,
+    image_of,
+    one_torch_thread,
+)
 from clients.generators.diffusion.extra import neural
 from protocols.arrays import Floats, matrix
+from protocols.features import LARGEST
 
 if TYPE_CHECKING:
     import torch
@@ -56,7 +64,7 @@ class SmallConv:
             ValueError: If rows do not fit the image or have no spread, or torch is not installed.
         """
         rows = matrix(samples, "public images", columns=math.prod(image))
-        if rows.std() == 0.0:
+        if rows.min() == rows.max():
             raise ValueError("public images must not all be of one colour: there is nothing to learn")
         torch = neural("torch")
         start = {name: part.astype(np.float32) for name, part in _first_weights(image, rng).items()}
@@ -71,10 +79,22 @@ class SmallConv:
 
     def __call__(self, rows: Floats) -> Floats:
         """Encode images (n, p) as codes (n, 64); raises ``ValueError`` if torch is not installed."""
-        torch = neural("torch")
-        weights = {name: torch.from_numpy(part.astype(np.float32)) for name, part in self.weights.items()}
+        return encoded(self._standard(rows), self.image, 1024, self._encode(), "cpu")
+
+    def alike(self, rows: Floats) -> Floats:
+        """Encode images one by one; as a call, but the same bits for the same image."""
+        return encoded_alike(self._standard(rows), self.image, self._encode(), "cpu")
+
+    def _standard(self, rows: Floats) -> Floats:
         mean, deviation = self.weights["scale"]
-        return encoded((rows - mean) / deviation, self.image, 1024, lambda x: _codes(weights, x), "cpu")
+        standard: Floats = (rows - mean) / deviation
+        return standard
+
+    def _encode(self) -> "Callable[[torch.Tensor], torch.Tensor]":
+        torch = neural("torch")
+        named = {name: part for name, part in self.weights.items() if name != "scale"}
+        weights = {name: torch.from_numpy(part.astype(np.float32)) for name, part in named.items()}
+        return lambda x: _codes(weights, x)
 
     @property
     def columns(self) -> int:
@@ -90,7 +110,8 @@ class SmallConv:
         """Rebuild an encoder from ``arrays()``.
 
         Raises:
-            ValueError: If parts are missing, too many, or of another shape.
+            ValueError: If parts are missing, too many, of another shape, or so large that codes of ordinary
+                images could be no numbers.
         """
         image = image_of(arrays, ("scale",))
         shapes = {"scale": (2,)} | {n: s for n, s in _shapes(image).items() if not n.startswith("back/")}
@@ -103,7 +124,23 @@ class SmallConv:
             )
         if not arrays["scale"][1] > 0.0:
             raise ValueError(f"small-conv scale must have a positive deviation, got {arrays['scale'][1]}")
-        return cls(image, {name: part for name, part in arrays.items() if name != "image"})
+        weights = {name: part for name, part in arrays.items() if name != "image"}
+        _check_sizes(weights)
+        return cls(image, weights)
+
+
+def _check_sizes(weights: Mapping[str, Floats]) -> None:
+    """Refuse weights that float32 cannot hold, and a deviation that cannot be divided by."""
+    if not weights["scale"][1] >= 1.0 / LARGEST:
+        raise ValueError(
+            f"small-conv deviation must be at least {1 / LARGEST:g}, got {weights['scale'][1]:g}"
+        )
+    for name, part in weights.items():
+        bound = LARGEST if name == "scale" else FLOAT32_BOUND
+        if not (np.abs(part) <= bound).all():
+            raise ValueError(
+                f"small-conv array {name} must be at most {bound:g} in size, got {np.abs(part).max():g}"
+            )
 
 
 def _shapes(image: ImageShape) -> dict[str, tuple[int, ...]]:

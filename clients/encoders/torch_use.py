@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from clients.generators.diffusion.extra import neural
 from protocols.arrays import Floats
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     import torch
 
 ImageShape = tuple[int, int, int]
+FLOAT32_BOUND = 1e30
+"""Bound on pixels and weights, far inside float32."""
 
 
 @contextmanager
@@ -48,10 +51,45 @@ def encoded(
     codes = []
     with one_torch_thread(), torch.inference_mode():
         for start in range(0, len(rows), batch):
-            part = torch.from_numpy(rows[start : start + batch].astype(np.float32)).to(device)
+            part = torch.from_numpy(_pixels(rows[start : start + batch])).to(device)
             codes.append(encode(part.reshape(-1, *image)).cpu().double().numpy())
     joined: Floats = np.concatenate(codes)
     return joined
+
+
+def encoded_alike(
+    rows: Floats, image: ImageShape, encode: "Callable[[torch.Tensor], torch.Tensor]", device: str
+) -> Floats:
+    """Run an encoder over images one by one, so that each is encoded alike whatever stands beside it.
+
+    In a batch the kernels round images at its edge otherwise. Here every image is a batch of its own, always
+    of one shape and in the same memory, since kernels may also choose by alignment.
+
+    Args:
+        rows: Shape (n, p).
+        image: (channels, height, width).
+        encode: Maps images (1, c, h, w), float32, to codes (1, e).
+        device: Where ``encode`` wants its images.
+
+    Returns:
+        Codes, shape (n, e), as of ``encoded``; the same bits for the same image on the same machine (shown on
+        processors; on a GPU cuDNN is told to be deterministic).
+    """
+    torch = neural("torch")
+    codes = []
+    fixed = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True)
+    with one_torch_thread(), torch.inference_mode(), fixed:
+        held = torch.empty((1, *image), dtype=torch.float32, device=device)
+        for row in _pixels(rows):
+            held.copy_(torch.from_numpy(row).reshape(held.shape))
+            codes.append(encode(held).cpu().double().numpy())
+    joined: Floats = np.concatenate(codes)
+    return joined
+
+
+def _pixels(rows: Floats) -> NDArray[np.float32]:
+    """Return rows as float32, the absurd ones among them bounded so that none becomes infinite."""
+    return np.clip(rows, -FLOAT32_BOUND, FLOAT32_BOUND).astype(np.float32)
 
 
 def image_of(arrays: Mapping[str, Floats], needed: tuple[str, ...]) -> ImageShape:

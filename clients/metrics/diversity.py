@@ -6,7 +6,7 @@ from numpy.typing import ArrayLike
 from scipy.spatial.distance import cdist, pdist
 from scipy.special import digamma, gammaln
 
-from clients.metrics.neighbours import resolution
+from clients.metrics.neighbours import resolution, rounding
 from protocols.arrays import Floats, matrix
 
 _BLOCK = 4_000_000
@@ -16,7 +16,8 @@ def rbf_bandwidth(truth: ArrayLike) -> float:
     """Median distance between different true rows: the public length scale of ``vendi``.
 
     Args:
-        truth: True rows, shape (r, d). Pairs of equal rows say nothing of scale and are left out.
+        truth: True rows, shape (r, d). Pairs of rows that are equal up to ``rounding`` say nothing of scale
+            and are left out.
 
     Returns:
         A positive length in units of the features.
@@ -29,7 +30,7 @@ def rbf_bandwidth(truth: ArrayLike) -> float:
     """
     y = matrix(truth, "truth")
     distances = pdist(y)
-    distances = distances[distances > 0.0]
+    distances = distances[distances > rounding(y)]
     if not len(distances):
         raise ValueError(f"truth must hold at least two different rows, got {len(y)} equal ones")
     return float(np.median(distances))
@@ -90,12 +91,12 @@ def variance_ratio(generated: ArrayLike, truth: ArrayLike) -> float:
 
     Raises:
         ValueError: If an argument is not a finite, non-empty matrix, the columns differ, or the true rows
-            are all equal.
+            are all equal up to ``rounding``.
     """
     x = matrix(generated, "generated")
     y = matrix(truth, "truth", columns=x.shape[1])
     total = _total_variance(y)
-    if total == 0.0:
+    if total <= rounding(y) ** 2:
         raise ValueError(f"truth must hold at least two different rows, got {len(y)} equal ones")
     return _total_variance(x) / total
 

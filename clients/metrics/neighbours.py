@@ -22,6 +22,18 @@ def resolution(*arrays: Floats) -> float:
     return float(np.spacing(max(np.abs(array).max() for array in arrays)))
 
 
+def rounding(*arrays: Floats) -> float:
+    """Distance below which rows count as equal: a feature map rounds equal rows to features so far apart.
+
+    Args:
+        *arrays: Arrays of shape (n, d).
+
+    Returns:
+        16 sqrt(d) times ``resolution``.
+    """
+    return 16.0 * float(np.sqrt(arrays[0].shape[1])) * resolution(*arrays)
+
+
 def neighbour_radii(distances: Floats, k: int) -> Floats:
     """Distance from each row to its k-th nearest other row.
 

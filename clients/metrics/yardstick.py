@@ -17,9 +17,16 @@ from clients.metrics.diversity import (
 from clients.metrics.energy import energy_from_means
 from clients.metrics.frechet import Moments, gaussian_w2_sq, moments
 from clients.metrics.modes import ModeJudge, fit_judge, modes_covered, rarest_mode_share
-from clients.metrics.neighbours import fidelity_and_cover, generalization_score, neighbour_radii, resolution
+from clients.metrics.neighbours import (
+    fidelity_and_cover,
+    generalization_score,
+    neighbour_radii,
+    resolution,
+    rounding,
+)
 from clients.metrics.transport import EXACT_ROWS, sliced_w2_sq, transport_cost
 from protocols.arrays import Floats, Ints, matrix
+from protocols.features import FeatureMap
 from protocols.streams import stream
 
 NEIGHBOURS = 5
@@ -32,6 +39,8 @@ DIRECTIONS = 256
 """Directions of ``sliced_w2_sq``; fixed, so all generations, arms and silos share them."""
 LARGEST = 1e100
 """Entries stay below this, so that squares, and their ratios to the truth's variance, are finite."""
+_RESOLVED = 1e-12
+"""Share of the largest entry below which a spread is rounding: equal rows come out of a matrix product so."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,14 +74,15 @@ def yardstick(truth_features: ArrayLike, labels: ArrayLike | None) -> Yardstick:
 
     Raises:
         ValueError: If ``truth_features`` is not a finite matrix with entries below 1e100 in magnitude and a
-            total variance of at least 1e-100 (so with two different rows), or ``labels`` has another shape
-            than (r,).
+            total variance of at least 1e-100, with a root above 1e-12 of its largest entry (so with two rows
+            that differ by more than rounding), or ``labels`` has another shape than (r,).
     """
     truth = _bounded(truth_features, "truth_features", None)
-    variance = float((truth - truth[0]).var(axis=0).sum())  # from a row: equal rows give exactly 0
-    if variance < 1.0 / LARGEST:
+    variance = float((truth - truth[0]).var(axis=0).sum())
+    least = max(1.0 / LARGEST, (_RESOLVED * float(np.abs(truth).max())) ** 2)
+    if variance < least:
         raise ValueError(
-            f"truth_features must have a total variance of {1 / LARGEST:g} or more, got {variance:g}"
+            f"truth_features must have a total variance of {least:.3g} or more, got {variance:.3g}"
         )
     landmarks = truth[_spread(len(truth), PAIRWISE_ROWS)]
     distances = cdist(landmarks, landmarks)  # (l, l)
@@ -89,7 +99,26 @@ def yardstick(truth_features: ArrayLike, labels: ArrayLike | None) -> Yardstick:
     )
 
 
-def evaluate(yardstick: Yardstick, generated: ArrayLike, training: ArrayLike) -> dict[str, float]:
+def yardstick_of(rows: Floats, features: FeatureMap, labels: ArrayLike | None) -> Yardstick:
+    """Prepare the truth from data rows; that all of them are equal is judged before the map rounds them.
+
+    Args:
+        rows: Held-out true rows, shape (r, p), data units.
+        features: The evaluation map.
+        labels: As in ``yardstick``.
+
+    Returns:
+        The yardstick of the mapped rows.
+
+    Raises:
+        ValueError: If all rows are equal, they do not fit the map, or ``yardstick`` refuses their features.
+    """
+    if (rows == rows[0]).all():
+        raise ValueError("truth rows must have a total variance above 0: all of them are equal")
+    return yardstick(features(rows), labels)
+
+
+def evaluate(yardstick: Yardstick, generated: ArrayLike, training: ArrayLike | None) -> dict[str, float]:
     """Measure one generation against the truth.
 
     Every value is finite, whatever the generator has become: a single point, fewer rows than neighbours, or
@@ -102,7 +131,8 @@ def evaluate(yardstick: Yardstick, generated: ArrayLike, training: ArrayLike) ->
     Args:
         yardstick: The truth, in the evaluation features.
         generated: Fresh samples of this generation's generator, shape (m, d).
-        training: Rows that this generation's generator was fitted on, shape (n, d).
+        training: Rows that this generation's generator was fitted on, shape (n, d); None where they are not
+            known, and then the three metrics of them are left out.
 
     Returns:
         Metrics in this order: ``frechet``, ``w2_sq`` or ``sliced_w2_sq``, ``energy_distance``,
@@ -116,16 +146,22 @@ def evaluate(yardstick: Yardstick, generated: ArrayLike, training: ArrayLike) ->
             below 1e100 in magnitude (their squares would overflow).
     """
     x = _bounded(generated, "generated", yardstick.truth.shape[1])
+    return {
+        "frechet": gaussian_w2_sq(moments(x), yardstick.moments),
+        **_pairwise(yardstick, x),
+        **({} if training is None else _beside_training(yardstick, x, training)),
+        **_modes(yardstick.judge, x),
+    }
+
+
+def _beside_training(yardstick: Yardstick, x: Floats, training: ArrayLike) -> dict[str, float]:
     z = _bounded(training, "training", yardstick.truth.shape[1])
     score = generalization_score(x, z)
     fresh = generalization_score(yardstick.truth, z)
     return {
-        "frechet": gaussian_w2_sq(moments(x), yardstick.moments),
-        **_pairwise(yardstick, x),
         "memorization": score / max(fresh, resolution(x, yardstick.truth, z)),
         "generalization_score": score,
         "training_entropy": entropy_kl(z, NEIGHBOURS, most=PAIRWISE_ROWS),
-        **_modes(yardstick.judge, x),
     }
 
 
@@ -135,6 +171,7 @@ def _pairwise(yardstick: Yardstick, x: Floats) -> dict[str, float]:
     within = cdist(rows, rows)  # (m, m)
     radii = neighbour_radii(within, NEIGHBOURS)
     some = _spread(len(rows), VENDI_ROWS)
+    equal = rounding(x, yardstick.truth)  # copies of a row that stands k times lie in its ball
     if max(len(x), len(yardstick.truth)) <= EXACT_ROWS:
         transport = {"w2_sq": transport_cost(between**2)}
     else:
@@ -142,7 +179,9 @@ def _pairwise(yardstick: Yardstick, x: Floats) -> dict[str, float]:
     return {
         **transport,
         "energy_distance": energy_from_means(between.mean(), within.mean(), yardstick.spread),
-        **fidelity_and_cover(between, radii, yardstick.radii, NEIGHBOURS),
+        **fidelity_and_cover(
+            between, np.maximum(radii, equal), np.maximum(yardstick.radii, equal), NEIGHBOURS
+        ),
         "vendi": vendi_from_distances(within[np.ix_(some, some)], yardstick.bandwidth),
         "variance_ratio": variance_ratio(x, yardstick.truth),
         "entropy_kl": entropy_from_radii(radii, x.shape[1], NEIGHBOURS, resolution(x, yardstick.truth)),

@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable
 
 from clients.release.policy import Policy
+from clients.release.request import Request
 from protocols.refusals import Refusal
 
 EpsilonOfRho = Callable[[float, float], float]
@@ -59,3 +60,30 @@ def check_version(policy: Policy, charges: int) -> None:
             f"over the silo's budget: {charges} releases of these data were charged, "
             f"releases-per-data-version is {policy.releases_per_data_version}"
         )
+
+
+def due(policy: Policy, request: Request, rho: float, epsilon_of_rho: EpsilonOfRho) -> tuple[float, float]:
+    """Return what a noised release costs this silo: what was promised, or more where that rests on strangers.
+
+    A share of a secure sum keeps the promised epsilon together with ``honest-silos`` shares, this one among
+    them. Without ``trusted-identities`` the server may have invented all the others, and then the share
+    stands *alone*: its rho is ``honest-silos`` times that of the sum.
+
+    Args:
+        policy: Says whom the owner trusts.
+        request: What is asked, with an epsilon.
+        rho: As the mechanism states it.
+        epsilon_of_rho: The accountant.
+
+    Returns:
+        Epsilon and rho to charge.
+
+    Raises:
+        ValueError: If no epsilon is asked.
+    """
+    asked = request.privacy
+    if asked.epsilon is None:
+        raise ValueError("a release without noise has no price, got epsilon null")
+    if asked.honest_silos is None or policy.trusted_identities is not None:
+        return asked.epsilon, rho
+    return epsilon_of_rho(asked.honest_silos * rho, asked.delta), asked.honest_silos * rho

@@ -26,6 +26,7 @@ from protocols.config.base import Spec
 
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Noise = Literal["system", "seeded", "none"]
+Kind = Literal["open", "charge", "sent", "refresh", "joined", "closed"]
 _BEFORE_THE_FIRST = "0" * 64
 
 
@@ -34,11 +35,17 @@ class LedgerError(ValueError):
 
 
 class Entry(Spec):
-    """One line. ``payload`` is the SHA-256 of the stored bytes that were sent; unused fields are null."""
+    """One line; unused fields are null.
+
+    ``charge`` and ``sent`` are about one release; ``payload`` is the SHA-256 of the stored bytes that were
+    sent. ``refresh`` is the owner's: the rows have changed and may be released anew. ``joined`` takes over
+    what another ledger of the same rows has spent; that one ends with ``closed``. Of these two ``mechanism``
+    names the other ledger.
+    """
 
     index: Annotated[int, Field(ge=0)]
     previous_hash: Digest
-    kind: Literal["open", "charge", "sent"]
+    kind: Kind
     data_version: Digest | None = None
     request: Digest | None = None
     epsilon: float | None = None
@@ -51,8 +58,8 @@ class Entry(Spec):
 
     @property
     def simulated(self) -> bool:
-        """Whether the noise of this charge protects nobody: none at all, or drawn from a known seed."""
-        return self.kind == "charge" and self.noise != "system"
+        """Whether the noise that was paid for protects nobody: none at all, or drawn from a known seed."""
+        return self.kind in ("charge", "joined") and self.noise != "system"
 
     def sealed(self) -> Self:
         """Return the entry with its own hash: SHA-256 of all other fields, the previous hash among them."""

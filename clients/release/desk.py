@@ -16,24 +16,27 @@ after ``sent``                        the kept bytes are sent; were they lost or
 The second row is paid for by the silo on purpose: a draw that was lost told nobody anything, but which draws
 are lost may depend on what was drawn (time, memory), and then only counting all of them is right. Under the
 default policy of one release a data version it means a refusal, until the owner raises that number.
+
+Rows may change under a ledger. A question that was answered gets the kept bytes all the same, and a new one
+is answered from the rows as they are, in the same data version, until the owner says ``refresh``: whether a
+row was changed is private too, and each answer is what its promise says for the rows that it was made of.
 """
 
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from secrets import token_bytes
 
 import numpy as np
 
-from clients.release.budget import EpsilonOfRho, check_lifetime, check_version
+from clients.release.budget import EpsilonOfRho, check_lifetime, check_version, due
 from clients.release.chain import LedgerError
-from clients.release.durable import write_durably
 from clients.release.ledger import Charge, Ledger
 from clients.release.policy import Policy, check, check_rows
 from clients.release.request import Request
-from clients.release.store import Store, data_version
+from clients.release.store import Kept, Store
+from clients.release.witness import Witness
 from clients.storage import StorageError
 from protocols.arrays import Floats, matrix
 from protocols.privacy.gate import Cost
@@ -42,7 +45,6 @@ from protocols.privacy.noise import Noise
 Make = Callable[[Callable[[Cost], None]], Mapping[str, Floats]]
 """Makes a release; calls its argument once, with the price, before it draws noise."""
 _SILO = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
-_KEY_BYTES = 32
 _ACCOUNTING = 2e-4
 """Twice what the accountant may overstate an epsilon by; a release of the epsilon asked must pass."""
 
@@ -52,18 +54,19 @@ class Desk:
     """A silo's desk.
 
     Attributes:
-        folder: This silo's alone, outlives runs: ``ledger.jsonl``, head, lock, ``release.key``, releases.
+        folder: These rows' alone, outlives runs: ``ledger.jsonl``, head, lock, releases. An empty one may
+            begin a ledger, one with any trace of releases never may.
         policy: The owner's.
         noise: What ``make`` draws from; its name goes into the ledger.
         epsilon_of_rho: ``protocols.privacy.calibration.epsilon_of_rho``.
-        create: Whether an empty folder may begin a ledger; one with any trace of releases never may.
+        witness: On a real node what another folder remembers of the ledger; None in simulation.
     """
 
     folder: Path
     policy: Policy
     noise: Noise
     epsilon_of_rho: EpsilonOfRho
-    create: bool
+    witness: Witness | None = None
 
 
 def release_folder(state: Path, silo: str) -> Path:
@@ -87,7 +90,8 @@ def answer(desk: Desk, rows: Floats, request: Request, make: Make) -> dict[str, 
         make: Makes the release; not called when one is kept or the desk refuses.
 
     Returns:
-        The release's arrays as read back from the disk; the same bytes for the same question and rows.
+        The release's arrays as read back from the disk; the same bytes for the same question until
+        the owner says ``refresh``, whatever has become of the rows.
 
     Raises:
         PolicyError: If the request is beyond the policy or the rows are too few.
@@ -102,14 +106,13 @@ def answer(desk: Desk, rows: Floats, request: Request, make: Make) -> dict[str, 
         name paths of the node and stay in its log. None names a value or a count of rows.
     """
     check(desk.policy, request)
-    check_rows(desk.policy, request, len(rows))
-    rows = matrix(rows, "rows")
-    key_path, store = desk.folder / "release.key", Store(desk.folder)
-    begin = desk.create and not key_path.exists() and not store.held()
+    store = Store(desk.folder)
+    if not store.held():
+        _check_rows(desk.policy, request, rows)  # refused before a ledger is begun
     simulation = desk.policy.allow_no_privacy
-    with Ledger.open(desk.folder / "ledger.jsonl", create=begin, simulation=simulation) as ledger:
-        version = data_version(rows, _key(key_path, ledger))
-        _all_charged(store, ledger)
+    with Ledger.open(desk.folder / "ledger.jsonl", create=not store.held(), simulation=simulation) as ledger:
+        _trusted(desk, store, ledger)
+        version = ledger.version
         kept, sent = store.load(version, request.digest), ledger.payload(version, request.digest)
         if sent and (kept is None or kept.payload != sent):
             raise StorageError(
@@ -118,11 +121,39 @@ def answer(desk: Desk, rows: Floats, request: Request, make: Make) -> dict[str, 
                 "put the file back from a copy"
             )
         if kept is None:
-            check_version(desk.policy, ledger.charges(version))
-            kept = store.save(version, request.digest, _made(desk, ledger, version, request, make))
+            kept = _released(desk, ledger, store, rows, request, make)
         if not sent:
             ledger.sent(version, request.digest, kept.payload)
+        if desk.witness is not None:
+            desk.witness.remember(ledger.entries)
         return kept.arrays
+
+
+def _check_rows(policy: Policy, request: Request, rows: Floats) -> None:
+    check_rows(policy, request, len(rows))
+    matrix(rows, "rows")
+
+
+def _trusted(desk: Desk, store: Store, ledger: Ledger) -> None:
+    """Refuse a ledger that something else remembers otherwise, or that another one has taken over."""
+    if not all(ledger.charged(*names) for names in store.held()):  # ledger and head were put back together
+        raise LedgerError(
+            f"{desk.folder}: rolled back: a release is kept there that the ledger never charged"
+        )
+    if desk.witness is not None:
+        desk.witness.check(ledger.entries)
+    if ledger.closed is not None:
+        raise LedgerError(f"{desk.folder}: its rows are in the ledger {ledger.closed} now; ask again")
+
+
+def _released(desk: Desk, ledger: Ledger, store: Store, rows: Floats, request: Request, make: Make) -> Kept:
+    version = ledger.version
+    check_version(desk.policy, ledger.charges(version))  # before a row is looked at
+    _check_rows(desk.policy, request, rows)
+    arrays = _made(desk, ledger, version, request, make)
+    if desk.witness is not None:
+        desk.witness.released()
+    return store.save(version, request.digest, arrays)
 
 
 def _made(desk: Desk, ledger: Ledger, version: str, request: Request, make: Make) -> dict[str, Floats]:
@@ -164,22 +195,7 @@ def _charge(desk: Desk, ledger: Ledger, version: str, request: Request, cost: Co
             raise ValueError(
                 f"rho {cost.rho} is epsilon {costs}, asked was {asked.epsilon}; nothing was drawn"
             )
-        check_lifetime(desk.policy, ledger.spent(), cost.rho, desk.epsilon_of_rho)
+        epsilon, rho = due(desk.policy, request, cost.rho, desk.epsilon_of_rho)
+        check_lifetime(desk.policy, ledger.spent(), rho, desk.epsilon_of_rho)
+        price = replace(price, epsilon=epsilon, rho=rho)
     ledger.charge(price)
-
-
-def _all_charged(store: Store, ledger: Ledger) -> None:
-    """Refuse when a kept release has no charge: then ledger and head were put back together."""
-    if not all(ledger.charged(*names) for names in store.held()):
-        raise LedgerError(
-            f"{store.folder}: rolled back: a release is kept there that the ledger never charged"
-        )
-
-
-def _key(path: Path, ledger: Ledger) -> bytes:
-    """Return the node's secret; made before the first charge, and never again."""
-    if not path.exists():
-        if len(ledger.entries) > 1:
-            raise LedgerError(f"{path}: missing: the ledger's data versions cannot be told apart without it")
-        write_durably(path, token_bytes(_KEY_BYTES))
-    return path.read_bytes()

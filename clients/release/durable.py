@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bytes that survive a killed process and a power cut."""
 
+import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -28,5 +31,23 @@ def sync_folder(folder: Path) -> None:
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold a lock file; the system lets go of it when the process dies, however it dies.
+
+    Args:
+        path: The lock; made here, readable by its owner only. Its folder exists.
+
+    Raises:
+        OSError: If it cannot be opened.
+    """
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
     finally:
         os.close(handle)

@@ -1,19 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a silo has spent, and what it sent for it; ``chain`` keeps the lines."""
 
-import fcntl
 import math
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal, Self
+from typing import Self
 
 from pydantic import ValidationError
 
 from clients.release import chain
-from clients.release.chain import Entry, LedgerError
+from clients.release.chain import Entry, Kind, LedgerError
+from clients.release.durable import locked
+from clients.storage import private_folder
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Charge:
     """The price of one release.
 
     Attributes:
-        data_version: Keyed hash of the rows.
+        data_version: In force when it was charged, see ``Ledger.version``.
         request: Digest of what was asked.
         epsilon: Promised; None without noise.
         delta: Of that epsilon.
@@ -74,7 +74,7 @@ class Ledger:
                 simulation's charges outside of one.
         """
         if create:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            private_folder(path.parent)
         with _lock(path):
             if create and chain.never_used(path):
                 chain.begin(path)
@@ -83,7 +83,8 @@ class Ledger:
                 if entry.simulated and not simulation:
                     raise LedgerError(
                         f"{path}: line {entry.index + 1}: a release with noise {entry.noise!r} was charged, "
-                        "which a simulation alone may do; give the silo a state folder of its own"
+                        "which a simulation or allow-no-privacy alone may do; no epsilon bounds these rows "
+                        "any more, so no policy without allow-no-privacy goes on"
                     )
             yield cls(path, entries, simulation=simulation)
 
@@ -111,14 +112,23 @@ class Ledger:
         A release that is sent again has one charge. One that was interrupted and drawn again has two: the
         lost draw left nothing, but what was drawn may have decided what was lost, so it counts.
         """
-        charges = [e for e in self._entries if e.kind == "charge"]
-        return math.fsum(math.inf if e.rho is None else e.rho for e in charges)
+        return math.fsum(_rho(e) for e in self._entries if e.kind in ("charge", "joined"))
 
-    def version_number(self, data_version: str) -> int:
-        """Return which data version of this silo it is, from 1: all that a message need say about it."""
-        seen = dict.fromkeys(e.data_version for e in self._entries if e.kind == "charge")
-        numbers = {version: number for number, version in enumerate(seen, 1)}
-        return numbers.get(data_version, len(seen) + 1)
+    @property
+    def version(self) -> str:
+        """Return the data version in force, 64 hex digits that say nothing of the rows.
+
+        It changes when the owner says ``refresh``, never with the rows: whether a silo answers with other
+        bytes than before would otherwise tell that a row was changed. It is named by the entry that began
+        it; ledgers of earlier versions named it otherwise, and go on with the last name.
+        """
+        last = next(e for e in reversed(self._entries) if e.kind in ("open", "charge", "refresh"))
+        return last.data_version or last.hash
+
+    @property
+    def closed(self) -> str | None:
+        """Return the name of the ledger that took this one over, or None."""
+        return next((e.mechanism for e in self._entries if e.kind == "closed"), None)
 
     def charge(self, charge: Charge) -> None:
         """Write the price of a release; when this returns it is on the disk, and noise may be drawn.
@@ -145,7 +155,47 @@ class Ledger:
             raise LedgerError(f"{self._path}: request {request[:12]} was never charged, so it cannot be sent")
         self._append("sent", {"data_version": data_version, "request": request, "payload": payload})
 
-    def _append(self, kind: Literal["charge", "sent"], fields: dict[str, object]) -> None:
+    def refresh(self) -> bool:
+        """Begin a new data version, which is the owner's act; return whether one was due.
+
+        A version from which nothing was released needs no successor.
+
+        Raises:
+            LedgerError: If it cannot be written.
+        """
+        due = self.charges(self.version) > 0
+        if due:
+            self._append("refresh", {})
+        return due
+
+    def join(self, name: str, other: "Ledger") -> None:
+        """Take over what another ledger of the same rows has spent; a repetition adds only what is new.
+
+        Args:
+            name: Under which the other is remembered here; no two have one name.
+            other: Open too.
+
+        Raises:
+            LedgerError: If it cannot be written.
+        """
+        known = math.fsum(_rho(e) for e in self._entries if e.kind == "joined" and e.mechanism == name)
+        more = other.spent() - known if math.isfinite(known) else 0.0
+        if more > 0.0:
+            protected = math.isfinite(more) and not any(e.simulated for e in other.entries)
+            noise = "system" if protected else "seeded" if math.isfinite(more) else "none"
+            rho = more if math.isfinite(more) else None
+            self._append("joined", {"mechanism": name, "rho": rho, "noise": noise})
+
+    def close(self, successor: str) -> None:
+        """Write that another ledger has taken this one over; nothing is released from it any more.
+
+        Raises:
+            LedgerError: If it cannot be written.
+        """
+        if self.closed is None:
+            self._append("closed", {"mechanism": successor})
+
+    def _append(self, kind: Kind, fields: dict[str, object]) -> None:
         last = self._entries[-1]
         raw = {"index": last.index + 1, "previous_hash": last.hash, "kind": kind, **fields}
         try:
@@ -156,19 +206,19 @@ class Ledger:
         self._entries.append(entry)
 
 
+def _rho(entry: Entry) -> float:
+    return math.inf if entry.rho is None else entry.rho
+
+
 def _about(entry: Entry, data_version: str, request: str) -> bool:
     return (entry.data_version, entry.request) == (data_version, request)
 
 
 @contextmanager
 def _lock(path: Path) -> Iterator[None]:
-    """Hold the ledger; the system lets go of it when the process dies, however it dies."""
-    try:
-        handle = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
-    except OSError as error:
-        raise LedgerError(f"{path}: missing, and it may not be begun here: {error}") from None
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locked(path.with_suffix(".lock")))
+        except OSError as error:
+            raise LedgerError(f"{path}: missing, and it may not be begun here: {error}") from None
         yield
-    finally:
-        os.close(handle)

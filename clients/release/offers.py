@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The keys that a silo offered for secure sums: one a number, for one roster, until the vector is masked."""
 
-import fcntl
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,8 +9,8 @@ from typing import Annotated
 
 from pydantic import Field, ValidationError
 
-from clients.release.durable import write_durably
-from clients.storage import StorageError
+from clients.release.durable import locked, write_durably
+from clients.storage import StorageError, private_folder
 from protocols.config.base import Spec
 from protocols.config.experiment import Name
 from protocols.refusals import Refusal
@@ -55,13 +53,9 @@ class Offers:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the folder, so that a message that comes twice at once is answered twice in a row."""
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle = os.open(self.folder / "offers.lock", os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
+        private_folder(self.folder)
+        with locked(self.folder / "offers.lock"):
             yield
-        finally:
-            os.close(handle)
 
     def offer(self, sum_round: SumRound, silo: str, identity_private: str) -> Offered:
         """Make a key for a new number, or return what was offered under it before.

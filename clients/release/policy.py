@@ -10,6 +10,7 @@ from clients.release.identities import read_identities
 from clients.release.request import ReleaseRequest, Request
 from protocols.config.base import Spec
 from protocols.config.complaints import complaint
+from protocols.config.experiment import Name
 from protocols.config.privacy import FEWEST_SILOS, PrivacySpec
 from protocols.config.references import RAW_ROW_KINDS
 from protocols.config.yaml_file import ConfigError, read_yaml
@@ -17,6 +18,8 @@ from protocols.messages import rows_bucket
 from protocols.refusals import Refusal
 
 Kind = Literal["sliced", "quantized", "gaussian", "barycenter", "geodesic"]
+Start = Literal["shared", "path", "local", "federated"]
+Against = Literal["local", "public", "sliced", "quantized", "barycenter", "geodesic"]
 ModelName = Annotated[str, Field(min_length=1, max_length=500)]
 _DELTA_TIMES_ROWS = 0.1
 """delta is at most this over the rows: publishing each row with probability delta is (0, delta)-private."""
@@ -34,9 +37,11 @@ class PolicyError(Refusal):
 
 
 class Policy(Spec):
-    """Bounds on one request (first block), on a lifetime (second), on secure sums, and what stays shut.
+    """Bounds on one request (first block), a lifetime, experiments, secure sums, and what stays shut.
 
     The defaults are the recommended ones; ``lifetime-epsilon`` is at this policy's ``delta``.
+    ``starts`` to ``metrics`` say what may run on the node and which numbers the server may be told of it;
+    what has seen own rows it is told with ``allow-own-metrics`` only.
     ``honest-silos`` is among how many silos the owner lets the noise of a secure sum be shared: epsilon is
     then kept by that many together, so without it no secure sum is taken part in. ``trusted-identities``
     names a file (beside the policy) of the only identities that may take part. ``models`` are the only
@@ -56,6 +61,12 @@ class Policy(Spec):
     releases_per_data_version: Annotated[int, Field(ge=1)] = 1
     lifetime_epsilon: Annotated[float, Field(gt=0.0)] | None = 8.0
 
+    starts: tuple[Start, ...] = ("shared", "path", "local", "federated")
+    references: tuple[Against, ...] = ("local", "public", "sliced", "quantized", "barycenter", "geodesic")
+    include_real: bool = True
+    arms: tuple[Name, ...] | None = None
+    metrics: tuple[str, ...] | None = None
+
     honest_silos: Annotated[int, Field(ge=FEWEST_SILOS)] | None = None
     trusted_identities: Path | None = None
 
@@ -63,6 +74,7 @@ class Policy(Spec):
 
     allow_raw_row_leakage: bool = False
     allow_parameter_release: bool = False
+    allow_own_metrics: bool = False
     allow_no_privacy: bool = False
 
     @model_validator(mode="before")
@@ -71,7 +83,7 @@ class Policy(Spec):
         yes = [
             key
             for key, value in (raw.items() if isinstance(raw, dict) else ())
-            if isinstance(value, bool) and not str(key).startswith("allow")
+            if isinstance(value, bool) and not str(key).startswith(("allow", "include"))
         ]
         if yes:
             raise ValueError(f"{', '.join(map(str, yes))} must be a number, got a boolean")
@@ -113,6 +125,7 @@ def simulation_policy() -> Policy:
         honest_silos=1_000_000,
         allow_raw_row_leakage=True,
         allow_parameter_release=True,
+        allow_own_metrics=True,
         allow_no_privacy=True,
     )
 

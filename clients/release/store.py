@@ -2,7 +2,6 @@
 """One release a data version and question, kept to be sent again byte for byte."""
 
 import hashlib
-import hmac
 import io
 import re
 from collections.abc import Mapping
@@ -16,28 +15,6 @@ from clients.release.durable import write_durably
 from protocols.arrays import MAX_ARRAY_BYTES, Floats
 
 _NAME = re.compile(r"([0-9a-f]{64})-([0-9a-f]{64})\.npz")
-
-
-def data_version(rows: Floats, key: bytes) -> str:
-    """Name the rows, so that a change of any value, shape or order is a new version.
-
-    The hash is keyed: whoever knows all rows but one could otherwise try candidates for the last against a
-    ledger or a message. Without the node's key the name says nothing but *same* or *changed*.
-
-    Args:
-        rows: Shape (n, p), data units.
-        key: The node's secret, at least 32 bytes.
-
-    Returns:
-        HMAC-SHA-256 of shape and values, 64 hex digits.
-
-    Raises:
-        ValueError: If the key is short.
-    """
-    if len(key) < 32:
-        raise ValueError(f"key must have at least 32 bytes, got {len(key)}")
-    shape = ",".join(map(str, rows.shape)).encode()
-    return hmac.new(key, shape + b"|" + rows.astype("<f8").tobytes(), hashlib.sha256).hexdigest()
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,8 @@ from protocols.references.empirical import Empirical
 
 _FLOOR = 1e-8
 """Weight of a candidate that points away from the mean."""
+_ROUNDING = 1e-12
+"""A mean shorter than this share of the longest point is 0 that was rounded."""
 
 
 def center_sampling(
@@ -43,11 +45,11 @@ def cosine_weights(reference: Empirical, x: Floats) -> Floats:
     """Return max(cos(x, c), 1e-8) for candidates x (N, d), shape (N,).
 
     Raises:
-        ValueError: If c is the origin.
+        ValueError: If c is the origin, to 1e-12 of its longest point.
     """
     center = reference.masses @ reference.points
     length = float(np.linalg.norm(center))
-    if length == 0.0:
+    if length <= _ROUNDING * float(np.linalg.norm(reference.points, axis=1).max()):
         raise ValueError("rule center-sampling needs a reference whose mean is not the origin, got mean 0")
     lengths = np.linalg.norm(x, axis=1)
     cosines = (x @ center) / (np.where(lengths > 0.0, lengths, 1.0) * length)

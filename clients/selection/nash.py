@@ -77,10 +77,14 @@ def nash(potentials: Floats, weights: Floats, count: int) -> Ints:
 
 
 def utilities(potentials: Floats) -> Floats:
-    """Return 1 - min-max of each row: potentials (K, N) to utilities in [0, 1], shape (K, N)."""
+    """Return 1 - min-max of each row: potentials (K, N) to utilities in [0, 1], shape (K, N).
+
+    Where a row's spread is its rounding (below 1e-12 of it), all are worth 1 but for that.
+    """
     least = potentials.min(axis=1, keepdims=True)
     spread = potentials.max(axis=1, keepdims=True) - least
-    scaled: Floats = 1.0 - (potentials - least) / np.where(spread > 0.0, spread, 1.0)
+    rounding = 1e-12 * np.abs(potentials).max(axis=1, keepdims=True)
+    scaled: Floats = 1.0 - (potentials - least) / np.where(spread > rounding, spread, 1.0)
     return scaled
 
 

@@ -7,7 +7,7 @@ from clients.selection.cosine_form import cosine_form
 from clients.service.limits import Limits
 from protocols import selection_pb2 as wire
 from protocols.config.features import SMALL_CONV
-from protocols.features import Encoder
+from protocols.encoders import Encoder
 from protocols.kept_reference import KeptReference
 from protocols.references.sliced import Sliced
 

@@ -71,13 +71,14 @@ class EvaluationSpec(Spec):
     """How many fresh samples of each generation are compared with the held-out truth (null: as many).
 
     ``features`` measures in another space than the one in which rules select (null: in the same).
-    ``against: data`` gives real silos the held-out rows of ``data`` as their truth; null leaves each to
-    its own, among which nothing is that it has never seen. A simulation always has those of ``data``.
+    ``against: data`` gives real silos the held-out rows of ``data`` as their truth. ``against: own`` leaves
+    each to its own, among which nothing is that it has never seen, and which are its owner's: the server is
+    told such numbers only where that owner's policy says so. A simulation always has those of ``data``.
     """
 
     samples: Annotated[int, Field(ge=20, le=20_000)] | None = None
     features: FeaturesSpec | None = None
-    against: Literal["data"] | None = None
+    against: Literal["data", "own"] = "data"
 
 
 class Experiment(Spec):

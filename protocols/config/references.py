@@ -43,7 +43,7 @@ class SlicedReference(Spec):
     directions: Annotated[int, Field(ge=1, le=8192)] = 256
     coefficients: Annotated[int, Field(ge=1, le=1024)] = 8
     bins: Annotated[int, Field(ge=2, le=4096)] = 64
-    range: Annotated[float, Field(gt=0.0)] = 4.0
+    range: Annotated[float, Field(ge=1e-6, le=1e6)] = 4.0
     aggregate: Literal["mixture", "barycenter"] = "mixture"
 
     @model_validator(mode="after")

@@ -9,7 +9,7 @@ from protocols.config.references import SlicedReference
 from protocols.features import FeatureMap
 
 WORD_BITS = 32
-"""Width of a masked word; a silo of 1.6 million rows still fits among five."""
+"""Width of a masked word; a silo of 199,999 rows still fits among five at L = 512, and at L = 8 a million."""
 
 
 def schema(reference: SlicedReference, privacy: PrivacySpec, features: FeatureMap, seed: int) -> str:

@@ -5,37 +5,46 @@ from collections.abc import Callable
 
 import numpy as np
 
-from protocols.arrays import Floats, Ints, matrix
+from protocols.arrays import Floats, Ints
 from protocols.config.privacy import PrivacySpec
 from protocols.config.references import SlicedReference
-from protocols.features import PublicSpace
+from protocols.features import FeatureMap
+from protocols.messages import rows_bucket
 from protocols.privacy import gate
 from protocols.privacy.calibration import epsilon_of_rho, noise_multiplier, rho_of
 from protocols.privacy.noise import Noise
 from protocols.references.sliced import sketch_shape
-from protocols.secure_sum.sketches import STEP, integer_sketch, noise_share, sensitivity_steps
+from protocols.refusals import Refusal
+from protocols.secure_sum.schema import WORD_BITS
+from protocols.secure_sum.sketches import STEP, integer_sketch, largest_step, noise_share, sensitivity_steps
+
+_TAIL = 16.0
+"""Standard deviations of a share that words leave room for; it is beyond with probability below 1e-50."""
 
 
 def noisy_share(  # noqa: PLR0913 - a door out of the silo, as the gate: all that it depends on is named
     rows: Floats,
     spec: SlicedReference,
-    space: PublicSpace,
+    features: FeatureMap,
     privacy: PrivacySpec,
     *,
+    seed: int,
     silos: int,
     noise: Noise,
     charge: Callable[[gate.Cost], None],
 ) -> Ints:
     """Return the integer sketch of a silo's rows plus its share of the noise.
 
-    In the order of ``gate.release``: enough rows, before a value is read; finite values; clip, cap and round
-    by public constants; sum; ``charge``, which writes the ledger or raises; noise.
+    In the order of ``gate.release``: enough rows, and not too many, before a value is read; finite values;
+    the feature map, each row alike; clip, cap and round by public constants; sum; ``charge``, which writes
+    the ledger or raises; noise.
 
     Args:
-        rows: Features, shape (n, d).
+        rows: Data rows, shape (n, p).
         spec: Sketch, aggregated as a mixture.
-        space: Public space; fixes directions, centre and scale.
+        features: Public feature map; fixes centre and scale.
         privacy: Epsilon and delta of the *sum*, fewest rows, and K_h, the silos sure to be honest.
+        seed: Root seed of the public directions.
         silos: K, how many are summed.
         noise: Source of the noise; seeded in simulation only.
         charge: Called exactly once, before noise is drawn.
@@ -45,7 +54,8 @@ def noisy_share(  # noqa: PLR0913 - a door out of the silo, as the gate: all tha
 
     Raises:
         ValueError: If privacy does not ask for a secure sum, rows are too few, not finite or of another
-            dimension, or the share of noise is too small for the grid.
+            dimension, or so many that their sum might not fit into words, or the share of noise is too small
+            for the grid.
 
     Privacy:
         One row added or removed. The *sum* is (epsilon, delta)-private to whoever sees no more than it and
@@ -56,12 +66,27 @@ def noisy_share(  # noqa: PLR0913 - a door out of the silo, as the gate: all tha
     if privacy.epsilon is None or privacy.honest_silos is None:
         raise ValueError("a secure sum needs epsilon and honest-silos, got null")
     gate.enough(len(rows), privacy)
-    z = noise_multiplier(privacy.epsilon, privacy.delta)
+    z = gate.multiplier(spec, privacy)
     share = noise_share(z * sensitivity_steps(spec), privacy.honest_silos)
-    sums = integer_sketch(matrix(rows, "rows", columns=space.dimension), spec, space)
+    _fitting(len(rows), spec, share, silos)
+    sums = integer_sketch(features.alike(rows), spec, features.space(seed))
     name = mechanism(spec, privacy.honest_silos, silos, alone=epsilon_alone(privacy))
     charge(gate.Cost(privacy.epsilon, privacy.delta, rho_of(z), name))
     return sums + noise.discrete_gaussian(share, sums.shape)
+
+
+def _fitting(rows: int, spec: SlicedReference, share: float, silos: int) -> None:
+    """Refuse a sum that might leave its words: by what the rows could add up to, not by what they do.
+
+    A refusal must tell no more of the rows than ``hello`` did, so their number counts as the largest of its
+    bucket there.
+    """
+    most = rows_bucket(5 * rows_bucket(rows) // 2) - 1  # 2.5 times a bucket's begin lies in the next one
+    if (most * largest_step(spec) + _TAIL * share) * silos >= 2.0 ** (WORD_BITS - 1):
+        raise Refusal(
+            f"the silo has too many rows, or epsilon is too small, for words of {WORD_BITS} bits among "
+            f"{silos} silos: ask for fewer directions, or basis histogram"
+        )
 
 
 def epsilon_alone(privacy: PrivacySpec) -> float:
@@ -99,7 +124,7 @@ def noise_variance(spec: SlicedReference, privacy: PrivacySpec, silos: int) -> F
     """
     if privacy.epsilon is None or privacy.honest_silos is None:
         raise ValueError("a secure sum needs epsilon and honest-silos, got null")
-    z = noise_multiplier(privacy.epsilon, privacy.delta)
+    z = gate.multiplier(spec, privacy)
     share = noise_share(z * sensitivity_steps(spec), privacy.honest_silos)
     step = STEP if spec.basis == "cosine" else 1.0
     return np.full(sketch_shape(spec)[1], silos * (share * step) ** 2)

@@ -16,7 +16,7 @@ from protocols.references.sliced import SlicedSummary, sketch_shape
 from protocols.secure_sum.masks import Words
 
 STEP = 2.0**-8
-"""Grid of a row's cosine features: a silo of 100,000 rows stays below 2.6e7 in size, far inside 32 bits."""
+"""Grid of a row's cosine features: at L = 512 a silo of 100,000 rows stays below 1.8e8, inside 32 bits."""
 
 
 def width(spec: SlicedReference) -> int:
@@ -51,7 +51,7 @@ def integer_sketch(rows: Floats, spec: SlicedReference, space: PublicSpace) -> I
     directions = space.directions(spec.directions)
     sums = np.zeros(length)
     for block in blocks(rows, length):
-        positions = space.project(bounded(block, space), directions, spec.range)  # (b, L)
+        positions = space.project_alike(bounded(block, space), directions, spec.range)  # (b, L)
         if spec.basis == "histogram":
             sums += histogram.counts(positions, spec.bins).ravel()
             continue
@@ -83,6 +83,11 @@ def pooled_summary(sums: Ints, spec: SlicedReference) -> SlicedSummary:
         return SlicedSummary(values.reshape(shape), max(1.0, float(values.sum()) / spec.directions))
     rows = float(values[-1]) / float(np.rint(_own(spec) / STEP))
     return SlicedSummary(values[:-1].reshape(shape) * np.float64(STEP), max(1.0, rows))
+
+
+def largest_step(spec: SlicedReference) -> float:
+    """Return the most by which one row can move one number of ``integer_sketch``, in its steps."""
+    return 1.0 if spec.basis == "histogram" else float(np.rint(max(1.0, _own(spec)) / STEP))
 
 
 def sensitivity_steps(spec: SlicedReference) -> float:

@@ -14,7 +14,7 @@ from protocols import secure_sum
 from protocols.arrays import Floats
 from protocols.config.privacy import PrivacySpec
 from protocols.config.references import ReleasingSpec, SlicedReference
-from protocols.features import PublicSpace
+from protocols.features import FeatureMap, PublicSpace
 from protocols.privacy import gate
 from protocols.privacy.calibration import noise_multiplier
 from protocols.privacy.noise import SeededNoise
@@ -96,8 +96,9 @@ class Channel:
         return gate.release(
             rows,
             self.spec,
-            self.space,
+            FeatureMap.of(self.space),
             self.privacy,
+            seed=self.space.seed,
             noise=SeededNoise(rng),
             rng=rng,
             charge=lambda cost: None,
@@ -109,8 +110,9 @@ class Channel:
             secure_sum.noisy_share(
                 part,
                 spec,
-                self.space,
+                FeatureMap.of(self.space),
                 self.privacy,
+                seed=self.space.seed,
                 silos=self.silos,
                 noise=noise,
                 charge=lambda cost: None,

@@ -2,6 +2,7 @@
 """``tailweave audit CONFIG|RUN_DIR``: attack, write the report, say whether a promise is broken."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -9,6 +10,7 @@ from threadpoolctl import threadpool_limits
 
 from protocols.config.load import ConfigError, load_experiment
 from simulation.audit.audit import audit
+from simulation.audit.doors import FEWEST_QUESTIONS, QUESTIONS, knock
 from simulation.audit.one_row import FEWEST_RUNS, RUNS
 from simulation.audit.recorded import audit_run
 from simulation.audit.report import write_audit
@@ -18,7 +20,13 @@ from simulation.run_folder import RunFolder
 
 
 def run_audit(
-    target: Path, out: Path | None, console: Console, overrides: Sequence[str] = (), *, runs: int = RUNS
+    target: Path,
+    out: Path | None,
+    console: Console,
+    overrides: Sequence[str] = (),
+    *,
+    runs: int = RUNS,
+    questions: int = QUESTIONS,
 ) -> int:
     """Audit a config (what it would send) or a run folder (what it sent).
 
@@ -29,6 +37,7 @@ def run_audit(
         console: Where the summary goes.
         overrides: ``key.path=value`` each; for a config only.
         runs: Releases of each canary audit with and without the canary, at least 100.
+        questions: Free questions to a silo under its default policy, at least 100.
 
     Returns:
         Exit code: 1 if a promise is broken, else 0.
@@ -36,13 +45,20 @@ def run_audit(
     Raises:
         ValueError: If the target is neither, or cannot be audited.
     """
-    _check(target, out, overrides, runs)
+    _check(target, out, overrides)
+    for option, asked, fewest in (
+        ("canary-runs", runs, FEWEST_RUNS),
+        ("questions", questions, FEWEST_QUESTIONS),
+    ):
+        if asked < fewest:
+            raise ConfigError(f"--{option} must be {fewest} or more, got {asked}")
     with threadpool_limits(1):  # many small products: threads only get in each other's way
         if target.is_dir():
             result, folder = audit_run(RunFolder(target), runs=runs), out or target
         else:
             result = audit(load_experiment(target, overrides), str(target), runs=runs)
             folder = out or Path("runs") / f"{target.stem}-audit"
+        result = replace(result, findings=(*result.findings, *knock(questions)))
     folder.mkdir(parents=True, exist_ok=True)
     page = write_audit(result, folder)
     print_audit(result, console)
@@ -50,12 +66,10 @@ def run_audit(
     return 1 if result.broken else 0
 
 
-def _check(target: Path, out: Path | None, overrides: Sequence[str], runs: int) -> None:
+def _check(target: Path, out: Path | None, overrides: Sequence[str]) -> None:
     """Refuse what cannot come to anything, before anything is computed."""
     if target.is_dir() and overrides:
         raise ConfigError(f"--set changes a config; {target} is a run that has been made")
-    if runs < FEWEST_RUNS:
-        raise ConfigError(f"--canary-runs must be {FEWEST_RUNS} or more, got {runs}")
     if out is not None and out.exists() and not out.is_dir():
         raise ConfigError(f"--out must be a folder: {out} is a file")
     if _is_study(target):

@@ -75,12 +75,16 @@ class PromiseDocument(TypedDict):
 class FindingDocument(TypedDict):
     """One protocol at one epsilon.
 
-    ``role``: ``as configured``, ``as recorded``, ``for comparison`` or ``published``; only the first two can
-    break a bound that counts for the reader, the third tests the mechanism, the last is never used.
+    ``role``: ``as configured``, ``as recorded``, ``at the doors``, ``doors open``, ``for comparison`` or
+    ``published``; only the first three can break a bound that counts for the reader. ``at the doors`` is what
+    free questions and foreign code get from a silo under its default policy (an epsilon of 0 is claimed),
+    ``doors open`` the same where the owner has opened both; ``for comparison`` tests the mechanism, the last
+    is never used.
     ``claimed_epsilon`` and ``delta``: of one release, one row added or removed; ``noise_multiplier``: the z
     that they stand for; ``epsilon_lower_bound``: what the canary shows that epsilon is at least.
     ``verdict``: ``broken`` (``breaches`` says by what), ``holds``, ``no guarantee claimed``, ``no guarantee
-    claimed; attack succeeds``, ``not attacked`` (a run kept no message of it) or ``not used``.
+    claimed; attack succeeds``, ``not attacked`` (a run kept no message of it), ``not used``, or with doors
+    open ``attack succeeds`` or ``attack fails: it is blind``.
     """
 
     protocol: str
@@ -134,7 +138,7 @@ def _finding(finding: Finding) -> FindingDocument:
         "role": finding.role,
         "claimed_epsilon": finding.epsilon,
         "delta": None if math.isnan(finding.delta) else finding.delta,
-        "noise_multiplier": finding.z,
+        "noise_multiplier": None if finding.z is None or math.isinf(finding.z) else finding.z,
         "epsilon_lower_bound": None if canary is None else canary.epsilon_bound(finding.delta),
         "verdict": finding.verdict,
         "breaches": list(finding.breaches),

@@ -9,7 +9,7 @@ from simulation.audit.ceilings import auc_ceiling, tpr_ceiling
 from simulation.audit.recovered import Recovery
 from simulation.audit.scores import FPR, Membership
 
-Role = Literal["as configured", "as recorded", "for comparison", "published"]
+Role = Literal["as configured", "as recorded", "at the doors", "doors open", "for comparison", "published"]
 Verdict = Literal[
     "broken",
     "holds",
@@ -17,7 +17,11 @@ Verdict = Literal[
     "no guarantee claimed; attack succeeds",
     "not attacked",
     "not used",
+    "attack succeeds",
+    "attack fails: it is blind",
 ]
+NO_PROMISE: tuple[Role, ...] = ("doors open", "published")
+"""Roles in which nothing is promised, so nothing can be broken."""
 
 WHOLE = "the whole release"
 ERRORS = 3.0
@@ -120,7 +124,7 @@ class Finding:
     @property
     def breaches(self) -> tuple[str, ...]:
         """Broken promises, one sentence each."""
-        if self.role == "published":
+        if self.role in NO_PROMISE:
             return ()
         return (
             *(_recovered(a) for a in self.attacks if self._forbidden(a)),
@@ -155,13 +159,15 @@ class Finding:
         """The finding in a few words."""
         if self.role == "published":
             return "not used"
+        read = any(attack.recovery.succeeded for attack in self.attacks)
+        if self.role == "doors open":
+            return "attack succeeds" if read else "attack fails: it is blind"
         if not (self.attacks or self.promises or self.membership or self.canary):
             return "not attacked"
         if self.breaches:
             return "broken"
         if self.epsilon is not None:
             return "holds"
-        read = any(attack.recovery.succeeded for attack in self.attacks)
         return "no guarantee claimed; attack succeeds" if read else "no guarantee claimed"
 
 

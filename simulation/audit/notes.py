@@ -23,7 +23,10 @@ def notes(experiment: Experiment) -> tuple[str, ...]:
     return (*said, *_together(experiment), *_masked(experiment), _METRICS)
 
 
-_METRICS = "Metrics leave the silos too, and no epsilon covers them."
+_METRICS = (
+    "In a simulation all metrics are told. A node tells, under its default policy, only those that come "
+    "of public rows and released references; that policy is attacked at the doors, and no other."
+)
 
 
 def _together(experiment: Experiment) -> list[str]:

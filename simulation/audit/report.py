@@ -17,9 +17,13 @@ from simulation.run_folder import write_json, write_text
 ROLES = {
     "as configured": "What this config sends",
     "as recorded": "What this run sent",
+    "at the doors": "What free questions and foreign code get from a silo under its default policy",
+    "doors open": "For comparison: the same doors, opened",
     "for comparison": "The same references at another epsilon, for comparison",
     "published": "For comparison: the published protocols on the same rows",
 }
+UNPRICED = ("at the doors", "doors open", "published")
+"""Roles of which an epsilon says nothing: free questions cost none."""
 _RECOVERED = "Rows recovered of rows attacked; below, exactly recovered."
 COLOURS = {"broken": "var(--red)", "holds": "var(--accent)"}
 
@@ -77,7 +81,7 @@ def headline(result: AuditResult) -> str:
 
 def readable(result: AuditResult) -> str:
     """Say in a few words by which attacks rows can be read out of what this config or run sends."""
-    names = dict.fromkeys(a.name for f in _own(result) for a in f.attacks if a.recovery.succeeded)
+    names = dict.fromkeys(a.name for f in _promising(result) for a in f.attacks if a.recovery.succeeded)
     return f"Yes, by {listed(list(names))}" if names else "No row was recovered"
 
 
@@ -86,7 +90,7 @@ def sentences(result: AuditResult) -> list[str]:
     said = []
     for f in result.findings:
         epsilon = "without noise" if f.epsilon is None else f"at ε = {f.epsilon:g}"
-        where = f.protocol if f.role == "published" else f"{f.protocol}, {epsilon}"
+        where = f.protocol if f.role in UNPRICED else f"{f.protocol}, {epsilon}"
         found = [(a.name, a.recovery) for a in f.attacks]
         some = listed([f"{r.close:,} of {r.rows:,} rows by {name}" for name, r in found if r.close])
         none = listed([name for name, r in found if not r.close])
@@ -97,7 +101,7 @@ def sentences(result: AuditResult) -> list[str]:
 
 def kept(result: AuditResult) -> list[str]:
     """Return the promises that were looked up and found kept, each once."""
-    looked_up = [p for f in _own(result) for p in f.promises]
+    looked_up = [p for f in _promising(result) for p in f.promises]
     held, lost = ([p.text for p in looked_up if p.kept is kept] for kept in (True, False))
     return [text for text in dict.fromkeys(held) if text not in lost]
 
@@ -177,7 +181,7 @@ def _ceiling(value: float | None) -> str:
 def _epsilon(finding: Finding) -> tuple[Cell, Cell]:
     canary = finding.canary
     if finding.epsilon is None:
-        return (BLANK if finding.role == "published" else Cell("none")), BLANK
+        return (BLANK if finding.role in UNPRICED else Cell("none")), BLANK
     if canary is None:
         return Cell(f"{finding.epsilon:g}"), BLANK
     bound = number(canary.epsilon_bound(finding.delta), 2)
@@ -187,6 +191,11 @@ def _epsilon(finding: Finding) -> tuple[Cell, Cell]:
 
 def _own(result: AuditResult) -> list[Finding]:
     return [finding for finding in result.findings if finding.role in ("as configured", "as recorded")]
+
+
+def _promising(result: AuditResult) -> list[Finding]:
+    """Return what is sent, and what anybody may ask: all that a silo's owner must stand for."""
+    return [*_own(result), *(finding for finding in result.findings if finding.role == "at the doors")]
 
 
 def _groups(result: AuditResult) -> Iterator[tuple[str, list[Finding]]]:

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from simulation.audit.findings import AuditResult, Finding
-from simulation.audit.report import ROLES, headline
+from simulation.audit.report import ROLES, UNPRICED, headline
 from simulation.report.wording import number
 
 _WIDE = 76
@@ -36,7 +36,7 @@ def print_audit(result: AuditResult, console: Console) -> None:
 
 
 def _print_finding(finding: Finding, console: Console) -> None:
-    epsilon = "" if finding.role == "published" else f", {_epsilon(finding)}"
+    epsilon = "" if finding.role in UNPRICED else f", {_epsilon(finding)}"
     said = Text(f"{finding.protocol}{epsilon}: ")
     said.append(finding.verdict, style=_STYLES.get(finding.verdict, "yellow"))
     console.print(said)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``tailweave deploy``: init, check, and what the kit's own scripts call."""
+"""``tailweave deploy``: init, check, what a silo's owner does, and what the kit's own scripts call."""
 
 import datetime as dt
 from pathlib import Path
@@ -15,6 +15,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 _out = Console(highlight=False, markup=False, emoji=False)
+SiloFolder = Annotated[Path, typer.Argument(help="A silo's folder, on its own host.")]
 Folder = Annotated[Path, typer.Argument(help="The federation's folder.")]
 
 
@@ -43,6 +44,7 @@ def init(  # noqa: PLR0913 - typer: one parameter an option
 def check(
     folder: Annotated[Path, typer.Argument(help="A federation's folder, or one silo's.")],
     running: Annotated[bool, typer.Option("--running", help="What does not run is an error.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Send no foreign app through the executor.")] = False,
 ) -> None:
     """Print what ``preflight`` finds.
 
@@ -52,7 +54,7 @@ def check(
     from simulation.deploy.preflight import preflight
     from simulation.deploy.verdict import failed, lines
 
-    verdicts = preflight(folder, now=dt.datetime.now(dt.UTC))
+    verdicts = preflight(folder, now=dt.datetime.now(dt.UTC), prove=not quick)
     for line in lines(verdicts, running=running):
         _out.print(line, soft_wrap=True, markup=False)
     raise typer.Exit(1 if failed(verdicts, running=running) else 0)
@@ -76,6 +78,57 @@ def register(folder: Folder) -> None:
         _out.print(sentence, soft_wrap=True)
 
 
+@app.command()
+def report(
+    folder: Annotated[Path, typer.Argument(help="A silo's folder.")],
+    run: Annotated[str | None, typer.Argument(help="Name of a run; by default the latest.")] = None,
+) -> None:
+    """Show a silo's owner every arm's numbers, also those that the server is not told."""
+    from simulation.deploy.owner_view import owner_view
+
+    for part in owner_view(folder, run, _out.width):
+        _out.print(part, soft_wrap=isinstance(part, str), markup=False)
+
+
+@app.command()
+def refresh(folder: SiloFolder) -> None:
+    """Say that a silo's rows have changed: the next question is answered, and charged, anew."""
+    from simulation.deploy.data_set import refresh as begin
+    from simulation.deploy.node_settings import load_node
+
+    _out.print(begin(load_node(folder)), soft_wrap=True, markup=False)
+
+
+@app.command()
+def runs(folder: SiloFolder) -> None:
+    """List what runs have left on a silo's host, with their sizes."""
+    from simulation.deploy.kept_runs import kept_runs
+    from simulation.deploy.node_settings import load_node
+
+    for run in kept_runs(load_node(folder)):
+        _out.print(run.line(), soft_wrap=True, markup=False)
+
+
+@app.command()
+def forget(
+    folder: SiloFolder,
+    run: Annotated[str | None, typer.Argument(help="Name of the run, see: deploy runs.")] = None,
+    all_finished: Annotated[bool, typer.Option("--all-finished", help="All that are over.")] = False,
+) -> None:
+    """Remove what a run left on a silo's host: checkpoints, models, references; never the ledger.
+
+    Raises:
+        ValueError: If neither a run nor --all-finished is given, or both.
+    """
+    from simulation.deploy.kept_runs import forget as remove
+    from simulation.deploy.node_settings import load_node
+
+    if (run is None) != all_finished:
+        raise ValueError("forget takes the name of one run, or --all-finished")
+    for one in remove(load_node(folder), run):
+        _out.print(f"removed: {one.line()}", soft_wrap=True, markup=False)
+
+
 @app.command(hidden=True)
 def settings(folder: Folder) -> None:
     """Print what a start script needs."""
@@ -85,9 +138,28 @@ def settings(folder: Folder) -> None:
 
 
 @app.command(hidden=True)
+def executor(folder: Annotated[Path, typer.Argument(help="A silo's folder.")]) -> None:
+    """Start a process for each task of the silo's SuperNode; it runs the installed app, and no other.
+
+    Raises:
+        VersionError: If Flower is another one than this was written for.
+    """
+    from simulation.deploy.node_settings import load_node
+    from simulation.deploy.versions import VersionError, check_flower
+
+    node = load_node(folder)
+    check_flower()
+    try:
+        from simulation.deploy.app_executor import execute
+    except ImportError as error:  # there is no other way to go on: Flower's own executor runs what is sent
+        raise VersionError(f"this Flower lacks what a silo's executor needs: {error}") from error
+    execute(node)
+
+
+@app.command(hidden=True)
 def gate(folder: Folder) -> None:
     """Serve the Fleet API, and nothing else, on the open port."""
     from simulation.deploy.federation import load_federation
-    from simulation.deploy.gate import serve_gate
+    from simulation.deploy.gate.serve import serve_gate
 
     serve_gate(load_federation(folder))

@@ -2,10 +2,9 @@
 """``tailweave deploy init``: the whole folder of a federation, made at once or not at all."""
 
 import datetime as dt
-import getpass
 import os
+import secrets
 import shutil
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from simulation.deploy.certificates import make_ca, make_server
 from simulation.deploy.federation import Host, load_federation
 from simulation.deploy.node_keys import make_node_keys
 from simulation.deploy.node_settings import Device, load_node
+from simulation.deploy.units import UnitError, server_units, silo_units
 from simulation.deploy.versions import installed
 
 _TEMPLATES = Environment(
@@ -31,13 +31,10 @@ _TEMPLATES = Environment(
 _NAME: TypeAdapter[str] = TypeAdapter(Name)
 _HOST: TypeAdapter[str] = TypeAdapter(Host)
 _DEVICE: TypeAdapter[str] = TypeAdapter(Device)
-_SERVER_PARTS = {
-    "superlink": "SuperLink",
-    "superexec": "SuperExec, which runs the ServerApp",
-    "gate": "gate to the Fleet API",
-}
 _FIRST_NODE_PORT = 10
-"""Ports of nodes begin this far above the first port; two a node."""
+"""Ports of nodes begin this far above the first port."""
+_PORTS_A_NODE = 3
+_SECRET_BYTES = 32
 _MOST_SILOS = 1000
 
 
@@ -74,6 +71,7 @@ class PlannedSilo:
     device: str
     runtime: int
     health: int
+    executor: int
 
 
 def init(directory: Path, plan: Plan, *, now: dt.datetime) -> None:
@@ -91,6 +89,10 @@ def init(directory: Path, plan: Plan, *, now: dt.datetime) -> None:
     directory = directory.absolute()
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         raise KitError(f"{directory}: exists already; nothing is ever overwritten: choose another folder")
+    try:
+        _check_units(directory, plan)
+    except UnitError as error:
+        raise KitError(str(error)) from None
     directory.parent.mkdir(parents=True, exist_ok=True)
     part = directory.with_name(f".{directory.name}.{os.getpid()}.part")
     part.mkdir(mode=0o700)
@@ -158,7 +160,7 @@ def _planned(plan: Plan) -> list[PlannedSilo]:
         raise KitError(
             f"--silo: names must differ, 1 to {_MOST_SILOS} of them, got {', '.join(plan.silos) or 'none'}"
         )
-    last = plan.port + _FIRST_NODE_PORT + 2 * len(plan.silos)
+    last = plan.port + _FIRST_NODE_PORT + _PORTS_A_NODE * len(plan.silos)
     if plan.port < 1024 or last > 65535:
         raise KitError(
             f"--port must be at least 1024 and leave room for {last - plan.port} ports, got {plan.port}"
@@ -170,10 +172,10 @@ def _planned(plan: Plan) -> list[PlannedSilo]:
         )
     if plan.gpus is not None and plan.device != "cpu":
         raise KitError("--gpus and --device say the same thing twice: give one of them")
-    first = plan.port + _FIRST_NODE_PORT
     return [
-        PlannedSilo(name, plan.device if plan.gpus is None else f"cuda:{i}", first + 2 * i, first + 2 * i + 1)
+        PlannedSilo(name, plan.device if plan.gpus is None else f"cuda:{i}", first, first + 1, first + 2)
         for i, name in enumerate(plan.silos)
+        for first in (plan.port + _FIRST_NODE_PORT + _PORTS_A_NODE * i,)
     ]
 
 
@@ -197,6 +199,8 @@ def _write_authority(part: Path, plan: Plan, now: dt.datetime) -> None:
         _write(part / f"server/keys/{name}.pub", keys.public, 0o644)
         _write(part / f"silos/{name}/node.key", keys.private, 0o600)
         _write(part / f"silos/{name}/ca.crt", ca.certificate, 0o644)
+        secret = f"{secrets.token_hex(_SECRET_BYTES)}\n"
+        _write(part / f"silos/{name}/executor.secret", secret.encode(), 0o600)
 
 
 def _write_scripts(part: Path, directory: Path, plan: Plan, silos: Sequence[PlannedSilo]) -> None:
@@ -219,15 +223,7 @@ def _write_scripts(part: Path, directory: Path, plan: Plan, silos: Sequence[Plan
     for name in ("start.sh", "stop.sh"):
         _write(part / name, _rendered(name, values), 0o755)
     _write(part / "server/superlink.sh", _rendered("superlink.sh", values), 0o755)
-    for name, what in _SERVER_PARTS.items():
-        unit = _unit(directory / "server/superlink.sh", f"tailweave-{name}.service")
-        unit |= {
-            "what": what,
-            "part": name,
-            "delay": 5,
-            "after": "" if name == "superlink" else " tailweave-superlink.service",
-        }
-        _write(part / f"server/tailweave-{name}.service", _rendered("unit.service", unit), 0o644)
+    _write_units(part / "server", server_units(directory / "server/superlink.sh"))
 
 
 def _write_silo(part: Path, directory: Path, plan: Plan, silo: PlannedSilo) -> None:
@@ -239,25 +235,25 @@ def _write_silo(part: Path, directory: Path, plan: Plan, silo: PlannedSilo) -> N
         "host": plan.host,
         "fleet_port": plan.port,
         "versions": installed(),
-        "flower": "flower-supernode flower-superexec",
+        "flower": "flower-supernode",
         "further": "",
     }
     for name in ("node.yaml", "policy.yaml"):
-        _write(folder / name, _rendered(name, values), 0o644)
+        _write(folder / name, _rendered(name, values), 0o444)  # the owner's own act, and nobody's mistake
     _write(folder / script, _rendered("supernode.sh", values), 0o755)
-    unit = _unit(directory / "silos" / silo.name / script, f"tailweave-supernode-{silo.name}.service")
-    unit |= {
-        "what": f"SuperNode of silo {silo.name}",
-        "part": "supernode",
-        "delay": 20,
-        "after": " tailweave-superlink.service tailweave-gate.service",  # so it stops before them
-    }
-    _write(folder / f"tailweave-supernode-{silo.name}.service", _rendered("unit.service", unit), 0o644)
+    _write_units(folder, silo_units(directory / "silos" / silo.name / script, silo.name))
 
 
-def _unit(script: Path, unit: str) -> dict[str, object]:
-    escaped = (str(path).replace("%", "%%") for path in (script, Path(sys.executable).parent))
-    return {"unit": unit, "user": getpass.getuser(), **dict(zip(("script", "bin"), escaped, strict=True))}
+def _write_units(folder: Path, units: Mapping[str, Mapping[str, object]]) -> None:
+    for name, values in units.items():
+        _write(folder / name, _rendered("unit.service", values), 0o644)
+    (folder / "state").mkdir(mode=0o700)  # the one folder that units and containers may write to
+
+
+def _check_units(directory: Path, plan: Plan) -> None:
+    """Refuse a folder that cannot stand in a unit, before anything is written."""
+    for name in plan.silos:
+        silo_units(directory / "silos" / name / "supernode.sh", name)
 
 
 def _rendered(name: str, values: Mapping[str, object]) -> bytes:

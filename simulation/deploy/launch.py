@@ -10,7 +10,9 @@ from pathlib import Path
 from clients.data.rows import Rows
 from clients.node import open_node
 from simulation.deploy.certificates import CertificateError, check_dates, read_certificate
+from simulation.deploy.data_set import enrolled
 from simulation.deploy.federation import FEDERATION_FILE, load_federation
+from simulation.deploy.host_checks import HostError, private_file
 from simulation.deploy.node_settings import NODE_FILE, SiloNode, load_node
 
 
@@ -28,19 +30,24 @@ def settings(folder: Path) -> str:
         The lines.
 
     Raises:
-        LaunchError: If the folder is neither, or a silo's certificate, data, label or policy is unusable.
+        LaunchError: If the folder is neither, or a silo's certificate, data, label, policy or executor secret
+            is unusable.
+        DataSetError: If the ledger of its rows is, or the owner has to choose one.
         ConfigError: If its YAML is wrong.
     """
     if (folder / NODE_FILE).is_file():
         node = load_node(folder)
         check_ca(node, dt.datetime.now(dt.UTC))
         check_data(node)
+        _check_secret(node)
+        enrolled(node)
         values = {
             "CUDA_VISIBLE_DEVICES": node.visible_devices,
             "SUPERLINK": node.superlink_address,
             "CA": str(node.path(node.ca)),
             "PRIVATE_KEY": str(node.path(node.private_key)),
-            "RUNTIME_PORT": str(node.ports.runtime),
+            "EXECUTOR_SECRET": str(node.path(node.executor_secret)),
+            "RUNTIME": str(node.ports.runtime),
             "HEALTH_PORT": str(node.ports.health),
             "NODE_CONFIG": str(_write_node_config(node)),
         }
@@ -107,13 +114,25 @@ def check_data(node: SiloNode) -> Rows:
     return opened.silo.train
 
 
+def _check_secret(node: SiloNode) -> None:
+    """Look at the secret of SuperNode and executor: without it any user of the host could take its tasks."""
+    path = node.path(node.executor_secret)
+    try:
+        private_file(path)
+    except HostError as error:
+        raise LaunchError(
+            f"silo {node.name}: {error}; remedy: chmod 600 {path}, or a new one: "
+            f"umask 077; openssl rand -hex 32 > {path}"
+        ) from None
+
+
 def _write_node_config(node: SiloNode) -> Path:
     """Write Flower's node-config as TOML: on a command line no quote or space in a path would be safe."""
     state = node.path(node.state_dir)
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = state / "node-config.toml"
     lines = [f"{key} = {_toml(value)}\n" for key, value in node.node_config().items()]
-    part = path.with_name(f".{path.name}.part")
+    part = path.with_name(f".{path.name}.{os.getpid()}")  # both parts may start at once
     part.write_text("".join(lines), encoding="utf-8")
     os.replace(part, path)
     return path

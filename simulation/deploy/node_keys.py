@@ -53,14 +53,23 @@ def fingerprint(public: bytes) -> str:
     Raises:
         NodeKeyError: If it is not an OpenSSH public key on a NIST curve.
     """
+    blob = serialization.ssh_key_fingerprint(public_key(public), hashes.SHA256())
+    return "SHA256:" + b64encode(blob).decode().rstrip("=")
+
+
+def public_key(public: bytes) -> ec.EllipticCurvePublicKey:
+    """Read a public key.
+
+    Raises:
+        NodeKeyError: If it is not an OpenSSH public key on a NIST curve.
+    """
     try:
         key = serialization.load_ssh_public_key(public)
     except (ValueError, UnsupportedAlgorithm):
         raise NodeKeyError("not an OpenSSH public key") from None
     if not isinstance(key, ec.EllipticCurvePublicKey):
         raise NodeKeyError("not a key on a NIST curve; make one: ssh-keygen -t ecdsa -b 384 -N ''")
-    blob = serialization.ssh_key_fingerprint(key, hashes.SHA256())
-    return "SHA256:" + b64encode(blob).decode().rstrip("=")
+    return key
 
 
 def _openssh(key: ec.EllipticCurvePublicKey) -> bytes:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, PrivateAttr, model_validator
 
+from clients.release.places import default_ledgers
 from protocols.config.base import Spec
 from protocols.config.data import ImageShape, Resize, TextColumns
 from protocols.config.experiment import Name
@@ -17,6 +18,7 @@ from simulation.deploy.versions import VersionsSpec
 NODE_FILE = "node.yaml"
 Device = Annotated[str, Field(pattern=r"^(cpu|cuda:[0-9]{1,3}|(GPU|MIG)-[0-9A-Za-z/-]{1,80})$")]
 """``cpu``, a GPU's number, or its name as ``nvidia-smi -L`` gives it."""
+DataSet = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,79}$")]
 _DATA = ("image", "resize", "labels", "text-columns", "text-column")
 _OWN = (
     "data",
@@ -26,6 +28,8 @@ _OWN = (
     "policy",
     "identity-key",
     "base",
+    "ledgers",
+    "data-set",
     "partition-id",
     "log-format",
     *_DATA,
@@ -41,22 +45,33 @@ class NodeSuperLink(Spec):
 
 
 class NodePorts(Spec):
-    """Two free ports on the silo's own loopback."""
+    """Three free ports on the silo's own loopback: the SuperNode's tasks, its health, the executor's."""
 
     runtime: Port
     health: Port
+    executor: Port
 
     @model_validator(mode="after")
     def _ports_differ(self) -> Self:
-        if self.runtime == self.health:
-            raise ValueError(f"ports: runtime and health must differ, got {self.health} twice")
+        given = (self.runtime, self.health, self.executor)
+        if len(set(given)) < len(given):
+            raise ValueError(
+                f"ports: runtime, health and executor must differ, got {', '.join(map(str, given))}"
+            )
         return self
+
+    @property
+    def all(self) -> tuple[int, int, int]:
+        """All three."""
+        return self.runtime, self.health, self.executor
 
 
 class SiloNode(Spec):
     """One ``node.yaml``; relative paths are taken from its folder.
 
-    ``more`` is handed to the node as it stands; it is for settings that the kit does not know.
+    ``ledgers`` is this host's folder of ledgers, the same for all its kits; ``data-set`` is the folder in it
+    that the owner chooses where rows are known under several. ``more`` is handed to the node as it stands; it
+    is for settings that the kit does not know.
     """
 
     schema_version: Annotated[Literal[1], Field(alias="schema")]
@@ -72,11 +87,14 @@ class SiloNode(Spec):
     policy: Annotated[str, Field(min_length=1)] | None = None
     identity_key: Annotated[str, Field(min_length=1)] | None = None
     base: Annotated[str, Field(min_length=1)] | None = None
+    ledgers: Annotated[str, Field(min_length=1)] | None = None
+    data_set: DataSet | None = None
     device: Device = "cpu"
     log_format: Literal["plain", "json"] | None = None
     superlink: NodeSuperLink
     ca: Annotated[str, Field(min_length=1)] = "ca.crt"
     private_key: Annotated[str, Field(min_length=1)] = "node.key"
+    executor_secret: Annotated[str, Field(min_length=1)] = "executor.secret"
     ports: NodePorts
     versions: VersionsSpec | None = None
     more: dict[str, str | int | float | bool] = {}
@@ -105,6 +123,16 @@ class SiloNode(Spec):
         return f"127.0.0.1:{self.ports.health}"
 
     @property
+    def runtime_address(self) -> str:
+        """``host:port`` where the SuperNode hands its tasks to the executor, on its own host."""
+        return f"127.0.0.1:{self.ports.runtime}"
+
+    @property
+    def executor_health_address(self) -> str:
+        """``host:port`` of the executor's gRPC health service, on its own host."""
+        return f"127.0.0.1:{self.ports.executor}"
+
+    @property
     def visible_devices(self) -> str:
         """Value of CUDA_VISIBLE_DEVICES: one GPU or none."""
         return "" if self.device == "cpu" else self.device.removeprefix("cuda:")
@@ -120,6 +148,7 @@ class SiloNode(Spec):
             "name": self.name,
             "data": str(self.path(self.data)),
             "state-dir": str(self.path(self.state_dir)),
+            "ledgers": str(self.path(self.ledgers) if self.ledgers else default_ledgers()),
             **self._images_or_text(),
         }
         if self.label is not None:
@@ -130,6 +159,8 @@ class SiloNode(Spec):
             config["identity-key"] = str(self.path(self.identity_key))
         if self.base is not None:
             config["base"] = str(self.path(self.base))
+        if self.data_set is not None:
+            config["data-set"] = self.data_set
         if self.log_format is not None:
             config["log-format"] = self.log_format
         return config

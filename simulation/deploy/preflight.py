@@ -11,12 +11,13 @@ from simulation.deploy.silo_checks import same_gpu_twice, silo_checks
 from simulation.deploy.verdict import Verdict
 
 
-def preflight(folder: Path, *, now: dt.datetime) -> list[Verdict]:
+def preflight(folder: Path, *, now: dt.datetime, prove: bool = True) -> list[Verdict]:
     """Check a federation's folder, or one silo's.
 
     Args:
         folder: Either.
         now: This host's time.
+        prove: Send a foreign app through this host's executor, which takes some seconds.
 
     Returns:
         The verdicts, at least one.
@@ -25,7 +26,7 @@ def preflight(folder: Path, *, now: dt.datetime) -> list[Verdict]:
         ConfigError: If the folder is neither, or its ``federation.yaml`` is wrong.
     """
     if (folder / NODE_FILE).is_file():
-        return list(silo_checks(load_node(folder), None, now=now))
+        return list(silo_checks(load_node(folder), None, now=now, prove=prove))
     federation = load_federation(folder)
     verdicts = list(server_checks(federation, now=now))
     here: list[SiloNode] = []
@@ -42,5 +43,5 @@ def preflight(folder: Path, *, now: dt.datetime) -> list[Verdict]:
             verdicts.append(Verdict("FAIL", subject, NODE_FILE, text, f"correct {place / NODE_FILE}"))
             continue
         here.append(node)
-        verdicts += silo_checks(node, federation.public_key(silo), now=now)
+        verdicts += silo_checks(node, federation.public_key(silo), now=now, prove=prove)
     return verdicts + list(same_gpu_twice(here))

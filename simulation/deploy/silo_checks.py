@@ -4,10 +4,14 @@
 import datetime as dt
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 
 from clients.schema import described
+from protocols.privacy.noise import SystemNoise
+from simulation.deploy.data_set import standing
+from simulation.deploy.file_modes import check_unchangeable
 from simulation.deploy.gpus import find_gpu
 from simulation.deploy.health import serving
 from simulation.deploy.host_checks import HostError, disk_space, ports_free, private_file, versions_equal
@@ -16,23 +20,28 @@ from simulation.deploy.node_keys import NodeKeyError, fingerprint, public_of
 from simulation.deploy.node_settings import NODE_FILE, SiloNode
 from simulation.deploy.reach import ReachError, ask
 from simulation.deploy.verdict import NotRunning, Verdict, judged
+from simulation.deploy.versions import check_flower
 
 MOST_AHEAD, MOST_BEHIND = 5.0, 300.0
 """Seconds that Flower lets a node's clock differ from the server's: each request carries a signed time."""
 _WHOLE_SECONDS = 1.0
+_CODE_REMEDY = "stop this silo; pip install the federation's tailweave and its flwr anew"
 _TAIL_BYTES = 8192
 _ENDED = re.compile(r"ended with exit code ([1-9]\d*)")
-_CONNECTED, _REFUSED = "SuperNode ID", "Exit Code: 305"
+_CONNECTED, _REFUSED = ("SuperNode ID", "executor: takes the tasks"), "Exit Code: 305"
 _REASON = re.compile(r"^(?:error: .*|.*Exit Code: \d+.*)$", re.MULTILINE)
 
 
-def silo_checks(node: SiloNode, registered: Path | None, *, now: dt.datetime) -> Iterator[Verdict]:
-    """Yield the verdicts on one silo: its files, data, device, ports, the way to the server, its SuperNode.
+def silo_checks(
+    node: SiloNode, registered: Path | None, *, now: dt.datetime, prove: bool = True
+) -> Iterator[Verdict]:
+    """Yield the verdicts on one silo: its files, code, data, device, ports, the way to the server, its parts.
 
     Args:
         node: The silo's settings.
         registered: The public key that the server has for it, where the server's folder is here too.
         now: This host's time.
+        prove: Send a foreign app through this host's executor.
     """
     subject, settings = f"silo {node.name}", node.folder / NODE_FILE
     key = node.path(node.private_key)
@@ -45,16 +54,32 @@ def silo_checks(node: SiloNode, registered: Path | None, *, now: dt.datetime) ->
         f"server/keys/{node.name}.pub must be this key's public part; then server/superlink.sh register",
         lambda: _key(key, registered),
     )
-    yield judged(subject, "data", f"see data, label and policy in {settings}", lambda: _data(node))
+    secret = node.path(node.executor_secret)
+    yield judged(subject, "secret", f"chmod 600 {secret}", lambda: private_file(secret))
+    if prove:
+        yield judged(subject, "code", _CODE_REMEDY, _door)
+    else:
+        yield Verdict("skip", subject, "code", "no foreign app was sent here (--quick)")
+    yield judged(subject, "files", "chown and chmod go-w them", lambda: check_unchangeable(node))
+    yield judged(subject, "noise", "pip install tailweave again: opendp draws it", _noise)
+    data = judged(subject, "data", f"see data, label and policy in {settings}", lambda: _data(node))
+    yield data
+    if data.state == "ok":
+        remedy = f"see ledgers and data-set in {settings}"
+        yield judged(subject, "ledger", remedy, lambda: standing(node))
     yield judged(subject, "state", f"see state-dir in {settings}", lambda: _writable(node))
     yield disk_space(subject, node.path(node.state_dir))
     yield judged(subject, "device", f"see device in {settings}", lambda: _device(node))
-    up = serving(node.health_address)
+    up = {"supernode": serving(node.health_address), "executor": serving(node.executor_health_address)}
     yield judged(
         subject, "ports", f"stop what has it, or other ports in {settings}", lambda: _ports(node, up)
     )
     yield from _server_seen(node)
-    yield judged(subject, "supernode", f"./supernode-{node.name}.sh start", lambda: _supernode(node, up))
+    start = f"./supernode-{node.name}.sh start"
+    yield judged(subject, "supernode", start, lambda: _part(node, "supernode", up["supernode"]))
+    yield judged(subject, "executor", start, lambda: _part(node, "executor", up["executor"]))
+    if up["supernode"]:
+        yield judged(subject, "tasks", f"stop what has the port; {start}", lambda: _locked(node))
 
 
 def same_gpu_twice(nodes: list[SiloNode]) -> Iterator[Verdict]:
@@ -97,10 +122,39 @@ def _device(node: SiloNode) -> str:
     return "cpu" if node.device == "cpu" else f"{node.device}: {find_gpu(node.device)}"
 
 
-def _ports(node: SiloNode, up: bool) -> str:
-    if up:
-        return f"{node.ports.runtime}, {node.ports.health} in use by the SuperNode"
-    return ports_free([node.ports.runtime, node.ports.health])
+@lru_cache(maxsize=1)
+def _door() -> str:
+    """Prove it once for all silos of this host: they have one installation."""
+    from simulation.deploy.door_proof import prove_door  # starts processes, and loads what a node loads
+
+    check_flower()
+    try:
+        return prove_door()
+    except Exception as error:
+        if isinstance(error, ValueError):
+            raise
+        # another Flower may fail in any way: without a proof the door counts as open
+        raise HostError(f"it could not be proved: {type(error).__name__}: {error}") from error
+
+
+def _noise() -> str:
+    SystemNoise().discrete_gaussian(1.0, (1,))
+    return "drawn from the operating system"
+
+
+def _locked(node: SiloNode) -> str:
+    from simulation.deploy.door_proof import check_locked
+
+    check_locked(node.runtime_address)
+    return "handed out to who has the secret only"
+
+
+def _ports(node: SiloNode, up: Mapping[str, bool]) -> str:
+    of_node, of_executor = [node.ports.runtime, node.ports.health], [node.ports.executor]
+    free = ([] if up["supernode"] else of_node) + ([] if up["executor"] else of_executor)
+    used = [port for port in node.ports.all if port not in free]
+    told = [f"{', '.join(map(str, used))} in use by this silo"] if used else []
+    return "; ".join([*told, *([ports_free(free)] if free else [])])
 
 
 def _server_seen(node: SiloNode) -> Iterator[Verdict]:
@@ -134,19 +188,19 @@ def _clock(ahead: float) -> str:
     return "agrees with the server's" if abs(ahead) <= 2 * _WHOLE_SECONDS else f"{ahead:+.0f} s, allowed"
 
 
-def _supernode(node: SiloNode, up: bool) -> str:
+def _part(node: SiloNode, part: str, up: bool) -> str:
+    address = node.health_address if part == "supernode" else node.executor_health_address
     if up:
-        return f"gRPC health on {node.health_address}: SERVING"
-    refused = _last_refusal(node.path(node.state_dir) / "supernode.log") or _last_refusal(
-        node.folder / "state/supernode.log"
-    )
+        return f"gRPC health on {address}: SERVING"
+    logs = (folder / f"{part}.log" for folder in (node.path(node.state_dir), node.folder / "state"))
+    refused = next(filter(None, map(_last_refusal, logs)), None)
     if refused:
         raise HostError(f"its last start failed: {refused}")
-    raise NotRunning(f"no gRPC health on {node.health_address}")
+    raise NotRunning(f"no gRPC health on {address}")
 
 
 def _last_refusal(log: Path) -> str | None:
-    """Return why the SuperNode ended, if the log says that it did, and not that it has come back since."""
+    """Return why a part ended, if the log says that it did, and not that it has come back since."""
     try:
         with log.open("rb") as file:
             file.seek(max(0, log.stat().st_size - _TAIL_BYTES))
@@ -154,7 +208,7 @@ def _last_refusal(log: Path) -> str | None:
     except OSError:
         return None
     ended = list(_ENDED.finditer(tail))
-    if not ended or _CONNECTED in tail[ended[-1].end() :]:
+    if not ended or any(word in tail[ended[-1].end() :] for word in _CONNECTED):
         return None
     reasons = _REASON.findall(tail[: ended[-1].start()])
     if not reasons:

@@ -9,6 +9,13 @@ from pydantic import Field
 from protocols.config.base import Spec
 from protocols.messages import SCHEMA_VERSION
 
+FLOWER = "1.41"
+"""The Flower whose inner functions a silo's executor uses; pyproject.toml allows no other."""
+
+
+class VersionError(ValueError):
+    """A Flower that this tailweave was not written for."""
+
 
 class VersionsSpec(Spec):
     """What the kit was made with: tailweave, Flower, and the schema of tailweave's messages."""
@@ -29,6 +36,20 @@ def differences(wanted: VersionsSpec, found: VersionsSpec) -> list[str]:
     return [
         f"{name} is {here} here, the kit was made with {kit}" for (name, kit), here in pairs if here != kit
     ]
+
+
+def check_flower() -> None:
+    """Refuse to go on with another Flower: nobody has looked whether the door for code holds there.
+
+    Raises:
+        VersionError: If Flower is not the one that this was written for.
+    """
+    found = _version("flwr")
+    if found != FLOWER and not found.startswith(f"{FLOWER}."):
+        raise VersionError(
+            f"flwr {found} is installed, this tailweave needs {FLOWER}.x: what a silo runs is guarded there "
+            f"and nowhere else; remedy: pip install 'flwr=={FLOWER}.*'"
+        )
 
 
 def _version(package: str) -> str:

@@ -98,10 +98,10 @@ def shares(cube: Floats) -> Shares | None:
     Source:
         Two-way analysis of variance without replication, Fisher (1925).
     """
+    if (cube == cube[:, :1, :1]).all(axis=(1, 2)).any():  # the mean of equal numbers may miss them
+        return None
     centred = cube - cube.mean(axis=(1, 2), keepdims=True)
     total = (centred**2).sum(axis=(1, 2))
-    if (total == 0).any():
-        return None
     by_reference = cube.shape[1] * (centred.mean(axis=1) ** 2).sum(axis=1) / total
     by_rule = cube.shape[2] * (centred.mean(axis=2) ** 2).sum(axis=1) / total
     return Shares(estimate(by_reference), estimate(by_rule), estimate(1.0 - by_reference - by_rule))

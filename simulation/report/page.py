@@ -15,7 +15,7 @@ from simulation.figures.style import GRID, INK, MUTED, PAPER
 from simulation.report import privacy, tables
 from simulation.report.absences import absences
 from simulation.report.headline import answers
-from simulation.report.wording import MAIN, METRICS, counted, listed, percent
+from simulation.report.wording import MAIN, METRICS, counted, listed, owners_alone, percent
 from simulation.run_folder import RunFolder, write_text
 from simulation.summary import write_summary
 
@@ -94,6 +94,7 @@ def write_report(folder: RunFolder) -> Path:
             arms=privacy.arms(summary),
             unprotected=privacy.unprotected(summary),
             summed=privacy.summed(summary),
+            kept=owners_alone(summary["events"]["kept"]),
             privacy_notes=privacy.notes(config, folder.wire()),
             results=tables.results(summary),
             comparisons=[(rival, t) for rival in rivals if (t := tables.differences(summary, rival))],
@@ -232,9 +233,8 @@ def truth_note(config: Mapping[str, Any], made: Mapping[str, Any]) -> str:
     if (config.get("evaluation") or {}).get("against") == "data":
         return "Silos with data of their own measured against the held-out rows of the server's public data."
     return (
-        "Silos with data of their own measured against their own held-out rows, among which nothing is that "
-        "they have never seen: the siloed arm looks better here than it is. evaluation: {against: data} "
-        "measures against the held-out rows of the server's public data."
+        "Silos with data of their own measured against their own held-out rows, as their owners allowed; "
+        "among these nothing is that they have never seen: the siloed arm looks better here than it is."
     )
 
 

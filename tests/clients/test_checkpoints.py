@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Checkpoints come back as they were, and are refused when they cannot."""
 
+import os
+import stat
 from dataclasses import replace
 from unittest.mock import Mock
 
@@ -9,10 +11,12 @@ import pytest
 from safetensors import safe_open
 
 from clients import storage
-from clients.checkpoints import Checkpoint
+from clients.checkpoints import Checkpoint, finished
 from clients.generators import Diffusion, Gaussian, Mixture
+from clients.measured import Measured
 from clients.recursion import Stage
 from clients.storage import StorageError
+from clients.telling import telling
 from protocols.config.diffusion import DiffusionSpec, MlpSpec
 from protocols.config.training import GaussianMixtureSpec, GaussianSpec
 from protocols.streams import stream
@@ -31,16 +35,20 @@ def checkpoint() -> Checkpoint:
         np.array([0, 3, 4]),
         np.array([0, 0, 1, 2, 2]),
     )
-    return Checkpoint(stage, ("coverage", "mode_share/größe \u2028"), np.arange(6.0).reshape(3, 2))
+    rows = (
+        {"coverage": 0.5},
+        {"coverage": 0.1, "mode_share/größe \u2028": 0.2},
+        {"mode_share/größe \u2028": 1 / 3},
+    )
+    return Checkpoint(stage, Measured(rows))
 
 
 def test_what_is_saved_is_loaded(tmp_path):
     saved = checkpoint()
     saved.save(tmp_path / "a" / "latest.npz")
     loaded = Checkpoint.load(tmp_path / "a" / "latest.npz", GAUSSIAN)
-    assert loaded.names == saved.names
     assert loaded.stage.generation == 2
-    assert np.array_equal(loaded.values, saved.values)
+    assert loaded.measured == saved.measured
     assert np.array_equal(loaded.stage.training_rows, saved.stage.training_rows)
     assert np.array_equal(loaded.stage.model.mean, saved.stage.model.mean)
     assert loaded.stage.fitted_on.dtype == np.int64
@@ -79,7 +87,7 @@ def test_a_checkpoint_of_another_generator_is_refused(tmp_path):
 def test_mixtures_come_back_too(tmp_path):
     model = Mixture(np.array([0.5, 0.5]), np.zeros((2, 1)), np.ones((2, 1, 1)))
     stage = Stage(0, model, np.zeros((2, 1)), np.arange(2), np.zeros(2, dtype=np.int64))
-    Checkpoint(stage, (), np.zeros((1, 0))).save(tmp_path / "x.npz")
+    Checkpoint(stage, Measured(({},))).save(tmp_path / "x.npz")
     loaded = Checkpoint.load(tmp_path / "x.npz", GaussianMixtureSpec(kind="gaussian-mixture"))
     assert np.array_equal(loaded.stage.model.weights, model.weights)
 
@@ -92,7 +100,11 @@ def test_a_networks_weights_lie_in_a_file_of_their_own_generation(tmp_path):
     path, first = tmp_path / "latest.npz", checkpoint()
     models = [network(seed) for seed in (0, 1)]
     for generation, model in enumerate(models):
-        replace(first, stage=replace(first.stage, generation=generation, model=model)).save(path)
+        replace(
+            first,
+            measured=Measured(first.measured.rows[: generation + 1]),
+            stage=replace(first.stage, generation=generation, model=model),
+        ).save(path)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["latest.npz", "model-1.safetensors"]
     loaded = Checkpoint.load(path, DIFFUSION).stage.model
     assert np.array_equal(*(m.sample(4, rng=stream(0, "sample")) for m in (loaded, models[1])))
@@ -102,7 +114,10 @@ def test_a_networks_weights_lie_in_a_file_of_their_own_generation(tmp_path):
 
 def test_killed_between_weights_and_checkpoint_the_older_generation_is_valid(tmp_path, monkeypatch):
     path, first, models = tmp_path / "latest.npz", checkpoint(), [network(seed) for seed in (0, 1)]
-    saved = [replace(first, stage=replace(first.stage, generation=i, model=m)) for i, m in enumerate(models)]
+    saved = [
+        Checkpoint(replace(first.stage, generation=i, model=m), Measured(first.measured.rows[: i + 1]))
+        for i, m in enumerate(models)
+    ]
     saved[0].save(path)
     monkeypatch.setattr(storage, "save", Mock(side_effect=KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
@@ -121,3 +136,36 @@ def test_missing_weights_are_refused_by_name(tmp_path):
     (tmp_path / "model-2.safetensors").unlink()
     with pytest.raises(StorageError, match="model-2.safetensors: cannot be read back .*delete it"):
         Checkpoint.load(path, DIFFUSION)
+
+
+def test_at_the_end_of_an_arm_its_rows_are_gone_and_the_rest_is_there(tmp_path):
+    path, saved = tmp_path / "latest.npz", checkpoint()
+    last = saved.stage.generation
+    saved.save(path, last=last + 1)
+    assert not finished(path)
+    path.with_name(".latest.npz.77").write_bytes(path.read_bytes())
+    saved.save(path, last=last)
+    assert finished(path)
+    assert [file.name for file in tmp_path.iterdir()] == ["latest.npz"]
+    assert not {"pool", "fitted-on", "born"} & set(storage.load(path))
+    loaded = Checkpoint.load(path, GAUSSIAN, last)
+    assert (loaded.names, loaded.stage.generation) == (saved.names, last)
+    assert loaded.values.tobytes() == saved.values.tobytes()
+    assert loaded.stage.model.arrays().keys() == saved.stage.model.arrays().keys()
+    assert len(loaded.stage.pool) == 0
+    with pytest.raises(StorageError, match=f"finished at generation {last}, its rows are gone"):
+        Checkpoint.load(path, GAUSSIAN, last + 1)
+
+
+def test_what_a_node_keeps_is_its_owners_only_whatever_the_umask(tmp_path):
+    before = os.umask(0)
+    try:
+        path = tmp_path / "run" / "seed-0" / "north" / "latest.npz"
+        checkpoint().save(path)
+        telling(path.with_name("training.json"))(1, 2)
+    finally:
+        os.umask(before)
+    for place in (path, path.with_name("training.json")):
+        assert stat.S_IMODE(place.stat().st_mode) == 0o600
+    for folder in list(path.parents)[:3]:
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700

@@ -9,7 +9,8 @@ import pytest
 from clients.encoders import SmallConv, make_encoder, open_encoder, small_conv
 from clients.features import fit_features, received_features
 from protocols.config.features import FeaturesSpec
-from protocols.features import FeatureMap, SealedEncoder
+from protocols.encoders import SealedEncoder
+from protocols.features import FeatureMap
 from protocols.kit import PublicKit
 from protocols.streams import stream
 

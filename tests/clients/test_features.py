@@ -87,3 +87,25 @@ def test_samples_without_spread_are_refused():
 def test_samples_that_are_not_finite_are_refused():
     with pytest.raises(ValueError, match="public samples must be finite, got nan in column 1"):
         fit("identity", np.array([[0.0, np.nan], [1.0, 2.0]]))
+
+
+def test_a_constant_column_whose_mean_misses_it_is_left_at_zero():
+    rows = np.column_stack([np.full(48, 0.1), np.linspace(-1, 1, 48)])
+    assert rows[:, 0].std() > 0.0  # 1.4e-17, which would have become the scale
+    mapped = fit("standard", rows)(rows)
+    assert np.array_equal(mapped[:, 0], np.zeros(48))
+
+
+@pytest.mark.parametrize(("kind", "dimensions"), [("pca", 2), ("standard", None), ("random-projection", 3)])
+@pytest.mark.parametrize("count", [2, 3, 5, 17, 48, 1001])
+def test_equal_samples_are_refused_however_a_product_rounds_them(kind, dimensions, count):
+    rows = np.tile(stream(3, "row").normal(size=64), (count, 1))
+    with pytest.raises(ValueError, match="public samples must not all be equal"):
+        fit(kind, rows, dimensions)
+
+
+def test_samples_that_the_map_makes_equal_have_no_scale():
+    rows = np.full((10, 2), 1e9)
+    rows[0] += 1e-7  # the spacing of float64 there
+    with pytest.raises(ValueError, match="must not all have equal features"):
+        fit("identity", rows)

@@ -4,6 +4,7 @@
 import re
 import stat
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from clients.data.silo import Silo
 from clients.node import Node
 from clients.release.budget import BudgetError
 from clients.release.chain import read_ledger
+from clients.release.ledger import Ledger
 from clients.release.policy import Policy, PolicyError
 from protocols.config.privacy import PrivacySpec
 from protocols.config.references import SlicedReference
@@ -46,10 +48,30 @@ def rows(count, *path):
 
 
 @pytest.fixture
-def silos(node, tmp_path) -> list[Node]:
+def trusted(tmp_path) -> Path:
+    """The identities that the owners exchanged; each has its own private one in its state."""
+    listed = {}
+    for name in NAMES:
+        path = tmp_path / name / "secure-sums" / name / "identity.key"
+        path.parent.mkdir(parents=True, mode=0o700)
+        private, listed[name] = identity()
+        path.touch(mode=0o600)
+        path.write_text(private)
+    (tmp_path / "trusted.yaml").write_text(yaml.safe_dump(listed))
+    return tmp_path / "trusted.yaml"
+
+
+@pytest.fixture
+def silos(node, tmp_path, trusted) -> list[Node]:
     """Four real nodes: they draw their noise from the operating system."""
+    policy = node.policy.model_copy(update={"trusted_identities": trusted})
     return [
-        replace(node, silo=Silo(name, rows(40, name), rows(10, name, "out")), state=tmp_path / name)
+        replace(
+            node,
+            silo=Silo(name, rows(40, name), rows(10, name, "out")),
+            state=tmp_path / name,
+            policy=policy,
+        )
         for name in NAMES
     ]
 
@@ -232,8 +254,13 @@ def test_a_second_roster_under_one_number_is_refused_even_when_it_is_signed(ask,
 
 def test_changed_data_do_not_reuse_a_key(ask, silos):
     roster = ask.roster()
-    ask.masked(0, roster)
+    first = ask.masked(0, roster)
     silos[0] = replace(silos[0], silo=Silo("silo-0", rows(40, "changed"), silos[0].silo.heldout))
+    assert ask.masked(0, roster).arrays["words"].tobytes() == first.arrays["words"].tobytes()
+    with Ledger.open(
+        silos[0].state / "releases" / "silo-0" / "ledger.jsonl", create=False, simulation=True
+    ) as it:
+        it.refresh()
     with pytest.raises(ValueError, match="the key of number 1 is used up"):
         ask.masked(0, roster)
     assert len(charges(silos[0])) == 1
@@ -256,19 +283,22 @@ def test_rosters_that_are_none_are_refused(ask):
         ask.offer(0, 1, NAMES[:3], privacy=four)
 
 
-def test_a_policy_without_honest_silos_takes_no_part(ask, silos):
+def test_a_policy_without_honest_silos_takes_no_part(ask, silos, trusted):
     silos[0] = replace(silos[0], policy=Policy(min_rows=20))
     with pytest.raises(PolicyError, match="secure aggregation asked, honest-silos is not set"):
         ask.offer(0)
     silos[0] = replace(silos[0], policy=Policy(min_rows=20, honest_silos=3))
+    with pytest.raises(PolicyError, match="secure aggregation asked, trusted-identities is not set"):
+        ask.offer(0)
+    silos[0] = replace(silos[0], policy=Policy(min_rows=20, honest_silos=3, trusted_identities=trusted))
     four = PRIVACY.model_copy(update={"honest_silos": 4})
     with pytest.raises(PolicyError, match="honest-silos 4 asked, at most 3 allowed"):
         ask.offer(0, privacy=four)
     assert ask.offer(0).silo == "silo-0"
 
 
-def test_a_rerun_is_a_release_that_the_budget_may_refuse(ask, silos):
-    silos[0] = replace(silos[0], policy=Policy(min_rows=20, honest_silos=3))
+def test_a_rerun_is_a_release_that_the_budget_may_refuse(ask, silos, trusted):
+    silos[0] = replace(silos[0], policy=Policy(min_rows=20, honest_silos=3, trusted_identities=trusted))
     ask.masked(0, ask.roster())
     with pytest.raises(BudgetError, match="1 releases of these data were charged"):
         ask.masked(0, ask.roster(2), 2)
@@ -276,7 +306,7 @@ def test_a_rerun_is_a_release_that_the_budget_may_refuse(ask, silos):
 
 def test_identities_are_those_that_the_policy_trusts(ask, silos, kit, tmp_path):
     roster = ask.roster()
-    path = tmp_path / "trusted.yaml"
+    path = tmp_path / "others.yaml"
     trusted = {key.silo: key.identity for key in roster}
     silos[0] = replace(silos[0], policy=silos[0].policy.model_copy(update={"trusted_identities": path}))
     path.write_text(yaml.safe_dump(trusted | {"silo-2": identity()[1]}))
@@ -291,7 +321,30 @@ def test_identities_are_those_that_the_policy_trusts(ask, silos, kit, tmp_path):
     assert ask.masked(0, roster).silo == "silo-0"
 
 
-def test_without_a_list_the_first_identity_of_a_run_is_kept(ask, silos, kit):
+def test_a_real_silo_masks_nothing_among_strangers(ask, silos):
+    roster = ask.roster()
+    silos[0] = replace(silos[0], policy=silos[0].policy.model_copy(update={"trusted_identities": None}))
+    with pytest.raises(PolicyError, match="trusted-identities is not set"):
+        ask.masked(0, roster)
+    assert charges(silos[0]) == []
+
+
+def test_without_a_list_the_epsilon_alone_is_charged(ask, silos, world):
+    """In simulation alone: the epsilon of a share against all others together, 3.67 where 2 was asked."""
+    alone = silos[0].policy.model_copy(update={"trusted_identities": None})
+    silos[0] = replace(silos[0], policy=alone, truth=world)
+    roster = ask.roster()
+    ask.masked(0, roster)
+    ask.masked(1, roster)
+    ((stranger,), (known,)) = (charges(silo) for silo in silos[:2])
+    assert (known.epsilon, stranger.rho / known.rho) == (2.0, pytest.approx(3.0, rel=1e-12))
+    # The share of one of three is z / sqrt(3), and z at epsilon 2 is 2.230 (3 digits).
+    assert analytic_gaussian_z(stranger.epsilon, 1e-6) * np.sqrt(3) == pytest.approx(2.230, rel=1e-3)
+
+
+def test_without_a_list_the_first_identity_of_a_run_is_kept(ask, silos, kit, world):
+    alone = silos[0].policy.model_copy(update={"trusted_identities": None})
+    silos[0] = replace(silos[0], policy=alone, truth=world)
     ask.masked(0, ask.roster())
     roster = ask.roster(2)
     with pytest.raises(ValueError, match="silo-3 comes with another identity than it first had in this run"):

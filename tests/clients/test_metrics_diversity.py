@@ -114,3 +114,16 @@ def test_bad_inputs_are_named():
         entropy_kl([[1.0]], k=0)
     with pytest.raises(ValueError, match="samples must be finite"):
         entropy_kl([[np.nan]])
+
+
+@pytest.mark.parametrize("count", [3, 5, 17, 48])
+def test_rows_that_a_product_tore_apart_are_still_equal(count):
+    """Equal rows come out of a matrix product apart in their last bits; that is no scale and no variance."""
+    rng = np.random.default_rng(2)
+    torn = np.tile(rng.normal(size=64), (count, 1)) @ rng.normal(size=(64, 8))
+    torn[0] *= 1.0 + 4e-16  # as on the kernels that do so
+    other = torn[:1] + 3.0
+    assert rbf_bandwidth(np.vstack([torn, other])) == pytest.approx(3.0 * np.sqrt(8.0))
+    for refuse in (lambda: rbf_bandwidth(torn), lambda: variance_ratio(torn, torn)):
+        with pytest.raises(ValueError, match="at least two different rows"):
+            refuse()

@@ -9,12 +9,13 @@ from scipy.stats import entropy
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 
-from clients.metrics import evaluate, yardstick
+from clients.metrics import evaluate, yardstick, yardstick_of
 from clients.metrics.diversity import entropy_kl, rbf_bandwidth, variance_ratio, vendi
 from clients.metrics.energy import energy_distance
 from clients.metrics.frechet import frechet
 from clients.metrics.neighbours import generalization_score, memorization, precision_recall_density_coverage
 from clients.metrics.transport import sliced_w2_sq, w2_sq
+from protocols.features import FeatureMap
 
 PLAIN = [
     "frechet",
@@ -165,7 +166,7 @@ def test_bad_inputs_are_named():
     y = _samples(14, 10)
     for same in (np.full((3, 2), 0.1), np.ones((1, 2))):
         with pytest.raises(
-            ValueError, match="truth_features must have a total variance of 1e-100 or more, got 0"
+            ValueError, match="truth_features must have a total variance of 1e-2[46] or more, got 0"
         ):
             yardstick(same, None)
     with pytest.raises(ValueError, match=r"labels must have shape \(10,\)"):
@@ -177,3 +178,26 @@ def test_bad_inputs_are_named():
         evaluate(ruler, y, np.empty((0, 3)))
     with pytest.raises(ValueError, match=r"generated must stay below 1e\+100 in magnitude, got 1e\+100"):
         evaluate(ruler, np.full((2, 3), -1e100), y)
+
+
+@pytest.mark.parametrize("count", [2, 3, 5, 17, 48, 1001])
+def test_equal_rows_are_refused_however_a_product_rounds_them(count):
+    rng = np.random.default_rng(5)
+    features = FeatureMap(rng.normal(size=64), rng.normal(size=(64, 8)), np.zeros(8), 1.0)
+    rows = np.tile(rng.normal(size=64), (count, 1))
+    with pytest.raises(ValueError, match="truth rows must have a total variance above 0: all of them"):
+        yardstick_of(rows, features, None)
+    with pytest.raises(ValueError, match="truth_features must have a total variance of .* or more"):
+        yardstick(features(rows), None)
+    rows[0] += 1e-3
+    assert yardstick_of(rows, features, None).truth.tobytes() == features(rows).tobytes()
+
+
+def test_copies_of_a_row_that_stands_often_are_inside_its_ball():
+    """The map rounds copies apart by their last bits; a ball of radius 0 would hold some and not others."""
+    rng = np.random.default_rng(6)
+    truth = np.vstack([np.tile(rng.normal(size=8), (10, 1)), 5.0 + rng.normal(size=(3, 8))])
+    copies = np.tile(truth[0], (4, 1)) * (1.0 + np.array([[0.0], [2e-16], [-2e-16], [4e-16]]))
+    found = evaluate(yardstick(truth, None), copies, truth)
+    assert found["precision"] == 1.0
+    assert found["coverage"] >= 10 / 13

@@ -44,7 +44,6 @@ def test_a_simulated_node_holds_its_share_of_the_world(config):
     assert [node.silo.name for node in nodes] == ["silo-0", "silo-1", "silo-2"]
     assert [node.silo for node in nodes] == list(world.silos)
     assert nodes[0].state == Path("state")
-    assert nodes[0].base_rows is world.public
 
 
 def test_seeds_cut_the_world_differently(config):
@@ -67,7 +66,6 @@ def test_a_real_node_holds_its_own_table_and_never_the_truth(table, tmp_path):
     assert node.silo.name == "north"
     assert node.truth is None
     assert len(node.silo.train) + len(node.silo.heldout) == 40
-    assert node.base_rows is node.silo.train
     ruler = node.yardstick(FeatureMap(np.zeros(2), np.eye(2), np.zeros(2), 1.0), 0)
     assert np.array_equal(ruler.truth, node.silo.heldout.values)
 

@@ -19,6 +19,7 @@ from scipy.special import log_ndtr, ndtr
 from clients.release.budget import BudgetError, check_lifetime, check_version
 from clients.release.chain import LedgerError, read_ledger
 from clients.release.desk import Desk, answer, release_folder
+from clients.release.ledger import Ledger
 from clients.release.policy import Policy, PolicyError, simulation_policy
 from clients.release.request import ReleaseRequest
 from clients.storage import StorageError
@@ -67,8 +68,14 @@ class Press:
         return {"sums": np.frombuffer(os.urandom(64)[:64], dtype=np.uint8).astype(float)}
 
 
-def desk(folder: Path, policy: Policy | None = None, noise=None, *, create=True) -> Desk:
-    return Desk(folder, policy or Policy(), noise or SimpleNamespace(name="system"), epsilon_of_rho, create)
+def desk(folder: Path, policy: Policy | None = None, noise=None) -> Desk:
+    return Desk(folder, policy or Policy(), noise or SimpleNamespace(name="system"), epsilon_of_rho)
+
+
+def refresh(folder: Path) -> None:
+    """What the owner does when rows have changed."""
+    with Ledger.open(folder / "ledger.jsonl", create=False) as ledger:
+        assert ledger.refresh()
 
 
 def spent(folder: Path) -> list[str]:
@@ -114,23 +121,48 @@ def test_nothing_in_the_folder_tells_the_rows(tmp_path):
     assert plain not in kept
     assert ROWS[0].tobytes() not in kept
     other = tmp_path / "other"
-    answer(desk(other), ROWS, request(), Press())
+    answer(desk(other), ROWS + 1.0, request(), Press())
     versions = {read_ledger(p / "ledger.jsonl")[1].data_version for p in (tmp_path, other)}
-    assert len(versions) == 2, "two nodes with the same rows must not be recognised by their versions"
+    assert len(versions) == 1, "what a version is called must not depend on rows"
 
 
 def test_a_second_question_or_version_is_another_release(tmp_path):
     answer(desk(tmp_path), ROWS, request(), Press())
     with pytest.raises(BudgetError, match="1 releases of these data .* releases-per-data-version is 1"):
         answer(desk(tmp_path), ROWS, request(seed=1), Press())
+    refresh(tmp_path)
     answer(desk(tmp_path), ROWS + 1.0, request(), Press())
-    assert spent(tmp_path) == ["open", "charge", "sent", "charge", "sent"]
+    assert spent(tmp_path) == ["open", "charge", "sent", "refresh", "charge", "sent"]
+
+
+def test_until_the_owner_says_refresh_nothing_tells_that_rows_have_changed(tmp_path):
+    first = answer(desk(tmp_path), ROWS, request(), Press())
+    for changed in (ROWS + 1.0, ROWS[::-1], ROWS[:20], np.full((0, 3), 0.0), np.full((250, 3), np.nan)):
+        again = answer(desk(tmp_path), changed, request(), Press())
+        assert again["sums"].tobytes() == first["sums"].tobytes()
+        with pytest.raises(BudgetError, match="1 releases of these data were charged"):
+            answer(desk(tmp_path, Policy(min_rows=1)), np.vstack([changed, ROWS]), request(seed=1), Press())
+    assert spent(tmp_path) == ["open", "charge", "sent"]
+    refresh(tmp_path)
+    fresh = answer(desk(tmp_path), ROWS + 1.0, request(), Press())
+    assert fresh["sums"].tobytes() != first["sums"].tobytes()
+
+
+def test_a_new_question_after_a_change_is_of_the_rows_as_they_are_and_of_the_same_version(tmp_path):
+    here = desk(tmp_path, Policy(releases_per_data_version=2))
+    answer(here, ROWS, request(), Press())
+    answer(here, ROWS + 1.0, request(seed=1), Press())
+    charges = [e for e in read_ledger(tmp_path / "ledger.jsonl") if e.kind == "charge"]
+    assert len({e.data_version for e in charges}) == 1
+    with pytest.raises(BudgetError, match="2 releases of these data were charged"):
+        answer(here, ROWS + 2.0, request(seed=2), Press())
 
 
 def test_eleven_data_versions_at_epsilon_two_fit_into_a_lifetime_of_eight(tmp_path):
     """Privacy-notes section 8: 11 x .448^2 < 1.532^2."""
     for version in range(11):
         answer(desk(tmp_path), ROWS + version, request(), Press())
+        refresh(tmp_path)
     late = Press()
     with pytest.raises(
         BudgetError, match=r"lifetime's epsilon to 8\.\d+, lifetime-epsilon is 8 at delta 1e-06"
@@ -138,7 +170,6 @@ def test_eleven_data_versions_at_epsilon_two_fit_into_a_lifetime_of_eight(tmp_pa
         answer(desk(tmp_path), ROWS + 11, request(), late)
     assert late.events == ["asked"], "refused before the draw"
     assert spent(tmp_path).count("charge") == 11
-    assert answer(desk(tmp_path), ROWS, request(), late), "what was released before is sent again"
 
 
 def test_budget_bounds_at_their_edge():
@@ -235,13 +266,12 @@ def test_a_policy_made_stricter_binds_kept_releases_too(tmp_path):
         answer(desk(tmp_path, Policy(epsilon=1.0)), ROWS, request(), Press())
 
 
-def test_a_lost_ledger_head_key_or_release_is_refused(tmp_path):
+def test_a_lost_ledger_head_or_release_is_refused(tmp_path):
     answer(desk(tmp_path), ROWS, request(), Press())
     (release,) = tmp_path.glob("*.npz")
     for name, match in (
         ("ledger.jsonl", "ledger.jsonl: missing"),
         ("ledger.head", "ledger.head: missing"),
-        ("release.key", "release.key: missing"),
         (release.name, "those bytes are lost"),
     ):
         content = (tmp_path / name).read_bytes()
@@ -267,17 +297,12 @@ def test_a_changed_release_is_refused(tmp_path):
 def test_ledger_and_head_put_back_together_are_seen_by_what_was_kept_since(tmp_path):
     answer(desk(tmp_path), ROWS, request(), Press())
     old = {name: (tmp_path / name).read_bytes() for name in ("ledger.jsonl", "ledger.head")}
+    refresh(tmp_path)
     answer(desk(tmp_path), ROWS + 1.0, request(), Press())
     for name, content in old.items():
         (tmp_path / name).write_bytes(content)
     with pytest.raises(LedgerError, match="a release is kept there that the ledger never charged"):
         answer(desk(tmp_path), ROWS + 2.0, request(), Press())
-
-
-def test_begins_only_where_it_may(tmp_path):
-    with pytest.raises(LedgerError, match="missing"):
-        answer(desk(tmp_path / "silo", create=False), ROWS, request(), Press())
-    assert not (tmp_path / "silo").exists()
 
 
 def test_a_simulation_may_do_without_noise_and_the_ledger_says_so(tmp_path):
@@ -303,7 +328,7 @@ def test_seeded_noise_is_not_drawn_outside_a_simulation(tmp_path):
 @given(
     asks=st.lists(
         st.tuples(
-            st.integers(0, 2),  # data version
+            st.booleans(),  # the owner says refresh before
             st.integers(0, 1),  # seed
             st.sampled_from([0.5, 2.0, 2.1, None]),
             st.sampled_from([256, 1024, 1025]),
@@ -317,8 +342,12 @@ def test_in_any_order_no_bytes_outside_policy_or_budget(asks):
     z_of = {0.5: 8.06, 2.0: Z, 2.1: 2.14}
     answers: dict[object, bytes] = {}
     with tempfile.TemporaryDirectory() as name:
-        here, true_spend = desk(Path(name) / "silo", policy), 0.0
-        for version, seed, epsilon, directions in asks:
+        here, true_spend, now = desk(Path(name) / "silo", policy), 0.0, 0
+        for refreshed, seed, epsilon, directions in asks:
+            if refreshed and here.folder.exists():
+                with Ledger.open(here.folder / "ledger.jsonl", create=False) as ledger:
+                    now += ledger.refresh()
+            version = now
             asked = request(seed, epsilon=epsilon, directions=directions)
             cost = Cost(epsilon, 1e-6, 0.5 / z_of[epsilon] ** 2 if epsilon else None, "cosine")
             press, key = Press(cost), (version, seed, epsilon, directions)
@@ -356,10 +385,11 @@ def test_the_real_gate_and_accountant_fit_the_desk(tmp_path):
 
     def make(charge):
         release = gate.release(
-            FEATURES(ROWS),
+            ROWS,
             asked.reference,
-            FEATURES.space(asked.seed),
+            FEATURES,
             asked.privacy,
+            seed=asked.seed,
             noise=SystemNoise(),
             rng=np.random.default_rng(0),
             charge=charge,
@@ -367,12 +397,13 @@ def test_the_real_gate_and_accountant_fit_the_desk(tmp_path):
         return release.summary.arrays()
 
     policy = Policy(lifetime_epsilon=2.0)
-    real = Desk(tmp_path, policy, SystemNoise(), calibration.epsilon_of_rho, create=True)
+    real = Desk(tmp_path, policy, SystemNoise(), calibration.epsilon_of_rho)
     first = answer(real, ROWS, asked, make)
     assert first["sums"].shape == (16, 8)
     assert {k: a.tobytes() for k, a in answer(real, ROWS, asked, make).items()} == {
         k: a.tobytes() for k, a in first.items()
     }
+    refresh(tmp_path)
     with pytest.raises(BudgetError, match="lifetime"):
         answer(real, ROWS + 1.0, asked, make)
     (charge,) = [e for e in read_ledger(tmp_path / "ledger.jsonl") if e.kind == "charge"]

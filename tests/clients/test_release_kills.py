@@ -40,7 +40,7 @@ CODE = str(Path(clients.release.__file__).parent)
 
 def desk(folder: Path, releases: int) -> Desk:
     policy = Policy(releases_per_data_version=releases)
-    return Desk(folder / "silo", policy, SimpleNamespace(name="system"), lambda rho, delta: 20.0 * rho, True)
+    return Desk(folder / "silo", policy, SimpleNamespace(name="system"), lambda rho, delta: 20.0 * rho)
 
 
 def press(folder: Path, seconds: float = 0.0) -> Callable:

@@ -256,11 +256,58 @@ def test_simulated_noise_needs_a_simulation_and_stays_visible(tmp_path, rho, noi
     refused(path, f"line 2: a release with noise '{noise}'")
 
 
-def test_every_data_version_has_a_number(path):
+def test_the_owners_refresh_alone_begins_a_data_version(tmp_path):
+    with Ledger.open(tmp_path / "ledger.jsonl", create=True) as ledger:
+        first = ledger.version
+        assert not ledger.refresh(), "nothing was released, so there is nothing to begin anew"
+        ledger.charge(price(version=first))
+        assert ledger.version == first
+        assert ledger.refresh()
+        assert not ledger.refresh()
+        assert ledger.version not in (first, V)
+        assert (ledger.charges(first), ledger.charges(ledger.version)) == (1, 0)
+        assert [e.kind for e in ledger.entries] == ["open", "charge", "refresh"]
+    with Ledger.open(tmp_path / "ledger.jsonl", create=False) as again:
+        assert again.version == ledger.version
+
+
+def test_a_ledger_of_an_earlier_version_goes_on_under_its_last_name(path):
+    """It named data versions by a keyed hash of the rows, of which V stands for one."""
     with Ledger.open(path, create=False) as ledger:
-        assert (ledger.version_number(V), ledger.version_number(P)) == (1, 2)
-        ledger.charge(price(version=P))
-        assert (ledger.version_number(V), ledger.version_number(P), ledger.version_number(R)) == (1, 2, 3)
+        assert ledger.version == V
+
+
+def test_what_another_ledger_has_spent_is_taken_over_once(path, tmp_path):
+    with (
+        Ledger.open(path, create=False) as old,
+        Ledger.open(tmp_path / "new" / "ledger.jsonl", create=True) as new,
+    ):
+        new.join("north", old)
+        new.join("north", old)
+        assert new.spent() == pytest.approx(0.2, rel=1e-12)
+        old.charge(price(0.3))
+        new.join("north", old)
+        assert new.spent() == pytest.approx(0.5, rel=1e-12)
+        new.join("south", old)
+        assert new.spent() == pytest.approx(1.0, rel=1e-12)
+        assert not any(e.simulated for e in new.entries)
+        old.close("new")
+        old.close("other")
+        assert old.closed == "new"
+        assert (new.closed, [e.kind for e in old.entries].count("closed")) == (None, 1)
+
+
+def test_what_was_spent_without_noise_or_with_a_known_one_stays_that(tmp_path):
+    for noise, rho in (("none", None), ("seeded", 0.1)):
+        with (
+            Ledger.open(tmp_path / noise / "ledger.jsonl", create=True, simulation=True) as old,
+            Ledger.open(tmp_path / f"{noise}-2" / "ledger.jsonl", create=True) as new,
+        ):
+            old.charge(price(rho, noise=noise))
+            new.join("old", old)
+            new.join("old", old)
+            assert new.spent() == (math.inf if rho is None else pytest.approx(rho))
+            assert [e.simulated for e in new.entries] == [False, True]
 
 
 def test_nothing_is_sent_that_was_not_charged(path):

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Kept releases: exact, atomic, named by digests alone; data versions that say nothing without the key."""
+"""Kept releases: exact, atomic, named by digests alone."""
 
 import hashlib
-import hmac
 import os
 
 import numpy as np
@@ -10,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clients.release.store import Store, data_version
+from clients.release.store import Store
 from clients.storage import StorageError
 
-V, R, KEY = "a" * 64, "b" * 64, b"k" * 32
+V, R = "a" * 64, "b" * 64
 
 
 def test_returns_the_same_arrays_and_the_digest_of_the_file(tmp_path):
@@ -60,14 +59,3 @@ def test_no_name_leads_out_of_the_folder(tmp_path_factory, name):
     for names in ((name, R), (V, name)):
         with pytest.raises(ValueError, match="named by two digests"):
             store.load(*names)
-
-
-def test_data_version_is_a_keyed_hash_of_shape_and_values():
-    rows = np.arange(6.0).reshape(2, 3)
-    expected = hmac.new(KEY, b"2,3|" + rows.tobytes(), hashlib.sha256).hexdigest()
-    assert data_version(rows, KEY) == expected
-    assert data_version(np.asfortranarray(rows), KEY) == expected
-    others = [rows.reshape(3, 2), rows[::-1], rows + np.eye(2, 3) * 1e-12, rows[:1]]
-    assert len({expected, data_version(rows, b"j" * 32), *(data_version(x, KEY) for x in others)}) == 6
-    with pytest.raises(ValueError, match="at least 32 bytes, got 3"):
-        data_version(rows, b"key")

@@ -1,31 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A silo's answers: what they hold, that asking twice computes nothing twice, and that parts make a whole."""
+"""A silo's answers to hello and summarise: what they hold, and that asking twice computes nothing twice."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from clients import rounds, storage
-from clients.generators import Mixture
-from clients.metrics import evaluate
-from clients.metrics.frechet import gaussian_w2_sq, moments
-from protocols import messages
+from clients import rounds
 from protocols.config.privacy import PrivacySpec
 from protocols.config.references import QuantizedReference, SlicedReference
-from protocols.config.training import GaussianSpec
-from protocols.features import FeatureMap
-from protocols.kept_reference import KeptReference
 from protocols.messages import Hello, Summarise, with_prefix
-from protocols.references import read_summary, weave
-from protocols.streams import stream
+from protocols.references import read_summary
 
 SLICED = SlicedReference(kind="sliced", directions=8, coefficients=3)
 QUANTIZED = QuantizedReference(kind="quantized", clusters=4)
-
-
-def latest(node, arm="siloed"):
-    return node.state / "test-run" / "seed-7" / node.silo.name / arm / "latest.npz"
 
 
 def ask_summary(node, kit, spec=SLICED, **privacy):
@@ -76,177 +64,3 @@ def test_columns_that_do_not_fit_the_map_are_refused(node, kit):
     narrow = replace(kit.features, offset=np.zeros(2), weights=np.eye(2))
     with pytest.raises(ValueError, match="rows must have 2 columns, got 3"):
         ask_summary(node, replace(kit, features=narrow))
-
-
-def test_metrics_are_those_of_the_stored_generations(node, kit, retrain_question):
-    reply = rounds.retrain(node, retrain_question(0, 2))
-    assert (reply.silo, reply.arm, reply.start) == ("silo-0", "siloed", 0)
-    assert reply.arrays["values"].shape == (3, len(reply.names))
-    stored = storage.load(latest(node))
-    assert stored["generation"] == 2
-    assert reply.arrays["values"].tobytes() == stored["values"].tobytes()
-    # The last row, measured again from the stored model: as many fresh samples as there is truth.
-    model = Mixture(*(stored[f"model/{name}"] for name in ("weights", "means", "covariances")))
-    fresh = model.sample(30, rng=stream(7, "silo", "silo-0", "generation", 2, "evaluation"))
-    ruler = node.yardstick(kit.features, 7)
-    again = evaluate(ruler, kit.features(fresh), kit.features(stored["pool"]))
-    measured = dict(zip(reply.names, reply.arrays["values"][2], strict=True))
-    assert measured.items() >= again.items()
-
-
-def test_public_held_out_rows_stand_in_for_a_real_silos_own(node, tmp_path, retrain_question):
-    asked, public = retrain_question(0, 0), stream(3, "public").normal(size=(40, 2))
-    given = asked.model_copy(update={"arrays": {**asked.arrays, "held-out/features": public}})
-    reply = rounds.retrain(node, given)
-    model = Mixture(*(storage.load(latest(node))[f"model/{n}"] for n in ("weights", "means", "covariances")))
-    fresh = model.sample(40, rng=stream(7, "silo", "silo-0", "generation", 0, "evaluation"))
-    features = FeatureMap.from_arrays(asked.part("features"))
-    expected = gaussian_w2_sq(moments(features(fresh)), moments(public))
-    assert reply.arrays["values"][0, reply.names.index("frechet")] == pytest.approx(expected, rel=1e-12)
-    for wrong in ({"held-out/features": public[:, :1]}, {"held-out/rows": public}):
-        spoiled = asked.model_copy(update={"arrays": {**asked.arrays, **wrong}})
-        with pytest.raises(
-            ValueError, match=r"held-out/features must have 2 columns|held-out must be one array"
-        ):
-            rounds.retrain(replace(node, state=tmp_path / "other"), spoiled)
-
-
-def test_unseen_share_is_that_of_the_classes_a_silo_has_no_row_of(node, retrain_question):
-    train = node.silo.train
-    left = replace(node.silo, train=train.take(np.flatnonzero(train.labels == "left")))
-    reply = rounds.retrain(replace(node, silo=left), retrain_question(0, 0))
-    measured = dict(zip(reply.names, reply.arrays["values"][0], strict=True))
-    assert measured["unseen_share"] == measured["mode_share/right"] > 0.2
-    both = rounds.retrain(replace(node, state=node.state / "both"), retrain_question(0, 0))
-    assert both.arrays["values"][0, both.names.index("unseen_share")] == 0.0
-
-
-def test_asking_again_computes_nothing_and_answers_the_same_bytes(node, retrain_question):
-    arm = {"name": "anchored", "rule": "herding", "reference": "public"}
-    first = rounds.retrain(node, retrain_question(0, 3, arm=arm))
-    written = latest(node, "anchored").stat().st_mtime_ns
-    unusable = {"weights": np.ones(1)}  # a base that would be refused if it were looked at
-    for start, stop in ((0, 3), (2, 3), (1, 2)):
-        again = rounds.retrain(node, retrain_question(start, stop, arm=arm, base=unusable))
-        assert again.arrays["values"].tobytes() == first.arrays["values"][start : stop + 1].tobytes()
-        assert (again.names, again.start) == (first.names, start)
-    assert latest(node, "anchored").stat().st_mtime_ns == written
-
-
-@pytest.mark.parametrize("paradigm", ["replace", "accumulate", "accumulate-subsample", "accumulate-select"])
-def test_three_and_three_more_are_six_exactly(node, tmp_path, retrain_question, paradigm):
-    options = {"paradigm": paradigm}
-    parts = [rounds.retrain(node, retrain_question(*span, recursion=options)) for span in ((0, 3), (4, 6))]
-    other = replace(node, state=tmp_path / "other")
-    whole = rounds.retrain(other, retrain_question(0, 6, recursion=options))
-    joined = np.concatenate([part.arrays["values"] for part in parts])
-    assert joined.tobytes() == whole.arrays["values"].tobytes()
-    assert latest(node).read_bytes() == latest(other).read_bytes()
-
-
-def test_a_continued_arm_does_not_go_back_to_the_base(node, retrain_question):
-    rounds.retrain(node, retrain_question(0, 2))
-    rounds.retrain(node, retrain_question(3, 4, base={"weights": np.ones(1)}))
-    assert storage.load(latest(node))["generation"] == 4
-
-
-def test_state_is_kept_apart_by_run_seed_and_arm(node, retrain_question):
-    arms = [{"name": name, "rule": "random"} for name in ("one", "two")]
-    answers = [rounds.retrain(node, retrain_question(0, 1, arm=arms[0], seed=seed)) for seed in (7, 8)]
-    answers.append(rounds.retrain(node, retrain_question(0, 1, arm=arms[1])))
-    assert not np.array_equal(answers[0].arrays["values"], answers[1].arrays["values"])
-    assert np.array_equal(answers[0].arrays["values"], answers[2].arrays["values"])  # arms are paired
-    assert sorted(str(path.relative_to(node.state)) for path in node.state.rglob("*.npz")) == [
-        "test-run/seed-7/silo-0/one/latest.npz",
-        "test-run/seed-7/silo-0/two/latest.npz",
-        "test-run/seed-8/silo-0/one/latest.npz",
-    ]
-
-
-def test_a_broken_checkpoint_is_refused_not_overwritten(node, retrain_question):
-    rounds.retrain(node, retrain_question(0, 1))
-    latest(node).write_bytes(b"torn")
-    with pytest.raises(storage.StorageError, match="latest.npz: cannot be read back"):
-        rounds.retrain(node, retrain_question(0, 2))
-    assert latest(node).read_bytes() == b"torn"
-
-
-def test_snapshots_are_kept_of_the_generations_asked_for(node, kit, retrain_question):
-    rounds.retrain(node, retrain_question(0, 3, snapshots=(1, 3)))
-    folder = latest(node).parent
-    assert sorted(file.name for file in folder.iterdir()) == [
-        "latest.npz",
-        "snapshot-1.npz",
-        "snapshot-3.npz",
-    ]
-    snapshot = storage.load(folder / "snapshot-3.npz")
-    assert snapshot["candidates"].shape == (40, 2)
-    pool = kit.features(storage.load(latest(node))["pool"])
-    np.testing.assert_allclose(snapshot["selected"], pool, atol=1e-12)
-
-
-def test_samples_for_evaluation_can_be_fewer(node, retrain_question):
-    few = rounds.retrain(node, retrain_question(0, 0, evaluation_samples=20))
-    assert few.arrays["values"].shape[0] == 1
-
-
-def test_every_reference_kind_is_found(node, world, kit, retrain_question):
-    simulated = replace(node, truth=world)
-    woven = {
-        spec: weave([read_summary(ask_summary(node, kit, spec).arrays, spec, 2)], spec)
-        for spec in (SLICED, QUANTIZED)
-    }
-    arms = {
-        "local": {},
-        "public": {},
-        "oracle": {},
-        "sliced": woven[SLICED],
-        "quantized": woven[QUANTIZED],
-    }
-    specs = {"sliced": SLICED.model_dump(), "quantized": QUANTIZED.model_dump()}
-    seen = {}
-    for kind, reference in arms.items():
-        arm = {"name": kind, "rule": "herding", "reference": specs.get(kind, kind)}
-        reply = rounds.retrain(simulated, retrain_question(0, 1, arm=arm, reference=reference))
-        seen[kind] = reply.arrays["values"]
-    start = seen["local"][0]
-    assert all(np.array_equal(values[0], start) for values in seen.values())  # generation 0 is shared
-    assert len({values[1].tobytes() for values in seen.values()}) == 5
-
-
-def test_a_woven_reference_is_kept_on_the_node_and_nobody_elses(node, kit, retrain_question):
-    sketch = {"sketch": stream(0, "sketch").normal(size=(8, 3))}
-    arm = {"name": "sliced", "rule": "herding", "reference": SLICED.model_dump()}
-    question = retrain_question(0, 0, arm=arm, reference=sketch)
-    rounds.retrain(node, question)
-    rounds.retrain(node, retrain_question(0, 0))  # arm siloed: local
-    found = list(node.state.rglob("reference.npz"))
-    assert found == [node.state / "test-run" / "seed-7" / "silo-0" / "sliced" / "reference.npz"]
-    expected = KeptReference("test-run", "sliced", 7, SLICED, kit.features, sketch)
-    assert KeptReference.load(found[0]).digest == expected.digest
-
-
-def test_local_start_is_fitted_on_the_silos_own_rows(node, retrain_question):
-    local = GaussianSpec(kind="gaussian", start="local")
-    unusable = {"weights": np.ones(1)}  # the shared base is not looked at
-    rounds.retrain(node, retrain_question(0, 0, generator=local, base=unusable))
-    own = node.silo.train.values
-    np.testing.assert_allclose(storage.load(latest(node))["model/mean"], own.mean(axis=0), rtol=1e-12)
-
-
-def test_the_oracle_exists_in_simulation_only(node, retrain_question):
-    arm = {"name": "oracle", "rule": "herding", "reference": "oracle"}
-    with pytest.raises(ValueError, match="oracle exists in simulation only"):
-        rounds.retrain(node, retrain_question(0, 1, arm=arm))
-
-
-def test_a_missing_sketch_is_refused(node, retrain_question):
-    arm = {"name": "sliced", "rule": "herding", "reference": SLICED.model_dump()}
-    with pytest.raises(ValueError, match="sliced reference needs array 'sketch'"):
-        rounds.retrain(node, retrain_question(0, 1, arm=arm))
-
-
-def test_answers_are_messages_of_the_protocol(node, retrain_question):
-    reply = rounds.retrain(node, retrain_question(0, 1))
-    assert isinstance(reply, messages.RetrainReply)
-    assert all(np.isfinite(array).all() for array in reply.arrays.values())

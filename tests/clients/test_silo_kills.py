@@ -59,7 +59,7 @@ DRAW = (NOISE, "discrete_gaussian")
 
 @dataclass(frozen=True)
 class Place:
-    """Where one silo lives: its state folder, and how often its owner lets these rows be released."""
+    """Where one silo lives: its state and host folders, how often its owner lets these rows be released."""
 
     folder: Path
     releases: int = 1
@@ -71,12 +71,14 @@ class Place:
             "data": str(home / "rows.csv"),
             "policy": str(home / f"policy-{self.releases}.yaml"),
             "state-dir": str(self.folder / "state"),
+            "ledgers": str(self.folder / "host"),
         }
         return Context(1, 5, node, RecordDict(), {})
 
     @property
     def ledger(self) -> Path:
-        return self.folder / "state" / "releases" / "north" / "ledger.jsonl"
+        found = (self.folder / "host").glob("north-*/")
+        return next(found, self.folder / "none") / "ledger.jsonl"
 
     def charges(self) -> list[float]:
         """What a person would read, a line that its head does not name yet included."""

@@ -2,11 +2,11 @@
 """SIGKILL at random moments, one process at a time: every run finishes or is resumed, to the same metrics.
 
 Targets: a worker, a Ray actor, the command itself, and on a federation made by ``tailweave deploy init`` a
-SuperNode, the SuperLink, the ServerApp, the SuperExec that runs it, a silo's ClientApp, and a SuperNode that
-never returns. Moments are seeded random shares of the undisturbed run's duration. ``make kills`` runs
-``KILL_TRIALS`` of each; without it there is one of a worker. The nodes are in a hurry: they look for
-messages and show signs of life more often, or a SuperNode's trial would take two minutes. The outcomes are
-printed as a table.
+SuperNode, its executor, the SuperLink, the ServerApp, the SuperExec that runs it, a silo's ClientApp, and a
+SuperNode that never returns. Moments are seeded random shares of the undisturbed run's duration.
+``make kills`` runs ``KILL_TRIALS`` of each; without it there is one of a worker. The nodes are in a hurry:
+they look for messages and show signs of life more often, or a SuperNode's trial would take two minutes. The
+outcomes are printed as a table.
 """
 
 import json
@@ -200,8 +200,9 @@ TARGETS: dict[str, tuple[str, Finder]] = {
     "SuperNode": ("deployed", of_part("silos/south", "supernode", "flower-supernode")),
     "SuperLink": ("deployed", of_part("server", "superlink", "flower-superlink")),
     "ServerApp": ("deployed", of_part("server", "superexec", "flwr-serverapp")),
+    "executor": ("deployed", of_part("silos/south", "executor", "deploy executor")),
     "SuperExec": ("deployed", of_part("server", "superexec", "flower-superexec")),
-    "ClientApp": ("deployed", of_part("silos/west", "supernode", "flwr-clientapp")),
+    "ClientApp": ("deployed", of_part("silos/west", "executor", "simulation.deploy.app_process")),
 }
 CASES = [(target, number) for target in TARGETS for number in range(TRIALS or target == "worker")]
 
@@ -308,6 +309,7 @@ def test_a_silo_that_never_returns_is_named_and_the_others_finish(table, host, k
         running.communicate()
         host.run(west / "supernode-west.sh", "start", cwd=west)
     events = [json.loads(line) for line in (out / "events.jsonl").read_text().splitlines()]
+    events = [event for event in events if event["event"] != "kept"]
     assert {(event["silo"], event["round"]) for event in events} == {("west", "retrain")}
     assert {event["arm"] for event in events} == {"collaborative", "siloed"}
     assert all("the node cannot be reached" in event["reason"] for event in events)

@@ -128,7 +128,17 @@ SAMPLES: list[Message] = [
         arrays={**FEATURES, "base/mean": np.zeros(2), "reference/sketch": RNG.random((3, 2))},
     ),
     messages.RetrainReply(
-        **HEAD, silo="silo-1", arm="one", start=1, names=("w2", "é"), arrays={"values": RNG.random((3, 2))}
+        **HEAD,
+        silo="silo-1",
+        arm="one",
+        start=1,
+        stop=2,
+        names=("w2_sq", "mode_share/é"),
+        arrays={
+            "generations": np.repeat([1.0, 2.0], 2),
+            "metrics": np.array([0.0, 1.0, 0.0, 1.0]),
+            "values": RNG.random(4),
+        },
     ),
 ]
 

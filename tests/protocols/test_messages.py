@@ -26,7 +26,12 @@ RETRAIN = {
     "start": 1,
     "stop": 3,
 }
-REPLY = {**BASE, "silo": "silo-0", "arm": "siloed", "start": 1, "names": ("w2", "vendi")}
+REPLY = {**BASE, "silo": "silo-0", "arm": "siloed", "start": 1, "stop": 2, "names": ("w2_sq", "density")}
+MEASURED = {
+    "generations": np.array([1.0, 1.0, 2.0]),
+    "metrics": np.array([0.0, 1.0, 1.0]),
+    "values": np.array([0.5, 2.0, 3.0]),
+}
 
 
 def test_questions_and_answers_share_a_kind():
@@ -61,8 +66,8 @@ def test_messages_are_frozen():
         ({"seed": -1}, "greater than or equal to 0"),
         ({"seed": 2**32}, "less than 4294967296"),
         ({"seed": 1.5}, "valid integer"),
-        ({"schema_version": 1}, "greater than or equal to 4"),
-        ({"schema_version": 5}, "less than or equal to 4"),
+        ({"schema_version": 1}, "greater than or equal to 5"),
+        ({"schema_version": 6}, "less than or equal to 5"),
         ({"more": 1}, "Extra inputs"),
         ({"arrays": {"x": [1.0]}}, "instance of ndarray"),
         ({"arrays": {"x": np.array([1.0, np.nan])}}, "array 'x' must be finite, got nan"),
@@ -117,26 +122,48 @@ def test_retrain_allows_a_single_generation():
     assert Retrain(**{**RETRAIN, "start": 3}).stop == 3
 
 
-def test_retrain_reply_accepts_one_column_a_name():
-    assert RetrainReply(**REPLY, arrays={"values": np.zeros((3, 2))}).names == ("w2", "vendi")
+def test_a_generation_has_the_metrics_that_could_be_measured_in_it():
+    assert RetrainReply(**REPLY, arrays=MEASURED).rows() == {
+        1: {"w2_sq": 0.5, "density": 2.0},
+        2: {"density": 3.0},
+    }
+
+
+def test_numbers_that_the_owner_keeps_are_none():
+    assert RetrainReply(**{**REPLY, "kept": True, "names": ()}).rows() == {}
+    with pytest.raises(ValidationError, match="must bring none"):
+        RetrainReply(**REPLY, kept=True)
 
 
 @pytest.mark.parametrize(
     ("change", "arrays", "message"),
     [
-        ({}, {}, r"one matrix 'values', got arrays \[\]"),
-        ({}, {"values": np.zeros(2)}, "one matrix 'values'"),
-        ({}, {"values": np.zeros((1, 2)), "rows": np.zeros(1)}, r"got arrays \['rows', 'values'\]"),
-        ({}, {"values": np.zeros((1, 3))}, "3 columns of values do not fit 2 different names"),
-        ({"names": ("w2", "w2")}, {"values": np.zeros((1, 2))}, "do not fit 2 different names"),
-        ({"names": ("w2", "")}, {"values": np.zeros((1, 2))}, "at least 1 character"),
-        ({"names": ("w2", "x" * 201)}, {"values": np.zeros((1, 2))}, "at most 200 characters"),
-        ({}, {"values": np.array([[1.0, np.nan]])}, "must be finite"),
+        ({}, None, r"needs arrays generations, metrics, values, got \[\]"),
+        ({}, {"rows": np.zeros(1)}, r"got \['generations', 'metrics', 'rows', 'values'\]"),
+        ({}, {"generations": np.zeros((3, 1))}, "must be vectors of one length"),
+        ({}, {"values": np.zeros(2)}, "must be vectors of one length"),
+        ({}, {"metrics": np.array([0.0, 2.0, 1.0])}, "places in names, whole numbers from 0 to 1"),
+        ({}, {"metrics": np.array([0.0, 0.5, 1.0])}, "places in names, whole numbers from 0 to 1"),
+        ({}, {"generations": np.array([1.0, 1.0, 3.0])}, "all from 1 to 2, and no others"),
+        ({}, {"generations": np.array([2.0, 2.0, 1.0])}, "by generation, then by name, each once"),
+        ({}, {"metrics": np.array([1.0, 0.0, 1.0])}, "by generation, then by name, each once"),
+        ({}, {"metrics": np.array([1.0, 1.0, 1.0])}, "by generation, then by name, each once"),
+        ({"names": ("w2_sq", "w2_sq")}, {}, "names must differ"),
+        ({"names": ("w2_sq", "")}, {}, "at least 1 character"),
+        ({"names": ("w2_sq", "x" * 201)}, {}, "at most 200 characters"),
+        ({"names": ("w2_sq", "speed")}, {}, "metric 'speed' is not known here; known are frechet"),
+        (
+            {"names": ("coverage", "density")},
+            {"values": np.array([1.5, 2.0, 3.0])},
+            "coverage must be within 0 and 1",
+        ),
+        ({"names": ("mode_share/b", "density")}, {"values": np.array([-0.5, 2.0, 3.0])}, "got -0.5"),
+        ({}, {"values": np.array([1.0, np.nan, 1.0])}, "must be finite"),
     ],
 )
 def test_retrain_reply_refuses(change, arrays, message):
     with pytest.raises(ValidationError, match=message):
-        RetrainReply(**{**REPLY, **change}, arrays=arrays)
+        RetrainReply(**{**REPLY, **change}, arrays={} if arrays is None else {**MEASURED, **arrays})
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,17 @@ from hypothesis import strategies as st
 from scipy.integrate import quad
 from scipy.stats import norm
 
+from protocols.config.privacy import PrivacySpec
+from protocols.config.references import QuantizedReference, SlicedReference
+from protocols.privacy import gate
 from protocols.privacy.calibration import (
     analytic_gaussian_z,
     epsilon_of,
     epsilon_of_rho,
     noise_multiplier,
     rho_of,
+    whole_delta,
+    whole_multiplier,
 )
 
 TABLE = [(0.5, 8.058), (1.0, 4.225), (2.0, 2.230), (4.0, 1.194), (8.0, 0.653)]
@@ -98,3 +103,55 @@ def test_import_of_the_package_does_not_load_the_accountant_or_opendp():
     code = f"import sys, protocols.privacy.gate; print({loaded})"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
+
+
+def slow_delta(epsilon, sigma, directions):
+    """Delta of L discrete Gaussians that each move by 1, by convolving their masses: no closed form."""
+    reach = int(np.ceil(14 * sigma))
+    k = np.arange(-reach, reach + 1)
+    one = np.exp(-0.5 * (k / sigma) ** 2)
+    one /= one.sum()
+    masses = one
+    for _ in range(directions - 1):
+        masses = np.convolve(masses, one)
+    total = np.arange(-(len(masses) // 2), len(masses) // 2 + 1)
+    loss = (2 * total + directions) / (2 * sigma**2)
+    return float((masses * np.maximum(0.0, -np.expm1(epsilon - loss))).sum())
+
+
+@pytest.mark.parametrize("directions", [1, 2, 5, 16])
+@pytest.mark.parametrize(("epsilon", "delta"), [(1.0, 1e-6), (0.5, 1e-3), (4.0, 1e-5)])
+def test_whole_noise_keeps_its_delta_exactly(directions, epsilon, delta):
+    z = noise_multiplier(epsilon, delta)
+    sigma = z * np.sqrt(directions)
+    if sigma < 2.0:
+        pytest.skip("the mechanism refuses so little noise")
+    found = whole_delta(epsilon, z, directions)
+    assert found == pytest.approx(slow_delta(epsilon, sigma, directions), rel=1e-6)
+    more = whole_multiplier(z, epsilon, delta, directions)
+    assert slow_delta(epsilon, more * np.sqrt(directions), directions) <= delta * (1 + 1e-9)
+    assert z <= more <= 1.02 * z
+    if found > delta:  # no more than needed
+        assert slow_delta(epsilon, more * (1 - 2e-5) * np.sqrt(directions), directions) > delta
+
+
+def test_one_direction_overshot_its_delta_and_many_do_not():
+    z = noise_multiplier(1.0, 1e-6)
+    assert whole_delta(1.0, z, 1) == pytest.approx(1.02e-6, rel=5e-3)  # what the release without it had
+    assert 1.0 < whole_multiplier(z, 1.0, 1e-6, 1) / z < 1.002
+    assert whole_multiplier(z, 1.0, 1e-6, 512) == pytest.approx(z, rel=1e-6)
+    assert whole_multiplier(1e4, 1e-3, 1e-6, 512) == 1e4  # so fine that nothing is summed
+    with pytest.raises(ValueError, match="directions must be at least 1, got 0"):
+        whole_delta(1.0, 4.0, 0)
+
+
+def test_the_gate_asks_for_it_in_counts_alone():
+    bounds = PrivacySpec(epsilon=1.0, delta=1e-6)
+    z = noise_multiplier(1.0, 1e-6)
+    counts = SlicedReference(kind="sliced", basis="histogram", directions=1)
+    assert gate.multiplier(counts, bounds) == whole_multiplier(z, 1.0, 1e-6, 1) > z
+    assert gate.multiplier(SlicedReference(kind="sliced", directions=1), bounds) == z
+    assert gate.multiplier(QuantizedReference(kind="quantized"), bounds) == z
+    np.testing.assert_allclose(gate.noise_variance(counts, bounds), gate.multiplier(counts, bounds) ** 2)
+    with pytest.raises(ValueError, match="a noise multiplier needs epsilon, got null"):
+        gate.multiplier(counts, PrivacySpec())

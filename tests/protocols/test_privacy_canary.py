@@ -20,7 +20,7 @@ import pytest
 from protocols.arrays import Floats
 from protocols.config.privacy import PrivacySpec
 from protocols.config.references import QuantizedReference, SlicedReference
-from protocols.features import PublicSpace
+from protocols.features import FeatureMap, PublicSpace
 from protocols.privacy.calibration import noise_multiplier
 from protocols.privacy.canary import Release, canary_audit
 from protocols.privacy.gate import release
@@ -47,7 +47,14 @@ SPECS = {
 
 def through_the_gate(name, rows, rng):
     return release(
-        rows, SPECS[name], SPACE, PRIVACY, noise=SeededNoise(rng), rng=rng, charge=lambda cost: None
+        rows,
+        SPECS[name],
+        FeatureMap.of(SPACE),
+        PRIVACY,
+        seed=SPACE.seed,
+        noise=SeededNoise(rng),
+        rng=rng,
+        charge=lambda cost: None,
     ).summary
 
 

@@ -6,7 +6,7 @@ import pytest
 from protocols import references
 from protocols.config.privacy import PrivacySpec
 from protocols.config.references import QuantizedReference, SlicedReference
-from protocols.features import PublicSpace
+from protocols.features import FeatureMap, PublicSpace
 from protocols.privacy import gate
 from protocols.privacy.calibration import epsilon_of, noise_multiplier
 from protocols.privacy.gate import Cost, release
@@ -45,8 +45,9 @@ def open_gate(spec, rows=None, *, bounds=None, noise=None, charge=lambda cost: N
     return release(
         rows_of() if rows is None else rows,
         spec,
-        SPACE,
+        FeatureMap.of(SPACE),
         bounds or privacy(),
+        seed=SPACE.seed,
         noise=noise or SeededNoise(np.random.default_rng(1)),
         rng=np.random.default_rng(2),
         charge=charge,

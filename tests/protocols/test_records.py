@@ -52,8 +52,13 @@ SIX = [
         silo="silo-1",
         arm="siloed",
         start=0,
-        names=("w2", "share of é/α"),
-        arrays={"values": np.array([[0.1, -0.0], [5e-324, 1e308]])},
+        stop=1,
+        names=("w2_sq", "mode_share/é/α"),
+        arrays={
+            "generations": np.array([0.0, 0.0, 1.0]),
+            "metrics": np.array([0.0, 1.0, 0.0]),
+            "values": np.array([5e-324, -0.0, 1e99]),
+        },
     ),
 ]
 GOOD = HelloReply(**BASE, silo="s", columns=3, rows_at_least=5, arrays={"x": np.arange(6.0).reshape(2, 3)})
@@ -206,8 +211,8 @@ def test_number_of_arrays_is_bounded():
 
 
 CONFIGS = {
-    "schema version": ({"schema-version": 1}, (), "schema version must be 4, got 1"),
-    "schema text": ({"schema-version": "3"}, (), "schema version must be 4, got '3'"),
+    "schema version": ({"schema-version": 1}, (), "schema version must be 5, got 1"),
+    "schema text": ({"schema-version": "3"}, (), "schema version must be 5, got '3'"),
     "kind": ({"kind": "retrain"}, (), "a hello message was expected, got 'retrain'"),
     "kind bytes": ({"kind": b"\xff"}, (), "a hello message was expected"),
     "long kind": ({"kind": "k" * 10**6}, (), "a hello message was expected, got 'k{64}'$"),
@@ -262,7 +267,7 @@ CONFIGS = {
     "other schema inside": (
         {"body": body(**{"schema-version": 1})},
         (),
-        "schema-version: .* equal to 4, got 1",
+        "schema-version: .* equal to 5, got 1",
     ),
 }
 

@@ -19,13 +19,14 @@ COSINE = SlicedReference(kind="sliced", directions=128, coefficients=8)
 HISTOGRAM = SlicedReference(kind="sliced", basis="histogram", directions=128, bins=8)
 PRIVACY = PrivacySpec(epsilon=2.0, min_rows=20, secure_aggregation=True, honest_silos=3)
 SPACE = PublicSpace(np.zeros(4), 1.0, 1)
+MAP = FeatureMap.of(SPACE)
 ROWS = stream(0, "rows").normal(size=(50, 4))
 FEATURES = FeatureMap(np.zeros(2), np.eye(2), np.zeros(2), 1.0)
 
 
 def share(rows=ROWS, spec=COSINE, privacy=PRIVACY, charge=lambda cost: None, seed=0):
     return noisy_share(
-        rows, spec, SPACE, privacy, silos=5, noise=SeededNoise(stream(seed, "noise")), charge=charge
+        rows, spec, MAP, privacy, seed=1, silos=5, noise=SeededNoise(stream(seed, "noise")), charge=charge
     )
 
 
@@ -61,7 +62,7 @@ def test_the_charge_is_that_of_the_sum_and_comes_before_noise():
         raise ValueError("over budget")
 
     with pytest.raises(ValueError, match="over budget"):
-        noisy_share(ROWS, COSINE, SPACE, PRIVACY, silos=5, noise=SeededNoise(rng), charge=refuse)
+        noisy_share(ROWS, COSINE, MAP, PRIVACY, seed=1, silos=5, noise=SeededNoise(rng), charge=refuse)
     assert rng.bit_generator.state == before
 
 

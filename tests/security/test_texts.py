@@ -123,9 +123,11 @@ def hello(**changes) -> RecordDict:
 
 def metrics(names: list[str]) -> RecordDict:
     """Answer ``retrain`` with metrics of these names."""
-    head = {"run": "r", "seed": 0, "silo": "node-1", "arm": "alone", "start": 0}
-    plain = tuple(f"m{number}" for number in range(len(names)))
-    content = encode(RetrainReply(**head, names=plain, arrays={"values": np.full((2, len(names)), 0.5)}))
+    head = {"run": "r", "seed": 0, "silo": "node-1", "arm": "alone", "start": 0, "stop": 1}
+    plain = tuple(f"mode_share/{number}" for number in range(len(names)))
+    generations, places = np.divmod(np.arange(2.0 * len(names)), len(names))
+    arrays = {"generations": generations, "metrics": places, "values": np.full(2 * len(names), 0.5)}
+    content = encode(RetrainReply(**head, names=plain, arrays=arrays))
     body = json.loads(str(content["message"]["body"])) | {"names": names}
     content["message"]["body"] = json.dumps(body)
     return content
@@ -243,11 +245,12 @@ def measured(out: Path, names: list[str]) -> list[dict]:
 
 @settings(max_examples=30, deadline=None)
 @given(st.lists(TEXTS.filter(lambda text: text < "\ud800" or text > "\udfff"), min_size=1, max_size=3))
-@example(["\x9b31m", "mode_share/\u202egnp"])
-@example(["mode_share/a\tb", "mode_share/a\\tb"])
+@example(["\x9b31m"])
+@example(["\u202egnp"])
+@example(["a", ESCAPES])
 def test_whatever_metrics_are_called(tmp_path_factory, names):
     out = tmp_path_factory.mktemp("run")
-    events = measured(out, names)
+    events = measured(out, [*(f"mode_share/{name}" for name in names), *names[1:]])
     check_files(out)
     rows = (out / "metrics.jsonl").read_text().splitlines()
     assert bool(rows) != bool(events)  # measured, or refused by name
@@ -255,7 +258,7 @@ def test_whatever_metrics_are_called(tmp_path_factory, names):
 
 def test_two_names_that_would_be_shown_alike_are_refused(tmp_path):
     (event,) = measured(tmp_path, ["mode_share/a\tb", "mode_share/a\\tb"])
-    assert "do not fit 2 different names" in event["reason"]
+    assert "names must differ" in event["reason"]
 
 
 def test_names_of_classes_in_any_script_stay_as_they_are(tmp_path):
@@ -290,7 +293,7 @@ def reported(tmp_path_factory) -> RunFolder:
     out = tmp_path_factory.mktemp("reported") / "run"
     ask(out, [WAYS[way](text) for way in ("error", "key") for text in NASTY])
     labels = ["a", *(text for text in NASTY if len(text) < 180 and text.isprintable()), NASTY[0], "\x9b31m"]
-    measured(out, ["coverage", *(f"mode_share/{label}" for label in labels), *NASTY[5:8]])
+    measured(out, ["coverage", *(f"mode_share/{label}" for label in labels)])
     (out / "config.yaml").write_text(yaml.safe_dump(EXPERIMENT.model_dump(mode="json", by_alias=True)))
     (out / "environment.json").write_text("{}")
     write_report(RunFolder(out))

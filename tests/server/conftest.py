@@ -75,9 +75,15 @@ def honest(node: int, question: messages.Message) -> messages.Message:
             **head, reference=question.reference, turn=question.turn, arrays={"moved": moved}
         )
     generations = np.arange(question.start, question.stop + 1.0)
-    values = np.column_stack([generations, np.full(len(generations), float(node))])
+    ages = np.repeat(generations, 2)
+    values = np.where(np.arange(len(ages)) % 2 == 0, ages, float(node))
     return messages.RetrainReply(
-        **head, arm=question.arm.name, start=question.start, names=("age", "node"), arrays={"values": values}
+        **head,
+        arm=question.arm.name,
+        start=question.start,
+        stop=question.stop,
+        names=("frechet", "w2_sq"),  # the generation, and the node
+        arrays={"generations": ages, "metrics": np.arange(len(ages)) % 2.0, "values": values},
     )
 
 

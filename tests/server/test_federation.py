@@ -78,7 +78,7 @@ ANY = {
     "not JSON": (changed(lambda c: c["message"].update({"body": "{"})), "not JSON"),
     "other schema": (
         changed(lambda c: c["message"].update({"schema-version": 1})),
-        "schema version must be 4, got 1",
+        "schema version must be 5, got 1",
     ),
     "other kind": (
         changed(lambda c: c["message"].update({"kind": "goodbye"})),
@@ -102,15 +102,24 @@ SUMMARY = {
 RETRAINED = {
     "not finite": (array("values", spoilt), "must be finite, got nan"),
     "wrong silo": (field("silo", "silo-0"), "answers as silo-0, said hello as silo-1"),
-    "other arm": (field("arm", "elsewhere"), "3 generations of arm elsewhere from 0 on, asked for 3 of"),
-    "other start": (
-        field("start", 1),
-        "3 generations of arm alone from 1 on, asked for 3 of alone from 0 on",
+    "other arm": (
+        field("arm", "elsewhere"),
+        "generations 0 to 2 of arm elsewhere, asked for 0 to 2 of alone",
     ),
-    "too few": (array("values", lambda a: a[:-1]), "2 generations of arm alone from 0 on, asked for 3"),
-    "too many": (array("values", lambda a: np.concatenate([a, a])), "6 generations of arm alone"),
-    "columns that do not fit": (array("values", lambda a: a[:, :1]), "1 columns of values do not fit 2"),
-    "a metric named like a key": (field("names", ["age", "silo"]), "metric names must not be .*silo"),
+    "other start": (field("start", 1), "generations must be all from 1 to 2, and no others"),
+    "other stop": (field("stop", 5), "generations must be all from 0 to 5, and no others"),
+    "too few": (array("*", lambda a: a[:-2]), "generations must be all from 0 to 2, and no others"),
+    "twice": (array("*", lambda a: np.concatenate([a, a])), "by generation, then by name, each once"),
+    "vectors that do not fit": (array("values", lambda a: a[:-1]), "must be vectors of one length"),
+    "a place without a name": (array("metrics", lambda a: a + 1.0), "whole numbers from 0 to 1"),
+    "a name without a value": (field("names", ["frechet", "w2_sq", "vendi"]), "'vendi' is named and never"),
+    "a metric named like a key": (field("names", ["frechet", "silo"]), "metric 'silo' is not known here"),
+    "out of range": (field("names", ["coverage", "w2_sq"]), "coverage must be within 0 and 1, got 2"),
+    "far out of range": (
+        array("values", lambda a: a + 1e160),
+        "frechet must be within 0 and 1e.100, got 1e.160",
+    ),
+    "numbers that are kept": (field("kept", True), "whose numbers are kept must bring none"),
 }
 
 
@@ -139,7 +148,7 @@ def test_honest_silos_are_all_heard(scene):
         for silo in range(3)
         for generation in range(5)
     }
-    assert all(row["node"] == float(row["silo"][-1]) and row["age"] == row["generation"] for row in rows)
+    assert all(row["w2_sq"] == float(row["silo"][-1]) and row["frechet"] == row["generation"] for row in rows)
 
 
 @cases(ANY)
@@ -263,7 +272,7 @@ def test_a_name_that_is_taken_is_refused(scene):
     (event,) = made.lines("events")
     assert (event["silo"], event["reason"]) == ("silo-0", "duplicate: another node is already silo-0")
     assert silos_with_metrics(made) == {"silo-0", "silo-1"}
-    assert all(row["node"] == float(row["silo"][-1]) for row in made.lines("metrics"))
+    assert all(row["w2_sq"] == float(row["silo"][-1]) for row in made.lines("metrics"))
 
 
 @pytest.mark.parametrize("kind", [HELLO, SUMMARISE, RETRAIN])

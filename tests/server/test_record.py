@@ -19,7 +19,9 @@ SKETCH = {"sums": np.arange(6.0).reshape(3, 2), "count": np.array([40.0])}
 
 
 def retrain(values=VALUES) -> RetrainReply:
-    return RetrainReply(**HEAD, arm="siloed", start=4, names=("coverage", "vendi"), arrays={"values": values})
+    places = {"generations": np.array([4.0, 4.0, 5.0, 5.0]), "metrics": np.array([0.0, 1.0, 0.0, 1.0])}
+    arrays = {**places, "values": np.asarray(values).ravel()}
+    return RetrainReply(**HEAD, arm="siloed", start=4, stop=5, names=("coverage", "density"), arrays=arrays)
 
 
 def summary() -> SummariseReply:
@@ -38,8 +40,8 @@ def test_metrics_are_one_row_a_generation_without_loss(tmp_path):
     record.measured(retrain())
     record.close()
     assert lines(tmp_path, "metrics.jsonl") == [
-        {"arm": "siloed", "seed": 3, "silo": "north", "generation": 4, "coverage": 0.1, "vendi": 0.2},
-        {"arm": "siloed", "seed": 3, "silo": "north", "generation": 5, "coverage": 0.3, "vendi": 1 / 3},
+        {"arm": "siloed", "seed": 3, "silo": "north", "generation": 4, "coverage": 0.1, "density": 0.2},
+        {"arm": "siloed", "seed": 3, "silo": "north", "generation": 5, "coverage": 0.3, "density": 1 / 3},
     ]
 
 
@@ -54,7 +56,7 @@ def test_the_wire_tells_fields_shapes_and_bytes_of_every_message(tmp_path):
     assert [row["round"] for row in (first, second, third)] == ["hello", "summarise", "retrain"]
     assert set(first["fields"]) == {"run", "seed", "silo", "columns", "rows-at-least"}
     assert second["fields"]["sums"] == {"shape": [3, 2], "dtype": "float64"}
-    assert third["fields"]["values"] == {"shape": [2, 2], "dtype": "float64"}
+    assert third["fields"]["values"] == {"shape": [4], "dtype": "float64"}
     assert third["fields"]["names"]["shape"] == [2]
     assert (first["arm"], second["arm"], third["arm"]) == (None, None, "siloed")
     assert all(row["silo"] == "north" and row["seed"] == 3 for row in (first, second, third))

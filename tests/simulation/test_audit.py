@@ -286,11 +286,15 @@ def test_the_papers_protocols_forced_on_give_all_digits_away():
         assert exact == rows > 150
 
 
+@pytest.mark.slow
 def test_the_command_audits_a_config_with_overrides(tmp_path):
     config = tmp_path / "quiet.yaml"
     config.write_text(dump_experiment(EXPERIMENT.model_copy(update={"arms": EXPERIMENT.arms[:1]})))
     console = Console(record=True, width=200)
-    assert run_audit(config, tmp_path / "deep" / "out", console, ("name=renamed", "seeds=[3]")) == 0
+    assert (
+        run_audit(config, tmp_path / "deep" / "out", console, ("name=renamed", "seeds=[3]"), questions=100)
+        == 0
+    )
     assert "Nothing leaves the silos but metrics" in console.export_text()
     stored = json.loads((tmp_path / "deep" / "out" / "audit.json").read_text())
     assert (stored["name"], stored["broken"]) == ("renamed", False)

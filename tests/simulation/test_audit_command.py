@@ -2,9 +2,11 @@
 """``tailweave run`` and then ``tailweave audit``: what the exit code and the terminal say."""
 
 import json
+import math
 import re
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,8 @@ import yaml
 
 import simulation.cli
 from protocols.config.load import load_experiment
+from simulation.audit import command
+from simulation.audit.doors import knock
 from simulation.audit.promises import MASKED
 from simulation.audit.wire_log import read_wire
 from simulation.audit.wire_noise import wire_noise
@@ -38,7 +42,7 @@ CONFIG = {
 }
 PRIVATE = {"epsilon": 2.0, "min-rows": 100}
 LEAKING = {"epsilon": None, "allow-raw-row-leakage": True}
-FEW = ("--canary-runs", "150")
+FEW = ("--canary-runs", "150", "--questions", "100")
 OPEN = "no guarantee claimed"
 
 
@@ -131,6 +135,42 @@ def test_a_run_without_epsilon_claims_nothing(tailweave, open_run, tmp_path):
     assert "No privacy guarantee is claimed" in tailweave.out
     assert {f["verdict"] for f in own(tmp_path).values()} == {"no guarantee claimed"}
     assert own(tmp_path)["sketch"]["membership"]["auc"] > 0.6
+
+
+def test_doors_are_attacked_whatever_is_audited(tailweave, private_run, tmp_path):
+    assert tailweave("audit", private_run, "--out", tmp_path, *FEW) == 0
+    found = {(f["role"], f["protocol"]): f for f in stored(tmp_path)["findings"] if "door" in f["role"]}
+    assert {key: f["verdict"] for key, f in found.items()} == {
+        ("at the doors", "metrics"): "holds",
+        ("at the doors", "foreign app"): "holds",
+        ("doors open", "metrics"): "attack succeeds",
+        ("doors open", "foreign app"): "attack succeeds",
+    }
+    shut = found["at the doors", "metrics"]
+    assert (shut["claimed_epsilon"], shut["noise_multiplier"]) == (0.0, None)
+    assert (shut["membership"]["auc"], shut["membership"]["auc_ceiling"]) == (0.5, 0.5)
+    assert all(attack["close"] == 0 for f in found.values() for attack in f["attacks"] if f["promises"])
+    said = " ".join(tailweave.out.split())
+    assert "metrics: holds distances to training rows 0 of 207 rows" in said
+    assert "foreign app: attack succeeds rows that the app took 200 of 200 rows" in said
+    page = (tmp_path / "audit.html").read_text()
+    assert "Kept: none of 113 free questions is answered otherwise when one row is replaced." in page
+    assert "Kept: no code runs on a silo but what its owner has installed." in page
+
+
+def test_an_open_door_breaks_a_promise(tailweave, private_run, tmp_path, monkeypatch):
+    shut, *others = knock(100)
+    opened = replace(others[1], role="at the doors", epsilon=0.0, z=math.inf)
+    monkeypatch.setattr(command, "knock", lambda questions: (opened, *others))
+    assert tailweave("audit", private_run, "--out", tmp_path, *FEW) == 1
+    said = " ".join(tailweave.out.split())
+    assert "broken: metrics: kinks over held-out rows: 23 of 23 rows recovered" in said
+    assert "broken: metrics: membership: AUC 1.000 is above the ceiling 0.500" in said
+    assert stored(tmp_path)["broken"] is True
+    blind = replace(shut, role="doors open")
+    monkeypatch.setattr(command, "knock", lambda questions: (shut, blind))
+    assert tailweave("audit", private_run, "--out", tmp_path, *FEW) == 0
+    assert "metrics: attack fails: it is blind" in tailweave.out
 
 
 def test_terminals_of_80_columns_show_it_all(tailweave, private_run, tmp_path):
@@ -281,7 +321,7 @@ def test_published_protocols_forced_on_give_their_rows_away(tailweave, tmp_path)
     assert "126 of 126 rows recovered, 126 of them exactly; no release may hold a row" in " ".join(
         tailweave.out.split()
     )
-    found = {f["arms"][0]: f for f in stored(tmp_path / "out")["findings"]}  # and none for comparison
+    found = {f["arms"][0]: f for f in stored(tmp_path / "out")["findings"] if f["arms"]}  # none to compare
     assert list(found) == ["scheme-2", "scheme-1"]
     assert {f["verdict"] for f in found.values()} == {"broken"}
     exact = {arm: [(a["name"], a["exact"], a["rows"]) for a in f["attacks"]] for arm, f in found.items()}
@@ -366,6 +406,8 @@ def test_a_log_of_an_older_version_or_too_few_runs_are_errors_of_the_user(tailwe
     assert "does not say which reference was summarised" in tailweave.error
     assert tailweave("audit", private_run, "--canary-runs", "99") == 2
     assert "--canary-runs must be 100 or more, got 99" in tailweave.error
+    assert tailweave("audit", private_run, "--questions", "99") == 2
+    assert "--questions must be 100 or more, got 99" in tailweave.error
     assert tailweave("audit", private_run, "--out", run / "config.yaml") == 2
     assert "--out must be a folder" in tailweave.error
 

@@ -95,7 +95,7 @@ def as_page(finding):
     for attack in finding["attacks"]:
         text = f"{attack['close']:,} of {attack['rows']:,}|{attack['exact']:,} exactly"
         shown["rows recovered" if finding["role"] == "published" else attack["name"]] = text
-    if finding["role"] != "published":
+    if finding["role"] not in ("doors open", "published"):
         claimed = finding["claimed_epsilon"]
         shown["ε claimed"] = "none" if claimed is None else f"{claimed:g}"
     if finding["canary"]:
@@ -113,15 +113,18 @@ def as_page(finding):
 def test_the_page_and_the_json_say_the_same_and_all_keys_are_documented(tmp_path):
     config = tmp_path / "small.yaml"
     config.write_text(yaml.safe_dump(CONFIG))
-    assert run_audit(config, tmp_path / "out", Console(quiet=True), ("name=renamed",), runs=150) == 0
+    assert (
+        run_audit(config, tmp_path / "out", Console(quiet=True), ("name=renamed",), runs=150, questions=100)
+        == 0
+    )
     found = json.loads((tmp_path / "out" / "audit.json").read_text())
     assert list(unlike(found, AuditDocument)) == []
     assert (found["format"], found["name"]) == ("tailweave-audit/1", "renamed")
-    assert {f["role"] for f in found["findings"]} == {"as configured", "for comparison", "published"}
     rows = list(table_rows((tmp_path / "out" / "audit.html").read_text()))
-    order = ["as configured", "for comparison", "published"]
+    order = ["as configured", "at the doors", "doors open", "for comparison", "published"]
+    assert {f["role"] for f in found["findings"]} == set(order)
     ordered = sorted(found["findings"], key=lambda f: order.index(f["role"]))
-    assert len(rows) == len(ordered) == 3 + 3 + 2
+    assert len(rows) == len(ordered) == 3 + 2 + 2 + 3 + 2
     for row, finding in zip(rows, ordered, strict=True):
         assert row["protocol"] == "|".join(filter(None, (finding["protocol"], ", ".join(finding["arms"]))))
         for head, text in as_page(finding).items():

@@ -94,6 +94,7 @@ def test_an_honest_recorded_run(tmp_path):
     assert recovered_by(result.findings[0]) == {"direct reading": (0, 0, rows)}
 
 
+@pytest.mark.slow
 def test_a_raw_row_on_the_wire_breaks_a_promise(tmp_path):
     folder = record(tmp_path / "run", EXPERIMENT, seeds=(0,))
     scene = Scene.of(EXPERIMENT, 0)
@@ -104,7 +105,7 @@ def test_a_raw_row_on_the_wire_breaks_a_promise(tmp_path):
     assert breach.startswith("direct reading: 1 of")
     assert result.findings[0].breaches == ()
     console = Console(record=True, width=200)
-    assert run_audit(folder.path, None, console) == 1
+    assert run_audit(folder.path, None, console, questions=100) == 1
     assert "A promise is broken" in console.export_text()
     assert (folder.path / "audit.html").exists()
     assert json.loads((folder.path / "audit.json").read_text())["broken"] is True

@@ -105,11 +105,28 @@ def test_the_fit_of_a_base_tells_how_far_it_is(tiny):
     assert "weights/inlet.weight" in kit.base
 
 
-def test_real_silos_get_the_held_out_rows_of_the_public_data_where_they_are_asked_for(tiny):
-    asked = load_experiment(tiny(seeds=1, evaluation={"against": "data"}))
+def test_real_silos_get_the_held_out_rows_of_the_public_data_unless_their_own_are_asked_for(tiny):
+    asked = load_experiment(tiny(seeds=1))
     kit = prepare(asked, silos_elsewhere=True).kits[0]
     truth = simulated_world(asked.data, asked.silos, asked.public, seed=0).evaluation
     assert np.array_equal(kit.held_out, kit.features(truth.values))
     assert prepare(asked).kits[0].held_out is None  # a simulated silo knows the truth
-    plain = load_experiment(tiny(seeds=1))
-    assert prepare(plain, silos_elsewhere=True).kits[0].held_out is None
+    own = load_experiment(tiny(seeds=1, evaluation={"against": "own"}))
+    assert prepare(own, silos_elsewhere=True).kits[0].held_out is None
+
+
+def test_real_silos_numbers_that_their_owners_keep_are_named(tiny):
+    arms = [
+        {"name": "siloed", "rule": "herding", "reference": "local"},
+        {"name": "anchored", "rule": "herding", "reference": "public"},
+        {"name": "mixed", "rule": "random", "include-real": True, "paradigm": "accumulate"},
+    ]
+    for changes, named in (
+        ({}, "siloed, mixed: "),
+        ({"evaluation": {"against": "own"}}, "siloed, anchored, mixed: "),
+        ({"generator": {"kind": "gaussian", "start": "local"}}, "siloed, anchored, mixed: "),
+    ):
+        experiment = load_experiment(tiny(seeds=1, arms=arms, **changes))
+        said = [line for line in prepare(experiment, silos_elsewhere=True).warnings if "own-metrics" in line]
+        assert [line.startswith(named) for line in said] == [True]
+        assert not [line for line in prepare(experiment).warnings if "own-metrics" in line]

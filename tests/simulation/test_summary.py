@@ -143,10 +143,13 @@ def test_events_are_told_apart(run_folder):
 
     total = event("summed", None) | {"silos": ["silo-0", "silo-1"], "left-out": ["silo-2"], "attempts": 2}
     events = [event("refused", "silo-0"), event("quarantined", "silo-1"), event("odd", "silo-2"), total]
+    events += [event("kept", f"silo-{i}") | {"arm": "siloed"} for i in (10, 2, 2)]
     found = summarise(run_folder.metrics(), run_folder.config(), events=events)["events"]
     for key, silo in {"missing": "silo-0", "quarantined": "silo-1", "odd": "silo-2"}.items():
         assert list(found[key]) == [silo]
     assert found["count"] == 2  # an odd silo was counted in the reference, and a sum is a success
+    assert found["kept"] == {"siloed": ["silo-2", "silo-10"]}
+    assert not found["absences"] or all(case["silo"] == "silo-0" for case in found["absences"])
     assert found["summed"] == [
         {"seed": 0, "silos": ["silo-0", "silo-1"], "left-out": ["silo-2"], "attempts": 2, "reason": "summed"}
     ]

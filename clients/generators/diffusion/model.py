@@ -179,8 +179,9 @@ def _scale(spec: DiffusionSpec, rows: Floats) -> tuple[Floats, Floats]:
         low, high = spec.limits or (0.0, 1.0)
         return np.full(columns, (low + high) / 2), np.full(columns, (high - low) / 2)
     mean = rows.mean(axis=0)
-    spread = float(np.sqrt(((rows - mean) ** 2).mean()))
-    return mean, np.full(columns, spread if spread > 0 else 1.0)
+    if (rows == rows[0]).all():  # their mean may miss them by a rounding error, which is no spread
+        return mean, np.ones(columns)
+    return mean, np.full(columns, float(np.sqrt(((rows - mean) ** 2).mean())))
 
 
 def _check_range(spec: DiffusionSpec, rows: Floats) -> None:

@@ -9,23 +9,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clients.generators.diffusion.extra import neural
-from clients.storage import StorageError
+from clients.storage import StorageError, private_folder
 
 Weights = dict[str, NDArray[np.generic]]
 
 
 def save_weights(path: Path, arrays: Mapping[str, NDArray[np.generic]], note: Mapping[str, str]) -> None:
-    """Write arrays atomically.
+    """Write arrays atomically, readable by their owner only.
 
     Args:
         path: Target, ``*.safetensors``; its folder is made.
         arrays: By name.
         note: Text for the file's header.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    private_folder(path.parent)
     part = path.with_name(f".{path.name}.{os.getpid()}")
+    part.touch(mode=0o600)
     whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     neural("safetensors.numpy").save_file(whole, str(part), metadata=dict(note))
+    part.chmod(0o600)  # should it have been made anew
     os.replace(part, path)
 
 

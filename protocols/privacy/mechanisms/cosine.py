@@ -27,7 +27,8 @@ def sensitivity(spec: SlicedReference) -> float:
 
     A row adds v = (cos(pi j u_l) / j)_{l,j} and 0.3 sqrt(L), shortened to norm C = 0.65 D and rounded to a
     grid of step g. Rounding moves each of LJ + 1 coordinates by at most g / 2, so one row, added or removed,
-    moves the sums by at most C + g (sqrt(LJ + 1) / 2 + 1); the last 1 covers float error.
+    moves the sums by at most C + g (sqrt(LJ + 1) / 2 + 1); the last 1 covers float error. The other rows'
+    whole numbers stay as they are, as each row is projected and capped alike whatever stands beside it.
 
     Args:
         spec: Directions L and coefficients J.
@@ -70,7 +71,7 @@ def privatise(
     width = spec.directions * spec.coefficients + 1
     sums = np.zeros(width)
     for block in blocks(rows, width):
-        positions = space.project(bounded(block, space), directions, spec.range)  # (b, L)
+        positions = space.project_alike(bounded(block, space), directions, spec.range)  # (b, L)
         features = np.full((len(block), width), own)
         features[:, :-1] = basis(positions, spec.coefficients).reshape(len(block), -1)
         sums += np.rint(capped(features, cap(spec)) / GRID).sum(axis=0)

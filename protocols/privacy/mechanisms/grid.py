@@ -4,6 +4,8 @@
 Floating-point sums betray rows in their last bits, and noise on a grid hides nothing between the points of
 the grid (Mironov 2012). So every row's features are rounded to a grid first; sums of whole numbers are exact
 in float64 below 2^53 whatever their order, and the noise is an exact discrete Gaussian on the same grid.
+What a row becomes must be its own alone: where its last bit hung on the rows beside it, one row more would
+flip the rounding of many. So nothing here goes through a matrix product of BLAS (``row_products``).
 """
 
 from collections.abc import Iterator
@@ -42,7 +44,7 @@ def unit_ball(rows: Floats, space: PublicSpace) -> Floats:
 
 def capped(features: Floats, cap: float) -> Floats:
     """Shorten every row of features (n, m) that is longer than ``cap``."""
-    norms = np.linalg.norm(features, axis=1, keepdims=True)
+    norms = np.linalg.norm(np.ascontiguousarray(features), axis=1, keepdims=True)  # in one order, always
     shorter: Floats = features * (cap / np.maximum(norms, cap))
     return shorter
 

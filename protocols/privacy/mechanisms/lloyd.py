@@ -11,6 +11,7 @@ from protocols.features import PublicSpace
 from protocols.privacy.mechanisms.grid import GRID, capped, noised, radius, rounding, unit_ball
 from protocols.privacy.noise import Noise
 from protocols.references.quantized import QuantizedSummary
+from protocols.row_products import row_products
 from protocols.streams import stream
 
 FIRST_SHARE = 0.2
@@ -35,7 +36,7 @@ def sensitivity(dimension: int) -> float:
     r"""Return the L2 sensitivity of one look: (count, sum y, sum |y|^2) of every cluster, weights .3, 1, .3.
 
     A row is in one cluster and adds (0.3, y, 0.3 |y|^2) to it, |y| <= 1, so it moves the look by at most
-    sqrt(0.09 + 1 + 0.09), and by the rounding of d + 2 coordinates more.
+    sqrt(0.09 + 1 + 0.09), and by the rounding of d + 2 coordinates more. No other row changes its cluster.
 
     Args:
         dimension: d.
@@ -130,7 +131,7 @@ def table(points: Floats, centres: Floats) -> Floats:
     Returns:
         Whole numbers, shape (k, d + 2): 0.3 count, sum y, 0.3 sum |y|^2, each over the grid step.
     """
-    squares = np.einsum("ij,ij->i", points, points)
+    squares = np.square(points).sum(axis=1)
     features = np.column_stack([np.full(len(points), WEIGHT), points, WEIGHT * squares])
     sums = np.zeros((len(centres), features.shape[1]))
     np.add.at(sums, _nearest(points, centres), np.rint(features / GRID))
@@ -148,6 +149,8 @@ def look(points: Floats, centres: Floats, z: float, *, noise: Noise) -> _Cluster
 
 
 def _nearest(points: Floats, centres: Floats) -> Ints:
-    gaps = np.einsum("ij,ij->i", centres, centres) - 2.0 * points @ centres.T  # (n, k), |x|^2 left out
+    """Return each point's centre, found alike whatever points stand beside it."""
+    products = row_products(points, centres.T)  # (n, k)
+    gaps = np.square(centres).sum(axis=1) - 2.0 * products  # |x|^2 left out
     nearest: Ints = gaps.argmin(axis=1)
     return nearest

@@ -16,7 +16,7 @@ from clients.selection.streaming import StreamingRule, streamed_herding
 from clients.service.limits import Limits
 from clients.service.served import Served
 from protocols import selection_pb2 as wire
-from protocols.features import SealedEncoder
+from protocols.encoders import SealedEncoder
 from protocols.streams import stream
 
 WAIT = 60.0

@@ -1,20 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """A kit of two silos with data, as ``tailweave deploy init`` makes it."""
 
+import asyncio
 import datetime as dt
 import http.server
 import os
 import socket
 import ssl
 import threading
-import time
 
 import numpy as np
 import pytest
-import uvicorn
 
 from simulation.deploy.federation import load_federation
-from simulation.deploy.gate import gate_config
+from simulation.deploy.gate.limits import Limits
+from simulation.deploy.gate.serve import serve
 from simulation.deploy.kit import Plan, init
 
 NOW = dt.datetime.now(dt.UTC)
@@ -47,6 +47,7 @@ class _Upstream(http.server.BaseHTTPRequestHandler):
         self._answer(404 if self.path.endswith("none") else 200, self.path.encode() + b" " + body)
 
     def _answer(self, status, body):
+        self.server.asked.append((self.path, dict(self.headers), len(body)))
         self.send_response(status)
         self.send_header("content-length", str(len(body)))
         self.send_header("x-seen", self.headers.get("x-signed", "-"))
@@ -62,6 +63,7 @@ def upstream(kit):
     """An HTTPS server on the kit's control port, with the kit's certificate."""
     port = load_federation(kit).superlink.control_port
     server = http.server.ThreadingHTTPServer(("127.0.0.1", port), _Upstream)
+    server.asked = []  # path, headers, bytes of the answer
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(kit / "server/server.pem", kit / "server/server.key")
     server.socket = context.wrap_socket(server.socket, server_side=True)
@@ -73,19 +75,25 @@ def upstream(kit):
 
 
 @pytest.fixture
-def gate(kit):
+def limits():
+    """Bounds of the gate; a test may have others."""
+    return Limits(2)
+
+
+@pytest.fixture
+def gate(kit, limits):
     """The real gate of the kit, in a thread; gives its federation."""
-    federation = load_federation(kit)
-    server = uvicorn.Server(gate_config(federation))
-    thread = threading.Thread(target=server.run, daemon=True)
+    federation, loop, up = load_federation(kit), asyncio.new_event_loop(), threading.Event()
+    stop = asyncio.Event()
+    work = serve(federation, limits, up.set, stop)
+    thread = threading.Thread(target=loop.run_until_complete, args=(work,), daemon=True)
     thread.start()
-    end = time.monotonic() + 30
-    while not server.started and time.monotonic() < end:
-        time.sleep(0.02)
-    assert server.started
+    assert up.wait(30)
     yield federation
-    server.should_exit = True
+    loop.call_soon_threadsafe(stop.set)
     thread.join(30)
+    assert not thread.is_alive()
+    loop.close()
 
 
 @pytest.fixture
@@ -97,5 +105,6 @@ def kit(tmp_path):
         lines = "".join(f"{a:.3f},{b:.3f},{'xy'[int(a > 0)]}\n" for a, b in rng.normal(size=(30, 2)))
         (folder / "silos" / name / "data.csv").write_text("u,v,kind\n" + lines)
         settings = folder / "silos" / name / "node.yaml"
+        settings.chmod(0o644)  # its owner's act
         settings.write_text(settings.read_text().replace("label: null", "label: kind"))
     return folder

@@ -39,6 +39,10 @@ def test_a_silos_settings_survive_shell_and_toml(kit):
     text = settings(silo)
     assert in_a_shell(text, "CUDA_VISIBLE_DEVICES") == "1"
     assert in_a_shell(text, "PRIVATE_KEY") == str(silo / "node.key")
+    assert in_a_shell(text, "EXECUTOR_SECRET") == str(silo / "executor.secret")
+    assert (
+        in_a_shell(text, "RUNTIME_PORT") == ""
+    )  # scripts of older kits, whose SuperNode ran what it was sent
     config = tomllib.loads((silo / "state/node-config.toml").read_text())
     assert in_a_shell(text, "NODE_CONFIG") == str(silo / "state/node-config.toml")
     assert config == load_node(silo).node_config()
@@ -76,6 +80,19 @@ def test_an_expired_ca_is_refused(kit):
     with pytest.raises(LaunchError, match=r"silo north: .*ca.crt: expired on .*remedy"):
         settings(kit / "silos/north")
     assert check_ca(load_node(kit / "silos/south"), dt.datetime.now(dt.UTC)).startswith("valid until")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda secret: secret.chmod(0o640), r"silo north: .*others may read it \(mode 640\).*chmod 600"),
+        (lambda secret: secret.unlink(), r"silo north: .*No such file.*openssl rand"),
+    ],
+)
+def test_a_secret_that_is_none_is_refused(kit, spoil, message):
+    spoil(kit / "silos/north/executor.secret")
+    with pytest.raises(LaunchError, match=message):
+        settings(kit / "silos/north")
 
 
 def test_any_other_folder_is_refused(tmp_path):

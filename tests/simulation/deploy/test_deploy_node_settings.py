@@ -12,7 +12,7 @@ GOOD = {
     "name": "north",
     "data": "rows.csv",
     "superlink": {"host": "a.example", "fleet-port": 9440},
-    "ports": {"runtime": 9450, "health": 9451},
+    "ports": {"runtime": 9450, "health": 9451, "executor": 9452},
 }
 
 
@@ -21,15 +21,22 @@ def written(folder, **parts):
     return load_node(folder)
 
 
-def test_paths_become_absolute_and_what_is_not_set_is_left_out(tmp_path):
+def test_paths_become_absolute_and_what_is_not_set_is_left_out(tmp_path, monkeypatch):
+    monkeypatch.setenv("TAILWEAVE_LEDGERS", "/host/ledgers")
     node = written(tmp_path)
     assert node.node_config() == {
         "name": "north",
         "data": str(tmp_path / "rows.csv"),
         "state-dir": str(tmp_path / "state"),
+        "ledgers": "/host/ledgers",
     }
+    monkeypatch.setenv("TAILWEAVE_LEDGERS", "host")
+    with pytest.raises(ValueError, match="TAILWEAVE_LEDGERS must be an absolute path, got 'host'"):
+        node.node_config()
     assert node.superlink_address == "a.example:9440"
     assert node.health_address == "127.0.0.1:9451"
+    assert node.runtime_address == "127.0.0.1:9450"
+    assert node.executor_health_address == "127.0.0.1:9452"
 
 
 def test_all_settings_reach_the_node(tmp_path):
@@ -39,7 +46,7 @@ def test_all_settings_reach_the_node(tmp_path):
         label="y",
         policy="p.yaml",
         base="b.npz",
-        **{"identity-key": "~/k"},
+        **{"identity-key": "~/k", "ledgers": "host", "data-set": "north-0a1b"},
         more={"t": 3},
     )
     assert node.node_config() == {
@@ -51,6 +58,8 @@ def test_all_settings_reach_the_node(tmp_path):
         "policy": str(tmp_path / "p.yaml"),
         "identity-key": str(Path("~/k").expanduser()),
         "base": str(tmp_path / "b.npz"),
+        "ledgers": str(tmp_path / "host"),
+        "data-set": "north-0a1b",
     }
 
 
@@ -82,12 +91,18 @@ def test_one_device_is_visible(tmp_path, device, visible):
     [
         ({"device": "cuda"}, "device: "),
         ({"device": "cuda:0,1"}, "device: "),
-        ({"ports": {"runtime": 1, "health": 1}}, "runtime and health must differ"),
+        (
+            {"ports": {"runtime": 1, "health": 2, "executor": 1}},
+            "health and executor must differ, got 1, 2, 1",
+        ),
+        ({"ports": {"runtime": 1, "health": 2}}, "executor"),
         ({"more": {"data": "x"}}, "more: data must not stand here"),
         ({"log-format": "xml"}, "log-format"),
         ({"more": {"t": [1]}}, "more.t"),
         ({"lable": "y"}, "lable: unknown key; did you mean 'label'"),
         ({"data": ""}, "data: "),
+        ({"data-set": "../other"}, "data-set: "),
+        ({"more": {"ledgers": "x"}}, "more: ledgers must not stand here"),
         ({"image": [2, 8, 8]}, "image.0: 2 is unknown; allowed: 1, 3"),
         ({"resize": "cut"}, "resize: 'cut' is unknown; allowed: refuse, crop, stretch"),
         ({"text-columns": 1}, "text-columns: input should be greater than or equal to 2"),

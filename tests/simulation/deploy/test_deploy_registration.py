@@ -33,7 +33,6 @@ def test_an_absent_superlink_is_told(kit):
 def test_records_are_read_back(kit):
     federation = load_federation(kit)
     assert recorded(federation) == {}
-    (kit / "server/state").mkdir()
     (kit / "server/state/registered.json").write_text(json.dumps({"north": {"node": "7", "key": "SHA256:x"}}))
     assert recorded(federation) == {"north": Registered("7", "SHA256:x")}
 

@@ -76,7 +76,7 @@ def test_one_supernode_per_gpu_started_seen_and_stopped(gpu_kit, world):
         assert "supernode is running, process" in call(scripts[0], "status", env=world).stdout
     finally:
         stopped = [call(script, "stop", env=world).stdout for script in scripts]
-    assert stopped == ["supernode stopped\n"] * 2
+    assert stopped == ["executor stopped\nsupernode stopped\n"] * 2
     assert all(path.read_text().endswith("stopped\n") for path in out.iterdir())
     assert "supernode is not running" in call(scripts[0], "status", env=world).stdout
 

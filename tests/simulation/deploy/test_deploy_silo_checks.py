@@ -8,7 +8,7 @@ from PIL import Image
 
 from simulation.deploy.node_keys import make_node_keys
 from simulation.deploy.node_settings import load_node
-from simulation.deploy.silo_checks import _clock, _last_refusal, same_gpu_twice, silo_checks
+from simulation.deploy.silo_checks import _clock, _door, _last_refusal, same_gpu_twice, silo_checks
 
 NOW = dt.datetime.now(dt.UTC)
 
@@ -22,19 +22,54 @@ def edit(kit, old, new, silo="north"):
 
 def verdicts(kit, now=NOW):
     node = load_node(kit / "silos/north")
-    found = list(silo_checks(node, kit / "server/keys/north.pub", now=now))
+    found = list(silo_checks(node, kit / "server/keys/north.pub", now=now, prove=False))
     assert {verdict.subject for verdict in found} == {"silo north"}
     return {verdict.check: verdict for verdict in found}
 
 
 def test_before_the_start_all_is_well_and_the_rest_is_off(kit):
     assert {check: verdict.state for check, verdict in verdicts(kit).items()} == {
-        **dict.fromkeys(("versions", "CA", "private key", "node key", "data", "state"), "ok"),
+        **dict.fromkeys(("versions", "CA", "private key", "node key", "secret", "files"), "ok"),
+        **dict.fromkeys(("noise", "data", "ledger", "state"), "ok"),
+        "code": "skip",
         **dict.fromkeys(("disk space", "device", "ports"), "ok"),
         "server": "off",
         "clock": "skip",
         "supernode": "off",
+        "executor": "off",
     }
+
+
+@pytest.mark.slow
+def test_a_foreign_app_is_sent_through_this_hosts_executor(kit):
+    (code,) = [
+        verdict
+        for verdict in silo_checks(load_node(kit / "silos/north"), None, now=NOW)
+        if verdict.check == "code"
+    ]
+    assert code.state == "ok", code.text
+    assert "a changed one was sent here and refused" in code.text
+
+
+def test_another_flower_is_no_proof(kit, monkeypatch):
+    monkeypatch.setattr("simulation.deploy.versions._version", lambda package: "1.42.0")
+    _door.cache_clear()
+    with pytest.raises(ValueError, match="flwr 1.42.0 is installed, this tailweave needs 1.41.x"):
+        _door()
+
+
+def test_what_others_can_read_or_write_fails(kit):
+    silo = kit / "silos/north"
+    (silo / "executor.secret").chmod(0o644)
+    (silo / "policy.yaml").chmod(0o666)
+    found = verdicts(kit)
+    assert "others may read it" in found["secret"].text
+    assert f"others may change {silo / 'policy.yaml'}" in found["files"].text
+
+
+def test_noise_that_cannot_be_drawn_fails(kit, monkeypatch):
+    monkeypatch.setattr("protocols.privacy.noise.find_spec", lambda name: None)
+    assert verdicts(kit)["noise"].state == "FAIL"
 
 
 def test_the_server_and_its_clock_are_seen_through_the_gate(kit, upstream, gate):
@@ -120,6 +155,7 @@ ENDED = "2030-01-01T00:00:00Z supernode ended with exit code {}; it is started a
         (REFUSED + ENDED.format(1) + BAD_DATA + ENDED.format(2), BAD_DATA.strip()),
         ("x\n" + ENDED.format(137), "exit code 137; see "),
         (REFUSED + ENDED.format(1) + "SuperNode ID: 5\n", None),
+        (BAD_DATA + ENDED.format(2) + "executor: takes the tasks of the SuperNode on 127.0.0.1:1\n", None),
         (ENDED.format(0), None),
         ("", None),
     ],
@@ -133,7 +169,6 @@ def test_a_log_says_why_the_last_start_failed(tmp_path, log, reason):
 
 
 def test_a_failed_start_is_not_only_off(kit):
-    (kit / "silos/north/state").mkdir()
     (kit / "silos/north/state/supernode.log").write_text(BAD_DATA + ENDED.format(2))
     verdict = verdicts(kit)["supernode"]
     assert verdict.state == "FAIL"

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One arm on one node: what is asked, which rows it may see, and where its state is."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from clients.features import received_features
+from clients.metrics import Yardstick, yardstick
+from clients.node import Node
+from clients.owner_report import REPORT, OwnerReport
+from clients.release.experiments import HELD_OUT, own_rows_seen
+from protocols.arrays import Floats, matrix
+from protocols.features import FeatureMap
+from protocols.messages import Retrain
+
+
+@dataclass(frozen=True)
+class ArmRun:
+    """One arm on this node.
+
+    Attributes:
+        node: The silo.
+        question: What is asked.
+        features: The map into the space of selection.
+    """
+
+    node: Node
+    question: Retrain
+    features: FeatureMap
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the node is one of a simulation, where rows are nobody's."""
+        return self.node.truth is not None
+
+    @cached_property
+    def seen(self) -> tuple[str, ...]:
+        """Where the arm sees own rows that somebody wants to keep; none in simulation."""
+        return () if self.simulated else own_rows_seen(self.question)
+
+    @property
+    def told(self) -> bool:
+        """Whether the server is told the numbers."""
+        return not self.seen or self.node.policy.allow_own_metrics
+
+    @property
+    def own_rows(self) -> Floats:
+        """The silo's rows, (r, p); none of them for an arm that sees no own rows."""
+        if self.simulated or self.seen:
+            return self.node.silo.train.values
+        return np.empty((0, self.features.columns))
+
+    @cached_property
+    def space(self) -> FeatureMap:
+        """The map in which generations are measured: its own, or that of the selection."""
+        parts = self.question.part("evaluation")
+        return received_features(parts) if parts else self.features
+
+    @property
+    def public_truth(self) -> bool:
+        """Whether the question brings public rows to measure against."""
+        return bool(self.question.part(HELD_OUT))
+
+    @cached_property
+    def ruler(self) -> Yardstick:
+        """What the arm is measured by; a simulation knows the truth and needs nothing sent.
+
+        Raises:
+            ValueError: If what was sent is no matrix of the space's columns, or no truth to measure by.
+        """
+        if self.simulated or not self.public_truth:
+            return self.own_ruler
+        public = self.question.part(HELD_OUT)
+        if set(public) != {"features"}:
+            raise ValueError(f"held-out must be one array features, got {', '.join(sorted(public))}")
+        return yardstick(matrix(public["features"], "held-out/features", columns=self.space.dimension), None)
+
+    @cached_property
+    def own_ruler(self) -> Yardstick:
+        """The yardstick of the silo's own held-out rows; in simulation of the truth's."""
+        return self.node.yardstick(self.space, self.question.seed)
+
+    @property
+    def arm_folder(self) -> Path:
+        """Where this arm's state is."""
+        run = self.node.state / self.question.run / f"seed-{self.question.seed}"
+        return run / self.node.silo.name / self.question.arm.name
+
+    @property
+    def folder(self) -> Path:
+        """Where its models are: apart where own rows are in them, so that nothing else goes on from them."""
+        return self.arm_folder / "own" if self.seen else self.arm_folder
+
+    @property
+    def report(self) -> OwnerReport:
+        """The owner's report on this arm."""
+        question = self.question
+        path = (
+            self.node.state / question.run / REPORT / f"seed-{question.seed}" / f"{question.arm.name}.jsonl"
+        )
+        about = {"arm": question.arm.name, "seed": question.seed, "silo": self.node.silo.name}
+        return OwnerReport(path, {**about, "told": self.told, "seen": list(self.seen)})

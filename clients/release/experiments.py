@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an experiment does with a silo's rows: does its owner let it, and may its numbers be told?
+
+The rule: a number is told to the server if it was computed from public rows and released references alone.
+Then the answer is a function of the question, and two silos that differ in rows answer the same. All else is
+the owner's: a local start, own rows among the training rows, as reference, or as what is measured against.
+"""
+
+from clients.release.policy import Policy, PolicyError
+from protocols.messages import Retrain
+from protocols.refusals import Refusal
+
+HELD_OUT = "held-out"
+"""Part of a question that brings public rows to measure against."""
+
+
+def check_experiment(policy: Policy, question: Retrain) -> None:
+    """Refuse an experiment that the owner did not allow on this node, before anything is computed.
+
+    Args:
+        policy: The silo's own.
+        question: What the server asks.
+
+    Raises:
+        PolicyError: If anything is beyond the policy; names all of it, and nothing private.
+        Refusal: If it needs the truth, which no node has.
+    """
+    beyond = []
+    reference = question.arm.reference
+    if reference is not None and reference.kind == "oracle":
+        raise Refusal("reference oracle exists in simulation only: this node does not have the truth")
+    if _start(question) not in policy.starts:
+        beyond.append(f"generator.start {_start(question)} asked, allowed: {_listed(policy.starts)}")
+    if reference is not None and reference.kind not in policy.references:
+        beyond.append(f"reference {reference.kind} asked, allowed: {_listed(policy.references)}")
+    if question.recursion.include_real and not policy.include_real:
+        beyond.append("include-real asked, include-real is false")
+    if policy.arms is not None and question.arm.name not in policy.arms:
+        beyond.append(f"arm {question.arm.name} asked, allowed: {_listed(policy.arms)}")
+    if beyond:
+        raise PolicyError(f"refused by the silo's policy: {'; '.join(beyond)}")
+
+
+def own_rows_seen(question: Retrain) -> tuple[str, ...]:
+    """Say where models, picks or measurements of an arm see the silo's own rows.
+
+    Args:
+        question: What the server asks of a silo with rows of its own.
+
+    Returns:
+        The places, none if its numbers come from public rows and released references alone. A start that
+        FedAvg made is the server's already.
+    """
+    reference = question.arm.reference
+    places = {
+        "generator.start: local": _start(question) == "local",
+        "include-real": question.recursion.include_real,
+        "reference: local": reference is not None and reference.kind == "local",
+        "its own held-out rows": not question.part(HELD_OUT),
+    }
+    return tuple(place for place, seen in places.items() if seen)
+
+
+def _start(question: Retrain) -> str:
+    return question.generator.start if isinstance(question.generator.start, str) else "path"
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    return ", ".join(names) or "none"

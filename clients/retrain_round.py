@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a silo answers in a round ``retrain``: it brings one arm to a generation and reports metrics.
+
+On a real node two things are apart. An arm that sees public rows and released references alone never touches
+the silo's rows: its answer is a function of the question. An arm that sees own rows runs too, for the owner;
+the server is told so and nothing else, whatever came of it, unless the policy says ``allow-own-metrics``.
+"""
+
+import logging
+from pathlib import Path
+
+from clients import generators, recursion, starts, storage
+from clients.arm_run import ArmRun
+from clients.checkpoints import Checkpoint
+from clients.features import received_features
+from clients.generators import Course
+from clients.measured import Measured
+from clients.measuring import measure
+from clients.node import Node
+from clients.recursion import Pick, Recursion, Stage
+from clients.release.experiments import check_experiment
+from clients.telling import TOLD, telling
+from protocols import references
+from protocols.arrays import Floats
+from protocols.config.references import ReleasingSpec, TransportSpec
+from protocols.kept_reference import KeptReference
+from protocols.logs import Log
+from protocols.messages import Retrain, RetrainReply
+from protocols.references import Empirical, Reference
+from protocols.streams import stream
+
+logger = logging.getLogger("tailweave.clients")
+
+
+def retrain(node: Node, question: Retrain) -> RetrainReply:
+    """Bring one arm to generation ``stop``, checkpoint each generation, and report metrics from ``start`` on.
+
+    A repeated question returns the stored metrics without computing anything again.
+
+    Raises:
+        PolicyError: If the owner's policy does not allow the experiment.
+        ValueError: If the reference cannot be had on this node, or generator or rule refuse their input;
+            never for an arm whose numbers the owner keeps.
+
+    Privacy:
+        By default the answer is the same whatever the silo's rows are: computed from the question alone, or
+        empty.
+    """
+    if node.truth is None:
+        check_experiment(node.policy, question)
+    run = ArmRun(node, question, received_features(question.part("features")))
+    storage.private_folder(run.folder)
+    _keep_reference(run)
+    if not run.told:
+        _for_the_owner(run)
+        return _answer(run, Measured(), ())
+    measured = _reached(run).measured
+    return _answer(run, measured, measured.names(question.start, question.stop, node.policy.metrics))
+
+
+def _answer(run: ArmRun, measured: Measured, told: tuple[str, ...]) -> RetrainReply:
+    question = run.question
+    return RetrainReply(
+        run=question.run,
+        seed=question.seed,
+        silo=run.node.silo.name,
+        arm=question.arm.name,
+        start=question.start,
+        stop=question.stop,
+        kept=not told,
+        names=told,
+        arrays=measured.entries(question.start, question.stop, told) if told else {},
+    )
+
+
+def _for_the_owner(run: ArmRun) -> None:
+    """Run an arm that sees own rows; whether that fails depends on them, so the server is not told."""
+    try:
+        _reached(run)
+    except Exception as error:  # noqa: BLE001 - any, for which one it is may say something of the rows
+        logger.warning("arm %s: %s: %s", run.question.arm.name, type(error).__name__, error)
+        run.report.failed(f"{type(error).__name__}: {error}")
+
+
+def _reached(run: ArmRun) -> Checkpoint:
+    """Return the arm at generation ``stop`` or later: where it was before, or brought there now."""
+    question, path = run.question, run.folder / "latest.npz"
+    done = Checkpoint.load(path, question.generator, question.stop)
+    if done is not None and done.stage.generation >= question.start:
+        _say_resumed(run, done.stage.generation)
+    if done is None or done.stage.generation < question.stop:
+        done = _advance(run, done, path)
+    return done
+
+
+def _say_resumed(run: ArmRun, generation: int) -> None:
+    question, silo = run.question, run.node.silo.name
+    log = Log("node", question.run)
+    log.warning("resumed", seed=question.seed, silo=silo, arm=question.arm.name, generation=generation)
+
+
+def _advance(run: ArmRun, done: Checkpoint | None, path: Path) -> Checkpoint:
+    question = run.question
+    fixed = Recursion(
+        question.arm,
+        question.generator,
+        question.recursion,
+        run.features,
+        _reference(run),
+        question.seed,
+        run.node.silo.name,
+        Course(
+            telling(path.with_name(TOLD)),
+            path.with_name("training.safetensors"),
+            offline=not run.simulated,
+        ),
+    )
+    ruler = run.ruler  # refuses before a generation is fitted
+    count = question.evaluation_samples or len(ruler.truth)
+
+    def measured(stage: Stage, before: Measured) -> Checkpoint:
+        generated = stage.model.sample(count, rng=fixed.rng(stage.generation, "evaluation"))
+        checkpoint = Checkpoint(stage, before.then(measure(run, stage, generated)))
+        checkpoint.save(path, last=question.recursion.generations)
+        return checkpoint
+
+    if done is None:
+        rows = starts.base_rows(run.node, question, run.features.columns)
+        done = measured(recursion.begin(_base(run, fixed.course), rows), Measured())
+    while done.stage.generation < question.stop:
+        stage, pick = recursion.step(fixed, done.stage, run.own_rows)
+        if stage.generation in question.snapshots and run.simulated:
+            _snapshot(path.with_name(f"snapshot-{stage.generation}.npz"), pick)
+        done = measured(stage, done.measured)
+    return done
+
+
+def _base(run: ArmRun, course: Course) -> generators.Generator:
+    question = run.question
+    if question.generator.start == "local":
+        rng = stream(question.seed, "silo", run.node.silo.name, "base")
+        return generators.fit(question.generator, run.own_rows, rng=rng, course=course)
+    return starts.first_model(run.node, question)
+
+
+def _reference(run: ArmRun) -> Reference | None:
+    node, question, features = run.node, run.question, run.features
+    spec = question.arm.reference
+    if spec is None:
+        return None
+    if spec.kind == "local":
+        return Empirical.of(features(run.own_rows))
+    if spec.kind == "oracle":
+        if node.truth is None:
+            raise ValueError("a real node has no oracle")  # ``check_experiment`` has refused it
+        return Empirical.of(features(node.truth.train.values))
+    if spec.kind == "public":
+        base = starts.public_base(node, question)
+        return Empirical.of(
+            features(base.sample(spec.samples, rng=stream(question.seed, "reference", "public")))
+        )
+    return references.proxy(question.part("reference"), spec, features.space(question.seed))
+
+
+def _keep_reference(run: ArmRun) -> None:
+    """Keep a woven reference on this node, where `tailweave serve` finds it for the silo's own pipelines."""
+    question, spec = run.question, run.question.arm.reference
+    if isinstance(spec, ReleasingSpec | TransportSpec):
+        woven = question.part("reference")
+        kept = KeptReference(question.run, question.arm.name, question.seed, spec, run.features, woven)
+        kept.save(run.arm_folder / "reference.npz")
+
+
+def _snapshot(path: Path, pick: Pick) -> None:
+    """Keep one generation's candidates and pick on this node, for the simulation's map."""
+    selected: Floats = pick.features[pick.selected]
+    storage.save(path, {"candidates": pick.features, "selected": selected})

@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a malicious server would send in place of tailweave, and what a silo says to it.
+
+For ``tailweave deploy check``, the audit and the tests: these ClientApps take a silo's rows if they are run.
+"""
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from flwr.cli.build import build_fab_from_disk
+
+from simulation.deploy.code_door import ForeignApp, check_app, installed_version
+from simulation.engines.bundle import write_bundle
+
+RUNS = "runs the installed app"
+"""What a silo does with an app that is tailweave's own."""
+_PROJECT = """[project]
+name = "harmless"
+version = "1.0.0"
+
+[tool.flwr.app]
+publisher = "stranger"
+
+[tool.flwr.app.components]
+serverapp = "asking:app"
+clientapp = "taking:app"
+
+[tool.flwr.app.config]
+"""
+_TAKING = """
+from pathlib import Path
+from flwr.app import ConfigRecord, Message, RecordDict
+from flwr.clientapp import ClientApp
+
+app = ClientApp()
+
+@app.query()
+def take(message, context):
+    rows = Path(str(context.node_config["data"])).read_text()
+    Path({spoils!r}).write_text(rows)
+    return Message(RecordDict({{"rows": ConfigRecord({{"text": rows}})}}), reply_to=message)
+"""
+_ASKING = """
+import json, time
+from pathlib import Path
+from flwr.app import Message, RecordDict
+from flwr.serverapp import ServerApp
+
+app = ServerApp()
+
+@app.main()
+def ask(grid, context):
+    nodes = list(grid.get_node_ids())
+    heard = grid.send_and_receive(
+        [Message(RecordDict(), node, {kind!r}) for node in nodes], timeout={seconds!r}
+    )
+    told = [reply.error.reason if reply.has_error() else str(reply.content) for reply in heard]
+    Path({heard!r}).write_text(json.dumps({{"asked": len(nodes), "told": told}}))
+"""
+_SECONDS = 120.0
+"""How long the ServerApp waits for the nodes."""
+_TAKEN_TOO = """
+
+from pathlib import Path as _Path  # a few lines more than the installed file has
+
+
+def _take(message, context, question, respond, answer=_answer):
+    rows = _Path(str(context.node_config["data"])).read_text()
+    _Path({spoils!r}).write_text(rows)
+    return answer(message, context, question, respond)
+
+
+_answer = _take
+"""
+
+
+def write_foreign_app(folder: Path, spoils: Path, heard: Path) -> Path:
+    """Write a whole app of a stranger: it asks each node for its rows.
+
+    Args:
+        folder: Where to; made.
+        spoils: File that a node writes its rows to, if the app runs there.
+        heard: File that the ServerApp writes to: how many it asked, and what they told.
+
+    Returns:
+        Path of the app, to be submitted as it is.
+    """
+    app = folder / "harmless"
+    app.mkdir(parents=True)
+    files = {
+        "pyproject.toml": _PROJECT,
+        "taking.py": _TAKING.format(spoils=str(spoils)),
+        "asking.py": _ASKING.format(heard=str(heard), seconds=_SECONDS, kind="query"),
+    }
+    for name, text in files.items():
+        (app / name).write_text(text, encoding="utf-8")
+    return app
+
+
+def write_disguised_app(folder: Path, spoils: Path) -> Path:
+    """Write tailweave itself, under its own name and version, with a few lines more in one file.
+
+    Args:
+        folder: Where to; made.
+        spoils: File that a node writes its rows to, if the lines run there.
+
+    Returns:
+        Path of the app.
+    """
+    app = write_bundle(folder, {"log-format": ""})
+    with (app / "clients/app.py").open("a", encoding="utf-8") as file:
+        file.write(_TAKEN_TOO.format(spoils=str(spoils)))
+    return app
+
+
+def ask_instead(app: Path, heard: Path) -> Path:
+    """Put another ServerApp into a tailweave: one that says ``hello``, and writes down what it is told.
+
+    Args:
+        app: Path of the app; what runs on the server is the server's own affair.
+        heard: See ``write_foreign_app``.
+
+    Returns:
+        The same path.
+    """
+    asking = _ASKING.format(heard=str(heard), seconds=_SECONDS, kind="query.hello")
+    (app / "server/app.py").write_text(asking, encoding="utf-8")
+    return app
+
+
+def write_other_version(folder: Path, version: str) -> Path:
+    """Write tailweave under another version, its files unchanged; return the app's path."""
+    app = write_bundle(folder, {"log-format": ""})
+    project = app / "pyproject.toml"
+    text = project.read_text(encoding="utf-8")
+    here = f'version = "{installed_version()}"'
+    project.write_text(text.replace(here, f'version = "{version}"'), encoding="utf-8")
+    return app
+
+
+def bundled(write: Callable[[Path], Path]) -> bytes:
+    """Return the FAB of an app, as Flower builds it.
+
+    Args:
+        write: Writes the app into a folder and returns its path, as the functions above do.
+
+    Returns:
+        What a node would receive.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="tailweave-app-"))
+    try:
+        built: bytes = build_fab_from_disk(write(folder))
+    finally:
+        shutil.rmtree(folder)
+    return built
+
+
+def foreign_bundle(spoils: Path) -> bytes:
+    """Return the FAB of a stranger's app that takes a silo's rows; see ``write_foreign_app``."""
+    return bundled(lambda folder: write_foreign_app(folder, spoils, spoils.with_suffix(".heard")))
+
+
+def disguised_bundle(spoils: Path) -> bytes:
+    """Return the FAB of a changed tailweave that takes a silo's rows; see ``write_disguised_app``."""
+    return bundled(lambda folder: write_disguised_app(folder, spoils))
+
+
+def installed_bundle() -> bytes:
+    """Return the FAB of the tailweave installed here, as ``tailweave run`` submits it."""
+    return bundled(lambda folder: write_bundle(folder, {"log-format": ""}))
+
+
+def verdict(bundle: bytes) -> str:
+    """Return what a silo does with an app: ``RUNS``, or why it refuses, as the server is told."""
+    try:
+        check_app(bundle)
+    except ForeignApp as refused:
+        return f"refused: {refused}"
+    return RUNS

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Ranges of metrics: what every honest generation measures lies inside, what lies outside is named."""
+
+import math
+
+import numpy as np
+import pytest
+
+from clients.metrics import evaluate, yardstick
+from protocols.metrics import RANGES, check_metric
+from protocols.streams import stream
+
+
+@pytest.mark.parametrize("spread", [0.0, 1e-12, 1.0, 1e40])
+def test_what_can_be_measured_is_in_range(spread):
+    truth = stream(0, "truth").normal(size=(60, 3))
+    ruler = yardstick(truth, np.repeat(["a", "b"], 30))
+    generated = spread * stream(1, "generated").normal(size=(40, 3)) + 1.0
+    for name, value in evaluate(ruler, generated, generated[:5]).items():
+        check_metric(name, value, value)
+
+
+@pytest.mark.parametrize(
+    ("name", "low", "high", "message"),
+    [
+        ("coverage", 0.5, 1e9, "metric coverage must be within 0 and 1, got 1e.09"),
+        ("coverage", -0.1, 0.5, "got -0.1"),
+        ("frechet", 0.0, 1e160, "metric frechet must be within 0 and 1e.100, got 1e.160"),
+        ("mode_share/x", 0.0, 1.5, "metric mode_share/x must be within 0 and 1, got 1.5"),
+        ("mode_share", 0.0, 0.5, "metric 'mode_share' is not known here"),
+        ("speed", 0.0, 0.5, "metric 'speed' is not known here; known are frechet, w2_sq"),
+        ("vendi", math.nan, math.nan, "metric vendi must be within"),
+    ],
+)
+def test_what_lies_outside_is_refused_by_name(name, low, high, message):
+    with pytest.raises(ValueError, match=message):
+        check_metric(name, low, high)
+
+
+def test_extremes_of_every_range_leave_means_and_variances_finite():
+    for allowed in RANGES.values():
+        values = [allowed.low, allowed.high] * 500
+        assert math.isfinite(np.var(values) + np.mean(values))
