@@ -12,7 +12,7 @@ arrays by name, shape and finiteness; what does not fit is refused by ``ValueErr
 from typing import Annotated, ClassVar, Literal, Self
 
 import numpy as np
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from protocols.arrays import Floats
 from protocols.config.base import Spec
@@ -27,6 +27,7 @@ from protocols.config.references import (
 )
 from protocols.config.training import GeneratorSpec, RecursionSpec
 from protocols.metrics import check_metric
+from protocols.visible import visible
 
 SCHEMA_VERSION = 5
 """Raised whenever a message changes; both ends must have the same."""
@@ -37,7 +38,7 @@ MOST_ROWS = 10**9
 Generation = Annotated[int, Field(ge=0, le=1_000_000)]
 ColumnName = Annotated[str, Field(min_length=1)]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-MetricName = Annotated[str, Field(min_length=1, max_length=200)]
+MetricName = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(visible)]
 _MEASURED = ("generations", "metrics", "values")
 
 

@@ -13,12 +13,16 @@ from flwr.app import Error, Message
 from flwr.serverapp import Grid
 from flwr.superlink.grid import InMemoryGrid
 
+from protocols.visible import visible
+
 _SHORTEST_WAIT = 0.0005
 _LONGEST_WAIT = 0.2
 _LOOK_SECONDS = 0.2
 _BACKEND_FAILED = 0
 """Flower's code, in simulation, for a Ray actor that died."""
 _CLIENT_ERRORS = range(400, 500)
+_LONGEST_NAME = 64
+"""Of a node, as Flower has it; a silo's own name has as many."""
 NOT_SENT = 5
 NOT_READABLE = 3
 """Flower's own codes for a node that cannot be reached, and for a reply that cannot be had."""
@@ -110,7 +114,7 @@ def connected(grid: Grid) -> dict[int, str]:
         httpx.HTTPStatusError: If the SuperLink refuses to answer this run.
     """
     try:
-        names = {int(node.node_id): str(node.name) for node in grid.get_nodes()}
+        names = {int(node.node_id): visible(str(node.name), _LONGEST_NAME) for node in grid.get_nodes()}
     except httpx.HTTPStatusError as error:
         if error.response.status_code in _CLIENT_ERRORS:
             raise
@@ -151,4 +155,4 @@ def dead_process(grid: Grid, replies: Mapping[int, Sequence[Message]]) -> str:
         return ""
     errors = [reply.error for arrived in replies.values() for reply in arrived if reply.has_error()]
     died = [error.reason or "no reason given" for error in errors if error.code == _BACKEND_FAILED]
-    return died[0].strip().partition("\n")[0] if died else ""
+    return visible(died[0].strip().partition("\n")[0]) if died else ""

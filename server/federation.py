@@ -15,6 +15,7 @@ from protocols.messages import (
     Retrain,
 )
 from protocols.records import MessageError, decode, size
+from protocols.visible import visible
 from server.exchange import dead_process, exchange, wait_for_nodes
 from server.failure import RunFailed
 from server.fit import check_fit
@@ -172,7 +173,8 @@ class Federation:
             self.refuse(*asked.questions[position], reason)
 
     def refuse(self, member: Member, question: Question, reason: str) -> None:
-        """Record that this member's answer is not used."""
+        """Record that this member's answer is not used; the reason may quote what the silo sent."""
+        reason = visible(reason)
         arm = question.arm.name if isinstance(question, Retrain) else None
         self.record.refused(seed=question.seed, kind=question.kind, silo=member.silo, arm=arm, reason=reason)
         self.log.warning("refused", fields_of(member, question), reason=reason)

@@ -31,8 +31,14 @@ app = typer.Typer(
 )
 app.add_typer(deploy_app, name="deploy")
 app.command()(serve)
-_out = Console(highlight=False)
-_err = Console(stderr=True, highlight=False)
+
+
+def _console(*, stderr: bool = False, terminal: bool | None = None) -> Console:
+    """Return a console that prints as it is told: what is told may be a path, or a text from elsewhere."""
+    return Console(stderr=stderr, force_terminal=terminal, highlight=False, markup=False, emoji=False)
+
+
+_out, _err = _console(), _console(stderr=True)
 _BY_SIGNAL = 128
 """Added to the number of a signal, gives the exit code: 130 after Ctrl-C."""
 _LEAVE_SECONDS = 5.0
@@ -103,7 +109,7 @@ def run(
         return
     machine = Machine(workers, cpus, gpus, federation)
     options = runner.RunOptions(folder, engine, machine, resume, force, tuple(sys.argv), log_format)
-    console = Console(stderr=True, highlight=False, force_terminal=False) if log_format == "json" else _err
+    console = _console(stderr=True, terminal=False) if log_format == "json" else _err
     with _leaving_on_interrupt():
         report = runner.run(config, override or [], options, console)
     print_outcome(folder, _out)

@@ -2,14 +2,15 @@
 """The table that a run prints when it is done."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
+from protocols.visible import visible
 from simulation.folded import Column, folded
-from simulation.report.wording import listed, metric
+from simulation.report.wording import metric, owners_alone
 
 _SHOWN = ("frechet", "coverage", "recall", "modes_covered", "unseen_share")
 
@@ -33,18 +34,9 @@ def print_outcome(folder: Path, console: Console) -> None:
     for table in folded(title, [Column("arm", list(arms), right=False)], columns, console.width):
         console.print(table)
     for line in [*_missing(summary["events"]["absences"]), *_quarantine(summary["events"]["quarantined"])]:
-        console.print(line, style="yellow")
+        console.print(visible(line), style="yellow", markup=False, emoji=False)
     for line in owners_alone(summary["events"].get("kept", {})):
-        console.print(line)
-
-
-def owners_alone(kept: Mapping[str, Sequence[str]]) -> list[str]:
-    """Say of each arm whose numbers the owners keep where they can be read."""
-    return [
-        f"{arm}: measured on the nodes of {listed(silos)}, for their owners alone, who read it by "
-        "tailweave deploy report"
-        for arm, silos in kept.items()
-    ]
+        console.print(line, markup=False, emoji=False)
 
 
 def _missing(absences: Iterable[Mapping[str, Any]]) -> list[str]:

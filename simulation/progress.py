@@ -66,7 +66,7 @@ def run_with_progress(
 
 def _bar(console: Console) -> Progress:
     columns = (
-        TextColumn("{task.description}", style="bold"),
+        TextColumn("{task.description}", style="bold", markup=False),
         BarColumn(bar_width=None),
         MofNCompleteColumn(),
         TimeElapsedColumn(),

@@ -14,7 +14,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-_out = Console(highlight=False)
+_out = Console(highlight=False, markup=False, emoji=False)
 SiloFolder = Annotated[Path, typer.Argument(help="A silo's folder, on its own host.")]
 Folder = Annotated[Path, typer.Argument(help="The federation's folder.")]
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from protocols.visible import visible
 from server.failure import RunFailed
 
 QUIET = {
@@ -173,7 +174,9 @@ class Control:
             answer = {}
         if done.returncode != 0 or answer.get("success") is not True:
             words = " ".join((str(answer.get("error-message") or "") or done.stderr or done.stdout).split())
-            raise FlowerError(f"flwr {arguments[0]}: {words[-1000:] or f'exit code {done.returncode}'}")
+            raise FlowerError(
+                f"flwr {arguments[0]}: {visible(words[-1000:]) or f'exit code {done.returncode}'}"
+            )
         return dict(answer)
 
 

@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """What became of a run on another process's ServerApp: its own words, or the end of its log."""
 
+import re
 from pathlib import Path
 
+from protocols.visible import visible
 from server.failure import RunFailed, raise_failure
 
 _LAST_LINES = 12
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+"""Flower colours its lines."""
 
 
 def settle(out: Path, status: str, log: Path, *, shared: str) -> None:
@@ -33,5 +37,5 @@ def settle(out: Path, status: str, log: Path, *, shared: str) -> None:
 def last_lines(log: Path) -> str:
     """Return the end of a log, indented; says so if there is none."""
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.exists() else []
-    kept = [line for line in lines if line.strip()][-_LAST_LINES:]
+    kept = [visible(_COLOUR.sub("", line)) for line in lines if line.strip()][-_LAST_LINES:]
     return "\n".join(f"  {line}" for line in kept) or "  (nothing)"

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import Progress as Bar
 
 from protocols.config.yaml_file import ConfigError, read_text
@@ -103,7 +104,7 @@ def run_study_command(config: Path, out: Path, console: Console, *, force: bool,
     if out.exists() and any(out.iterdir()) and not (force and is_study_folder(out)):
         raise ConfigError(f"--out: {out} exists; give another folder, or --force to replace a former study")
     with Bar(console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task(config.stem, total=None)
+        task = bar.add_task(escape(config.stem), total=None)
         return run_study(config, out, lambda done, total: bar.update(task, completed=done, total=total))
 
 

@@ -12,11 +12,10 @@ from markupsafe import Markup
 
 from simulation.figures.draw import draw_figures
 from simulation.figures.style import GRID, INK, MUTED, PAPER
-from simulation.outcome import owners_alone
 from simulation.report import privacy, tables
 from simulation.report.absences import absences
 from simulation.report.headline import answers
-from simulation.report.wording import MAIN, METRICS, counted, listed, percent
+from simulation.report.wording import MAIN, METRICS, counted, listed, owners_alone, percent
 from simulation.run_folder import RunFolder, write_text
 from simulation.summary import write_summary
 

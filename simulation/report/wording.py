@@ -118,3 +118,12 @@ def listed(names: Sequence[str]) -> str:
 def counted(count: int, noun: str) -> str:
     """Return ``1 seed``, ``3 seeds``."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def owners_alone(kept: Mapping[str, Sequence[str]]) -> list[str]:
+    """Say of each arm whose numbers the owners keep where they can be read."""
+    return [
+        f"{arm}: measured on the nodes of {listed(silos)}, for their owners alone, who read it by "
+        "tailweave deploy report"
+        for arm, silos in kept.items()
+    ]
