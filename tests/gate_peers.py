@@ -2,6 +2,7 @@
 """The gate of a kit in a process of its own, a stand-in for the SuperLink, and peers good and bad."""
 
 import os
+import random
 import socket
 import ssl
 import subprocess
@@ -11,6 +12,7 @@ from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 
 import httpx
@@ -18,6 +20,7 @@ from cryptography.hazmat.primitives import serialization
 from flwr.supercore.primitives.asymmetric import public_key_to_bytes, sign_message
 
 from simulation.deploy.federation import load_federation
+from simulation.deploy.kit import Plan, init
 
 ROOT = Path(__file__).parents[1]
 WAIT = 60.0
@@ -40,6 +43,20 @@ files = dict(ssl_certfile=kit + "/server/server.pem", ssl_keyfile=kit + "/server
 uvicorn.run(app, port=int(port), log_level="warning", access_log=False, lifespan="off", **files)
 """
 """Served as the SuperLink is, by uvicorn; it answers with the body's size, or with ``x-down`` bytes."""
+
+
+def new_kit(folder: Path) -> Path:
+    """A kit of two silos on free ports of this host, below those that the kernel hands out itself."""
+    for first in random.SystemRandom().sample(range(20000, 32000, 20), 50):
+        try:
+            for port in range(first, first + 16):
+                with socket.socket() as probe:
+                    probe.bind(("127.0.0.1", port))
+        except OSError:
+            continue
+        init(folder, Plan(("north", "south"), port=first), now=datetime.now(UTC))
+        return folder
+    raise RuntimeError("no free ports")
 
 
 def signed_headers(silo: Path, ago: float = 0.0) -> dict[str, str]:
@@ -69,7 +86,7 @@ def node(kit: Path, silo: str | None = "north", **options) -> httpx.Client:
     federation = load_federation(kit)
     return httpx.Client(
         base_url=f"https://localhost:{federation.superlink.fleet_port}",
-        verify=ssl.create_default_context(cafile=federation.ca),
+        verify=_trusting(federation.ca),
         trust_env=False,
         auth=None if silo is None else Signing(kit / "silos" / silo),
         timeout=options.pop("timeout", WAIT),
@@ -84,8 +101,12 @@ def connect(kit: Path, *, tls: bool = True, source: str = "127.0.0.1") -> socket
     raw = socket.create_connection(address, WAIT, source_address=(source, 0))
     if not tls:
         return raw
-    context = ssl.create_default_context(cafile=federation.ca)
-    return context.wrap_socket(raw, server_hostname="localhost")
+    return _trusting(federation.ca).wrap_socket(raw, server_hostname="localhost")
+
+
+@cache
+def _trusting(ca: Path) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=ca)
 
 
 def header(path: str, size: int, more: dict[str, str] | None = None) -> bytes:
@@ -105,6 +126,11 @@ def answered(connection: socket.socket) -> bytes:
     except (ConnectionError, ssl.SSLError):
         return b"".join(parts)
     return b"".join(parts)
+
+
+def descriptors(process: subprocess.Popen) -> int:
+    """How many files and connections a process has open."""
+    return len(os.listdir(f"/proc/{process.pid}/fd"))
 
 
 def rss(process: subprocess.Popen) -> int:

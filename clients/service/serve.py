@@ -15,9 +15,10 @@ from grpc_reflection.v1alpha import reflection
 from clients.service.calls import SERVICE, Calls, logger
 from clients.service.limits import Limits
 from clients.service.served import Served
-from clients.service.token import TokenDoor
+from clients.service.token import Context, TokenDoor
 from clients.threads import one_thread
 
+_SPARE_CALLS = 64
 _UP = health_pb2.HealthCheckResponse.SERVING
 
 
@@ -62,7 +63,12 @@ async def serve(
     # One BLAS thread a stream: picks do not depend on the neighbours, and streams do not fight for cores.
     with ThreadPoolExecutor(os.cpu_count(), "selection") as workers, one_thread():
         calls, state = Calls(served, limits, workers), health.aio.HealthServicer()
-        server = grpc.aio.server(interceptors=[TokenDoor(door.token)], options=_options(limits))
+
+        async def up(context: Context) -> bytes:
+            answer = await state.Check(health_pb2.HealthCheckRequest(), context)
+            return bytes(answer.SerializeToString())
+
+        server = grpc.aio.server(interceptors=[TokenDoor(door.token, up)], options=_options(limits))
         server.add_generic_rpc_handlers((calls.generic(),))
         health_pb2_grpc.add_HealthServicer_to_server(state, server)
         reflection.enable_server_reflection((SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
@@ -80,6 +86,7 @@ async def serve(
 def _options(limits: Limits) -> list[tuple[str, int]]:
     return [
         ("grpc.max_receive_message_length", limits.message_bytes),
+        ("grpc.max_concurrent_streams", limits.streams + _SPARE_CALLS),  # of one connection; more wait
         ("grpc.so_reuseport", 0),  # a port that is taken is an error, not shared in silence
         ("grpc.keepalive_time_ms", 30_000),  # a client whose machine vanished is noticed
         ("grpc.keepalive_timeout_ms", 10_000),

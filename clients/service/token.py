@@ -12,12 +12,16 @@ import grpc
 VARIABLE = "TAILWEAVE_TOKEN"
 SHORTEST = 16
 _BEARER = "Bearer "
-_OPEN_METHODS = frozenset({"/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch"})
-"""Asked by load balancers and supervisors, which hold no token; the answer is up or down."""
+_OPEN_METHOD = "/grpc.health.v1.Health/Check"
+"""Asked by load balancers and supervisors, which hold no token; the answer is up or down.
+
+Not ``Watch``: its streams never end, and gRPC keeps the name, of any length, that each one asks for.
+"""
 _ALLOWED = frozenset(string.ascii_letters + string.digits + string.punctuation)
 
 Q = TypeVar("Q")
 A = TypeVar("A")
+Context = grpc.aio.ServicerContext[object, object]
 
 
 def read_token(path: Path | None, environment: Mapping[str, str]) -> str:
@@ -46,11 +50,16 @@ def read_token(path: Path | None, environment: Mapping[str, str]) -> str:
 
 
 class TokenDoor(grpc.aio.ServerInterceptor):
-    """Lets in whoever shows ``authorization: Bearer TOKEN``; others get UNAUTHENTICATED, but for health."""
+    """Lets in whoever shows ``authorization: Bearer TOKEN``; others get UNAUTHENTICATED, but for health.
 
-    def __init__(self, token: str) -> None:
-        """Remember the secret."""
+    Of those others no request is read: not even of a question about health, which is taken to be about the
+    service as a whole, whatever it names.
+    """
+
+    def __init__(self, token: str, up: Callable[[Context], Awaitable[bytes]]) -> None:
+        """Remember the secret, and how to say whether the service is up."""
         self._expected = (_BEARER + token).encode("ascii")
+        self._up = up
 
     async def intercept_service(
         self,
@@ -58,8 +67,10 @@ class TokenDoor(grpc.aio.ServerInterceptor):
         handler_call_details: grpc.HandlerCallDetails,
     ) -> "grpc.RpcMethodHandler[Q, A] | None":
         """Pass the call on, or answer it with the refusal."""
-        if handler_call_details.method in _OPEN_METHODS or self._shown(handler_call_details):
+        if self._shown(handler_call_details):
             return await continuation(handler_call_details)
+        if handler_call_details.method == _OPEN_METHOD:
+            return grpc.stream_unary_rpc_method_handler(self._say_whether_up)
         return grpc.stream_stream_rpc_method_handler(_refuse)  # before a request is read, of any kind of call
 
     def _shown(self, details: grpc.HandlerCallDetails) -> bool:
@@ -68,6 +79,9 @@ class TokenDoor(grpc.aio.ServerInterceptor):
             return False
         raw = shown[0] if isinstance(shown[0], bytes) else shown[0].encode("utf-8")
         return hmac.compare_digest(raw, self._expected)  # takes as long wherever the two differ
+
+    async def _say_whether_up(self, _requests: object, context: "Context") -> bytes:
+        return await self._up(context)
 
 
 async def _refuse(_requests: object, context: "grpc.aio.ServicerContext[object, object]") -> NoReturn:
