@@ -168,7 +168,9 @@ def _keep_reference(run: ArmRun) -> None:
     if isinstance(spec, ReleasingSpec | TransportSpec):
         woven = question.part("reference")
         kept = KeptReference(question.run, question.arm.name, question.seed, spec, run.features, woven)
-        kept.save(run.arm_folder / "reference.npz")
+        path = run.arm_folder / "reference.npz"
+        kept.save(path)
+        path.chmod(0o600)
 
 
 def _snapshot(path: Path, pick: Pick) -> None:

@@ -87,7 +87,7 @@ def forget(node: SiloNode, run: str | None) -> list[KeptRun]:
 
 
 def _kept(folder: Path) -> KeptRun:
-    arms = list(folder.glob("seed-*/*/*/latest.npz"))
+    arms = [*folder.glob("seed-*/*/*/latest.npz"), *folder.glob("seed-*/*/*/own/latest.npz")]
     size = sum(path.lstat().st_size for path in _files(folder))
     return KeptRun(folder, size, len(arms), sum(map(_over, arms)))
 

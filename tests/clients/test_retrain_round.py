@@ -129,9 +129,9 @@ def test_a_broken_checkpoint_is_refused_not_overwritten(node, retrain_question):
     assert latest(node).read_bytes() == b"torn"
 
 
-def test_snapshots_are_kept_of_the_generations_asked_for(node, kit, retrain_question):
-    retrain(node, retrain_question(0, 3, snapshots=(1, 3)))
-    folder = latest(node).parent
+def test_snapshots_are_kept_of_the_generations_asked_for(node, world, kit, retrain_question):
+    retrain(replace(node, truth=world), retrain_question(0, 3, snapshots=(1, 3)))
+    folder = latest(node).parents[1]
     assert sorted(file.name for file in folder.iterdir()) == [
         "latest.npz",
         "snapshot-1.npz",
@@ -139,7 +139,7 @@ def test_snapshots_are_kept_of_the_generations_asked_for(node, kit, retrain_ques
     ]
     snapshot = storage.load(folder / "snapshot-3.npz")
     assert snapshot["candidates"].shape == (40, 2)
-    pool = kit.features(storage.load(latest(node))["pool"])
+    pool = kit.features(storage.load(folder / "latest.npz")["pool"])
     np.testing.assert_allclose(snapshot["selected"], pool, atol=1e-12)
 
 

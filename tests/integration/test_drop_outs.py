@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 from flwr.app import Context, Error, Message, RecordDict
 
-from clients import recursion, rounds
+from clients import recursion
 from protocols.config.load import load_experiment
 from server.app import app
 from simulation.engines import in_process
@@ -92,7 +92,7 @@ def test_a_silo_that_fails_half_way_goes_on_from_its_checkpoint(ran, monkeypatch
             raise OSError("no space left on device")
         return step(fixed, stage, rows)
 
-    monkeypatch.setattr(rounds.recursion, "step", full_disk)
+    monkeypatch.setattr(recursion, "step", full_disk)
     disturbed = ran("disturbed")
     assert {name: disturbed[name] for name in WRITTEN} == {name: whole[name] for name in WRITTEN}
     assert [t for silo, arm, t in done if (silo, arm) == ("silo-1", "siloed")] == [0, 1, 1, 2]

@@ -68,7 +68,8 @@ def test_no_row_leaves_its_silo(tiny, tmp_path, kind):
     config = tiny(seeds=1, arms=[{"name": "one", "rule": "herding", "reference": reference}])
     prepared = prepare(load_experiment(config))
     arrays = sent(prepared, config, tmp_path)
-    assert len(arrays) == 3 * ({"quantized": 3}.get(kind, 2) + 2)  # a summary and two reports a silo
+    # a summary and two reports of three vectors a silo
+    assert len(arrays) == 3 * ({"quantized": 3}.get(kind, 2) + 2 * 3)
     assert leaked(arrays, world_of(config, 0), prepared) == 0
 
 

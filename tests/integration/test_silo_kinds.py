@@ -57,7 +57,7 @@ def node(home: Path, name: str, data: str, **more) -> dict:
     (folder / "policy.yaml").write_text(POLICY)
     link = {
         "superlink": {"host": "localhost", "fleet-port": 9440},
-        "ports": {"runtime": 9450, "health": 9451},
+        "ports": {"runtime": 9450, "health": 9451, "executor": 9452},
     }
     given = {"schema": 1, "name": name, "data": str(home / data), "policy": "policy.yaml", **link, **more}
     (folder / "node.yaml").write_text(yaml.safe_dump(given))

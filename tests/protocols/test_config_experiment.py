@@ -218,7 +218,7 @@ def test_too_few_candidates_are_refused():
         (PublicSpec, [1], "valid dictionary"),
         (PrivacySpec, {"min-rows": 0}, "greater than or equal to 1"),
         (PrivacySpec, {"delta": 1.0}, "less than 1"),
-        (ReferenceSpec, {"kind": "sliced", "range": 0}, "greater than 0"),
+        (ReferenceSpec, {"kind": "sliced", "range": 0}, "greater than or equal to 0.000001"),
         (ReferenceSpec, {"kind": "sliced", "directions": 8193}, "less than or equal to 8192"),
         (ReferenceSpec, {"kind": "quantized", "clusters": 0}, "greater than or equal to 1"),
         (RecursionSpec, {"generations": 0, "samples": 1}, "greater than or equal to 1"),
