@@ -15,6 +15,7 @@ from protocols.logs import Fields, Log, open_log
 from protocols.places import run_folder, state_folder
 from protocols.records import decode, encode, size
 from protocols.refusals import Refusal
+from protocols.visible import visible
 
 if TYPE_CHECKING:
     from clients.node import Node
@@ -114,7 +115,7 @@ def _answer(
         log.info("answered", said, bytes=size(answer), seconds=round(time.monotonic() - begun, 3))
         return Message(answer, reply_to=message)
     except Refusal as refusal:
-        logger.info("refused %s: %s", question.kind, refusal)
+        logger.info("refused %s: %s", question.kind, visible(str(refusal)))  # it may quote the server
         log.warning("refused", said, reason=str(refusal))
         raise
     except Exception as error:

@@ -6,6 +6,7 @@ a key, a silo, a metric, a node. Nothing that it writes holds a control characte
 """
 
 import json
+import logging
 import re
 import unicodedata
 import uuid
@@ -18,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from flwr.app import ArrayRecord, ConfigRecord, Error, Message, RecordDict
+from flwr.app import ArrayRecord, ConfigRecord, Context, Error, Message, RecordDict
 from flwr.serverapp import Grid
 from flwr.supercore.run import Run
 from flwr.supercore.task_identity import TaskIdentity
@@ -26,10 +27,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
+from clients.app import app
 from protocols.config.experiment import ArmSpec, Experiment
 from protocols.logs import log_file
 from protocols.messages import Hello, HelloReply, Retrain, RetrainReply
-from protocols.records import encode
+from protocols.records import MessageError, encode
 from protocols.visible import LONGEST, visible
 from server.exchange import connected
 from server.failure import RunFailed
@@ -213,6 +215,20 @@ def test_the_worst_of_them_together(tmp_path, way, capsys, monkeypatch):
     shown = capsys.readouterr().err
     assert raw_controls(shown.replace("\n", "")) == set()
     assert shown == f"run failed: {said}\n"
+
+
+@pytest.mark.parametrize("text", NASTY[:5])
+def test_a_servers_words_are_not_obeyed_by_a_nodes_terminal_either(caplog, text):
+    TaskIdentity.run_id, TaskIdentity.node_id, TaskIdentity.task_id = 1, 1, 1
+    content = encode(Hello(run="r", seed=0))
+    content["message"]["body"] = json.dumps({"run": "r", "seed": 0, text: 1})
+    question = Message(content, 5, "query.hello")
+    question.metadata.__dict__["_message_id"] = "q"
+    with caplog.at_level(logging.INFO, "tailweave.clients"), pytest.raises(MessageError):
+        app(question, Context(1, 5, {}, RecordDict(), {}))
+    (said,) = [record.getMessage() for record in caplog.records if record.name == "tailweave.clients"]
+    assert said.startswith("refused hello: ")
+    assert raw_controls(said) == set()
 
 
 def test_a_nodes_name_is_shown_and_not_obeyed():
