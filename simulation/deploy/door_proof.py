@@ -119,7 +119,7 @@ def stage() -> Iterator[Stage]:
     factory.state().set_node_id(_NODE)
     with socket.create_server(("127.0.0.1", 0)) as listening:
         app = create_app(state_factory=factory, superexec_auth_secret=secret)
-        server = uvicorn.Server(uvicorn.Config(app, log_level="error", access_log=False, lifespan="off"))
+        server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
         thread.start()
         try:

@@ -62,6 +62,7 @@ class AskedSilo:
             "data": str(folder / "rows.csv"),
             "policy": str(folder / "policy.yaml"),
             "state-dir": str(folder / "state"),
+            "ledgers": str(folder / "ledgers"),
         }
         self._grid = InProcessGrid([settings], {}, workers=0)
         self.silo: Silo = open_node(settings, {}, seed=0).silo
