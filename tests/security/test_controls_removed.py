@@ -264,67 +264,6 @@ CONTROLS = (
         "str(error)",
         "tests/integration/test_silo_errors.py::test_no_cell_is_in_what_the_server_wrote",
     ),
-    Control(
-        "simulation/deploy/code_door.py",
-        "elif not _equal(archive, members[name], path):",
-        "elif False:",
-        "tests/security/test_code_door_bundle.py::test_others_are_told_what_differs",
-    ),
-    Control(
-        "simulation/deploy/app_process.py",
-        "if self.task_type != TaskType.CLIENT_APP:",
-        "if False:",
-        "tests/security/test_code_door_process.py::test_a_silo_takes_no_other_kind_of_task",
-    ),
-    Control(
-        "clients/release/experiments.py",
-        '"its own held-out rows": not question.part(HELD_OUT),',
-        '"its own held-out rows": False,',
-        "tests/security/test_metrics_door.py::test_silos_that_differ_in_rows_answer_the_same_bytes",
-    ),
-    Control(
-        "clients/arm_run.py",
-        "return not self.seen or self.node.policy.allow_own_metrics",
-        "return True",
-        "tests/security/test_metrics_door.py::test_silos_that_differ_in_rows_answer_the_same_bytes",
-    ),
-    Control(
-        "clients/arm_run.py",
-        'return self.arm_folder / "own" if self.seen else self.arm_folder',
-        "return self.arm_folder",
-        "tests/security/test_metrics_door.py"
-        "::test_models_that_saw_own_rows_are_not_gone_on_from_under_the_same_name",
-    ),
-    Control(
-        "clients/retrain_round.py",
-        "except Exception as error:  # noqa: BLE001 - any, for which one it is may say something of the rows",
-        "except KeyError as error:",
-        "tests/security/test_metrics_door.py::test_a_failure_that_hangs_on_own_rows_is_the_owners",
-    ),
-    Control(
-        "protocols/features.py",
-        "if np.abs(part).max() > LARGEST:",
-        "if False:",
-        "tests/security/test_numbers_oracle.py::test_a_server_that_asks_for_overflows_learns_no_maximum",
-    ),
-    Control(
-        "protocols/row_products.py",
-        "out = np.zeros((len(rows), weights.shape[1]))",
-        "return rows @ weights; out = 0",
-        "tests/security/test_numbers_alike.py::test_each_row_has_the_bits_that_it_has_alone",
-    ),
-    Control(
-        "protocols/metrics.py",
-        "if not allowed.low <= low <= high <= allowed.high:",
-        "if False:",
-        "tests/protocols/test_metrics.py::test_what_lies_outside_is_refused_by_name",
-    ),
-    Control(
-        "clients/release/data_sets.py",
-        "known = {name: one for name, one in everything.items() if one.at(own.place) or one.like(rows)}",
-        "known = {}",
-        "tests/security/test_ledger_one_a_data_set.py::test_no_way_to_a_fresh_budget",
-    ),
 )
 
 

@@ -132,7 +132,7 @@ def test_the_gate_refuses_a_key_as_the_superlink_does(kit, superlink, tmp_path):
 
 
 @pytest.mark.parametrize("ago", [-60.0, 3600.0])
-def test_a_clock_that_is_wrong_is_refused_by_both(kit, superlink, ago):
+def test_a_clock_that_is_wrong_is_refused_at_the_gate(kit, superlink, ago):
     signed = signed_headers(kit / "silos/north", ago)
     with node(kit, None) as through_gate:
         assert through_gate.post("/v1/fleet/pull-messages", headers=signed).status_code == 401
