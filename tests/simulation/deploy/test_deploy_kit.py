@@ -85,14 +85,17 @@ def test_scripts_units_and_compose_restart_late_and_stop_softly(made):
     assert services["executor-north"]["depends_on"] == ["supernode-north"]
 
 
-def test_a_container_can_write_to_its_state_alone_and_the_executors_sees_no_key(made):
+def test_a_container_can_write_to_its_state_and_the_hosts_ledgers_alone_and_the_executors_sees_no_key(made):
     text = (made / "compose.yaml").read_text()
     services = yaml.safe_load(text)["services"]
     assert "pip install --no-cache-dir --constraint /src/constraints.txt /src" in text
     for part in ("supernode", "executor"):
         service = services[f"{part}-north"]
         writable = [volume for volume in service["volumes"] if not volume.endswith(":ro")]
-        assert writable == ["./silos/north/state:/kit/silos/north/state"]
+        assert writable == [
+            "./silos/north/state:/kit/silos/north/state",
+            "${TAILWEAVE_LEDGERS:-/var/lib/tailweave/ledgers}:/var/lib/tailweave/ledgers",
+        ]
         assert service["read_only"] is True
         assert service["cap_drop"] == ["ALL"]
     assert "/dev/null:/kit/silos/north/node.key:ro" in services["executor-north"]["volumes"]
