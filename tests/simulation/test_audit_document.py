@@ -126,6 +126,7 @@ def test_the_page_and_the_json_say_the_same_and_all_keys_are_documented(tmp_path
     ordered = sorted(found["findings"], key=lambda f: order.index(f["role"]))
     assert len(rows) == len(ordered) == 3 + 2 + 2 + 3 + 2
     for row, finding in zip(rows, ordered, strict=True):
-        assert row["protocol"] == "|".join(filter(None, (finding["protocol"], ", ".join(finding["arms"]))))
+        below = ": ".join(filter(None, (", ".join(finding["arms"]), finding["note"])))
+        assert row["protocol"] == "|".join(filter(None, (finding["protocol"], below)))
         for head, text in as_page(finding).items():
             assert row[head].startswith(text), (finding["protocol"], head)

@@ -26,7 +26,7 @@ _ROWS = 230
 _PROBES, _SUSPECTS, _OPENED = 40, 40, 3
 _STEP = 1e-2
 _EXACT = 1e-7
-_BESIDE = 1e-12
+_BESIDE = 1e-10
 _BALL = 1e-3
 _COMPONENTS, _DRAWS = 200, 1000
 """Of a mixture that learns rows by heart (``hello`` tells 200 rows), and how often it is drawn from."""
