@@ -10,6 +10,8 @@ from typing import Any
 from clients.release.durable import write_durably
 from clients.storage import private_folder
 
+OWN_HELD_OUT = "its own held-out rows"
+"""A place where a number has seen own rows."""
 REPORT = "report"
 """Folder of a run's reports, in its state folder."""
 
@@ -33,11 +35,14 @@ class OwnerReport:
 
         Args:
             generation: The generation.
-            measured: Metrics by name, by what they were measured against: ``public`` or ``own``.
+            measured: Metrics by name, by what they were measured against, ``public`` or ``own``; of the first
+                the server is told, if it is told of the arm.
         """
         lines = [line for line in read(self.path) if line.get("generation", generation) < generation]
-        new = [{"generation": generation, "against": truth, **row} for truth, row in measured.items()]
-        self._replace([*lines, *({**self.head, **line} for line in new)])
+        for place, (truth, row) in enumerate(measured.items()):
+            kept = {"told": False, "seen": [*self.head["seen"], OWN_HELD_OUT]} if place else {}
+            lines.append({**self.head, **kept, "generation": generation, "against": truth, **row})
+        self._replace(lines)
 
     def failed(self, reason: str) -> None:
         """Write why the arm did not get on, in place of an earlier reason."""

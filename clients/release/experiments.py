@@ -6,6 +6,7 @@ Then the answer is a function of the question, and two silos that differ in rows
 the owner's: a local start, own rows among the training rows, as reference, or as what is measured against.
 """
 
+from clients.owner_report import OWN_HELD_OUT
 from clients.release.policy import Policy, PolicyError
 from protocols.messages import Retrain
 from protocols.refusals import Refusal
@@ -56,7 +57,7 @@ def own_rows_seen(question: Retrain) -> tuple[str, ...]:
         "generator.start: local": _start(question) == "local",
         "include-real": question.recursion.include_real,
         "reference: local": reference is not None and reference.kind == "local",
-        "its own held-out rows": not question.part(HELD_OUT),
+        OWN_HELD_OUT: not question.part(HELD_OUT),
     }
     return tuple(place for place, seen in places.items() if seen)
 

@@ -37,10 +37,13 @@ def owner_view(folder: Path, run: str | None, width: int) -> Iterator[Table | st
         Column("seed", [str(end["seed"]) for _, end in spans]),
         Column("against", [f"{end['against']} rows" for _, end in spans], right=False),
     ]
-    told = ["yes" if end["told"] else f"no: {', '.join(end['seen'])}" for _, end in spans]
+    told = ["yes" if end["told"] else "no" for _, end in spans]
     columns = [Column(metric(name).title, [_change(*span, name) for span in spans]) for name in _SHOWN]
     title = f"{node.name}: run {found}, first and last generation"
     yield from folded(title, fixed, [*columns, Column("server told", told, right=False)], width)
+    kept = {str(end["arm"]): end["seen"][0] for _, end in spans if not end["told"] and end["seen"]}
+    for arm, place in kept.items():
+        yield f"{arm}: the server is not told where it has seen {place}"
     for line in lines:
         if "failed" in line:
             yield f"arm {line['arm']}, seed {line['seed']}: {line['failed']}"

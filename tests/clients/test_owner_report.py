@@ -7,7 +7,7 @@ from clients.owner_report import OwnerReport, read, reports
 
 
 def report(folder, arm="siloed"):
-    return OwnerReport(folder / "run/report/seed-1" / f"{arm}.jsonl", {"arm": arm, "told": False})
+    return OwnerReport(folder / "run/report/seed-1" / f"{arm}.jsonl", {"arm": arm, "told": True, "seen": []})
 
 
 def test_lines_come_back_by_generation_and_truth(tmp_path):
@@ -23,7 +23,9 @@ def test_lines_come_back_by_generation_and_truth(tmp_path):
         (2, "public", 1.0),
         (2, "own", 1.0),
     ]
-    assert all(line["arm"] == "siloed" and line["told"] is False for line in found)
+    assert all(line["arm"] == "siloed" for line in found)
+    assert [line["told"] for line in found] == [True, False] * 3  # the server has no held-out row of its own
+    assert found[1]["seen"] == ["its own held-out rows"]
     assert list(reports(tmp_path, "other")) == []
 
 

@@ -193,8 +193,8 @@ CONTROLS = (
     ),
     Control(
         "clients/release/experiments.py",
-        '"its own held-out rows": not question.part(HELD_OUT),',
-        '"its own held-out rows": False,',
+        "OWN_HELD_OUT: not question.part(HELD_OUT),",
+        "OWN_HELD_OUT: False,",
         "tests/security/test_metrics_door.py::test_silos_that_differ_in_rows_answer_the_same_bytes[no-selection]",
     ),
     Control(

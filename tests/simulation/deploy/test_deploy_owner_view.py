@@ -41,8 +41,10 @@ def test_all_arms_are_shown_whether_the_server_was_told_or_not(north):
     lines = [line.split("│")[1:-1] for line in text.splitlines() if line.startswith("│")]
     cells = [[cell.strip() for cell in line] for line in lines]
     assert ["collaborative", "0", "public rows", "0.900 → 0.250", "-", "-", "-", "-", "yes"] in cells
-    own = ["siloed", "0", "own rows", "0.950 → 0.950", "0.013 → 0.013", "-", "-", "-", "no: reference: local"]
+    own = ["siloed", "0", "own rows", "0.950 → 0.950", "0.013 → 0.013", "-", "-", "-", "no"]
     assert own in cells
+    assert "siloed: the server is not told where it has seen reference: local" in text
+    assert "collaborative: the server is not told where it has seen its own held-out rows" in text
     assert str(north / "state/first/report") in text.replace("\n", "")
 
 
