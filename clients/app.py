@@ -10,15 +10,15 @@ from flwr.app import Context, Message
 from flwr.clientapp import ClientApp
 from flwr.supercore.utils import get_flwr_home
 
-from protocols import fit_messages, messages, sum_messages
-from protocols.logs import Fields, Log, open_log
-from protocols.places import run_folder, state_folder
-from protocols.records import decode, encode, size
-from protocols.refusals import Refusal
-from protocols.visible import visible
+from tailweave.protocols import fit_messages, messages, sum_messages
+from tailweave.protocols.logs import Fields, Log, open_log
+from tailweave.protocols.places import run_folder, state_folder
+from tailweave.protocols.records import decode, encode, size
+from tailweave.protocols.refusals import Refusal
+from tailweave.protocols.visible import visible
 
 if TYPE_CHECKING:
-    from clients.node import Node
+    from tailweave.clients.node import Node
 
 Q = TypeVar("Q", bound=messages.Message)
 
@@ -34,7 +34,7 @@ class SiloError(ValueError):
 @app.query("hello")
 def hello(message: Message, context: Context) -> Message:
     """Answer ``hello``."""
-    from clients import rounds
+    from tailweave.clients import rounds
 
     return _answer(message, context, messages.Hello, rounds.hello)
 
@@ -42,7 +42,7 @@ def hello(message: Message, context: Context) -> Message:
 @app.query("summarise")
 def summarise(message: Message, context: Context) -> Message:
     """Answer ``summarise``."""
-    from clients import rounds
+    from tailweave.clients import rounds
 
     return _answer(message, context, messages.Summarise, rounds.summarise)
 
@@ -50,7 +50,7 @@ def summarise(message: Message, context: Context) -> Message:
 @app.query("offer")
 def offer(message: Message, context: Context) -> Message:
     """Answer ``offer``."""
-    from clients import masking
+    from tailweave.clients import masking
 
     return _answer(message, context, sum_messages.OfferKey, masking.offer)
 
@@ -58,7 +58,7 @@ def offer(message: Message, context: Context) -> Message:
 @app.query("masked")
 def masked(message: Message, context: Context) -> Message:
     """Answer ``masked``."""
-    from clients import masking
+    from tailweave.clients import masking
 
     return _answer(message, context, sum_messages.SendMasked, masking.masked)
 
@@ -66,7 +66,7 @@ def masked(message: Message, context: Context) -> Message:
 @app.query("transport")
 def transport(message: Message, context: Context) -> Message:
     """Answer ``transport``."""
-    from clients import transport_round
+    from tailweave.clients import transport_round
 
     return _answer(message, context, messages.TransportSupport, transport_round.transport)
 
@@ -74,7 +74,7 @@ def transport(message: Message, context: Context) -> Message:
 @app.train("fit")
 def fit(message: Message, context: Context) -> Message:
     """Answer ``fit``."""
-    from clients import fit_round
+    from tailweave.clients import fit_round
 
     return _answer(message, context, fit_messages.FitParameters, fit_round.fit)
 
@@ -82,7 +82,7 @@ def fit(message: Message, context: Context) -> Message:
 @app.train("retrain")
 def retrain(message: Message, context: Context) -> Message:
     """Answer ``retrain``."""
-    from clients import retrain_round
+    from tailweave.clients import retrain_round
 
     return _answer(message, context, messages.Retrain, retrain_round.retrain)
 
@@ -96,9 +96,9 @@ def _answer(
         Refusal: With a text that is written for the server.
         SiloError: Instead of all other errors.
     """
-    from clients.node import open_node
-    from clients.release.models import check_models
-    from clients.threads import one_thread
+    from tailweave.clients.node import open_node
+    from tailweave.clients.release.models import check_models
+    from tailweave.clients.threads import one_thread
 
     log, said = _begin_log(context, question.kind)
     begun = time.monotonic()

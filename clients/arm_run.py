@@ -7,14 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
-from clients.features import received_features
-from clients.metrics import Yardstick, yardstick
-from clients.node import Node
-from clients.owner_report import REPORT, OwnerReport
-from clients.release.experiments import HELD_OUT, own_rows_seen
-from protocols.arrays import Floats, matrix
-from protocols.features import FeatureMap
-from protocols.messages import Retrain
+from tailweave.clients.features import received_features
+from tailweave.clients.metrics import Yardstick, yardstick
+from tailweave.clients.node import Node
+from tailweave.clients.owner_report import REPORT, OwnerReport
+from tailweave.clients.release.experiments import HELD_OUT, own_rows_seen
+from tailweave.protocols.arrays import Floats, matrix
+from tailweave.protocols.features import FeatureMap
+from tailweave.protocols.messages import Retrain
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clients import generators, measured, storage
-from clients.generators.diffusion import Diffusion
-from clients.generators.diffusion.weights import load_weights, save_weights
-from clients.measured import Measured
-from clients.recursion import Stage
-from protocols.config.diffusion import DiffusionSpec
-from protocols.config.training import GeneratorSpec
+from tailweave.clients import generators, measured, storage
+from tailweave.clients.generators.diffusion import Diffusion
+from tailweave.clients.generators.diffusion.weights import load_weights, save_weights
+from tailweave.clients.measured import Measured
+from tailweave.clients.recursion import Stage
+from tailweave.protocols.config.diffusion import DiffusionSpec
+from tailweave.protocols.config.training import GeneratorSpec
 
 _PARTS = ("generation", *measured.PARTS)
 _ROWS = ("pool", "fitted-on", "born")

@@ -7,10 +7,10 @@ import numpy as np
 from sklearn.decomposition import PCA
 from sklearn.random_projection import GaussianRandomProjection
 
-from clients.encoders import make_encoder, open_encoder
-from protocols.arrays import Floats, matrix
-from protocols.config.features import FeaturesSpec
-from protocols.features import FeatureMap
+from tailweave.clients.encoders import make_encoder, open_encoder
+from tailweave.protocols.arrays import Floats, matrix
+from tailweave.protocols.config.features import FeaturesSpec
+from tailweave.protocols.features import FeatureMap
 
 
 def fit_features(

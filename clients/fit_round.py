@@ -3,16 +3,16 @@
 
 from collections.abc import Callable
 
-from clients.generators.averaged import trainable
-from clients.node import Node
-from clients.release.desk import answer as desk_answer
-from clients.release.request import ParameterRequest
-from clients.rounds import privacy_noise
-from protocols.arrays import Floats
-from protocols.config.starts import StartedSpec
-from protocols.fit_messages import FitParameters, FitParametersReply
-from protocols.messages import with_prefix
-from protocols.privacy.gate import Cost
+from tailweave.clients.generators.averaged import trainable
+from tailweave.clients.node import Node
+from tailweave.clients.release.desk import answer as desk_answer
+from tailweave.clients.release.request import ParameterRequest
+from tailweave.clients.rounds import privacy_noise
+from tailweave.protocols.arrays import Floats
+from tailweave.protocols.config.starts import StartedSpec
+from tailweave.protocols.fit_messages import FitParameters, FitParametersReply
+from tailweave.protocols.messages import with_prefix
+from tailweave.protocols.privacy.gate import Cost
 
 
 def fit(node: Node, question: FitParameters) -> FitParametersReply:

@@ -13,20 +13,27 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from clients.features import received_features
-from clients.node import Node
-from clients.release.desk import answer as desk_answer
-from clients.release.desk import release_folder
-from clients.release.durable import write_durably
-from clients.release.identities import check_first_met, check_trusted, own_identity, read_identities
-from clients.release.offers import OfferError, Offers
-from clients.release.policy import PolicyError, check
-from clients.release.request import ReleaseRequest
-from clients.rounds import privacy_noise
-from protocols.arrays import Floats
-from protocols.privacy.gate import Cost
-from protocols.secure_sum import Offer, SumRound, mask, noisy_share, schema, to_words, verify_offer
-from protocols.sum_messages import OfferKey, OfferKeyReply, SendMasked, SendMaskedReply, SignedKey, Sum
+from tailweave.clients.features import received_features
+from tailweave.clients.node import Node
+from tailweave.clients.release.desk import answer as desk_answer
+from tailweave.clients.release.desk import release_folder
+from tailweave.clients.release.durable import write_durably
+from tailweave.clients.release.identities import check_first_met, check_trusted, own_identity, read_identities
+from tailweave.clients.release.offers import OfferError, Offers
+from tailweave.clients.release.policy import PolicyError, check
+from tailweave.clients.release.request import ReleaseRequest
+from tailweave.clients.rounds import privacy_noise
+from tailweave.protocols.arrays import Floats
+from tailweave.protocols.privacy.gate import Cost
+from tailweave.protocols.secure_sum import Offer, SumRound, mask, noisy_share, schema, to_words, verify_offer
+from tailweave.protocols.sum_messages import (
+    OfferKey,
+    OfferKeyReply,
+    SendMasked,
+    SendMaskedReply,
+    SignedKey,
+    Sum,
+)
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from protocols.arrays import Floats
-from protocols.metrics import family, in_order
+from tailweave.protocols.arrays import Floats
+from tailweave.protocols.metrics import family, in_order
 
 PARTS = ("names", "generations", "metrics", "values")
 

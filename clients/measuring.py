@@ -4,13 +4,13 @@
 import logging
 from collections.abc import Mapping
 
-from clients import storage
-from clients.arm_run import ArmRun
-from clients.metrics import evaluate
-from clients.recursion import Stage
-from clients.samples import beside_nearest
-from protocols.arrays import Floats
-from protocols.metrics import MODE_SHARE
+from tailweave.clients import storage
+from tailweave.clients.arm_run import ArmRun
+from tailweave.clients.metrics import evaluate
+from tailweave.clients.recursion import Stage
+from tailweave.clients.samples import beside_nearest
+from tailweave.protocols.arrays import Floats
+from tailweave.protocols.metrics import MODE_SHARE
 
 logger = logging.getLogger("tailweave.clients")
 

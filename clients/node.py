@@ -9,22 +9,22 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from clients.data.own_rows import OwnRows, own_rows
-from clients.data.silo import Silo, World, silo_of, simulated_world
-from clients.release.places import Own, Place, default_ledgers, place_of
-from clients.release.policy import Policy, load_policy, simulation_policy
-from protocols.arrays import Floats
-from protocols.config.experiment import Experiment
-from protocols.config.load import load_experiment
-from protocols.config.starts import BasePath
-from protocols.features import FeatureMap
-from protocols.places import packaged
-from protocols.privacy.noise import Noise
+from tailweave.clients.data.own_rows import OwnRows, own_rows
+from tailweave.clients.data.silo import Silo, World, silo_of, simulated_world
+from tailweave.clients.release.places import Own, Place, default_ledgers, place_of
+from tailweave.clients.release.policy import Policy, load_policy, simulation_policy
+from tailweave.protocols.arrays import Floats
+from tailweave.protocols.config.experiment import Experiment
+from tailweave.protocols.config.load import load_experiment
+from tailweave.protocols.config.starts import BasePath
+from tailweave.protocols.features import FeatureMap
+from tailweave.protocols.places import packaged
+from tailweave.protocols.privacy.noise import Noise
 
 if TYPE_CHECKING:  # a node that only says who it is needs none of these
-    from clients.metrics import Yardstick
-    from clients.release.desk import Desk
-    from clients.release.witness import Witness
+    from tailweave.clients.metrics import Yardstick
+    from tailweave.clients.release.desk import Desk
+    from tailweave.clients.release.witness import Witness
 
 Settings = Mapping[str, object]
 
@@ -62,8 +62,11 @@ class Node:
         Raises:
             ValueError: If its rows are those of several data sets, or the host's ledgers cannot be trusted.
         """
-        from clients.release.desk import Desk, release_folder  # slow to import, and not all is released
-        from protocols.privacy.calibration import epsilon_of_rho
+        from tailweave.clients.release.desk import (  # slow to import, and not all is released
+            Desk,
+            release_folder,
+        )
+        from tailweave.protocols.privacy.calibration import epsilon_of_rho
 
         if self.own is None:
             return Desk(release_folder(self.state, self.silo.name), self.policy, noise, epsilon_of_rho)
@@ -72,7 +75,7 @@ class Node:
 
     def enrolled(self, own: Own) -> "Witness":
         """Return this host's data set of the silo's rows, begun if need be; see ``enrol``."""
-        from clients.release.data_sets import enrol
+        from tailweave.clients.release.data_sets import enrol
 
         return enrol(own, self.all_rows)
 
@@ -172,13 +175,13 @@ def _real_silo(name: str, rows: OwnRows, place: Place | None) -> Silo:
 
 @lru_cache(maxsize=4)
 def _truth_yardstick(config: Path, seed: int, features: FeatureMap) -> "Yardstick":
-    from clients.metrics import yardstick_of  # slow to import, and not every question measures
+    from tailweave.clients.metrics import yardstick_of  # slow to import, and not every question measures
 
     evaluation = world_of(config, seed).evaluation
     return yardstick_of(evaluation.values, features, evaluation.labels)
 
 
 def _own_yardstick(silo: Silo, features: FeatureMap) -> "Yardstick":
-    from clients.metrics import yardstick_of
+    from tailweave.clients.metrics import yardstick_of
 
     return yardstick_of(silo.heldout.values, features, silo.heldout.labels)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from clients.release.durable import write_durably
-from clients.storage import private_folder
+from tailweave.clients.release.durable import write_durably
+from tailweave.clients.storage import private_folder
 
 OWN_HELD_OUT = "its own held-out rows"
 """A place where a number has seen own rows."""

@@ -5,16 +5,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from clients import generators
-from clients.generators import Generator
-from clients.generators.course import NOTHING_BESIDE, Course
-from clients.selection import select
-from protocols.arrays import Floats, Ints
-from protocols.config.experiment import ArmSpec
-from protocols.config.training import GeneratorSpec, RecursionSpec
-from protocols.features import FeatureMap
-from protocols.references import Reference
-from protocols.streams import stream
+from tailweave.clients import generators
+from tailweave.clients.generators import Generator
+from tailweave.clients.generators.course import NOTHING_BESIDE, Course
+from tailweave.clients.selection import select
+from tailweave.protocols.arrays import Floats, Ints
+from tailweave.protocols.config.experiment import ArmSpec
+from tailweave.protocols.config.training import GeneratorSpec, RecursionSpec
+from tailweave.protocols.features import FeatureMap
+from tailweave.protocols.references import Reference
+from tailweave.protocols.streams import stream
 
 
 @dataclass(frozen=True)

@@ -9,25 +9,25 @@ the server is told so and nothing else, whatever came of it, unless the policy s
 import logging
 from pathlib import Path
 
-from clients import generators, recursion, starts, storage
-from clients.arm_run import ArmRun
-from clients.checkpoints import Checkpoint
-from clients.features import received_features
-from clients.generators import Course
-from clients.measured import Measured
-from clients.measuring import measure
-from clients.node import Node
-from clients.recursion import Pick, Recursion, Stage
-from clients.release.experiments import check_experiment
-from clients.telling import TOLD, telling
-from protocols import references
-from protocols.arrays import Floats
-from protocols.config.references import ReleasingSpec, TransportSpec
-from protocols.kept_reference import KeptReference
-from protocols.logs import Log
-from protocols.messages import Retrain, RetrainReply
-from protocols.references import Empirical, Reference
-from protocols.streams import stream
+from tailweave.clients import generators, recursion, starts, storage
+from tailweave.clients.arm_run import ArmRun
+from tailweave.clients.checkpoints import Checkpoint
+from tailweave.clients.features import received_features
+from tailweave.clients.generators import Course
+from tailweave.clients.measured import Measured
+from tailweave.clients.measuring import measure
+from tailweave.clients.node import Node
+from tailweave.clients.recursion import Pick, Recursion, Stage
+from tailweave.clients.release.experiments import check_experiment
+from tailweave.clients.telling import TOLD, telling
+from tailweave.protocols import references
+from tailweave.protocols.arrays import Floats
+from tailweave.protocols.config.references import ReleasingSpec, TransportSpec
+from tailweave.protocols.kept_reference import KeptReference
+from tailweave.protocols.logs import Log
+from tailweave.protocols.messages import Retrain, RetrainReply
+from tailweave.protocols.references import Empirical, Reference
+from tailweave.protocols.streams import stream
 
 logger = logging.getLogger("tailweave.clients")
 

@@ -3,17 +3,17 @@
 
 from collections.abc import Callable
 
-from clients import starts
-from clients.features import received_features
-from clients.node import Node
-from clients.release.desk import answer as desk_answer
-from clients.release.request import ReleaseRequest, Request
-from clients.schema import check_schema
-from protocols.arrays import Floats
-from protocols.messages import Hello, HelloReply, Summarise, SummariseReply, rows_bucket
-from protocols.privacy import gate
-from protocols.privacy.noise import SeededNoise, SystemNoise
-from protocols.streams import stream
+from tailweave.clients import starts
+from tailweave.clients.features import received_features
+from tailweave.clients.node import Node
+from tailweave.clients.release.desk import answer as desk_answer
+from tailweave.clients.release.request import ReleaseRequest, Request
+from tailweave.clients.schema import check_schema
+from tailweave.protocols.arrays import Floats
+from tailweave.protocols.messages import Hello, HelloReply, Summarise, SummariseReply, rows_bucket
+from tailweave.protocols.privacy import gate
+from tailweave.protocols.privacy.noise import SeededNoise, SystemNoise
+from tailweave.protocols.streams import stream
 
 
 def hello(node: Node, question: Hello) -> HelloReply:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy.spatial.distance import cdist
 
-from protocols.arrays import Floats
+from tailweave.protocols.arrays import Floats
 
 SHOWN = 8
 """Samples that are kept of each generation."""

@@ -8,10 +8,10 @@ where names should be.
 import logging
 import math
 
-from clients.data.rows import Rows
-from clients.data.silo import Silo
-from protocols.messages import Hello
-from protocols.refusals import Refusal
+from tailweave.clients.data.rows import Rows
+from tailweave.clients.data.silo import Silo
+from tailweave.protocols.messages import Hello
+from tailweave.protocols.refusals import Refusal
 
 logger = logging.getLogger("tailweave.clients")
 _SHOWN = 10

@@ -3,12 +3,12 @@
 
 import numpy as np
 
-from clients import generators
-from clients.node import Node
-from protocols.arrays import Floats
-from protocols.base_file import base_digest, load_base
-from protocols.messages import Retrain
-from protocols.refusals import Refusal
+from tailweave.clients import generators
+from tailweave.clients.node import Node
+from tailweave.protocols.arrays import Floats
+from tailweave.protocols.base_file import base_digest, load_base
+from tailweave.protocols.messages import Retrain
+from tailweave.protocols.refusals import Refusal
 
 _SHOWN = 12
 

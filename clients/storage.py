@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from protocols.arrays import Floats
-from protocols.npz import MOST_BYTES, NpzError, read_npz
+from tailweave.protocols.arrays import Floats
+from tailweave.protocols.npz import MOST_BYTES, NpzError, read_npz
 
 
 class StorageError(ValueError):

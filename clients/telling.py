@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from clients.storage import write_private
+from tailweave.clients.storage import write_private
 
 TOLD = "training.json"
 """Name of the file, beside the checkpoint, while a generation is trained."""

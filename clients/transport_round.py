@@ -4,17 +4,17 @@
 import logging
 from collections.abc import Callable
 
-from clients.features import received_features
-from clients.node import Node
-from clients.release.desk import answer as desk_answer
-from clients.release.request import ReleaseRequest
-from clients.rounds import privacy_noise
-from protocols.arrays import Floats, matrix
-from protocols.config.references import GeodesicReference
-from protocols.messages import TransportSupport, TransportSupportReply
-from protocols.privacy.gate import Cost
-from protocols.refusals import Refusal
-from protocols.transport.projection import project, towards
+from tailweave.clients.features import received_features
+from tailweave.clients.node import Node
+from tailweave.clients.release.desk import answer as desk_answer
+from tailweave.clients.release.request import ReleaseRequest
+from tailweave.clients.rounds import privacy_noise
+from tailweave.protocols.arrays import Floats, matrix
+from tailweave.protocols.config.references import GeodesicReference
+from tailweave.protocols.messages import TransportSupport, TransportSupportReply
+from tailweave.protocols.privacy.gate import Cost
+from tailweave.protocols.refusals import Refusal
+from tailweave.protocols.transport.projection import project, towards
 
 logger = logging.getLogger("tailweave.clients")
 

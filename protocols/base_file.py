@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from protocols.arrays import Floats
-from protocols.npz import NpzError, read_npz
+from tailweave.protocols.arrays import Floats
+from tailweave.protocols.npz import NpzError, read_npz
 
 _KIND = "kind"
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from protocols.arrays import Floats
+from tailweave.protocols.arrays import Floats
 
 
 class Encoder(Protocol):

@@ -9,10 +9,10 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike
 
-from protocols.arrays import Floats, matrix
-from protocols.encoders import Encoder, SealedEncoder
-from protocols.row_products import row_products
-from protocols.streams import stream
+from tailweave.protocols.arrays import Floats, matrix
+from tailweave.protocols.encoders import Encoder, SealedEncoder
+from tailweave.protocols.row_products import row_products
+from tailweave.protocols.streams import stream
 
 LARGEST = 1e100
 """Bound on data rows, codes and every part of a map; a scale is at least one over it."""

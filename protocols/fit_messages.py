@@ -5,12 +5,12 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from protocols.config.experiment import Name
-from protocols.config.privacy import PrivacySpec
-from protocols.config.starts import StartedSpec
-from protocols.config.training import GeneratorSpec
-from protocols.messages import Message
-from protocols.parameters import check_shapes
+from tailweave.protocols.config.experiment import Name
+from tailweave.protocols.config.privacy import PrivacySpec
+from tailweave.protocols.config.starts import StartedSpec
+from tailweave.protocols.config.training import GeneratorSpec
+from tailweave.protocols.messages import Message
+from tailweave.protocols.parameters import check_shapes
 
 Turn = Annotated[int, Field(ge=1, le=1000)]
 

@@ -13,13 +13,13 @@ from pathlib import Path
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
-from protocols import references
-from protocols.arrays import MAX_ARRAY_BYTES, Floats
-from protocols.config.references import ReferenceSpec, ReleasingSpec, TransportSpec
-from protocols.features import FeatureMap
-from protocols.messages import with_prefix
-from protocols.npz import read_npz
-from protocols.references import Reference
+from tailweave.protocols import references
+from tailweave.protocols.arrays import MAX_ARRAY_BYTES, Floats
+from tailweave.protocols.config.references import ReferenceSpec, ReleasingSpec, TransportSpec
+from tailweave.protocols.features import FeatureMap
+from tailweave.protocols.messages import with_prefix
+from tailweave.protocols.npz import read_npz
+from tailweave.protocols.references import Reference
 
 VERSION = 1
 _SPEC: TypeAdapter[ReferenceSpec] = TypeAdapter(ReferenceSpec)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from protocols.arrays import Floats, matrix
-from protocols.features import FeatureMap
-from protocols.npz import NpzError, read_npz
+from tailweave.protocols.arrays import Floats, matrix
+from tailweave.protocols.features import FeatureMap
+from tailweave.protocols.npz import NpzError, read_npz
 
 
 @dataclass(frozen=True)

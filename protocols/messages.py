@@ -14,20 +14,20 @@ from typing import Annotated, ClassVar, Literal, Self
 import numpy as np
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
-from protocols.arrays import Floats
-from protocols.config.base import Spec
-from protocols.config.data import ImageShape, TextColumns
-from protocols.config.experiment import ArmSpec, Name
-from protocols.config.privacy import PrivacySpec
-from protocols.config.references import (
+from tailweave.protocols.arrays import Floats
+from tailweave.protocols.config.base import Spec
+from tailweave.protocols.config.data import ImageShape, TextColumns
+from tailweave.protocols.config.experiment import ArmSpec, Name
+from tailweave.protocols.config.privacy import PrivacySpec
+from tailweave.protocols.config.references import (
     BarycenterReference,
     GeodesicReference,
     QuantizedReference,
     SlicedReference,
 )
-from protocols.config.training import GeneratorSpec, RecursionSpec
-from protocols.metrics import check_metric
-from protocols.visible import visible
+from tailweave.protocols.config.training import GeneratorSpec, RecursionSpec
+from tailweave.protocols.metrics import check_metric
+from tailweave.protocols.visible import visible
 
 SCHEMA_VERSION = 5
 """Raised whenever a message changes; both ends must have the same."""

@@ -15,8 +15,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from protocols.arrays import Floats, probabilities
-from protocols.config.starts import StartedSpec
+from tailweave.protocols.arrays import Floats, probabilities
+from tailweave.protocols.config.starts import StartedSpec
 
 _NAMES = {"gaussian": ("mean", "second"), "gaussian-mixture": ("weights", "firsts", "seconds")}
 _SYMMETRY = 1e-9

@@ -11,10 +11,10 @@ import numpy as np
 from flwr.app import Array, ArrayRecord, ConfigRecord, RecordDict
 from pydantic import ValidationError
 
-from protocols.arrays import MAX_ARRAY_BYTES, Floats
-from protocols.config.complaints import complaint
-from protocols.messages import SCHEMA_VERSION, Message
-from protocols.refusals import Refusal
+from tailweave.protocols.arrays import MAX_ARRAY_BYTES, Floats
+from tailweave.protocols.config.complaints import complaint
+from tailweave.protocols.messages import SCHEMA_VERSION, Message
+from tailweave.protocols.refusals import Refusal
 
 MAX_BODY_BYTES = 2**20
 MAX_BODY_COMMAS = 5_000

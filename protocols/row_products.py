@@ -3,7 +3,7 @@
 
 import numpy as np
 
-from protocols.arrays import Floats, Ints
+from tailweave.protocols.arrays import Floats, Ints
 
 _BLOCK = 32_768
 """Numbers of a block of the result; 256 KB stay in a processor's second cache."""

@@ -3,7 +3,7 @@
 import grpc
 import warnings
 
-from protocols import selection_pb2 as protocols_dot_selection__pb2
+from tailweave.protocols import selection_pb2 as tailweave_dot_protocols_dot_selection__pb2
 
 GRPC_GENERATED_VERSION = '1.81.1'
 GRPC_VERSION = grpc.__version__
@@ -18,7 +18,7 @@ except ImportError:
 if _version_not_supported:
     raise RuntimeError(
         f'The grpc package installed is at version {GRPC_VERSION},'
-        + ' but the generated code in protocols/selection_pb2_grpc.py depends on'
+        + ' but the generated code in tailweave/protocols/selection_pb2_grpc.py depends on'
         + f' grpcio>={GRPC_GENERATED_VERSION}.'
         + f' Please upgrade your grpc module to grpcio>={GRPC_GENERATED_VERSION}'
         + f' or downgrade your generated code using grpcio-tools<={GRPC_VERSION}.'
@@ -37,13 +37,13 @@ class SelectionStub:
         """
         self.GetReference = channel.unary_unary(
                 '/tailweave.selection.v1.Selection/GetReference',
-                request_serializer=protocols_dot_selection__pb2.ReferenceRequest.SerializeToString,
-                response_deserializer=protocols_dot_selection__pb2.ReferenceReply.FromString,
+                request_serializer=tailweave_dot_protocols_dot_selection__pb2.ReferenceRequest.SerializeToString,
+                response_deserializer=tailweave_dot_protocols_dot_selection__pb2.ReferenceReply.FromString,
                 _registered_method=True)
         self.SelectStream = channel.stream_stream(
                 '/tailweave.selection.v1.Selection/SelectStream',
-                request_serializer=protocols_dot_selection__pb2.SelectRequest.SerializeToString,
-                response_deserializer=protocols_dot_selection__pb2.SelectReply.FromString,
+                request_serializer=tailweave_dot_protocols_dot_selection__pb2.SelectRequest.SerializeToString,
+                response_deserializer=tailweave_dot_protocols_dot_selection__pb2.SelectReply.FromString,
                 _registered_method=True)
 
 
@@ -91,13 +91,13 @@ def add_SelectionServicer_to_server(servicer, server):
     rpc_method_handlers = {
             'GetReference': grpc.unary_unary_rpc_method_handler(
                     servicer.GetReference,
-                    request_deserializer=protocols_dot_selection__pb2.ReferenceRequest.FromString,
-                    response_serializer=protocols_dot_selection__pb2.ReferenceReply.SerializeToString,
+                    request_deserializer=tailweave_dot_protocols_dot_selection__pb2.ReferenceRequest.FromString,
+                    response_serializer=tailweave_dot_protocols_dot_selection__pb2.ReferenceReply.SerializeToString,
             ),
             'SelectStream': grpc.stream_stream_rpc_method_handler(
                     servicer.SelectStream,
-                    request_deserializer=protocols_dot_selection__pb2.SelectRequest.FromString,
-                    response_serializer=protocols_dot_selection__pb2.SelectReply.SerializeToString,
+                    request_deserializer=tailweave_dot_protocols_dot_selection__pb2.SelectRequest.FromString,
+                    response_serializer=tailweave_dot_protocols_dot_selection__pb2.SelectReply.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -126,8 +126,8 @@ class Selection:
             request,
             target,
             '/tailweave.selection.v1.Selection/GetReference',
-            protocols_dot_selection__pb2.ReferenceRequest.SerializeToString,
-            protocols_dot_selection__pb2.ReferenceReply.FromString,
+            tailweave_dot_protocols_dot_selection__pb2.ReferenceRequest.SerializeToString,
+            tailweave_dot_protocols_dot_selection__pb2.ReferenceReply.FromString,
             options,
             channel_credentials,
             insecure,
@@ -153,8 +153,8 @@ class Selection:
             request_iterator,
             target,
             '/tailweave.selection.v1.Selection/SelectStream',
-            protocols_dot_selection__pb2.SelectRequest.SerializeToString,
-            protocols_dot_selection__pb2.SelectReply.FromString,
+            tailweave_dot_protocols_dot_selection__pb2.SelectRequest.SerializeToString,
+            tailweave_dot_protocols_dot_selection__pb2.SelectReply.FromString,
             options,
             channel_credentials,
             insecure,

@@ -8,11 +8,11 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from protocols.config.base import Spec
-from protocols.config.experiment import Name
-from protocols.config.privacy import PrivacySpec
-from protocols.config.references import SlicedReference
-from protocols.messages import Message
+from tailweave.protocols.config.base import Spec
+from tailweave.protocols.config.experiment import Name
+from tailweave.protocols.config.privacy import PrivacySpec
+from tailweave.protocols.config.references import SlicedReference
+from tailweave.protocols.messages import Message
 
 Number = Annotated[int, Field(ge=1, le=1_000_000)]
 """Of an attempt at one secure sum; a rerun has the next one."""

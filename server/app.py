@@ -11,15 +11,15 @@ from flwr.app import Context
 from flwr.serverapp import Grid, ServerApp
 from threadpoolctl import threadpool_limits
 
-from protocols.config.experiment import Experiment
-from protocols.config.load import dump_experiment, load_experiment
-from protocols.kit import PublicKit
-from protocols.logs import log_file, open_log
-from protocols.places import packaged
-from server.failure import RunFailed, clear_failure, record_failure
-from server.federation import Federation
-from server.record import Record
-from server.rounds import run_seed
+from tailweave.protocols.config.experiment import Experiment
+from tailweave.protocols.config.load import dump_experiment, load_experiment
+from tailweave.protocols.kit import PublicKit
+from tailweave.protocols.logs import log_file, open_log
+from tailweave.protocols.places import packaged
+from tailweave.server.failure import RunFailed, clear_failure, record_failure
+from tailweave.server.federation import Federation
+from tailweave.server.record import Record
+from tailweave.server.rounds import run_seed
 
 app = ServerApp()
 

@@ -13,7 +13,7 @@ from flwr.app import Error, Message
 from flwr.serverapp import Grid
 from flwr.superlink.grid import InMemoryGrid
 
-from protocols.visible import visible
+from tailweave.protocols.visible import visible
 
 _SHORTEST_WAIT = 0.0005
 _LONGEST_WAIT = 0.2

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from flwr.app import Array, ArrayRecord, Message, MetricRecord, RecordDict
 from flwr.serverapp.strategy import FedAvg
 
-from protocols.arrays import Floats
+from tailweave.protocols.arrays import Floats
 
 _WEIGHT = "num-examples"
 """Flower's own name for a reply's weight."""

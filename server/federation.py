@@ -7,22 +7,22 @@ from dataclasses import dataclass, field
 from flwr.app import Message as FlowerMessage
 from flwr.serverapp import Grid
 
-from protocols.arrays import Floats
-from protocols.config.experiment import Experiment
-from protocols.logs import Log
-from protocols.messages import (
+from tailweave.protocols.arrays import Floats
+from tailweave.protocols.config.experiment import Experiment
+from tailweave.protocols.logs import Log
+from tailweave.protocols.messages import (
     HelloReply,
     Retrain,
 )
-from protocols.records import MessageError, decode, size
-from protocols.visible import visible
-from server.exchange import dead_process, exchange, wait_for_nodes
-from server.failure import RunFailed
-from server.fit import check_fit
-from server.flower_errors import may_pass, reason
-from server.questions import Asked, Member, Question, Reply, fields_of, to_flower
-from server.record import Record
-from server.roll import Roll
+from tailweave.protocols.records import MessageError, decode, size
+from tailweave.protocols.visible import visible
+from tailweave.server.exchange import dead_process, exchange, wait_for_nodes
+from tailweave.server.failure import RunFailed
+from tailweave.server.fit import check_fit
+from tailweave.server.flower_errors import may_pass, reason
+from tailweave.server.questions import Asked, Member, Question, Reply, fields_of, to_flower
+from tailweave.server.record import Record
+from tailweave.server.roll import Roll
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whether an answer is one to the question: a check of what the message alone cannot know."""
 
-from protocols.features import FeatureMap
-from protocols.messages import Message, Retrain, RetrainReply, Summarise, SummariseReply
-from protocols.records import MessageError
-from protocols.references import read_summary
+from tailweave.protocols.features import FeatureMap
+from tailweave.protocols.messages import Message, Retrain, RetrainReply, Summarise, SummariseReply
+from tailweave.protocols.records import MessageError
+from tailweave.protocols.references import read_summary
 
 
 def check_fit(question: Message, answer: Message) -> None:

@@ -3,14 +3,14 @@
 
 from collections.abc import Mapping, Sequence
 
-from protocols.config.data import TableData, TextData, image_of
-from protocols.kit import PublicKit
-from protocols.messages import Hello, HelloReply
-from protocols.records import MAX_BODY_BYTES, MAX_BODY_COMMAS
-from server.exchange import connected, wait_for_nodes
-from server.federation import Federation
-from server.questions import Member
-from server.starts import digest_of_base
+from tailweave.protocols.config.data import TableData, TextData, image_of
+from tailweave.protocols.kit import PublicKit
+from tailweave.protocols.messages import Hello, HelloReply
+from tailweave.protocols.records import MAX_BODY_BYTES, MAX_BODY_COMMAS
+from tailweave.server.exchange import connected, wait_for_nodes
+from tailweave.server.federation import Federation
+from tailweave.server.questions import Member
+from tailweave.server.starts import digest_of_base
 
 _SPARE = 100
 """Commas of a message besides those between columns."""

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from itertools import count
 from typing import TypeVar
 
-from protocols.arrays import Floats
-from protocols.config.privacy import FEWEST_SILOS, PrivacySpec
-from protocols.config.references import SlicedReference
-from protocols.kit import PublicKit
-from protocols.messages import with_prefix
-from protocols.privacy.shrinkage import shrink
-from protocols.references.sliced import SlicedSummary
-from protocols.secure_sum import (
+from tailweave.protocols.arrays import Floats
+from tailweave.protocols.config.privacy import FEWEST_SILOS, PrivacySpec
+from tailweave.protocols.config.references import SlicedReference
+from tailweave.protocols.kit import PublicKit
+from tailweave.protocols.messages import with_prefix
+from tailweave.protocols.privacy.shrinkage import shrink
+from tailweave.protocols.references.sliced import SlicedSummary
+from tailweave.protocols.secure_sum import (
     Masked,
     Offer,
     SumRound,
@@ -29,12 +29,12 @@ from protocols.secure_sum import (
     unmask_sum,
     verify_offer,
 )
-from protocols.secure_sum.sketches import STEP, width
-from protocols.sum_messages import OfferKey, OfferKeyReply, SendMasked, SendMaskedReply
-from server.controls.bounds import COUNT_MARGIN, NOISE_MARGIN, breaches, bucket_end
-from server.failure import RunFailed
-from server.federation import Federation
-from server.questions import Member
+from tailweave.protocols.secure_sum.sketches import STEP, width
+from tailweave.protocols.sum_messages import OfferKey, OfferKeyReply, SendMasked, SendMaskedReply
+from tailweave.server.controls.bounds import COUNT_MARGIN, NOISE_MARGIN, breaches, bucket_end
+from tailweave.server.failure import RunFailed
+from tailweave.server.federation import Federation
+from tailweave.server.questions import Member
 
 Reply = TypeVar("Reply", OfferKeyReply, SendMaskedReply)
 UNSEEN = "no single silo's sketch was seen: no weight was capped and no silo compared with the others"

@@ -8,9 +8,9 @@ from typing import Generic, TypeVar
 
 from flwr.app import Message as FlowerMessage
 
-from protocols.fit_messages import FitParameters, FitParametersReply
-from protocols.logs import Fields
-from protocols.messages import (
+from tailweave.protocols.fit_messages import FitParameters, FitParametersReply
+from tailweave.protocols.logs import Fields
+from tailweave.protocols.messages import (
     Hello,
     HelloReply,
     Retrain,
@@ -20,9 +20,9 @@ from protocols.messages import (
     TransportSupport,
     TransportSupportReply,
 )
-from protocols.records import encode
-from protocols.sum_messages import OfferKey, OfferKeyReply, SendMasked, SendMaskedReply
-from server.roll import Place
+from tailweave.protocols.records import encode
+from tailweave.protocols.sum_messages import OfferKey, OfferKeyReply, SendMasked, SendMaskedReply
+from tailweave.server.roll import Place
 
 _LATER_SECONDS = 60.0
 """After the deadline Flower drops a question that its node has not fetched."""

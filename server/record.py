@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from protocols.fit_messages import FitParametersReply
-from protocols.messages import Message, RetrainReply, SummariseReply, TransportSupportReply
-from protocols.sum_messages import SendMaskedReply
-from server.journal import Journal
+from tailweave.protocols.fit_messages import FitParametersReply
+from tailweave.protocols.messages import Message, RetrainReply, SummariseReply, TransportSupportReply
+from tailweave.protocols.sum_messages import SendMaskedReply
+from tailweave.server.journal import Journal
 
 KEYS = ("arm", "seed", "silo", "generation")
 """What every row of metrics begins with; no metric is named so."""

@@ -3,32 +3,32 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from protocols.arrays import Floats
-from protocols.config.experiment import ArmSpec, Experiment
-from protocols.config.privacy import PrivacySpec
-from protocols.config.references import (
+from tailweave.protocols.arrays import Floats
+from tailweave.protocols.config.experiment import ArmSpec, Experiment
+from tailweave.protocols.config.privacy import PrivacySpec
+from tailweave.protocols.config.references import (
     BarycenterReference,
     GeodesicReference,
     QuantizedReference,
     SlicedReference,
     TransportSpec,
 )
-from protocols.kept_reference import KeptReference
-from protocols.kit import PublicKit
-from protocols.messages import (
+from tailweave.protocols.kept_reference import KeptReference
+from tailweave.protocols.kit import PublicKit
+from tailweave.protocols.messages import (
     Retrain,
     RetrainReply,
     Summarise,
     SummariseReply,
     with_prefix,
 )
-from server import masked
-from server.federation import Federation
-from server.greeting import greet, latecomers
-from server.questions import Member
-from server.starts import digest_of_base, federated_start, sent_generator, start_arrays
-from server.transport_rounds import transported
-from server.weaving import Released, woven_reference
+from tailweave.server import masked
+from tailweave.server.federation import Federation
+from tailweave.server.greeting import greet, latecomers
+from tailweave.server.questions import Member
+from tailweave.server.starts import digest_of_base, federated_start, sent_generator, start_arrays
+from tailweave.server.transport_rounds import transported
+from tailweave.server.weaving import Released, woven_reference
 
 Asked = Released | tuple[TransportSpec, PrivacySpec]
 Woven = Mapping[Asked, dict[str, Floats]]

@@ -4,19 +4,19 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from protocols.arrays import Floats
-from protocols.base_file import base_digest, save_base
-from protocols.config.starts import BasePath, StartedSpec
-from protocols.config.training import GeneratorSpec
-from protocols.fit_messages import FitParameters, FitParametersReply
-from protocols.kit import PublicKit
-from protocols.messages import with_prefix
-from protocols.parameters import check_parameters, model_of, parameters_of
-from server.controls.weights import cap_weights
-from server.failure import RunFailed
-from server.fedavg import federated_average
-from server.federation import Federation
-from server.questions import Member
+from tailweave.protocols.arrays import Floats
+from tailweave.protocols.base_file import base_digest, save_base
+from tailweave.protocols.config.starts import BasePath, StartedSpec
+from tailweave.protocols.config.training import GeneratorSpec
+from tailweave.protocols.fit_messages import FitParameters, FitParametersReply
+from tailweave.protocols.kit import PublicKit
+from tailweave.protocols.messages import with_prefix
+from tailweave.protocols.parameters import check_parameters, model_of, parameters_of
+from tailweave.server.controls.weights import cap_weights
+from tailweave.server.failure import RunFailed
+from tailweave.server.fedavg import federated_average
+from tailweave.server.federation import Federation
+from tailweave.server.questions import Member
 
 
 @dataclass(frozen=True)

@@ -6,17 +6,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from protocols.arrays import Floats, probabilities
-from protocols.config.privacy import PrivacySpec
-from protocols.config.references import BarycenterReference, GeodesicReference, TransportSpec
-from protocols.features import FeatureMap
-from protocols.kit import PublicKit
-from protocols.messages import TransportSupport, TransportSupportReply, with_prefix
-from protocols.transport.free_support import mean_step, tolerance_sq
-from protocols.transport.geodesic import between
-from server.controls.weights import cap_weights
-from server.federation import Federation
-from server.questions import Member
+from tailweave.protocols.arrays import Floats, probabilities
+from tailweave.protocols.config.privacy import PrivacySpec
+from tailweave.protocols.config.references import BarycenterReference, GeodesicReference, TransportSpec
+from tailweave.protocols.features import FeatureMap
+from tailweave.protocols.kit import PublicKit
+from tailweave.protocols.messages import TransportSupport, TransportSupportReply, with_prefix
+from tailweave.protocols.transport.free_support import mean_step, tolerance_sq
+from tailweave.protocols.transport.geodesic import between
+from tailweave.server.controls.weights import cap_weights
+from tailweave.server.federation import Federation
+from tailweave.server.questions import Member
 
 FARTHEST = 1000.0
 """Public radii from the public centre at which no honest atom lies; stops what is absurd."""

@@ -5,18 +5,18 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from protocols.arrays import Floats
-from protocols.config.privacy import PrivacySpec
-from protocols.config.references import ReleasingSpec, SlicedReference
-from protocols.kit import PublicKit
-from protocols.messages import SummariseReply
-from protocols.privacy import gate
-from protocols.privacy.shrinkage import shrink
-from protocols.references import Summary, read_summary, weave
-from protocols.references.sliced import SlicedSummary
-from server.controls.inspection import inspect
-from server.federation import Federation
-from server.questions import Member
+from tailweave.protocols.arrays import Floats
+from tailweave.protocols.config.privacy import PrivacySpec
+from tailweave.protocols.config.references import ReleasingSpec, SlicedReference
+from tailweave.protocols.kit import PublicKit
+from tailweave.protocols.messages import SummariseReply
+from tailweave.protocols.privacy import gate
+from tailweave.protocols.privacy.shrinkage import shrink
+from tailweave.protocols.references import Summary, read_summary, weave
+from tailweave.protocols.references.sliced import SlicedSummary
+from tailweave.server.controls.inspection import inspect
+from tailweave.server.federation import Federation
+from tailweave.server.questions import Member
 
 Released = tuple[ReleasingSpec, PrivacySpec]
 

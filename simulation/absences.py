@@ -4,7 +4,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from simulation.measurements import Measurements, natural
+from tailweave.simulation.measurements import Measurements, natural
 
 Rows = Sequence[Mapping[str, Any]]
 UNNAMED = "not named"

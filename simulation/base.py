@@ -3,15 +3,15 @@
 
 from pathlib import Path
 
-from clients import generators
-from clients.generators.course import NOTHING_BESIDE, Course
-from protocols.arrays import Floats
-from protocols.base_file import load_base
-from protocols.config.experiment import Experiment
-from protocols.config.load import ConfigError
-from protocols.config.starts import BasePath
-from protocols.config.training import GaussianMixtureSpec
-from protocols.streams import stream
+from tailweave.clients import generators
+from tailweave.clients.generators.course import NOTHING_BESIDE, Course
+from tailweave.protocols.arrays import Floats
+from tailweave.protocols.base_file import load_base
+from tailweave.protocols.config.experiment import Experiment
+from tailweave.protocols.config.load import ConfigError
+from tailweave.protocols.config.starts import BasePath
+from tailweave.protocols.config.training import GaussianMixtureSpec
+from tailweave.protocols.streams import stream
 
 
 def base_generator(

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
 
-from protocols.config import data, features, references, training
-from protocols.config.rules import Rule
-from protocols.config.yaml_file import ConfigError, parse_yaml, read_text
-from simulation.engines import ENGINES
-from simulation.report.wording import METRICS
+from tailweave.protocols.config import data, features, references, training
+from tailweave.protocols.config.rules import Rule
+from tailweave.protocols.config.yaml_file import ConfigError, parse_yaml, read_text
+from tailweave.simulation.engines import ENGINES
+from tailweave.simulation.report.wording import METRICS
 
 _FEATURES = {
     "identity": "the columns as they are",

@@ -19,8 +19,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from simulation.deploy.command import app as deploy_app
-from simulation.serve_command import serve
+from tailweave.simulation.deploy.command import app as deploy_app
+from tailweave.simulation.serve_command import serve
 
 app = typer.Typer(
     name="tailweave",
@@ -90,16 +90,16 @@ def run(
     ] = "plain",
 ) -> None:
     """Run an experiment, or a study of the paper (configs/paper), and write its report."""
-    from simulation import run as runner
-    from simulation.engines import Machine
-    from simulation.outcome import print_outcome
-    from simulation.paper import study
-    from simulation.progress import seconds_since
+    from tailweave.simulation import run as runner
+    from tailweave.simulation.engines import Machine
+    from tailweave.simulation.outcome import print_outcome
+    from tailweave.simulation.paper import study
+    from tailweave.simulation.progress import seconds_since
 
     begun = time.monotonic()
     folder = out or Path("runs") / config.stem
     if dry_run:
-        from simulation.dry_run import dry_run as describe
+        from tailweave.simulation.dry_run import dry_run as describe
 
         describe(config, override or [], _out, engine=engine)
         return
@@ -124,12 +124,12 @@ def report(
     ),
 ) -> None:
     """Make report and figures again; with several folders also a page side by side."""
-    from simulation.paper import study
-    from simulation.paper.run_page import write_published
-    from simulation.report.comparison import write_comparison
-    from simulation.report.page import write_report
-    from simulation.run_folder import RunFolder
-    from simulation.summary import write_summary
+    from tailweave.simulation.paper import study
+    from tailweave.simulation.paper.run_page import write_published
+    from tailweave.simulation.report.comparison import write_comparison
+    from tailweave.simulation.report.page import write_report
+    from tailweave.simulation.run_folder import RunFolder
+    from tailweave.simulation.summary import write_summary
 
     studies = [path for path in folders if study.is_study_folder(path)]
     for path in studies:
@@ -154,7 +154,7 @@ def audit(
     questions: Annotated[int, typer.Option(help="Free questions to a silo under its default policy.")] = 1000,
 ) -> None:
     """Attack what leaves the silos; exit 1 if a promised bound is broken."""
-    from simulation.audit.command import run_audit
+    from tailweave.simulation.audit.command import run_audit
 
     raise typer.Exit(run_audit(target, out, _out, override or [], runs=canary_runs, questions=questions))
 
@@ -164,7 +164,7 @@ def list_all(
     configs: Annotated[Path, typer.Option(help="Folder of experiments.")] = Path("configs"),
 ) -> None:
     """Show configs, data sources, generators, references, rules and metrics, with one line each."""
-    from simulation.catalogue import catalogue
+    from tailweave.simulation.catalogue import catalogue
 
     for title, entries in catalogue(configs):
         table = Table(title=title, title_justify="left", show_header=False, box=None, pad_edge=False)
@@ -177,7 +177,7 @@ def list_all(
 
 def main() -> None:
     """Run the command line; what the user got wrong is one message and exit code 2."""
-    from server.failure import RunFailed
+    from tailweave.server.failure import RunFailed
 
     try:
         app()

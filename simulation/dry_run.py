@@ -10,21 +10,21 @@ import numpy as np
 from rich.console import Console
 from threadpoolctl import threadpool_limits
 
-from clients import generators
-from clients.generators.diffusion.measure import Size, Speed, size_of, speeds
-from clients.selection import select
-from protocols import references
-from protocols.arrays import Floats
-from protocols.config.diffusion import DiffusionSpec
-from protocols.config.experiment import ArmSpec, Experiment
-from protocols.config.load import load_experiment
-from protocols.config.references import QuantizedReference, SlicedReference
-from protocols.features import PublicSpace
-from protocols.references import Empirical, Reference
-from protocols.streams import stream
-from simulation.engines.opening import in_messages
-from simulation.report.wording import counted
-from simulation.workload import Sizes, Workload, sizes, workload
+from tailweave.clients import generators
+from tailweave.clients.generators.diffusion.measure import Size, Speed, size_of, speeds
+from tailweave.clients.selection import select
+from tailweave.protocols import references
+from tailweave.protocols.arrays import Floats
+from tailweave.protocols.config.diffusion import DiffusionSpec
+from tailweave.protocols.config.experiment import ArmSpec, Experiment
+from tailweave.protocols.config.load import load_experiment
+from tailweave.protocols.config.references import QuantizedReference, SlicedReference
+from tailweave.protocols.features import PublicSpace
+from tailweave.protocols.references import Empirical, Reference
+from tailweave.protocols.streams import stream
+from tailweave.simulation.engines.opening import in_messages
+from tailweave.simulation.report.wording import counted
+from tailweave.simulation.workload import Sizes, Workload, sizes, workload
 
 _FEW = 400
 """Rows on which selection and statistical fits are timed."""

@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from protocols.config.experiment import Experiment
+from tailweave.protocols.config.experiment import Experiment
 
 _NEURAL = ("torch", "diffusers", "transformers")
 _PACKAGES = ("tailweave", "flwr", "numpy", "scipy", "scikit-learn", "POT", "pydantic", "matplotlib", *_NEURAL)

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clients import storage
-from clients.node import world_of
-from protocols.arrays import Floats
-from protocols.config.experiment import Experiment
-from server.rounds import snapshots
-from simulation.maps import Maps
+from tailweave.clients import storage
+from tailweave.clients.node import world_of
+from tailweave.protocols.arrays import Floats
+from tailweave.protocols.config.experiment import Experiment
+from tailweave.server.rounds import snapshots
+from tailweave.simulation.maps import Maps
 
 IMAGE_SOURCES = ("digits", "image-folder", "cifar10")
 

@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 
-from clients import storage
-from clients.node import world_of
-from protocols.arrays import Floats
-from protocols.config.experiment import Experiment
-from protocols.features import FeatureMap
-from server.rounds import snapshots
+from tailweave.clients import storage
+from tailweave.clients.node import world_of
+from tailweave.protocols.arrays import Floats
+from tailweave.protocols.config.experiment import Experiment
+from tailweave.protocols.features import FeatureMap
+from tailweave.server.rounds import snapshots
 
 Maps = dict[str, NDArray[Any]]
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from simulation.measurements import Measurements
+from tailweave.simulation.measurements import Measurements
 
 SCORE, ENTROPY = "generalization_score", "training_entropy"
 FEWEST = 3

@@ -8,9 +8,9 @@ from typing import Any
 
 from rich.console import Console
 
-from protocols.visible import visible
-from simulation.folded import Column, folded
-from simulation.report.wording import metric, owners_alone
+from tailweave.protocols.visible import visible
+from tailweave.simulation.folded import Column, folded
+from tailweave.simulation.report.wording import metric, owners_alone
 
 _SHOWN = ("frechet", "coverage", "recall", "modes_covered", "unseen_share")
 

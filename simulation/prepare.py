@@ -7,18 +7,18 @@ from pathlib import Path
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from clients.data.silo import World, check_silo_size, simulated_world
-from clients.features import fit_features, received_features
-from clients.generators.course import NOTHING_BESIDE, Course
-from protocols.config.data import TableData
-from protocols.config.experiment import Experiment
-from protocols.config.load import ConfigError
-from protocols.config.references import RAW_ROW_KINDS, RAW_ROW_LEAK, RELEASING_KINDS
-from protocols.config.starts import PARAMETER_LEAK
-from protocols.kit import PublicKit
-from protocols.messages import rows_bucket
-from protocols.streams import stream
-from simulation.base import base_generator
+from tailweave.clients.data.silo import World, check_silo_size, simulated_world
+from tailweave.clients.features import fit_features, received_features
+from tailweave.clients.generators.course import NOTHING_BESIDE, Course
+from tailweave.protocols.config.data import TableData
+from tailweave.protocols.config.experiment import Experiment
+from tailweave.protocols.config.load import ConfigError
+from tailweave.protocols.config.references import RAW_ROW_KINDS, RAW_ROW_LEAK, RELEASING_KINDS
+from tailweave.protocols.config.starts import PARAMETER_LEAK
+from tailweave.protocols.kit import PublicKit
+from tailweave.protocols.messages import rows_bucket
+from tailweave.protocols.streams import stream
+from tailweave.simulation.base import base_generator
 
 PUBLIC_SAMPLES = 4000
 """Samples of the base generator on which the feature map is fitted."""

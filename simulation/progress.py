@@ -18,9 +18,9 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from clients.telling import TOLD
-from protocols.config.experiment import Experiment
-from simulation.run_folder import STATE
+from tailweave.clients.telling import TOLD
+from tailweave.protocols.config.experiment import Experiment
+from tailweave.simulation.run_folder import STATE
 
 _LOOK_SECONDS = 0.2
 

@@ -4,7 +4,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from simulation.measurements import natural
+from tailweave.simulation.measurements import natural
 
 KEYS = ("seed", "round", "silo", "kind", "fields", "bytes")
 

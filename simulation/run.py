@@ -9,19 +9,19 @@ from pathlib import Path
 
 from rich.console import Console
 
-from clients.generators import Course
-from protocols.config.experiment import Experiment
-from protocols.config.load import ConfigError, dump_experiment, load_experiment
-from protocols.logs import wants_json
-from simulation.engines import Engine, Job, Machine, open_engine
-from simulation.engines.opening import in_messages
-from simulation.environment import environment
-from simulation.paper.run_page import write_published
-from simulation.prepare import Prepared, prepare
-from simulation.progress import run_with_progress, told_on
-from simulation.report.page import write_report
-from simulation.run_folder import STATE, RunFolder
-from simulation.staging import complete, make_folder
+from tailweave.clients.generators import Course
+from tailweave.protocols.config.experiment import Experiment
+from tailweave.protocols.config.load import ConfigError, dump_experiment, load_experiment
+from tailweave.protocols.logs import wants_json
+from tailweave.simulation.engines import Engine, Job, Machine, open_engine
+from tailweave.simulation.engines.opening import in_messages
+from tailweave.simulation.environment import environment
+from tailweave.simulation.paper.run_page import write_published
+from tailweave.simulation.prepare import Prepared, prepare
+from tailweave.simulation.progress import run_with_progress, told_on
+from tailweave.simulation.report.page import write_report
+from tailweave.simulation.run_folder import STATE, RunFolder
+from tailweave.simulation.staging import complete, make_folder
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from typing import Any, NoReturn
 
 from numpy.typing import NDArray
 
-from protocols.config.yaml_file import ConfigError, read_yaml
-from protocols.npz import NpzError, read_npz
+from tailweave.protocols.config.yaml_file import ConfigError, read_yaml
+from tailweave.protocols.npz import NpzError, read_npz
 
 Row = dict[str, Any]
 """One JSON object of a ``.jsonl`` file."""

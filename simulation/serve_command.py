@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from clients.service.serve import Door
-    from protocols.kept_reference import KeptReference
+    from tailweave.clients.service.serve import Door
+    from tailweave.protocols.kept_reference import KeptReference
 
 REFERENCES = "references"
 """Folder of woven references in a run folder, as seed-SEED/ARM.npz."""
@@ -50,9 +50,9 @@ def serve(  # noqa: PLR0913 - typer: one parameter an option
     grace_seconds: Annotated[int, typer.Option(help="For streams to finish after SIGTERM or Ctrl-C.")] = 10,
 ) -> None:
     """Serve selection against a run's proxy reference to a silo's own pipelines, over gRPC."""
-    from clients.service.limits import Limits
-    from clients.service.serve import serve as serve_until_stopped
-    from clients.service.served import Served
+    from tailweave.clients.service.limits import Limits
+    from tailweave.clients.service.serve import serve as serve_until_stopped
+    from tailweave.clients.service.served import Served
 
     limits = Limits(max_message_bytes, max_batch, max_streams, idle_seconds, grace_seconds)
     kept = find_reference(source, arm, seed)
@@ -81,7 +81,7 @@ def find_reference(source: Path, arm: str | None, seed: int | None) -> "KeptRefe
     Raises:
         ValueError: If there is none, or more than one fits; the message lists what is there.
     """
-    from protocols.kept_reference import KeptReference
+    from tailweave.protocols.kept_reference import KeptReference
 
     if not source.is_dir():
         kept = KeptReference.load(source)
@@ -112,9 +112,9 @@ def open_door(listen: str, secrets: Secrets) -> "Door":
     Raises:
         ValueError: If the address is none, a secret is missing or wrong, or --plaintext is not on loopback.
     """
-    from clients.service.serve import Door
-    from clients.service.tls import server_credentials
-    from clients.service.token import read_token
+    from tailweave.clients.service.serve import Door
+    from tailweave.clients.service.tls import server_credentials
+    from tailweave.clients.service.token import read_token
 
     matched = re.fullmatch(r"(\[[0-9a-fA-F:]+\]|[^:\[\]\s]+):(\d{1,5})", listen)
     if matched is None or int(matched[2]) > 65_535:

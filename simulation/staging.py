@@ -6,14 +6,14 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from protocols.config.load import dump_experiment
-from server.app import run_name
-from simulation.engines.job import Job
-from simulation.images import collect_images
-from simulation.maps import collect_maps, save_maps
-from simulation.prepare import Prepared
-from simulation.run_folder import RunFolder, write_json, write_text
-from simulation.summary import write_summary
+from tailweave.protocols.config.load import dump_experiment
+from tailweave.server.app import run_name
+from tailweave.simulation.engines.job import Job
+from tailweave.simulation.images import collect_images
+from tailweave.simulation.maps import collect_maps, save_maps
+from tailweave.simulation.prepare import Prepared
+from tailweave.simulation.run_folder import RunFolder, write_json, write_text
+from tailweave.simulation.summary import write_summary
 
 
 def make_folder(prepared: Prepared, out: Path, made: Mapping[str, object], run_id: str = "") -> Job:

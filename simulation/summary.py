@@ -5,13 +5,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from simulation.absences import absences
-from simulation.arm_privacy import arm_privacy
-from simulation.arms import describe, first_of
-from simulation.measurements import Estimate, Measurements, estimate, measurements, natural, per_seed
-from simulation.memorization import relation
-from simulation.revealed import revealed
-from simulation.run_folder import RunFolder, write_json
+from tailweave.simulation.absences import absences
+from tailweave.simulation.arm_privacy import arm_privacy
+from tailweave.simulation.arms import describe, first_of
+from tailweave.simulation.measurements import (
+    Estimate,
+    Measurements,
+    estimate,
+    measurements,
+    natural,
+    per_seed,
+)
+from tailweave.simulation.memorization import relation
+from tailweave.simulation.revealed import revealed
+from tailweave.simulation.run_folder import RunFolder, write_json
 
 Rows = Sequence[Mapping[str, Any]]
 SHARE = "mode_share/"

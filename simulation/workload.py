@@ -5,13 +5,13 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-from clients.data.rows import DataError
-from clients.data.silo import simulated_world
-from protocols.config.data import Cifar10, ImageFolder, TextData
-from protocols.config.experiment import Experiment
-from protocols.config.references import RELEASING_KINDS, SlicedReference
-from protocols.config.training import RecursionSpec
-from simulation.prepare import PUBLIC_SAMPLES
+from tailweave.clients.data.rows import DataError
+from tailweave.clients.data.silo import simulated_world
+from tailweave.protocols.config.data import Cifar10, ImageFolder, TextData
+from tailweave.protocols.config.experiment import Experiment
+from tailweave.protocols.config.references import RELEASING_KINDS, SlicedReference
+from tailweave.protocols.config.training import RecursionSpec
+from tailweave.simulation.prepare import PUBLIC_SAMPLES
 
 _CIFAR_ROWS, _CIFAR_TEST_ROWS, _CIFAR_COLUMNS = 50_000, 10_000, 3 * 32 * 32
 _REAL, _HALF = 8, 4

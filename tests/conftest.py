@@ -61,7 +61,7 @@ def tiny(tmp_path: Path) -> Callable[..., Path]:
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory) -> Path:
     """The run folder of the tiny configuration, made once in this process; do not change it."""
-    from simulation.run import RunOptions, run
+    from tailweave.simulation.run import RunOptions, run
 
     folder = tmp_path_factory.mktemp("finished")
     options = RunOptions(folder / "run", command=("tailweave", "run", "tiny.yaml"))
@@ -75,7 +75,7 @@ def command_line() -> Callable[..., subprocess.Popen]:
 
     def start(*arguments: str | Path, **environment: str) -> subprocess.Popen:
         return subprocess.Popen(
-            [sys.executable, "-m", "simulation.cli", *map(str, arguments)],
+            [sys.executable, "-m", "tailweave.simulation.cli", *map(str, arguments)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -19,8 +19,8 @@ import httpx
 from cryptography.hazmat.primitives import serialization
 from flwr.supercore.primitives.asymmetric import public_key_to_bytes, sign_message
 
-from simulation.deploy.federation import load_federation
-from simulation.deploy.kit import Plan, init
+from tailweave.simulation.deploy.federation import load_federation
+from tailweave.simulation.deploy.kit import Plan, init
 
 ROOT = Path(__file__).parents[1]
 WAIT = 60.0
@@ -152,7 +152,7 @@ def _await_port(process: subprocess.Popen, port: int) -> None:
 def running(kit: Path, *, stand_in: bool = True) -> Iterator[subprocess.Popen]:
     """The gate of a kit as its script starts it; gives its process."""
     link = load_federation(kit).superlink
-    gate = [sys.executable, "-m", "simulation.cli", "deploy", "gate", str(kit)]
+    gate = [sys.executable, "-m", "tailweave.simulation.cli", "deploy", "gate", str(kit)]
     upstream = [sys.executable, "-c", STAND_IN, str(kit), str(link.control_port)]
     with ExitStack() as stack:
         started = []

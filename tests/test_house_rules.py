@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("protocols", "clients", "server", "simulation")
+PACKAGES = ("protocols", "clients", "server", "simulation", "tailweave")
 MAY_IMPORT = {
     "protocols": {"protocols"},
     "clients": {"clients", "protocols"},
     "server": {"server", "protocols"},
-    "simulation": set(PACKAGES),
+    "simulation": {"simulation", "server", "clients", "protocols"},
+    "tailweave": {"simulation", "server", "clients", "protocols"},
 }
 FLOWER = {
     "clients/app.py",
@@ -49,6 +50,8 @@ def imports(tree: ast.AST) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module == "tailweave":
+            yield from (f"tailweave.{alias.name}" for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             yield f"{'.' * node.level}{node.module or ''}"
 
@@ -89,9 +92,11 @@ def telling_names(path: str, source: str, tree: ast.Module) -> Iterator[str]:
 def directions(path: str, source: str, tree: ast.Module) -> Iterator[str]:
     package = path.split("/")[0]
     for name in imports(tree):
-        root = name.split(".")[0]
-        if name.startswith(".") or (root in PACKAGES and root not in MAY_IMPORT[package]):
-            yield f"{package} imports {name}"
+        root, *inner = name.split(".")
+        if name.startswith(".") or (root == "tailweave" and inner and inner[0] not in MAY_IMPORT[package]):
+            yield f"{package} imports {'.'.join(inner) or name}"
+        if root in PACKAGES and root != "tailweave":
+            yield f"imports the folder {root}, which is tailweave.{root}"
         if package == "protocols" and root in NOT_IN_PROTOCOLS:
             yield f"protocols imports {name}"
         if root in GRPC and not path.startswith(GRPC_FOLDERS):
@@ -191,7 +196,10 @@ RULES: list[Rule] = [
 ]
 GENERATED = {"selection_pb2.py", "selection_pb2_grpc.py"}
 FILES = sorted(
-    path for package in PACKAGES for path in (ROOT / package).rglob("*.py") if path.name not in GENERATED
+    path
+    for package in PACKAGES
+    for path in (ROOT / package).glob("*.py" if package == "tailweave" else "**/*.py")
+    if path.name not in GENERATED
 )
 
 
@@ -232,14 +240,20 @@ BAD = [
     (short_files, "clients/a.py", "x = 1\n" * 301, "301 lines"),
     (telling_names, "clients/utils.py", "", "says nothing"),
     (telling_names, "server/common/a.py", "", "says nothing"),
-    (directions, "protocols/a.py", "import clients.app", "protocols imports clients.app"),
+    (directions, "protocols/a.py", "import tailweave.clients.app", "protocols imports clients.app"),
     (directions, "protocols/a.py", "def f():\n    from matplotlib import pyplot", "imports matplotlib"),
     (directions, "protocols/a.py", "def f():\n    import torch", "imports torch"),
-    (directions, "clients/a.py", "from server.rounds import x", "clients imports server.rounds"),
-    (directions, "server/a.py", "def f():\n    from clients import x", "server imports clients"),
-    (directions, "server/a.py", "if TYPE_CHECKING:\n    from clients import x", "server imports clients"),
-    (directions, "server/a.py", "import simulation", "server imports simulation"),
-    (directions, "clients/a.py", "from . import b", "imports ."),
+    (directions, "clients/a.py", "from tailweave.server.rounds import x", "clients imports server.rounds"),
+    (directions, "server/a.py", "def f():\n    from tailweave.clients import x", "server imports clients"),
+    (
+        directions,
+        "server/a.py",
+        "if TYPE_CHECKING:\n    from tailweave import clients",
+        "server imports clients",
+    ),
+    (directions, "server/a.py", "import tailweave.simulation", "server imports simulation"),
+    (directions, "server/a.py", "import clients", "the folder clients"),
+    (directions, "clients/a.py", "from . import b", "imports"),
     (directions, "clients/node.py", "from flwr.app import Context", "outside the Flower modules"),
     (directions, "simulation/run.py", "import flwr", "outside the Flower modules"),
     (directions, "clients/app.py", "def f():\n    import grpc", "outside the service"),
@@ -279,8 +293,16 @@ BAD = [
 ]
 GOOD = [
     (short_files, "clients/a.py", "x = 1\n" * 300),
-    (directions, "clients/a.py", "import numpy\nfrom protocols.arrays import matrix\nfrom clients import b"),
-    (directions, "simulation/engines/ray.py", "import flwr\nimport server.app\nimport clients.app"),
+    (
+        directions,
+        "clients/a.py",
+        "from tailweave.protocols.arrays import a\nfrom tailweave.clients import b",
+    ),
+    (
+        directions,
+        "simulation/engines/ray.py",
+        "import flwr\nfrom tailweave import clients, server",
+    ),
     (directions, "clients/service/calls.py", "import grpc"),
     (light_imports, "clients/a.py", "def f():\n    import torch\nif TYPE_CHECKING:\n    import torch"),
     (short_functions, "clients/a.py", f'def f():\n    """Doc.\n\n    More.\n    """\n{_lines(49)}'),

@@ -3,7 +3,7 @@
 
 import numpy as np
 
-from protocols.arrays import Floats, Ints, probabilities
+from tailweave.protocols.arrays import Floats, Ints, probabilities
 
 
 def apportion(total: int, weights: Floats) -> Ints:

@@ -6,11 +6,11 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from clients.data.apportion import apportion
-from clients.data.classes import classes_of
-from clients.data.rows import DataError, Rows
-from protocols.arrays import Ints
-from protocols.config.data import ByClassPartition, DirichletPartition, ExDirichletPartition
+from tailweave.clients.data.apportion import apportion
+from tailweave.clients.data.classes import classes_of
+from tailweave.clients.data.rows import DataError, Rows
+from tailweave.protocols.arrays import Ints
+from tailweave.protocols.config.data import ByClassPartition, DirichletPartition, ExDirichletPartition
 
 Index = NDArray[np.intp]
 Share = Callable[[int, int], Ints]

@@ -3,7 +3,7 @@
 
 import re
 
-from clients.data.rows import DataError, Rows
+from tailweave.clients.data.rows import DataError, Rows
 
 
 def _natural(label: str) -> tuple[list[str | int], str]:

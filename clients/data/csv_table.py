@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from clients.data.naming import unknown_name
-from clients.data.rows import DataError, Rows
-from clients.data.utf8 import read_utf8
+from tailweave.clients.data.naming import unknown_name
+from tailweave.clients.data.rows import DataError, Rows
+from tailweave.clients.data.utf8 import read_utf8
 
 
 def read_csv(path: Path, label: str | None) -> Rows:

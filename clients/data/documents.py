@@ -13,11 +13,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from clients.data.csv_table import csv_records
-from clients.data.folders import files_by_class
-from clients.data.naming import unknown_name
-from clients.data.rows import DataError, Rows
-from clients.data.utf8 import read_utf8
+from tailweave.clients.data.csv_table import csv_records
+from tailweave.clients.data.folders import files_by_class
+from tailweave.clients.data.naming import unknown_name
+from tailweave.clients.data.rows import DataError, Rows
+from tailweave.clients.data.utf8 import read_utf8
 
 _ALLOWED = "a folder of .txt files, a .txt with a document a line, or a .csv with text-column"
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clients.data.folders import checked_file, files_by_class
-from clients.data.naming import unknown_name
-from clients.data.rows import DataError, Rows
-from protocols.config.data import ImageFolder
+from tailweave.clients.data.folders import checked_file, files_by_class
+from tailweave.clients.data.naming import unknown_name
+from tailweave.clients.data.rows import DataError, Rows
+from tailweave.protocols.config.data import ImageFolder
 
 if TYPE_CHECKING:
     from PIL.Image import Image

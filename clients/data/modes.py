@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from clients.data.apportion import apportion
-from clients.data.rows import DataError, Rows
-from protocols.arrays import Floats
-from protocols.config.data import GaussianModes as GaussianModesSpec
-from protocols.streams import stream
+from tailweave.clients.data.apportion import apportion
+from tailweave.clients.data.rows import DataError, Rows
+from tailweave.protocols.arrays import Floats
+from tailweave.protocols.config.data import GaussianModes as GaussianModesSpec
+from tailweave.protocols.streams import stream
 
 GROWTH = 1.01
 """Widening of the cloud of means after each rejected draw: slow enough that modes stay packed."""

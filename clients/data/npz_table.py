@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clients.data.naming import unknown_name
-from clients.data.rows import DataError, Rows
-from protocols.arrays import Floats
-from protocols.npz import NpzError, open_npz
+from tailweave.clients.data.naming import unknown_name
+from tailweave.clients.data.rows import DataError, Rows
+from tailweave.protocols.arrays import Floats
+from tailweave.protocols.npz import NpzError, open_npz
 
 
 def read_npz(path: Path, label: str | None) -> Rows:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast, get_args
 
-from clients.data.documents import read_documents
-from clients.data.image_folder import read_image_folder
-from clients.data.rows import DataError, Rows
-from clients.data.tables import read_images, read_table
-from protocols.config.data import (
+from tailweave.clients.data.documents import read_documents
+from tailweave.clients.data.image_folder import read_image_folder
+from tailweave.clients.data.rows import DataError, Rows
+from tailweave.clients.data.tables import read_images, read_table
+from tailweave.protocols.config.data import (
     LEAST_TEXT_COLUMNS,
     MOST_TEXT_COLUMNS,
     ImageFolder,

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clients.data.naming import unknown_name
-from clients.data.rows import DataError, Rows
-from protocols.arrays import Floats
-from protocols.npz import GIB, LITTLE_BYTES, MOST_BYTES
+from tailweave.clients.data.naming import unknown_name
+from tailweave.clients.data.rows import DataError, Rows
+from tailweave.protocols.arrays import Floats
+from tailweave.protocols.npz import GIB, LITTLE_BYTES, MOST_BYTES
 
 _MOST_RATIO = 1000
 """Bytes of numbers for a byte of the file; flags of which one in a hundred is set reach a few hundred."""

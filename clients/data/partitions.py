@@ -3,9 +3,9 @@
 
 import numpy as np
 
-from clients.data.class_partitions import Index, by_class, dirichlet, ex_dirichlet
-from clients.data.rows import DataError, Rows
-from protocols.config.data import (
+from tailweave.clients.data.class_partitions import Index, by_class, dirichlet, ex_dirichlet
+from tailweave.clients.data.rows import DataError, Rows
+from tailweave.protocols.config.data import (
     ByClassPartition,
     ByQuantilePartition,
     DirichletPartition,

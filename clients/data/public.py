@@ -3,10 +3,10 @@
 
 import numpy as np
 
-from clients.data.classes import classes_of
-from clients.data.naming import unknown_name
-from clients.data.rows import DataError, Rows
-from protocols.config.data import PublicSpec
+from tailweave.clients.data.classes import classes_of
+from tailweave.clients.data.naming import unknown_name
+from tailweave.clients.data.rows import DataError, Rows
+from tailweave.protocols.config.data import PublicSpec
 
 
 def public_rows(train: Rows, spec: PublicSpec, *, rng: np.random.Generator) -> Rows:

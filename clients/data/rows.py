@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from protocols.arrays import Floats, matrix
+from tailweave.protocols.arrays import Floats, matrix
 
 
 class DataError(ValueError):

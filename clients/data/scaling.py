@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from clients.data.rows import DataError, Rows
+from tailweave.clients.data.rows import DataError, Rows
 
 
 def standardized(rows: Rows) -> Rows:

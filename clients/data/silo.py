@@ -6,12 +6,12 @@ from functools import lru_cache
 
 import numpy as np
 
-from clients.data.partitions import partition
-from clients.data.public import public_rows
-from clients.data.rows import DataError, Rows
-from clients.data.sources import load_evaluation, load_rows
-from protocols.config.data import Cifar10, DataSpec, PublicSpec, SilosSpec
-from protocols.streams import stream
+from tailweave.clients.data.partitions import partition
+from tailweave.clients.data.public import public_rows
+from tailweave.clients.data.rows import DataError, Rows
+from tailweave.clients.data.sources import load_evaluation, load_rows
+from tailweave.protocols.config.data import Cifar10, DataSpec, PublicSpec, SilosSpec
+from tailweave.protocols.streams import stream
 
 
 @dataclass(frozen=True)

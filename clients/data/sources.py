@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from clients.data.cifar10 import TEST, TRAIN, read_cifar10
-from clients.data.documents import read_documents
-from clients.data.image_folder import read_image_folder
-from clients.data.modes import gaussian_modes, sample_modes
-from clients.data.rows import DataError, Rows
-from clients.data.scaling import standardized
-from clients.data.tables import read_images, read_table
-from protocols.config.data import (
+from tailweave.clients.data.cifar10 import TEST, TRAIN, read_cifar10
+from tailweave.clients.data.documents import read_documents
+from tailweave.clients.data.image_folder import read_image_folder
+from tailweave.clients.data.modes import gaussian_modes, sample_modes
+from tailweave.clients.data.rows import DataError, Rows
+from tailweave.clients.data.scaling import standardized
+from tailweave.clients.data.tables import read_images, read_table
+from tailweave.protocols.config.data import (
     DIGITS_IMAGE,
     BundledData,
     Cifar10,
@@ -23,7 +23,7 @@ from protocols.config.data import (
     TableData,
     TextData,
 )
-from protocols.streams import stream
+from tailweave.protocols.streams import stream
 
 _DIGITS_WHITE = 16.0
 """Pixels of the digits are counts of dark points in 4 x 4 blocks, 0 to 16."""

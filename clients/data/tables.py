@@ -3,10 +3,10 @@
 
 from pathlib import Path
 
-from clients.data.csv_table import read_csv
-from clients.data.npz_table import read_npz, read_npz_images
-from clients.data.parquet_table import read_parquet
-from clients.data.rows import DataError, Rows
+from tailweave.clients.data.csv_table import read_csv
+from tailweave.clients.data.npz_table import read_npz, read_npz_images
+from tailweave.clients.data.parquet_table import read_parquet
+from tailweave.clients.data.rows import DataError, Rows
 
 READERS = {".csv": read_csv, ".npz": read_npz, ".parquet": read_parquet}
 

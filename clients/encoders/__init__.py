@@ -5,11 +5,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from clients.encoders.pretrained import PretrainedEncoder
-from clients.encoders.small_conv import SmallConv
-from protocols.arrays import Floats
-from protocols.config.features import SMALL_CONV
-from protocols.encoders import Encoder
+from tailweave.clients.encoders.pretrained import PretrainedEncoder
+from tailweave.clients.encoders.small_conv import SmallConv
+from tailweave.protocols.arrays import Floats
+from tailweave.protocols.config.features import SMALL_CONV
+from tailweave.protocols.encoders import Encoder
 
 
 def make_encoder(

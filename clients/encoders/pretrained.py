@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from clients.encoders.torch_use import ImageShape, encoded, encoded_alike, image_of
-from clients.generators.diffusion.extra import neural
-from protocols.arrays import Floats
+from tailweave.clients.encoders.torch_use import ImageShape, encoded, encoded_alike, image_of
+from tailweave.clients.generators.diffusion.extra import neural
+from tailweave.protocols.arrays import Floats
 
 if TYPE_CHECKING:
     import torch

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from clients.encoders.torch_use import (
+from tailweave.clients.encoders.torch_use import (
     FLOAT32_BOUND,
     ImageShape,
     encoded,
@@ -16,9 +16,9 @@ from clients.encoders.torch_use import (
     image_of,
     one_torch_thread,
 )
-from clients.generators.diffusion.extra import neural
-from protocols.arrays import Floats, matrix
-from protocols.features import LARGEST
+from tailweave.clients.generators.diffusion.extra import neural
+from tailweave.protocols.arrays import Floats, matrix
+from tailweave.protocols.features import LARGEST
 
 if TYPE_CHECKING:
     import torch

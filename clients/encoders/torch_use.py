@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from clients.generators.diffusion.extra import neural
-from protocols.arrays import Floats
+from tailweave.clients.generators.diffusion.extra import neural
+from tailweave.protocols.arrays import Floats
 
 if TYPE_CHECKING:
     import torch

@@ -7,13 +7,13 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from clients.generators.course import NOTHING_BESIDE, Course
-from clients.generators.diffusion import Diffusion
-from clients.generators.gaussian import Gaussian
-from clients.generators.gaussian_mixture import Mixture
-from protocols.arrays import Floats
-from protocols.config.diffusion import DiffusionSpec
-from protocols.config.training import GaussianSpec, GeneratorSpec
+from tailweave.clients.generators.course import NOTHING_BESIDE, Course
+from tailweave.clients.generators.diffusion import Diffusion
+from tailweave.clients.generators.gaussian import Gaussian
+from tailweave.clients.generators.gaussian_mixture import Mixture
+from tailweave.protocols.arrays import Floats
+from tailweave.protocols.config.diffusion import DiffusionSpec
+from tailweave.protocols.config.training import GaussianSpec, GeneratorSpec
 
 
 class Generator(Protocol):

@@ -8,9 +8,9 @@ from typing import Protocol, Self
 import numpy as np
 from scipy.special import logsumexp
 
-from protocols.arrays import Floats, matrix
-from protocols.config.starts import StartedSpec
-from protocols.parameters import model_of
+from tailweave.protocols.arrays import Floats, matrix
+from tailweave.protocols.config.starts import StartedSpec
+from tailweave.protocols.parameters import model_of
 
 
 class Trainable(Protocol):

@@ -8,7 +8,7 @@ from typing import Self
 
 import numpy as np
 
-from protocols.arrays import Floats, matrix
+from tailweave.protocols.arrays import Floats, matrix
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 
-from protocols.arrays import Floats, matrix, probabilities
+from tailweave.protocols.arrays import Floats, matrix, probabilities
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from numpy.typing import ArrayLike
 from scipy.spatial.distance import cdist, pdist
 from scipy.special import digamma, gammaln
 
-from clients.metrics.neighbours import resolution, rounding
-from protocols.arrays import Floats, matrix
+from tailweave.clients.metrics.neighbours import resolution, rounding
+from tailweave.protocols.arrays import Floats, matrix
 
 _BLOCK = 4_000_000
 

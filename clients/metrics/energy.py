@@ -4,7 +4,7 @@
 from numpy.typing import ArrayLike
 from scipy.spatial.distance import cdist
 
-from protocols.arrays import matrix
+from tailweave.protocols.arrays import matrix
 
 
 def energy_distance(generated: ArrayLike, truth: ArrayLike) -> float:

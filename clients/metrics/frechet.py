@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from protocols.arrays import Floats, matrix
+from tailweave.protocols.arrays import Floats, matrix
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.svm import SVC
 
-from protocols.arrays import Floats, matrix
+from tailweave.protocols.arrays import Floats, matrix
 
 COVERED_SHARE = 0.02
 """Share from which a mode of ordinary size counts as covered."""

@@ -5,7 +5,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.spatial.distance import cdist
 
-from protocols.arrays import Floats, matrix
+from tailweave.protocols.arrays import Floats, matrix
 
 _BLOCK = 4_000_000
 

@@ -5,8 +5,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.spatial.distance import cdist
 
-from protocols.arrays import Floats, matrix
-from protocols.pot import ot
+from tailweave.protocols.arrays import Floats, matrix
+from tailweave.protocols.pot import ot
 
 EXACT_ROWS = 2000
 """Most rows a side for which the exact distance is solved (about one second at this size)."""

@@ -7,27 +7,27 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.spatial.distance import cdist
 
-from clients.metrics.diversity import (
+from tailweave.clients.metrics.diversity import (
     entropy_from_radii,
     entropy_kl,
     rbf_bandwidth,
     variance_ratio,
     vendi_from_distances,
 )
-from clients.metrics.energy import energy_from_means
-from clients.metrics.frechet import Moments, gaussian_w2_sq, moments
-from clients.metrics.modes import ModeJudge, fit_judge, modes_covered, rarest_mode_share
-from clients.metrics.neighbours import (
+from tailweave.clients.metrics.energy import energy_from_means
+from tailweave.clients.metrics.frechet import Moments, gaussian_w2_sq, moments
+from tailweave.clients.metrics.modes import ModeJudge, fit_judge, modes_covered, rarest_mode_share
+from tailweave.clients.metrics.neighbours import (
     fidelity_and_cover,
     generalization_score,
     neighbour_radii,
     resolution,
     rounding,
 )
-from clients.metrics.transport import EXACT_ROWS, sliced_w2_sq, transport_cost
-from protocols.arrays import Floats, Ints, matrix
-from protocols.features import FeatureMap
-from protocols.streams import stream
+from tailweave.clients.metrics.transport import EXACT_ROWS, sliced_w2_sq, transport_cost
+from tailweave.protocols.arrays import Floats, Ints, matrix
+from tailweave.protocols.features import FeatureMap
+from tailweave.protocols.streams import stream
 
 NEIGHBOURS = 5
 """Neighbour of precision, recall, density, coverage and entropy (design: k = 5)."""

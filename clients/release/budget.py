@@ -4,9 +4,9 @@
 import math
 from collections.abc import Callable
 
-from clients.release.policy import Policy
-from clients.release.request import Request
-from protocols.refusals import Refusal
+from tailweave.clients.release.policy import Policy
+from tailweave.clients.release.request import Request
+from tailweave.protocols.refusals import Refusal
 
 EpsilonOfRho = Callable[[float, float], float]
 """(rho, delta) -> epsilon; ``protocols.privacy.calibration.epsilon_of_rho``."""

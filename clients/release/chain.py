@@ -21,8 +21,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, ValidationError
 
-from clients.release.durable import write_durably
-from protocols.config.base import Spec
+from tailweave.clients.release.durable import write_durably
+from tailweave.protocols.config.base import Spec
 
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Noise = Literal["system", "seeded", "none"]

@@ -14,15 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex
 
-from clients.release.chain import LedgerError
-from clients.release.durable import locked, sync_folder
-from clients.release.identity import Identity, host_key, identities
-from clients.release.likeness import Likeness, likeness
-from clients.release.moving import copy_old, join, old_ledger, take_over
-from clients.release.places import Own
-from clients.release.witness import Witness, check_all
-from clients.storage import private_folder
-from protocols.arrays import Floats
+from tailweave.clients.release.chain import LedgerError
+from tailweave.clients.release.durable import locked, sync_folder
+from tailweave.clients.release.identity import Identity, host_key, identities
+from tailweave.clients.release.likeness import Likeness, likeness
+from tailweave.clients.release.moving import copy_old, join, old_ledger, take_over
+from tailweave.clients.release.places import Own
+from tailweave.clients.release.witness import Witness, check_all
+from tailweave.clients.storage import private_folder
+from tailweave.protocols.arrays import Floats
 
 _LOCK = "host.lock"
 

@@ -30,17 +30,17 @@ from pathlib import Path
 
 import numpy as np
 
-from clients.release.budget import EpsilonOfRho, check_lifetime, check_version, due
-from clients.release.chain import LedgerError
-from clients.release.ledger import Charge, Ledger
-from clients.release.policy import Policy, check, check_rows
-from clients.release.request import Request
-from clients.release.store import Kept, Store
-from clients.release.witness import Witness
-from clients.storage import StorageError
-from protocols.arrays import Floats, matrix
-from protocols.privacy.gate import Cost
-from protocols.privacy.noise import Noise
+from tailweave.clients.release.budget import EpsilonOfRho, check_lifetime, check_version, due
+from tailweave.clients.release.chain import LedgerError
+from tailweave.clients.release.ledger import Charge, Ledger
+from tailweave.clients.release.policy import Policy, check, check_rows
+from tailweave.clients.release.request import Request
+from tailweave.clients.release.store import Kept, Store
+from tailweave.clients.release.witness import Witness
+from tailweave.clients.storage import StorageError
+from tailweave.protocols.arrays import Floats, matrix
+from tailweave.protocols.privacy.gate import Cost
+from tailweave.protocols.privacy.noise import Noise
 
 Make = Callable[[Callable[[Cost], None]], Mapping[str, Floats]]
 """Makes a release; calls its argument once, with the price, before it draws noise."""

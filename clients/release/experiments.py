@@ -6,10 +6,10 @@ Then the answer is a function of the question, and two silos that differ in rows
 the owner's: a local start, own rows among the training rows, as reference, or as what is measured against.
 """
 
-from clients.owner_report import OWN_HELD_OUT
-from clients.release.policy import Policy, PolicyError
-from protocols.messages import Retrain
-from protocols.refusals import Refusal
+from tailweave.clients.owner_report import OWN_HELD_OUT
+from tailweave.clients.release.policy import Policy, PolicyError
+from tailweave.protocols.messages import Retrain
+from tailweave.protocols.refusals import Refusal
 
 HELD_OUT = "held-out"
 """Part of a question that brings public rows to measure against."""

@@ -14,11 +14,11 @@ from pathlib import Path
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from clients.release.durable import write_durably
-from protocols.config.experiment import Name
-from protocols.config.yaml_file import ConfigError, read_yaml
-from protocols.refusals import Refusal
-from protocols.sum_messages import Key
+from tailweave.clients.release.durable import write_durably
+from tailweave.protocols.config.experiment import Name
+from tailweave.protocols.config.yaml_file import ConfigError, read_yaml
+from tailweave.protocols.refusals import Refusal
+from tailweave.protocols.sum_messages import Key
 
 _MAPPING = TypeAdapter(dict[Name, Key])
 

@@ -8,11 +8,11 @@ from typing import Annotated
 
 from pydantic import Field, ValidationError
 
-from clients.release.chain import Digest, LedgerError
-from clients.release.durable import write_durably
-from clients.release.likeness import SAME, Likeness, overlap, union
-from clients.release.places import Place
-from protocols.config.base import Spec
+from tailweave.clients.release.chain import Digest, LedgerError
+from tailweave.clients.release.durable import write_durably
+from tailweave.clients.release.likeness import SAME, Likeness, overlap, union
+from tailweave.clients.release.places import Place
+from tailweave.protocols.config.base import Spec
 
 _IDENTITY, _KEY = "identity.json", "host.key"
 _KEY_BYTES = 32

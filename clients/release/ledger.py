@@ -10,10 +10,10 @@ from typing import Self
 
 from pydantic import ValidationError
 
-from clients.release import chain
-from clients.release.chain import Entry, Kind, LedgerError
-from clients.release.durable import locked
-from clients.storage import private_folder
+from tailweave.clients.release import chain
+from tailweave.clients.release.chain import Entry, Kind, LedgerError
+from tailweave.clients.release.durable import locked
+from tailweave.clients.storage import private_folder
 
 
 @dataclass(frozen=True)

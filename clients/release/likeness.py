@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from protocols.arrays import Floats
+from tailweave.protocols.arrays import Floats
 
 SKETCH = 1024
 """Hashes that a sketch keeps: at an overlap of one half its standard error is 1 / sqrt(4 * 1024) = 1.6 %."""

@@ -3,10 +3,10 @@
 
 from collections.abc import Iterator
 
-from clients.encoders.pretrained import name_in
-from clients.release.policy import Policy, PolicyError
-from protocols.config.diffusion import DiffusionSpec
-from protocols.messages import Message
+from tailweave.clients.encoders.pretrained import name_in
+from tailweave.clients.release.policy import Policy, PolicyError
+from tailweave.protocols.config.diffusion import DiffusionSpec
+from tailweave.protocols.messages import Message
 
 _ENCODER = "encoder/model"
 """Ends the name of an array that holds a model's name, in whichever feature map of the message."""

@@ -9,10 +9,10 @@ import os
 from pathlib import Path
 from secrets import token_hex
 
-from clients.release.chain import LedgerError
-from clients.release.desk import release_folder
-from clients.release.durable import sync_folder, write_durably
-from clients.release.ledger import Ledger
+from tailweave.clients.release.chain import LedgerError
+from tailweave.clients.release.desk import release_folder
+from tailweave.clients.release.durable import sync_folder, write_durably
+from tailweave.clients.release.ledger import Ledger
 
 _LEDGER = "ledger.jsonl"
 

@@ -9,13 +9,13 @@ from typing import Annotated
 
 from pydantic import Field, ValidationError
 
-from clients.release.durable import locked, write_durably
-from clients.storage import StorageError, private_folder
-from protocols.config.base import Spec
-from protocols.config.experiment import Name
-from protocols.refusals import Refusal
-from protocols.secure_sum.keys import KeyPair, SumRound, keypair, signed_offer
-from protocols.sum_messages import Key, Number, Signature
+from tailweave.clients.release.durable import locked, write_durably
+from tailweave.clients.storage import StorageError, private_folder
+from tailweave.protocols.config.base import Spec
+from tailweave.protocols.config.experiment import Name
+from tailweave.protocols.refusals import Refusal
+from tailweave.protocols.secure_sum.keys import KeyPair, SumRound, keypair, signed_offer
+from tailweave.protocols.sum_messages import Key, Number, Signature
 
 
 class OfferError(Refusal):

@@ -6,16 +6,16 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from clients.release.identities import read_identities
-from clients.release.request import ReleaseRequest, Request
-from protocols.config.base import Spec
-from protocols.config.complaints import complaint
-from protocols.config.experiment import Name
-from protocols.config.privacy import FEWEST_SILOS, PrivacySpec
-from protocols.config.references import RAW_ROW_KINDS
-from protocols.config.yaml_file import ConfigError, read_yaml
-from protocols.messages import rows_bucket
-from protocols.refusals import Refusal
+from tailweave.clients.release.identities import read_identities
+from tailweave.clients.release.request import ReleaseRequest, Request
+from tailweave.protocols.config.base import Spec
+from tailweave.protocols.config.complaints import complaint
+from tailweave.protocols.config.experiment import Name
+from tailweave.protocols.config.privacy import FEWEST_SILOS, PrivacySpec
+from tailweave.protocols.config.references import RAW_ROW_KINDS
+from tailweave.protocols.config.yaml_file import ConfigError, read_yaml
+from tailweave.protocols.messages import rows_bucket
+from tailweave.protocols.refusals import Refusal
 
 Kind = Literal["sliced", "quantized", "gaussian", "barycenter", "geodesic"]
 Start = Literal["shared", "path", "local", "federated"]

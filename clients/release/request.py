@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from protocols.arrays import Floats
-from protocols.config.privacy import PrivacySpec
-from protocols.config.references import ReleasingSpec, TransportSpec
-from protocols.config.starts import StartedSpec
-from protocols.features import FeatureMap
-from protocols.streams import stream
+from tailweave.protocols.arrays import Floats
+from tailweave.protocols.config.privacy import PrivacySpec
+from tailweave.protocols.config.references import ReleasingSpec, TransportSpec
+from tailweave.protocols.config.starts import StartedSpec
+from tailweave.protocols.features import FeatureMap
+from tailweave.protocols.streams import stream
 
 if TYPE_CHECKING:  # it would bring POT and scikit-learn to nodes that only look at their policy
-    from protocols.secure_sum.keys import SumRound
+    from tailweave.protocols.secure_sum.keys import SumRound
 
 _SERVER_SIDE = {
     "reference": {"aggregate", "samples", "rounds", "iterations", "weights"},

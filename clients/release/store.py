@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from clients import storage
-from clients.release.durable import write_durably
-from protocols.arrays import MAX_ARRAY_BYTES, Floats
+from tailweave.clients import storage
+from tailweave.clients.release.durable import write_durably
+from tailweave.protocols.arrays import MAX_ARRAY_BYTES, Floats
 
 _NAME = re.compile(r"([0-9a-f]{64})-([0-9a-f]{64})\.npz")
 

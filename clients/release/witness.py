@@ -11,10 +11,10 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from clients.release.chain import Entry, Head, LedgerError
-from clients.release.durable import write_durably
-from clients.release.ledger import Ledger
-from clients.storage import private_folder
+from tailweave.clients.release.chain import Entry, Head, LedgerError
+from tailweave.clients.release.durable import write_durably
+from tailweave.clients.release.ledger import Ledger
+from tailweave.clients.storage import private_folder
 
 _RELEASED = "released-table"
 _PREFIX, _SUFFIX = "witness-", ".json"

@@ -3,24 +3,24 @@
 
 import numpy as np
 
-from clients.selection.center_matching import center_matching
-from clients.selection.center_sampling import center_sampling
-from clients.selection.covariance_matching import covariance_matching
-from clients.selection.ds3 import ds3
-from clients.selection.farthest_point import farthest_point
-from clients.selection.fid_batches import fid_batches
-from clients.selection.herding import herding
-from clients.selection.k_means import k_means
-from clients.selection.latent_density import latent_density
-from clients.selection.matching_alpha import matching_alpha
-from clients.selection.nash import nash, silo_potentials
-from clients.selection.partial_transport import partial_transport
-from clients.selection.random import random
-from clients.selection.threshold_decay import threshold_decay
-from clients.selection.top_potential import top_potential
-from protocols.arrays import Floats, Ints
-from protocols.config.rules import WITHOUT_REFERENCE, Rule
-from protocols.references import Empirical, Reference
+from tailweave.clients.selection.center_matching import center_matching
+from tailweave.clients.selection.center_sampling import center_sampling
+from tailweave.clients.selection.covariance_matching import covariance_matching
+from tailweave.clients.selection.ds3 import ds3
+from tailweave.clients.selection.farthest_point import farthest_point
+from tailweave.clients.selection.fid_batches import fid_batches
+from tailweave.clients.selection.herding import herding
+from tailweave.clients.selection.k_means import k_means
+from tailweave.clients.selection.latent_density import latent_density
+from tailweave.clients.selection.matching_alpha import matching_alpha
+from tailweave.clients.selection.nash import nash, silo_potentials
+from tailweave.clients.selection.partial_transport import partial_transport
+from tailweave.clients.selection.random import random
+from tailweave.clients.selection.threshold_decay import threshold_decay
+from tailweave.clients.selection.top_potential import top_potential
+from tailweave.protocols.arrays import Floats, Ints
+from tailweave.protocols.config.rules import WITHOUT_REFERENCE, Rule
+from tailweave.protocols.references import Empirical, Reference
 
 _ON_POINTS = {
     "center-matching": center_matching,

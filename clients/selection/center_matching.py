@@ -3,9 +3,9 @@
 
 import numpy as np
 
-from clients.selection.count import check_count
-from protocols.arrays import Floats, Ints, matrix
-from protocols.references.empirical import Empirical
+from tailweave.clients.selection.count import check_count
+from tailweave.protocols.arrays import Floats, Ints, matrix
+from tailweave.protocols.references.empirical import Empirical
 
 
 def center_matching(reference: Empirical, candidates: Floats, count: int) -> Ints:

@@ -3,9 +3,9 @@
 
 import numpy as np
 
-from clients.selection.count import check_count
-from protocols.arrays import Floats, Ints, matrix
-from protocols.references.empirical import Empirical
+from tailweave.clients.selection.count import check_count
+from tailweave.protocols.arrays import Floats, Ints, matrix
+from tailweave.protocols.references.empirical import Empirical
 
 _FLOOR = 1e-8
 """Weight of a candidate that points away from the mean."""

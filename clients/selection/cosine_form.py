@@ -7,11 +7,11 @@ however many, are one product with the sum of their basis functions.
 
 import numpy as np
 
-from protocols.arrays import Floats
-from protocols.config.references import SlicedReference
-from protocols.features import PublicSpace
-from protocols.references import Empirical, Reference, cosine
-from protocols.references.sliced import Sliced
+from tailweave.protocols.arrays import Floats
+from tailweave.protocols.config.references import SlicedReference
+from tailweave.protocols.features import PublicSpace
+from tailweave.protocols.references import Empirical, Reference, cosine
+from tailweave.protocols.references.sliced import Sliced
 
 DIRECTIONS, COEFFICIENTS = 256, 8
 """Of a reference that does not say: points have neither, histograms have no coefficients."""

@@ -3,10 +3,10 @@
 
 import numpy as np
 
-from clients.selection.count import check_count
-from clients.selection.moments import AXES, Growing, gaussian, principal
-from protocols.arrays import Floats, Ints, matrix
-from protocols.references.empirical import Empirical
+from tailweave.clients.selection.count import check_count
+from tailweave.clients.selection.moments import AXES, Growing, gaussian, principal
+from tailweave.protocols.arrays import Floats, Ints, matrix
+from tailweave.protocols.references.empirical import Empirical
 
 
 def covariance_matching(

@@ -4,9 +4,9 @@
 import numpy as np
 from sklearn.cluster import KMeans
 
-from clients.selection.count import check_count
-from protocols.arrays import Floats, Ints, matrix
-from protocols.references.empirical import Empirical
+from tailweave.clients.selection.count import check_count
+from tailweave.protocols.arrays import Floats, Ints, matrix
+from tailweave.protocols.references.empirical import Empirical
 
 CLUSTERS = 200
 

@@ -3,8 +3,8 @@
 
 import numpy as np
 
-from clients.selection.count import check_count
-from protocols.arrays import Floats, Ints, matrix
+from tailweave.clients.selection.count import check_count
+from tailweave.protocols.arrays import Floats, Ints, matrix
 
 
 def farthest_point(candidates: Floats, count: int, *, rng: np.random.Generator) -> Ints:

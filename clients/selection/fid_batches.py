@@ -3,11 +3,11 @@
 
 import numpy as np
 
-from clients.metrics.frechet import gaussian_w2_sq, moments
-from clients.selection.count import check_count
-from clients.selection.moments import gaussian
-from protocols.arrays import Floats, Ints, matrix
-from protocols.references.empirical import Empirical
+from tailweave.clients.metrics.frechet import gaussian_w2_sq, moments
+from tailweave.clients.selection.count import check_count
+from tailweave.clients.selection.moments import gaussian
+from tailweave.protocols.arrays import Floats, Ints, matrix
+from tailweave.protocols.references.empirical import Empirical
 
 BATCH = 100
 

@@ -5,8 +5,8 @@ from typing import Protocol
 
 import numpy as np
 
-from protocols.arrays import Floats, Ints
-from protocols.references.pairs import PairDistances
+from tailweave.protocols.arrays import Floats, Ints
+from tailweave.protocols.references.pairs import PairDistances
 
 
 class Potential(Protocol):

@@ -4,8 +4,8 @@
 import numpy as np
 from sklearn.cluster import KMeans
 
-from clients.selection.count import check_count
-from protocols.arrays import Floats, Ints, matrix
+from tailweave.clients.selection.count import check_count
+from tailweave.protocols.arrays import Floats, Ints, matrix
 
 
 def k_means(candidates: Floats, count: int, *, rng: np.random.Generator) -> Ints:

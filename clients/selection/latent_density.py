@@ -4,8 +4,8 @@
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
-from clients.selection.count import check_count
-from protocols.arrays import Floats, Ints, matrix
+from tailweave.clients.selection.count import check_count
+from tailweave.protocols.arrays import Floats, Ints, matrix
 
 BATCH = 64
 NEIGHBOURS = 4

@@ -3,10 +3,10 @@
 
 import numpy as np
 
-from clients.selection.count import check_count
-from clients.selection.moments import AXES, Growing, principal
-from protocols.arrays import Floats, Ints, matrix
-from protocols.references.empirical import Empirical
+from tailweave.clients.selection.count import check_count
+from tailweave.clients.selection.moments import AXES, Growing, principal
+from tailweave.protocols.arrays import Floats, Ints, matrix
+from tailweave.protocols.references.empirical import Empirical
 
 _LEAST_VARIANCE = 1e-6
 _STEPS, _WIDTH = 30, 1e-5

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from clients.metrics.frechet import Moments
-from protocols.arrays import Floats
-from protocols.references.empirical import Empirical
+from tailweave.clients.metrics.frechet import Moments
+from tailweave.protocols.arrays import Floats
+from tailweave.protocols.references.empirical import Empirical
 
 AXES = 32
 """Principal axes that the published rules on covariances keep."""

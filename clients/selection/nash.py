@@ -5,10 +5,10 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from clients.selection.count import check_count
-from clients.selection.top_potential import transport_potential
-from protocols.arrays import Floats, Ints, matrix, probabilities
-from protocols.references import Empirical, Reference
+from tailweave.clients.selection.count import check_count
+from tailweave.clients.selection.top_potential import transport_potential
+from tailweave.protocols.arrays import Floats, Ints, matrix, probabilities
+from tailweave.protocols.references import Empirical, Reference
 
 _BLOCK = 512
 """Length of the short list: candidates whose gain is computed at every step."""

@@ -3,9 +3,9 @@
 
 import numpy as np
 
-from protocols.arrays import Floats, Ints, matrix
-from protocols.pot import ot
-from protocols.references.empirical import Empirical
+from tailweave.protocols.arrays import Floats, Ints, matrix
+from tailweave.protocols.pot import ot
+from tailweave.protocols.references.empirical import Empirical
 
 
 def partial_transport(reference: Empirical, candidates: Floats, count: int) -> Ints:

@@ -3,7 +3,7 @@
 
 import numpy as np
 
-from protocols.arrays import Ints
+from tailweave.protocols.arrays import Ints
 
 
 def random(candidates: int, count: int, *, rng: np.random.Generator) -> Ints:

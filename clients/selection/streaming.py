@@ -31,10 +31,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from protocols.arrays import Floats
-from protocols.references import cosine
-from protocols.references.pairs import Float32s
-from protocols.references.sliced import Sliced
+from tailweave.protocols.arrays import Floats
+from tailweave.protocols.references import cosine
+from tailweave.protocols.references.pairs import Float32s
+from tailweave.protocols.references.sliced import Sliced
 
 Bools = NDArray[np.bool_]
 WINDOW = 512

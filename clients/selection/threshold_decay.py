@@ -3,8 +3,8 @@
 
 import numpy as np
 
-from clients.selection.count import check_count
-from protocols.arrays import Floats, Ints, matrix
+from tailweave.clients.selection.count import check_count
+from tailweave.protocols.arrays import Floats, Ints, matrix
 
 START, DECAY, END = 60.0, 0.95, 1e-3
 

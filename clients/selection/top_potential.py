@@ -3,9 +3,9 @@
 
 import numpy as np
 
-from clients.selection.count import check_count
-from protocols.arrays import Floats, Ints
-from protocols.references.empirical import Empirical
+from tailweave.clients.selection.count import check_count
+from tailweave.protocols.arrays import Floats, Ints
+from tailweave.protocols.references.empirical import Empirical
 
 
 def transport_potential(reference: Empirical, candidates: Floats) -> Floats:

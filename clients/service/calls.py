@@ -7,10 +7,10 @@ from concurrent.futures import Executor
 
 import grpc
 
-from clients.service.limits import Limits
-from clients.service.served import Served
-from clients.service.session import Refused, Session, parsed
-from protocols import selection_pb2 as wire
+from tailweave.clients.service.limits import Limits
+from tailweave.clients.service.served import Served
+from tailweave.clients.service.session import Refused, Session, parsed
+from tailweave.protocols import selection_pb2 as wire
 
 SERVICE = wire.DESCRIPTOR.services_by_name["Selection"].full_name
 logger = logging.getLogger("tailweave.service")

@@ -12,11 +12,11 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from clients.service.calls import SERVICE, Calls, logger
-from clients.service.limits import Limits
-from clients.service.served import Served
-from clients.service.token import Context, TokenDoor
-from clients.threads import one_thread
+from tailweave.clients.service.calls import SERVICE, Calls, logger
+from tailweave.clients.service.limits import Limits
+from tailweave.clients.service.served import Served
+from tailweave.clients.service.token import Context, TokenDoor
+from tailweave.clients.threads import one_thread
 
 _SPARE_CALLS = 64
 _UP = health_pb2.HealthCheckResponse.SERVING

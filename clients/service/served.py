@@ -3,13 +3,13 @@
 
 from dataclasses import dataclass
 
-from clients.selection.cosine_form import cosine_form
-from clients.service.limits import Limits
-from protocols import selection_pb2 as wire
-from protocols.config.features import SMALL_CONV
-from protocols.encoders import Encoder
-from protocols.kept_reference import KeptReference
-from protocols.references.sliced import Sliced
+from tailweave.clients.selection.cosine_form import cosine_form
+from tailweave.clients.service.limits import Limits
+from tailweave.protocols import selection_pb2 as wire
+from tailweave.protocols.config.features import SMALL_CONV
+from tailweave.protocols.encoders import Encoder
+from tailweave.protocols.kept_reference import KeptReference
+from tailweave.protocols.references.sliced import Sliced
 
 
 @dataclass(frozen=True, eq=False)

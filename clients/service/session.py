@@ -7,10 +7,10 @@ import grpc
 import numpy as np
 from google.protobuf.message import DecodeError, Message
 
-from clients.selection.streaming import WINDOW, StreamingHerding, StreamingRule, Verdicts
-from clients.service.limits import Limits
-from clients.service.served import Served
-from protocols import selection_pb2 as wire
+from tailweave.clients.selection.streaming import WINDOW, StreamingHerding, StreamingRule, Verdicts
+from tailweave.clients.service.limits import Limits
+from tailweave.clients.service.served import Served
+from tailweave.protocols import selection_pb2 as wire
 
 _FLOAT32 = np.dtype("<f4")
 M = TypeVar("M", bound=Message)

@@ -5,20 +5,20 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from protocols.config.base import Spec
-from protocols.config.data import DataSpec, PublicSpec, SilosSpec
-from protocols.config.features import FeaturesSpec
-from protocols.config.privacy import PrivacySpec
-from protocols.config.references import (
+from tailweave.protocols.config.base import Spec
+from tailweave.protocols.config.data import DataSpec, PublicSpec, SilosSpec
+from tailweave.protocols.config.features import FeaturesSpec
+from tailweave.protocols.config.privacy import PrivacySpec
+from tailweave.protocols.config.references import (
     RAW_ROW_KINDS,
     RAW_ROW_LEAK,
     RELEASING_KINDS,
     ReferenceSpec,
     SlicedReference,
 )
-from protocols.config.rules import Rule, check_candidates, check_reference
-from protocols.config.starts import check_parameter_release
-from protocols.config.training import GeneratorSpec, Paradigm, RecursionSpec
+from tailweave.protocols.config.rules import Rule, check_candidates, check_reference
+from tailweave.protocols.config.starts import check_parameter_release
+from tailweave.protocols.config.training import GeneratorSpec, Paradigm, RecursionSpec
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 PaperPage = Literal["biased-verification", "crossed"]

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from protocols.config.base import Spec
+from tailweave.protocols.config.base import Spec
 
 SMALL_CONV = "small-conv"
 """Names the encoder that is trained on public samples; any other name is a pretrained model's."""

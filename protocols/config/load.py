@@ -8,11 +8,11 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from protocols.config.complaints import complaint
-from protocols.config.diffusion import DiffusionSpec
-from protocols.config.experiment import Experiment
-from protocols.config.starts import BasePath
-from protocols.config.yaml_file import ConfigError, parse_yaml, read_yaml
+from tailweave.protocols.config.complaints import complaint
+from tailweave.protocols.config.diffusion import DiffusionSpec
+from tailweave.protocols.config.experiment import Experiment
+from tailweave.protocols.config.starts import BasePath
+from tailweave.protocols.config.yaml_file import ConfigError, parse_yaml, read_yaml
 
 __all__ = ["ConfigError", "dump_experiment", "load_experiment"]
 

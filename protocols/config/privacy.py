@@ -5,7 +5,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from protocols.config.base import Spec
+from tailweave.protocols.config.base import Spec
 
 FEWEST_SILOS = 3
 """In a secure sum; with two, each reads the other's sketch off the sum."""

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from protocols.config.base import Spec
+from tailweave.protocols.config.base import Spec
 
 
 class LocalReference(Spec):

@@ -6,8 +6,8 @@ from typing import Annotated, Literal, Self, get_args
 
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
-from protocols.config.base import Spec
-from protocols.config.privacy import PrivacySpec
+from tailweave.protocols.config.base import Spec
+from tailweave.protocols.config.privacy import PrivacySpec
 
 Word = Literal["shared", "local", "federated"]
 PARAMETER_LEAK = (

@@ -5,9 +5,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from protocols.config.base import Spec
-from protocols.config.diffusion import DiffusionSpec
-from protocols.config.starts import StartedSpec
+from tailweave.protocols.config.base import Spec
+from tailweave.protocols.config.diffusion import DiffusionSpec
+from tailweave.protocols.config.starts import StartedSpec
 
 Positive = Annotated[int, Field(ge=1)]
 Paradigm = Literal["replace", "accumulate", "accumulate-subsample", "accumulate-select"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import norm, rankdata
 
-from protocols.arrays import Floats
+from tailweave.protocols.arrays import Floats
 
 Release = Callable[[Floats, np.random.Generator], Floats]
 """Turns rows (n, d) and a stream into the released numbers, shape (m,)."""

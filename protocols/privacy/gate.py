@@ -6,17 +6,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from protocols import references
-from protocols.arrays import Floats, Ints
-from protocols.config.privacy import PrivacySpec
-from protocols.config.references import QuantizedReference, ReleasingSpec
-from protocols.features import FeatureMap, PublicSpace
-from protocols.privacy.calibration import noise_multiplier, rho_of, whole_multiplier
-from protocols.privacy.mechanisms import cosine, histogram, lloyd
-from protocols.privacy.noise import Noise
-from protocols.references import Summary
-from protocols.references.quantized import QuantizedSummary
-from protocols.refusals import Refusal
+from tailweave.protocols import references
+from tailweave.protocols.arrays import Floats, Ints
+from tailweave.protocols.config.privacy import PrivacySpec
+from tailweave.protocols.config.references import QuantizedReference, ReleasingSpec
+from tailweave.protocols.features import FeatureMap, PublicSpace
+from tailweave.protocols.privacy.calibration import noise_multiplier, rho_of, whole_multiplier
+from tailweave.protocols.privacy.mechanisms import cosine, histogram, lloyd
+from tailweave.protocols.privacy.noise import Noise
+from tailweave.protocols.references import Summary
+from tailweave.protocols.references.quantized import QuantizedSummary
+from tailweave.protocols.refusals import Refusal
 
 _ENOUGH_FOR_LLOYD = 50_000.0
 

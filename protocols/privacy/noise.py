@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from protocols.arrays import Floats, Ints
+from tailweave.protocols.arrays import Floats, Ints
 
 _GRID_BITS = 20
 """``SystemNoise.gaussian`` steps by at most scale / 2^20."""

@@ -11,10 +11,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from protocols.arrays import Floats, matrix
-from protocols.config.references import SlicedReference
-from protocols.features import PublicSpace
-from protocols.references import sliced
+from tailweave.protocols.arrays import Floats, matrix
+from tailweave.protocols.config.references import SlicedReference
+from tailweave.protocols.features import PublicSpace
+from tailweave.protocols.references import sliced
 
 BLOCK = 16
 """Axes in the first two blocks; from there on blocks double."""

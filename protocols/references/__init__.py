@@ -6,21 +6,21 @@ from typing import Protocol
 
 import numpy as np
 
-from protocols.arrays import Floats
-from protocols.config.references import (
+from tailweave.protocols.arrays import Floats
+from tailweave.protocols.config.references import (
     BarycenterReference,
     GeodesicReference,
     ReleasingSpec,
     SlicedReference,
     TransportSpec,
 )
-from protocols.features import PublicSpace
-from protocols.references import barycenter, geodesic, histogram, quantized, sliced
-from protocols.references.empirical import Empirical
-from protocols.references.pairs import PairDistances
-from protocols.references.quantized import QuantizedSummary
-from protocols.references.sliced import Sliced, SlicedSummary
-from protocols.streams import stream
+from tailweave.protocols.features import PublicSpace
+from tailweave.protocols.references import barycenter, geodesic, histogram, quantized, sliced
+from tailweave.protocols.references.empirical import Empirical
+from tailweave.protocols.references.pairs import PairDistances
+from tailweave.protocols.references.quantized import QuantizedSummary
+from tailweave.protocols.references.sliced import Sliced, SlicedSummary
+from tailweave.protocols.streams import stream
 
 Summary = QuantizedSummary | SlicedSummary
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from protocols.arrays import Floats, matrix
-from protocols.config.references import BarycenterReference
-from protocols.references.empirical import Empirical
+from tailweave.protocols.arrays import Floats, matrix
+from tailweave.protocols.config.references import BarycenterReference
+from tailweave.protocols.references.empirical import Empirical
 
 
 @dataclass(frozen=True)

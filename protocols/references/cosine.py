@@ -13,7 +13,7 @@ max(u, v) = (u + v + |u - v|) / 2.
 
 import numpy as np
 
-from protocols.arrays import Floats
+from tailweave.protocols.arrays import Floats
 
 
 def basis(positions: Floats, coefficients: int) -> Floats:

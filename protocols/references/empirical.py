@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from protocols.arrays import Floats, matrix, probabilities
-from protocols.references.pairs import EuclideanPairs
-from protocols.transport.projection import potential as transport_potential
+from tailweave.protocols.arrays import Floats, matrix, probabilities
+from tailweave.protocols.references.pairs import EuclideanPairs
+from tailweave.protocols.transport.projection import potential as transport_potential
 
 _BLOCK = 2_000_000
 """Distances held at once while a potential is summed (16 MB)."""

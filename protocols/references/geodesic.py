@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from protocols.arrays import Floats, probabilities
-from protocols.config.references import GeodesicReference
-from protocols.references.empirical import Empirical
-from protocols.transport.projection import calibrated, potential
+from tailweave.protocols.arrays import Floats, probabilities
+from tailweave.protocols.config.references import GeodesicReference
+from tailweave.protocols.references.empirical import Empirical
+from tailweave.protocols.transport.projection import calibrated, potential
 
 
 @dataclass(frozen=True)

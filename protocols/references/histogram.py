@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from protocols.arrays import Floats, Ints, probabilities
+from tailweave.protocols.arrays import Floats, Ints, probabilities
 
 _ROUNDING = 1e-9
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from protocols.arrays import Floats, probabilities
+from tailweave.protocols.arrays import Floats, probabilities
 
 
 def silo_masses(rows: Sequence[float], weights: Floats | None) -> Floats:

@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from protocols.arrays import Floats
+from tailweave.protocols.arrays import Floats
 
 Float32s = NDArray[np.float32]
 

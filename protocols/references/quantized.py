@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.cluster import KMeans
 
-from protocols.arrays import Floats, Ints, matrix, probabilities
-from protocols.references.empirical import Empirical
-from protocols.references.masses import silo_masses
-from protocols.refusals import Refusal
+from tailweave.protocols.arrays import Floats, Ints, matrix, probabilities
+from tailweave.protocols.references.empirical import Empirical
+from tailweave.protocols.references.masses import silo_masses
+from tailweave.protocols.refusals import Refusal
 
 
 @dataclass(frozen=True)

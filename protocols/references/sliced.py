@@ -11,12 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import gammaln
 
-from protocols.arrays import Floats, matrix
-from protocols.config.references import SlicedReference
-from protocols.features import PublicSpace
-from protocols.references import cosine, histogram
-from protocols.references.masses import silo_masses
-from protocols.references.pairs import CosinePairs, SlicedPairs
+from tailweave.protocols.arrays import Floats, matrix
+from tailweave.protocols.config.references import SlicedReference
+from tailweave.protocols.features import PublicSpace
+from tailweave.protocols.references import cosine, histogram
+from tailweave.protocols.references.masses import silo_masses
+from tailweave.protocols.references.pairs import CosinePairs, SlicedPairs
 
 
 def slicing_constant(dimension: int) -> float:

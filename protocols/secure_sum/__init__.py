@@ -15,11 +15,19 @@ Source:
     section 4.0.1 (masking with one-time pads), without recovery of drop-outs.
 """
 
-from protocols.secure_sum.keys import KeyPair, Offer, SumRound, identity, keypair, signed_offer, verify_offer
-from protocols.secure_sum.masks import DroppedOut, Masked, Words, mask, unmask_sum
-from protocols.secure_sum.schema import schema
-from protocols.secure_sum.share import noise_variance, noisy_share
-from protocols.secure_sum.sketches import (
+from tailweave.protocols.secure_sum.keys import (
+    KeyPair,
+    Offer,
+    SumRound,
+    identity,
+    keypair,
+    signed_offer,
+    verify_offer,
+)
+from tailweave.protocols.secure_sum.masks import DroppedOut, Masked, Words, mask, unmask_sum
+from tailweave.protocols.secure_sum.schema import schema
+from tailweave.protocols.secure_sum.share import noise_variance, noisy_share
+from tailweave.protocols.secure_sum.sketches import (
     from_words,
     integer_sketch,
     noise_share,

@@ -8,8 +8,8 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from protocols.config.privacy import FEWEST_SILOS
-from protocols.refusals import Refusal
+from tailweave.protocols.config.privacy import FEWEST_SILOS
+from tailweave.protocols.refusals import Refusal
 
 
 @dataclass(frozen=True)

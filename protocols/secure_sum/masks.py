@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from protocols.arrays import Floats
-from protocols.secure_sum.keys import KeyPair, Offer, SumRound, shared_secret, verify_offer
+from tailweave.protocols.arrays import Floats
+from tailweave.protocols.secure_sum.keys import KeyPair, Offer, SumRound, shared_secret, verify_offer
 
 Words = NDArray[np.uint32] | NDArray[np.uint64]
 """Integers modulo 2^32 or 2^64."""

@@ -5,18 +5,24 @@ from collections.abc import Callable
 
 import numpy as np
 
-from protocols.arrays import Floats, Ints
-from protocols.config.privacy import PrivacySpec
-from protocols.config.references import SlicedReference
-from protocols.features import FeatureMap
-from protocols.messages import rows_bucket
-from protocols.privacy import gate
-from protocols.privacy.calibration import epsilon_of_rho, noise_multiplier, rho_of
-from protocols.privacy.noise import Noise
-from protocols.references.sliced import sketch_shape
-from protocols.refusals import Refusal
-from protocols.secure_sum.schema import WORD_BITS
-from protocols.secure_sum.sketches import STEP, integer_sketch, largest_step, noise_share, sensitivity_steps
+from tailweave.protocols.arrays import Floats, Ints
+from tailweave.protocols.config.privacy import PrivacySpec
+from tailweave.protocols.config.references import SlicedReference
+from tailweave.protocols.features import FeatureMap
+from tailweave.protocols.messages import rows_bucket
+from tailweave.protocols.privacy import gate
+from tailweave.protocols.privacy.calibration import epsilon_of_rho, noise_multiplier, rho_of
+from tailweave.protocols.privacy.noise import Noise
+from tailweave.protocols.references.sliced import sketch_shape
+from tailweave.protocols.refusals import Refusal
+from tailweave.protocols.secure_sum.schema import WORD_BITS
+from tailweave.protocols.secure_sum.sketches import (
+    STEP,
+    integer_sketch,
+    largest_step,
+    noise_share,
+    sensitivity_steps,
+)
 
 _TAIL = 16.0
 """Standard deviations of a share that words leave room for; it is beyond with probability below 1e-50."""

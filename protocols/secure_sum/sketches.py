@@ -5,15 +5,15 @@ import math
 
 import numpy as np
 
-from protocols.arrays import Floats, Ints, matrix
-from protocols.config.references import SlicedReference
-from protocols.features import PublicSpace
-from protocols.privacy.mechanisms import cosine as cosine_mechanism
-from protocols.privacy.mechanisms.grid import SMALLEST_SCALE, blocks, bounded, capped, rounding
-from protocols.references import histogram
-from protocols.references.cosine import basis
-from protocols.references.sliced import SlicedSummary, sketch_shape
-from protocols.secure_sum.masks import Words
+from tailweave.protocols.arrays import Floats, Ints, matrix
+from tailweave.protocols.config.references import SlicedReference
+from tailweave.protocols.features import PublicSpace
+from tailweave.protocols.privacy.mechanisms import cosine as cosine_mechanism
+from tailweave.protocols.privacy.mechanisms.grid import SMALLEST_SCALE, blocks, bounded, capped, rounding
+from tailweave.protocols.references import histogram
+from tailweave.protocols.references.cosine import basis
+from tailweave.protocols.references.sliced import SlicedSummary, sketch_shape
+from tailweave.protocols.secure_sum.masks import Words
 
 STEP = 2.0**-8
 """Grid of a row's cosine features: at L = 512 a silo of 100,000 rows stays below 1.8e8, inside 32 bits."""

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial.distance import cdist
 
-from protocols.arrays import Floats, matrix, probabilities
-from protocols.pot import ot
+from tailweave.protocols.arrays import Floats, matrix, probabilities
+from tailweave.protocols.pot import ot
 
 _PIVOTS = 100_000_000
 """Network-simplex steps that no plan of the sizes used here comes near."""

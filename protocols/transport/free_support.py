@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from protocols.arrays import Floats, matrix, probabilities
-from protocols.transport.projection import project
+from tailweave.protocols.arrays import Floats, matrix, probabilities
+from tailweave.protocols.transport.projection import project
 
 RELATIVE_TOLERANCE_SQ = 1e-8
 """Mean squared step, over the total variance of the first support, at which the protocol stops."""

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """One round of FedWaD: a support that moves onto a geodesic between two measures. Cost is |x - y|^2."""
 
-from protocols.arrays import Floats
-from protocols.transport.projection import project, towards
+from tailweave.protocols.arrays import Floats
+from tailweave.protocols.transport.projection import project, towards
 
 
 def between(

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from protocols.arrays import Floats, matrix
-from protocols.transport import coupling
+from tailweave.protocols.arrays import Floats, matrix
+from tailweave.protocols.transport import coupling
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from protocols.config.references import SlicedReference
-from protocols.features import PublicSpace
-from protocols.messages import rows_bucket
-from protocols.references import Summary
-from protocols.references.quantized import QuantizedSummary
-from protocols.references.sliced import SlicedSummary
+from tailweave.protocols.config.references import SlicedReference
+from tailweave.protocols.features import PublicSpace
+from tailweave.protocols.messages import rows_bucket
+from tailweave.protocols.references import Summary
+from tailweave.protocols.references.quantized import QuantizedSummary
+from tailweave.protocols.references.sliced import SlicedSummary
 
 COUNT_MARGIN = 1.5
 """Rows claimed over the end of the bucket that the silo named in ``hello``: noise moves a count by less."""

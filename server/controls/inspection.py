@@ -6,16 +6,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from protocols.arrays import Floats
-from protocols.config.experiment import FederationSpec
-from protocols.config.references import ReleasingSpec, SlicedReference
-from protocols.features import PublicSpace
-from protocols.references import Summary
-from protocols.references.quantized import QuantizedSummary
-from protocols.references.sliced import SlicedSummary
-from server.controls.bounds import breaches, rows_claimed
-from server.controls.suspects import FEWEST, quantized_distances, sliced_distances
-from server.controls.weights import cap_weights
+from tailweave.protocols.arrays import Floats
+from tailweave.protocols.config.experiment import FederationSpec
+from tailweave.protocols.config.references import ReleasingSpec, SlicedReference
+from tailweave.protocols.features import PublicSpace
+from tailweave.protocols.references import Summary
+from tailweave.protocols.references.quantized import QuantizedSummary
+from tailweave.protocols.references.sliced import SlicedSummary
+from tailweave.server.controls.bounds import breaches, rows_claimed
+from tailweave.server.controls.suspects import FEWEST, quantized_distances, sliced_distances
+from tailweave.server.controls.weights import cap_weights
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from protocols.arrays import Floats
-from protocols.config.references import SlicedReference
-from protocols.features import PublicSpace
-from protocols.pot import ot
-from protocols.references.quantized import QuantizedSummary
-from protocols.references.sliced import Sliced, SlicedSummary, sketch_shape
-from protocols.streams import stream
+from tailweave.protocols.arrays import Floats
+from tailweave.protocols.config.references import SlicedReference
+from tailweave.protocols.features import PublicSpace
+from tailweave.protocols.pot import ot
+from tailweave.protocols.references.quantized import QuantizedSummary
+from tailweave.protocols.references.sliced import Sliced, SlicedSummary, sketch_shape
+from tailweave.protocols.streams import stream
 
 FEWEST = 3
 """With two silos, each is as far from the other: nobody can be told apart."""

@@ -4,7 +4,7 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
-from protocols.arrays import Floats
+from tailweave.protocols.arrays import Floats
 
 CAP = 0.25
 """Largest share of the reference that one silo may have, where there are four or more."""

@@ -7,29 +7,29 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from clients.data.silo import Silo
-from protocols.arrays import Floats
-from protocols.config.experiment import Experiment
-from protocols.config.privacy import PrivacySpec
-from protocols.config.references import ReleasingSpec, SlicedReference
-from protocols.references import Summary
-from protocols.references.sliced import SlicedSummary, sketch_shape
-from protocols.streams import stream
-from simulation.audit.attacks.differencing import added_row
-from simulation.audit.attacks.direct import direct
-from simulation.audit.attacks.sliced_flow import sliced_flow
-from simulation.audit.channel import Channel
-from simulation.audit.findings import Attack, AuditResult, Finding, Role
-from simulation.audit.game import play_density, play_linear
-from simulation.audit.notes import notes
-from simulation.audit.one_row import RUNS, run_canary
-from simulation.audit.parameters import averaged
-from simulation.audit.promises import MASKED, promises
-from simulation.audit.published import published
-from simulation.audit.raw_rows import forced
-from simulation.audit.recovered import pooled, recovered
-from simulation.audit.scene import Scene, released
-from simulation.audit.scores import Membership
+from tailweave.clients.data.silo import Silo
+from tailweave.protocols.arrays import Floats
+from tailweave.protocols.config.experiment import Experiment
+from tailweave.protocols.config.privacy import PrivacySpec
+from tailweave.protocols.config.references import ReleasingSpec, SlicedReference
+from tailweave.protocols.references import Summary
+from tailweave.protocols.references.sliced import SlicedSummary, sketch_shape
+from tailweave.protocols.streams import stream
+from tailweave.simulation.audit.attacks.differencing import added_row
+from tailweave.simulation.audit.attacks.direct import direct
+from tailweave.simulation.audit.attacks.sliced_flow import sliced_flow
+from tailweave.simulation.audit.channel import Channel
+from tailweave.simulation.audit.findings import Attack, AuditResult, Finding, Role
+from tailweave.simulation.audit.game import play_density, play_linear
+from tailweave.simulation.audit.notes import notes
+from tailweave.simulation.audit.one_row import RUNS, run_canary
+from tailweave.simulation.audit.parameters import averaged
+from tailweave.simulation.audit.promises import MASKED, promises
+from tailweave.simulation.audit.published import published
+from tailweave.simulation.audit.raw_rows import forced
+from tailweave.simulation.audit.recovered import pooled, recovered
+from tailweave.simulation.audit.scene import Scene, released
+from tailweave.simulation.audit.scores import Membership
 
 COMPARED = 2.0
 """Epsilon shown beside a reference that is released without one only."""

@@ -10,17 +10,17 @@ from functools import cached_property
 
 import numpy as np
 
-from protocols import secure_sum
-from protocols.arrays import Floats
-from protocols.config.privacy import PrivacySpec
-from protocols.config.references import ReleasingSpec, SlicedReference
-from protocols.features import FeatureMap, PublicSpace
-from protocols.privacy import gate
-from protocols.privacy.calibration import noise_multiplier
-from protocols.privacy.noise import SeededNoise
-from protocols.references import Summary, cosine
-from protocols.references.quantized import QuantizedSummary
-from protocols.references.sliced import SlicedSummary, sketch_shape
+from tailweave.protocols import secure_sum
+from tailweave.protocols.arrays import Floats
+from tailweave.protocols.config.privacy import PrivacySpec
+from tailweave.protocols.config.references import ReleasingSpec, SlicedReference
+from tailweave.protocols.features import FeatureMap, PublicSpace
+from tailweave.protocols.privacy import gate
+from tailweave.protocols.privacy.calibration import noise_multiplier
+from tailweave.protocols.privacy.noise import SeededNoise
+from tailweave.protocols.references import Summary, cosine
+from tailweave.protocols.references.quantized import QuantizedSummary
+from tailweave.protocols.references.sliced import SlicedSummary, sketch_shape
 
 _WIDEST = 32_768
 """Numbers of a sketch that the membership attacker looks at, to bound its memory; the first directions."""

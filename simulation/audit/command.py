@@ -8,15 +8,15 @@ from pathlib import Path
 from rich.console import Console
 from threadpoolctl import threadpool_limits
 
-from protocols.config.load import ConfigError, load_experiment
-from simulation.audit.audit import audit
-from simulation.audit.doors import FEWEST_QUESTIONS, QUESTIONS, knock
-from simulation.audit.one_row import FEWEST_RUNS, RUNS
-from simulation.audit.recorded import audit_run
-from simulation.audit.report import write_audit
-from simulation.audit.terminal import print_audit
-from simulation.paper.study import is_study, is_study_folder
-from simulation.run_folder import RunFolder
+from tailweave.protocols.config.load import ConfigError, load_experiment
+from tailweave.simulation.audit.audit import audit
+from tailweave.simulation.audit.doors import FEWEST_QUESTIONS, QUESTIONS, knock
+from tailweave.simulation.audit.one_row import FEWEST_RUNS, RUNS
+from tailweave.simulation.audit.recorded import audit_run
+from tailweave.simulation.audit.report import write_audit
+from tailweave.simulation.audit.terminal import print_audit
+from tailweave.simulation.paper.study import is_study, is_study_folder
+from tailweave.simulation.run_folder import RunFolder
 
 
 def run_audit(

@@ -7,8 +7,8 @@ Numbers are not rounded. ``null`` stands where there is nothing: no epsilon clai
 import math
 from typing import TypedDict
 
-from simulation.audit.findings import Attack, AuditResult, Canary, Finding
-from simulation.audit.scores import Membership
+from tailweave.simulation.audit.findings import Attack, AuditResult, Canary, Finding
+from tailweave.simulation.audit.scores import Membership
 
 FORMAT = "tailweave-audit/1"
 """Changes when a key is renamed or means something else."""

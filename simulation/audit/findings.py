@@ -4,10 +4,10 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from protocols.privacy.calibration import epsilon_of
-from simulation.audit.ceilings import auc_ceiling, tpr_ceiling
-from simulation.audit.recovered import Recovery
-from simulation.audit.scores import FPR, Membership
+from tailweave.protocols.privacy.calibration import epsilon_of
+from tailweave.simulation.audit.ceilings import auc_ceiling, tpr_ceiling
+from tailweave.simulation.audit.recovered import Recovery
+from tailweave.simulation.audit.scores import FPR, Membership
 
 Role = Literal["as configured", "as recorded", "at the doors", "doors open", "for comparison", "published"]
 Verdict = Literal[

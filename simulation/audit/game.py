@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from protocols.arrays import Floats, Ints
-from protocols.references.quantized import QuantizedSummary
-from simulation.audit.attacks.likelihood_ratio import Background, Suspects
-from simulation.audit.attacks.mixture_density import calibrated_density
-from simulation.audit.scores import Membership, membership
+from tailweave.protocols.arrays import Floats, Ints
+from tailweave.protocols.references.quantized import QuantizedSummary
+from tailweave.simulation.audit.attacks.likelihood_ratio import Background, Suspects
+from tailweave.simulation.audit.attacks.mixture_density import calibrated_density
+from tailweave.simulation.audit.scores import Membership, membership
 
 SILOS = 20
 """Silos of one game."""

@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from clients.data.rows import Rows
-from clients.data.silo import Silo
-from protocols.config.references import SlicedReference
-from protocols.secure_sum import Words, from_words, pooled_summary
-from simulation.audit.findings import Promise
-from simulation.audit.wire_log import MaskedVector, Recorded
-from simulation.run_folder import RunFolderError
+from tailweave.clients.data.rows import Rows
+from tailweave.clients.data.silo import Silo
+from tailweave.protocols.config.references import SlicedReference
+from tailweave.protocols.secure_sum import Words, from_words, pooled_summary
+from tailweave.simulation.audit.findings import Promise
+from tailweave.simulation.audit.wire_log import MaskedVector, Recorded
+from tailweave.simulation.run_folder import RunFolderError
 
 UNIFORM = "masked vectors look uniform, so none says anything by itself"
 _ERRORS = 6.0

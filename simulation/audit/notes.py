@@ -3,10 +3,10 @@
 
 import math
 
-from protocols.config.experiment import Experiment
-from protocols.privacy.calibration import epsilon_of_rho, noise_multiplier, rho_of
-from protocols.secure_sum.share import epsilon_alone
-from simulation.audit.scene import raw_arms, released
+from tailweave.protocols.config.experiment import Experiment
+from tailweave.protocols.privacy.calibration import epsilon_of_rho, noise_multiplier, rho_of
+from tailweave.protocols.secure_sum.share import epsilon_alone
+from tailweave.simulation.audit.scene import raw_arms, released
 
 
 def notes(experiment: Experiment) -> tuple[str, ...]:

@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from protocols.arrays import Floats
-from protocols.config.references import QuantizedReference
-from protocols.privacy.canary import canary_audit
-from protocols.privacy.mechanisms import lloyd
-from protocols.privacy.mechanisms.grid import radius
-from simulation.audit.channel import Channel
-from simulation.audit.findings import Canary
+from tailweave.protocols.arrays import Floats
+from tailweave.protocols.config.references import QuantizedReference
+from tailweave.protocols.privacy.canary import canary_audit
+from tailweave.protocols.privacy.mechanisms import lloyd
+from tailweave.protocols.privacy.mechanisms.grid import radius
+from tailweave.simulation.audit.channel import Channel
+from tailweave.simulation.audit.findings import Canary
 
 RUNS = 3000
 """Releases with and without the canary."""

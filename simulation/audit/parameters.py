@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What FedAvg over the generator gives away: named by the audit, and not attacked."""
 
-from protocols.config.experiment import Experiment
-from protocols.config.starts import PARAMETER_LEAK, StartedSpec
-from simulation.audit.findings import Finding, Role
+from tailweave.protocols.config.experiment import Experiment
+from tailweave.protocols.config.starts import PARAMETER_LEAK, StartedSpec
+from tailweave.simulation.audit.findings import Finding, Role
 
 
 def averaged(experiment: Experiment, role: Role) -> list[Finding]:

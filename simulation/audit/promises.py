@@ -3,13 +3,13 @@
 
 from collections.abc import Sequence
 
-from protocols.config.references import QuantizedReference
-from protocols.references import Summary
-from protocols.references.quantized import QuantizedSummary
-from protocols.streams import stream
-from simulation.audit.channel import Channel
-from simulation.audit.findings import Promise
-from simulation.audit.scene import Scene
+from tailweave.protocols.config.references import QuantizedReference
+from tailweave.protocols.references import Summary
+from tailweave.protocols.references.quantized import QuantizedSummary
+from tailweave.protocols.streams import stream
+from tailweave.simulation.audit.channel import Channel
+from tailweave.simulation.audit.findings import Promise
+from tailweave.simulation.audit.scene import Scene
 
 MASKED = "masked: server sees only the sum"
 

@@ -3,15 +3,15 @@
 
 import math
 
-from protocols.arrays import Floats
-from protocols.config.experiment import Experiment
-from protocols.streams import stream
-from protocols.transport.projection import project
-from simulation.audit.attacks.inverse_map import rows_from_map
-from simulation.audit.attacks.two_rounds import interpolation, rows_from_interpolation, unknown_t
-from simulation.audit.findings import Attack, Finding
-from simulation.audit.recovered import recovered
-from simulation.audit.scene import Scene, raw_arms
+from tailweave.protocols.arrays import Floats
+from tailweave.protocols.config.experiment import Experiment
+from tailweave.protocols.streams import stream
+from tailweave.protocols.transport.projection import project
+from tailweave.simulation.audit.attacks.inverse_map import rows_from_map
+from tailweave.simulation.audit.attacks.two_rounds import interpolation, rows_from_interpolation, unknown_t
+from tailweave.simulation.audit.findings import Attack, Finding
+from tailweave.simulation.audit.recovered import recovered
+from tailweave.simulation.audit.scene import Scene, raw_arms
 
 NAMES = {
     "barycenter": "Scheme II, barycentric projections",

@@ -7,21 +7,21 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from clients.data.silo import Silo
-from clients.node import Node
-from clients.release.policy import simulation_policy
-from clients.transport_round import transport
-from protocols.arrays import Floats
-from protocols.config.experiment import Experiment
-from protocols.config.privacy import PrivacySpec
-from protocols.config.references import GeodesicReference, TransportSpec
-from protocols.messages import TransportSupport, with_prefix
-from simulation.audit.attacks.inverse_map import rows_from_map
-from simulation.audit.findings import Attack, Finding, Role
-from simulation.audit.published import NAMES
-from simulation.audit.recovered import pooled, recovered
-from simulation.audit.scene import Scene, raw_arms
-from simulation.audit.wire_log import RawPoints
+from tailweave.clients.data.silo import Silo
+from tailweave.clients.node import Node
+from tailweave.clients.release.policy import simulation_policy
+from tailweave.clients.transport_round import transport
+from tailweave.protocols.arrays import Floats
+from tailweave.protocols.config.experiment import Experiment
+from tailweave.protocols.config.privacy import PrivacySpec
+from tailweave.protocols.config.references import GeodesicReference, TransportSpec
+from tailweave.protocols.messages import TransportSupport, with_prefix
+from tailweave.simulation.audit.attacks.inverse_map import rows_from_map
+from tailweave.simulation.audit.findings import Attack, Finding, Role
+from tailweave.simulation.audit.published import NAMES
+from tailweave.simulation.audit.recovered import pooled, recovered
+from tailweave.simulation.audit.scene import Scene, raw_arms
+from tailweave.simulation.audit.wire_log import RawPoints
 
 ALL_ATOMS = "inverse map of n atoms"
 """The attack of a server that asks for as many atoms as a silo has rows."""

@@ -6,33 +6,33 @@ from itertools import pairwise
 
 import numpy as np
 
-from protocols.arrays import Floats
-from protocols.config.experiment import Experiment
-from protocols.config.load import load_experiment
-from protocols.config.references import SlicedReference
-from protocols.references import Summary
-from protocols.references.sliced import SlicedSummary
-from simulation.audit.attacks.differencing import added_row
-from simulation.audit.attacks.likelihood_ratio import Background, Suspects
-from simulation.audit.attacks.mixture_density import calibrated_density
-from simulation.audit.attacks.sliced_flow import sliced_flow
-from simulation.audit.audit import TINY, read_directly
-from simulation.audit.channel import Channel
-from simulation.audit.findings import Attack, AuditResult, Finding, Promise
-from simulation.audit.game import FLOORS, RIDGES, best, shadows
-from simulation.audit.masked import masked_promises, sums
-from simulation.audit.notes import notes
-from simulation.audit.one_row import RUNS, run_canary
-from simulation.audit.parameters import averaged
-from simulation.audit.promises import MASKED, promises
-from simulation.audit.published import published
-from simulation.audit.raw_rows import recorded
-from simulation.audit.recovered import pooled, recovered
-from simulation.audit.scene import Released, Scene, released
-from simulation.audit.scores import Membership
-from simulation.audit.wire_log import MaskedVector, RawPoints, Recorded, read_wire
-from simulation.audit.wire_noise import independent, large_enough, wire_noise
-from simulation.run_folder import RunFolder
+from tailweave.protocols.arrays import Floats
+from tailweave.protocols.config.experiment import Experiment
+from tailweave.protocols.config.load import load_experiment
+from tailweave.protocols.config.references import SlicedReference
+from tailweave.protocols.references import Summary
+from tailweave.protocols.references.sliced import SlicedSummary
+from tailweave.simulation.audit.attacks.differencing import added_row
+from tailweave.simulation.audit.attacks.likelihood_ratio import Background, Suspects
+from tailweave.simulation.audit.attacks.mixture_density import calibrated_density
+from tailweave.simulation.audit.attacks.sliced_flow import sliced_flow
+from tailweave.simulation.audit.audit import TINY, read_directly
+from tailweave.simulation.audit.channel import Channel
+from tailweave.simulation.audit.findings import Attack, AuditResult, Finding, Promise
+from tailweave.simulation.audit.game import FLOORS, RIDGES, best, shadows
+from tailweave.simulation.audit.masked import masked_promises, sums
+from tailweave.simulation.audit.notes import notes
+from tailweave.simulation.audit.one_row import RUNS, run_canary
+from tailweave.simulation.audit.parameters import averaged
+from tailweave.simulation.audit.promises import MASKED, promises
+from tailweave.simulation.audit.published import published
+from tailweave.simulation.audit.raw_rows import recorded
+from tailweave.simulation.audit.recovered import pooled, recovered
+from tailweave.simulation.audit.scene import Released, Scene, released
+from tailweave.simulation.audit.scores import Membership
+from tailweave.simulation.audit.wire_log import MaskedVector, RawPoints, Recorded, read_wire
+from tailweave.simulation.audit.wire_noise import independent, large_enough, wire_noise
+from tailweave.simulation.run_folder import RunFolder
 
 _GAMES = 20
 """Recorded summaries that membership is played on."""

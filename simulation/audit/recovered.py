@@ -8,7 +8,7 @@ import numpy as np
 from scipy.spatial.distance import cdist
 from scipy.stats import poisson
 
-from protocols.arrays import Floats
+from tailweave.protocols.arrays import Floats
 
 EXACT = 1e-6
 """A guess this close to a row, in public scale units, is the row."""

@@ -6,13 +6,13 @@ from pathlib import Path
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader
 
-from simulation.audit.document import document
-from simulation.audit.findings import WHOLE, Attack, AuditResult, Finding
-from simulation.audit.recovered import CLOSE, EXACT
-from simulation.report.page import templates
-from simulation.report.tables import BLANK, Cell, Line, Table
-from simulation.report.wording import listed, number
-from simulation.run_folder import write_json, write_text
+from tailweave.simulation.audit.document import document
+from tailweave.simulation.audit.findings import WHOLE, Attack, AuditResult, Finding
+from tailweave.simulation.audit.recovered import CLOSE, EXACT
+from tailweave.simulation.report.page import templates
+from tailweave.simulation.report.tables import BLANK, Cell, Line, Table
+from tailweave.simulation.report.wording import listed, number
+from tailweave.simulation.run_folder import write_json, write_text
 
 ROLES = {
     "as configured": "What this config sends",
@@ -211,6 +211,6 @@ def _templates() -> Environment:
     """Return the report's templates with this package's beside them."""
     environment = templates()
     environment.loader = ChoiceLoader(
-        [PackageLoader("simulation", "audit"), PackageLoader("simulation", "report")]
+        [PackageLoader("tailweave.simulation", "audit"), PackageLoader("tailweave.simulation", "report")]
     )
     return environment

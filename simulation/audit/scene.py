@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from clients.data.silo import Silo, World, simulated_world
-from protocols.arrays import Floats
-from protocols.config.experiment import Experiment
-from protocols.config.privacy import PrivacySpec
-from protocols.config.references import (
+from tailweave.clients.data.silo import Silo, World, simulated_world
+from tailweave.protocols.arrays import Floats
+from tailweave.protocols.config.experiment import Experiment
+from tailweave.protocols.config.privacy import PrivacySpec
+from tailweave.protocols.config.references import (
     BarycenterReference,
     GeodesicReference,
     QuantizedReference,
@@ -17,10 +17,10 @@ from protocols.config.references import (
     SlicedReference,
     TransportSpec,
 )
-from protocols.features import FeatureMap, PublicSpace
-from simulation.audit.game import Game
-from simulation.audit.recovered import Ruler, ruler
-from simulation.prepare import fit_kit
+from tailweave.protocols.features import FeatureMap, PublicSpace
+from tailweave.simulation.audit.game import Game
+from tailweave.simulation.audit.recovered import Ruler, ruler
+from tailweave.simulation.prepare import fit_kit
 
 Released = tuple[ReleasingSpec, PrivacySpec]
 """What silos are asked to release: for which reference, within which bounds."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import rankdata
 
-from protocols.arrays import Floats
+from tailweave.protocols.arrays import Floats
 
 FPR = 0.01
 """False-positive rate at which the true-positive rate is read."""

@@ -8,9 +8,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from simulation.audit.findings import AuditResult, Finding
-from simulation.audit.report import ROLES, UNPRICED, headline
-from simulation.report.wording import number
+from tailweave.simulation.audit.findings import AuditResult, Finding
+from tailweave.simulation.audit.report import ROLES, UNPRICED, headline
+from tailweave.simulation.report.wording import number
 
 _WIDE = 76
 """Columns from which on figures of all protocols stand below each other."""

@@ -11,22 +11,22 @@ from typing import Annotated
 import numpy as np
 from pydantic import BaseModel, Field, ValidationError
 
-from clients.data.silo import Silo
-from protocols.arrays import MAX_ARRAY_BYTES, Floats
-from protocols.config.experiment import Experiment
-from protocols.config.references import (
+from tailweave.clients.data.silo import Silo
+from tailweave.protocols.arrays import MAX_ARRAY_BYTES, Floats
+from tailweave.protocols.config.experiment import Experiment
+from tailweave.protocols.config.references import (
     RAW_ROW_KINDS,
     BarycenterReference,
     GeodesicReference,
     ReferenceSpec,
     TransportSpec,
 )
-from protocols.npz import NpzError, read_npz
-from protocols.references import Summary, read_summary
-from protocols.secure_sum import Masked, Words
-from protocols.streams import stream
-from simulation.audit.scene import Released, Scene, released
-from simulation.run_folder import Row, RunFolder, RunFolderError
+from tailweave.protocols.npz import NpzError, read_npz
+from tailweave.protocols.references import Summary, read_summary
+from tailweave.protocols.secure_sum import Masked, Words
+from tailweave.protocols.streams import stream
+from tailweave.simulation.audit.scene import Released, Scene, released
+from tailweave.simulation.run_folder import Row, RunFolder, RunFolderError
 
 _MASKED = "masked"
 Arrays = dict[str, Floats]

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from protocols.arrays import Floats
-from protocols.config.references import SlicedReference
-from protocols.features import PublicSpace
-from protocols.references.sliced import SlicedSummary, summarise
+from tailweave.protocols.arrays import Floats
+from tailweave.protocols.config.references import SlicedReference
+from tailweave.protocols.features import PublicSpace
+from tailweave.protocols.references.sliced import SlicedSummary, summarise
 
 _ERRORS = 6.0
 """Standard errors allowed; a false alarm has probability 1e-9 a sketch or pair of sketches."""

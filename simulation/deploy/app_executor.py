@@ -23,10 +23,10 @@ from flwr.supercore.interceptors import RuntimeVersionHttpInterceptor, SuperExec
 from flwr.supercore.runtime import RuntimeHttpClient
 from flwr.supercore.telemetry import EventType
 
-from simulation.deploy import app_process
-from simulation.deploy.host_checks import private_file
-from simulation.deploy.node_settings import SiloNode
-from simulation.deploy.versions import check_flower
+from tailweave.simulation.deploy import app_process
+from tailweave.simulation.deploy.host_checks import private_file
+from tailweave.simulation.deploy.node_settings import SiloNode
+from tailweave.simulation.deploy.versions import check_flower
 
 _ACQUIRE = "/flwr.proto.Runtime/AcquireTask"
 _LOOK_SECONDS = 0.1

@@ -27,9 +27,9 @@ from flwr.supercore.runtime import RuntimeHttpClient
 from flwr.supercore.telemetry import EventType
 from flwr.supernode.runtime.run_clientapp import pull_task_input, push_message, push_task_output
 
-from protocols.logs import FORMATS
-from simulation.deploy.code_door import ForeignApp, check_app
-from simulation.deploy.versions import check_flower
+from tailweave.protocols.logs import FORMATS
+from tailweave.simulation.deploy.code_door import ForeignApp, check_app
+from tailweave.simulation.deploy.versions import check_flower
 
 _LOG_FORMAT = "log-format"
 _MOST_TOKEN_CHARACTERS = 1024
@@ -110,7 +110,7 @@ def _answer(message: Message, context: Context) -> Message:
     Raises:
         ValueError: If the node has no data; only a simulation takes its data from what the server names.
     """
-    from clients.app import app
+    from tailweave.clients.app import app
 
     if "data" not in context.node_config:
         raise ValueError("this node has no data in its node-config")

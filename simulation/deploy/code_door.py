@@ -16,13 +16,13 @@ from io import BytesIO
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import clients
-import protocols
+import tailweave
+from tailweave import clients, protocols
 
 PUBLISHER = NAME = "tailweave"
-CLIENT_APP = "clients.app:app"
-_COMPARED = (clients, protocols)
-"""All that the ClientApp imports of the app; ``server`` and ``simulation`` run on the server alone."""
+CLIENT_APP = "tailweave.clients.app:app"
+_COMPARED = {"clients": clients, "protocols": protocols}
+"""Folders of what a ClientApp imports, beside ``tailweave`` itself; the others run on the server alone."""
 _SERVERS_OWN = ("server", "simulation")
 _PROJECT = "pyproject.toml"
 _NOT_CODE = {".json", ".jsonl", ".md", ".toml", ".yaml", ".yml"}
@@ -157,12 +157,13 @@ def _is_extra(name: str, installed: Mapping[str, Path]) -> bool:
 @lru_cache(maxsize=1)
 def _installed() -> dict[str, Path]:
     """Return the compared packages' Python files by their name in a bundle."""
-    found: dict[str, Path] = {}
-    for package in _COMPARED:
+    own = Path(str(tailweave.__file__)).parent
+    found = {f"{NAME}/{path.name}": path for path in sorted(own.glob("*.py"))}
+    for folder, package in _COMPARED.items():
         top = Path(str(package.__file__)).parent
         for path in sorted(top.rglob("*.py")):
             if not any(path.match(pattern) for pattern in _NOT_PACKED):
-                found[f"{package.__name__}/{path.relative_to(top).as_posix()}"] = path
+                found[f"{folder}/{path.relative_to(top).as_posix()}"] = path
     return found
 
 

@@ -32,8 +32,8 @@ def init(  # noqa: PLR0913 - typer: one parameter an option
     device: Annotated[str, typer.Option(help="Device of every silo: cpu, cuda:0, or a GPU's name.")] = "cpu",
 ) -> None:
     """Make certificates, node keys, scripts, units, Compose file, node settings and a README."""
-    from simulation.deploy.kit import Plan
-    from simulation.deploy.kit import init as make
+    from tailweave.simulation.deploy.kit import Plan
+    from tailweave.simulation.deploy.kit import init as make
 
     plan = Plan(tuple(silo), host, tuple(also or ()), port, gpus, device)
     make(folder, plan, now=dt.datetime.now(dt.UTC))
@@ -51,8 +51,8 @@ def check(
     Raises:
         Exit: Always; with code 1 if a check failed.
     """
-    from simulation.deploy.preflight import preflight
-    from simulation.deploy.verdict import failed, lines
+    from tailweave.simulation.deploy.preflight import preflight
+    from tailweave.simulation.deploy.verdict import failed, lines
 
     verdicts = preflight(folder, now=dt.datetime.now(dt.UTC), prove=not quick)
     for line in lines(verdicts, running=running):
@@ -63,7 +63,7 @@ def check(
 @app.command()
 def renew(folder: Folder) -> None:
     """Make a new server certificate; needs ca/ in the folder."""
-    from simulation.deploy.kit import renew as remake
+    from tailweave.simulation.deploy.kit import renew as remake
 
     _out.print(f"new: {remake(folder, now=dt.datetime.now(dt.UTC))}; restart the server", soft_wrap=True)
 
@@ -71,8 +71,8 @@ def renew(folder: Folder) -> None:
 @app.command()
 def register(folder: Folder) -> None:
     """Register the silos' public keys at the SuperLink on this host."""
-    from simulation.deploy.federation import load_federation
-    from simulation.deploy.registration import register as enter
+    from tailweave.simulation.deploy.federation import load_federation
+    from tailweave.simulation.deploy.registration import register as enter
 
     for sentence in enter(load_federation(folder)):
         _out.print(sentence, soft_wrap=True)
@@ -84,7 +84,7 @@ def report(
     run: Annotated[str | None, typer.Argument(help="Name of a run; by default the latest.")] = None,
 ) -> None:
     """Show a silo's owner every arm's numbers, also those that the server is not told."""
-    from simulation.deploy.owner_view import owner_view
+    from tailweave.simulation.deploy.owner_view import owner_view
 
     for part in owner_view(folder, run, _out.width):
         _out.print(part, soft_wrap=isinstance(part, str), markup=False)
@@ -93,8 +93,8 @@ def report(
 @app.command()
 def refresh(folder: SiloFolder) -> None:
     """Say that a silo's rows have changed: the next question is answered, and charged, anew."""
-    from simulation.deploy.data_set import refresh as begin
-    from simulation.deploy.node_settings import load_node
+    from tailweave.simulation.deploy.data_set import refresh as begin
+    from tailweave.simulation.deploy.node_settings import load_node
 
     _out.print(begin(load_node(folder)), soft_wrap=True, markup=False)
 
@@ -102,8 +102,8 @@ def refresh(folder: SiloFolder) -> None:
 @app.command()
 def runs(folder: SiloFolder) -> None:
     """List what runs have left on a silo's host, with their sizes."""
-    from simulation.deploy.kept_runs import kept_runs
-    from simulation.deploy.node_settings import load_node
+    from tailweave.simulation.deploy.kept_runs import kept_runs
+    from tailweave.simulation.deploy.node_settings import load_node
 
     for run in kept_runs(load_node(folder)):
         _out.print(run.line(), soft_wrap=True, markup=False)
@@ -120,8 +120,8 @@ def forget(
     Raises:
         ValueError: If neither a run nor --all-finished is given, or both.
     """
-    from simulation.deploy.kept_runs import forget as remove
-    from simulation.deploy.node_settings import load_node
+    from tailweave.simulation.deploy.kept_runs import forget as remove
+    from tailweave.simulation.deploy.node_settings import load_node
 
     if (run is None) != all_finished:
         raise ValueError("forget takes the name of one run, or --all-finished")
@@ -132,7 +132,7 @@ def forget(
 @app.command(hidden=True)
 def settings(folder: Folder) -> None:
     """Print what a start script needs."""
-    from simulation.deploy.launch import settings as assignments
+    from tailweave.simulation.deploy.launch import settings as assignments
 
     typer.echo(assignments(folder))
 
@@ -144,13 +144,13 @@ def executor(folder: Annotated[Path, typer.Argument(help="A silo's folder.")]) -
     Raises:
         VersionError: If Flower is another one than this was written for.
     """
-    from simulation.deploy.node_settings import load_node
-    from simulation.deploy.versions import VersionError, check_flower
+    from tailweave.simulation.deploy.node_settings import load_node
+    from tailweave.simulation.deploy.versions import VersionError, check_flower
 
     node = load_node(folder)
     check_flower()
     try:
-        from simulation.deploy.app_executor import execute
+        from tailweave.simulation.deploy.app_executor import execute
     except ImportError as error:  # there is no other way to go on: Flower's own executor runs what is sent
         raise VersionError(f"this Flower lacks what a silo's executor needs: {error}") from error
     execute(node)
@@ -159,7 +159,7 @@ def executor(folder: Annotated[Path, typer.Argument(help="A silo's folder.")]) -
 @app.command(hidden=True)
 def gate(folder: Folder) -> None:
     """Serve the Fleet API, and nothing else, on the open port."""
-    from simulation.deploy.federation import load_federation
-    from simulation.deploy.gate.serve import serve_gate
+    from tailweave.simulation.deploy.federation import load_federation
+    from tailweave.simulation.deploy.gate.serve import serve_gate
 
     serve_gate(load_federation(folder))

@@ -3,13 +3,13 @@
 
 from pathlib import Path
 
-from clients.node import Node, open_node
-from clients.release.data_sets import Matches, enrol, look
-from clients.release.ledger import Ledger
-from clients.release.moving import old_ledger
-from clients.release.places import Own
-from clients.release.witness import check_all, released_table
-from simulation.deploy.node_settings import NODE_FILE, SiloNode
+from tailweave.clients.node import Node, open_node
+from tailweave.clients.release.data_sets import Matches, enrol, look
+from tailweave.clients.release.ledger import Ledger
+from tailweave.clients.release.moving import old_ledger
+from tailweave.clients.release.places import Own
+from tailweave.clients.release.witness import check_all, released_table
+from tailweave.simulation.deploy.node_settings import NODE_FILE, SiloNode
 
 _LEDGER = "ledger.jsonl"
 
@@ -103,7 +103,7 @@ def _sentence(node: SiloNode, opened: Node, own: Own, matches: Matches, old: Pat
 
 
 def _spent(opened: Node, path: Path) -> str:
-    from protocols.privacy.calibration import epsilon_of_rho
+    from tailweave.protocols.privacy.calibration import epsilon_of_rho
 
     policy = opened.policy
     with Ledger.open(path, create=False, simulation=policy.allow_no_privacy) as ledger:

@@ -35,8 +35,8 @@ from flwr.supercore.run import Run
 from flwr.supernode.main import create_app
 from flwr.supernode.nodestate import NodeState, NodeStateFactory
 
-from simulation.deploy.app_executor import open_runtime, start_next
-from simulation.deploy.foreign_app import disguised_bundle, foreign_bundle
+from tailweave.simulation.deploy.app_executor import open_runtime, start_next
+from tailweave.simulation.deploy.foreign_app import disguised_bundle, foreign_bundle
 
 _SECONDS = 60.0
 _NODE = 1

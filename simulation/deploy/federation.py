@@ -6,10 +6,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, PrivateAttr, model_validator
 
-from protocols.config.base import Spec
-from protocols.config.experiment import Name
-from simulation.deploy.reading import read_spec
-from simulation.deploy.versions import VersionsSpec
+from tailweave.protocols.config.base import Spec
+from tailweave.protocols.config.experiment import Name
+from tailweave.simulation.deploy.reading import read_spec
+from tailweave.simulation.deploy.versions import VersionsSpec
 
 FEDERATION_FILE = "federation.yaml"
 Port = Annotated[int, Field(ge=1, le=65535)]

@@ -10,11 +10,10 @@ from collections.abc import Iterable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
-import clients
-import protocols
-import simulation
-from simulation.deploy.host_checks import HostError
-from simulation.deploy.node_settings import NODE_FILE, SiloNode
+import tailweave
+from tailweave import clients, protocols, simulation
+from tailweave.simulation.deploy.host_checks import HostError
+from tailweave.simulation.deploy.node_settings import NODE_FILE, SiloNode
 
 _MOST_NAMED = 3
 
@@ -44,7 +43,7 @@ def check_unchangeable(node: SiloNode) -> str:
 
 def _code() -> Iterator[Path]:
     """Yield the packages that a node runs, Flower beside them, and the folders that all this lies in."""
-    tops = [Path(str(package.__file__)).parent for package in (clients, protocols, simulation)]
+    tops = [Path(str(package.__file__)).parent for package in (tailweave, clients, protocols, simulation)]
     flower = find_spec("flwr")
     tops += [] if flower is None else [Path(str(flower.origin)).parent]
     yield from _with_folders([*tops, Path(sys.executable)])

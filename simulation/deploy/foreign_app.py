@@ -11,8 +11,8 @@ from pathlib import Path
 
 from flwr.cli.build import build_fab_from_disk
 
-from simulation.deploy.code_door import ForeignApp, check_app, installed_version
-from simulation.engines.bundle import write_bundle
+from tailweave.simulation.deploy.code_door import ForeignApp, check_app, installed_version
+from tailweave.simulation.engines.bundle import write_bundle
 
 RUNS = "runs the installed app"
 """What a silo does with an app that is tailweave's own."""

@@ -6,9 +6,9 @@ import stat
 from collections.abc import Sequence
 from pathlib import Path
 
-from simulation.deploy.reach import check_free
-from simulation.deploy.verdict import Verdict, judged
-from simulation.deploy.versions import VersionsSpec, differences, installed
+from tailweave.simulation.deploy.reach import check_free
+from tailweave.simulation.deploy.verdict import Verdict, judged
+from tailweave.simulation.deploy.versions import VersionsSpec, differences, installed
 
 LEAST_FREE_GIB = 1.0
 _GIB = 2**30

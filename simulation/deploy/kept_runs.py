@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex
 
-from clients.checkpoints import finished
-from clients.storage import StorageError
-from simulation.deploy.node_settings import SiloNode
+from tailweave.clients.checkpoints import finished
+from tailweave.clients.storage import StorageError
+from tailweave.simulation.deploy.node_settings import SiloNode
 
 _SEED = re.compile(r"seed-\d+")
 _FORGOTTEN = ".forgotten-"

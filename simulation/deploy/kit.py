@@ -12,13 +12,13 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pydantic import TypeAdapter, ValidationError
 
-from protocols.config.experiment import Name
-from simulation.deploy.certificates import make_ca, make_server
-from simulation.deploy.federation import Host, load_federation
-from simulation.deploy.node_keys import make_node_keys
-from simulation.deploy.node_settings import Device, load_node
-from simulation.deploy.units import UnitError, server_units, silo_units
-from simulation.deploy.versions import installed
+from tailweave.protocols.config.experiment import Name
+from tailweave.simulation.deploy.certificates import make_ca, make_server
+from tailweave.simulation.deploy.federation import Host, load_federation
+from tailweave.simulation.deploy.node_keys import make_node_keys
+from tailweave.simulation.deploy.node_settings import Device, load_node
+from tailweave.simulation.deploy.units import UnitError, server_units, silo_units
+from tailweave.simulation.deploy.versions import installed
 
 _TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
@@ -125,7 +125,7 @@ def renew(directory: Path, *, now: dt.datetime) -> Path:
         ConfigError: If ``federation.yaml`` cannot be read.
         CertificateError: If the CA cannot be used.
     """
-    from simulation.deploy.certificates import Issued, hosts_of, read_certificate
+    from tailweave.simulation.deploy.certificates import Issued, hosts_of, read_certificate
 
     federation = load_federation(directory)
     ca, server = directory / "ca", directory / "server"

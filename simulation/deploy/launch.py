@@ -7,13 +7,13 @@ import os
 import shlex
 from pathlib import Path
 
-from clients.data.rows import Rows
-from clients.node import open_node
-from simulation.deploy.certificates import CertificateError, check_dates, read_certificate
-from simulation.deploy.data_set import enrolled
-from simulation.deploy.federation import FEDERATION_FILE, load_federation
-from simulation.deploy.host_checks import HostError, private_file
-from simulation.deploy.node_settings import NODE_FILE, SiloNode, load_node
+from tailweave.clients.data.rows import Rows
+from tailweave.clients.node import open_node
+from tailweave.simulation.deploy.certificates import CertificateError, check_dates, read_certificate
+from tailweave.simulation.deploy.data_set import enrolled
+from tailweave.simulation.deploy.federation import FEDERATION_FILE, load_federation
+from tailweave.simulation.deploy.host_checks import HostError, private_file
+from tailweave.simulation.deploy.node_settings import NODE_FILE, SiloNode, load_node
 
 
 class LaunchError(ValueError):

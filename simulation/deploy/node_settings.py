@@ -7,13 +7,13 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, PrivateAttr, model_validator
 
-from clients.release.places import default_ledgers
-from protocols.config.base import Spec
-from protocols.config.data import ImageShape, Resize, TextColumns
-from protocols.config.experiment import Name
-from simulation.deploy.federation import Host, Port
-from simulation.deploy.reading import read_spec
-from simulation.deploy.versions import VersionsSpec
+from tailweave.clients.release.places import default_ledgers
+from tailweave.protocols.config.base import Spec
+from tailweave.protocols.config.data import ImageShape, Resize, TextColumns
+from tailweave.protocols.config.experiment import Name
+from tailweave.simulation.deploy.federation import Host, Port
+from tailweave.simulation.deploy.reading import read_spec
+from tailweave.simulation.deploy.versions import VersionsSpec
 
 NODE_FILE = "node.yaml"
 Device = Annotated[str, Field(pattern=r"^(cpu|cuda:[0-9]{1,3}|(GPU|MIG)-[0-9A-Za-z/-]{1,80})$")]

@@ -7,11 +7,11 @@ from typing import Any
 
 from rich.table import Table
 
-from clients.owner_report import REPORT, reports
-from protocols.config.load import ConfigError
-from simulation.deploy.node_settings import load_node
-from simulation.folded import Column, folded
-from simulation.report.wording import metric, number
+from tailweave.clients.owner_report import REPORT, reports
+from tailweave.protocols.config.load import ConfigError
+from tailweave.simulation.deploy.node_settings import load_node
+from tailweave.simulation.folded import Column, folded
+from tailweave.simulation.report.wording import metric, number
 
 _SHOWN = ("coverage", "frechet", "recall", "memorization", "modes_covered")
 

@@ -4,11 +4,11 @@
 import datetime as dt
 from pathlib import Path
 
-from simulation.deploy.federation import load_federation
-from simulation.deploy.node_settings import NODE_FILE, SiloNode, load_node
-from simulation.deploy.server_checks import server_checks
-from simulation.deploy.silo_checks import same_gpu_twice, silo_checks
-from simulation.deploy.verdict import Verdict
+from tailweave.simulation.deploy.federation import load_federation
+from tailweave.simulation.deploy.node_settings import NODE_FILE, SiloNode, load_node
+from tailweave.simulation.deploy.server_checks import server_checks
+from tailweave.simulation.deploy.silo_checks import same_gpu_twice, silo_checks
+from tailweave.simulation.deploy.verdict import Verdict
 
 
 def preflight(folder: Path, *, now: dt.datetime, prove: bool = True) -> list[Verdict]:

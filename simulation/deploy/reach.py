@@ -9,7 +9,7 @@ import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
-from simulation.deploy.verdict import NotRunning
+from tailweave.simulation.deploy.verdict import NotRunning
 
 _SECONDS = 5.0
 

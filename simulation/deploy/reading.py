@@ -6,9 +6,9 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from protocols.config.base import Spec
-from protocols.config.complaints import complaint
-from protocols.config.yaml_file import ConfigError, read_yaml
+from tailweave.protocols.config.base import Spec
+from tailweave.protocols.config.complaints import complaint
+from tailweave.protocols.config.yaml_file import ConfigError, read_yaml
 
 S = TypeVar("S", bound=Spec)
 

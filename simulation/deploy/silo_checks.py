@@ -8,19 +8,25 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 
-from clients.schema import described
-from protocols.privacy.noise import SystemNoise
-from simulation.deploy.data_set import standing
-from simulation.deploy.file_modes import check_unchangeable
-from simulation.deploy.gpus import find_gpu
-from simulation.deploy.health import serving
-from simulation.deploy.host_checks import HostError, disk_space, ports_free, private_file, versions_equal
-from simulation.deploy.launch import check_ca, check_data
-from simulation.deploy.node_keys import NodeKeyError, fingerprint, public_of
-from simulation.deploy.node_settings import NODE_FILE, SiloNode
-from simulation.deploy.reach import ReachError, ask
-from simulation.deploy.verdict import NotRunning, Verdict, judged
-from simulation.deploy.versions import check_flower
+from tailweave.clients.schema import described
+from tailweave.protocols.privacy.noise import SystemNoise
+from tailweave.simulation.deploy.data_set import standing
+from tailweave.simulation.deploy.file_modes import check_unchangeable
+from tailweave.simulation.deploy.gpus import find_gpu
+from tailweave.simulation.deploy.health import serving
+from tailweave.simulation.deploy.host_checks import (
+    HostError,
+    disk_space,
+    ports_free,
+    private_file,
+    versions_equal,
+)
+from tailweave.simulation.deploy.launch import check_ca, check_data
+from tailweave.simulation.deploy.node_keys import NodeKeyError, fingerprint, public_of
+from tailweave.simulation.deploy.node_settings import NODE_FILE, SiloNode
+from tailweave.simulation.deploy.reach import ReachError, ask
+from tailweave.simulation.deploy.verdict import NotRunning, Verdict, judged
+from tailweave.simulation.deploy.versions import check_flower
 
 MOST_AHEAD, MOST_BEHIND = 5.0, 300.0
 """Seconds that Flower lets a node's clock differ from the server's: each request carries a signed time."""
@@ -125,7 +131,9 @@ def _device(node: SiloNode) -> str:
 @lru_cache(maxsize=1)
 def _door() -> str:
     """Prove it once for all silos of this host: they have one installation."""
-    from simulation.deploy.door_proof import prove_door  # starts processes, and loads what a node loads
+    from tailweave.simulation.deploy.door_proof import (
+        prove_door,  # starts processes, and loads what a node loads
+    )
 
     check_flower()
     try:
@@ -143,7 +151,7 @@ def _noise() -> str:
 
 
 def _locked(node: SiloNode) -> str:
-    from simulation.deploy.door_proof import check_locked
+    from tailweave.simulation.deploy.door_proof import check_locked
 
     check_locked(node.runtime_address)
     return "handed out to who has the secret only"

@@ -6,8 +6,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from protocols.config.base import Spec
-from protocols.messages import SCHEMA_VERSION
+from tailweave.protocols.config.base import Spec
+from tailweave.protocols.messages import SCHEMA_VERSION
 
 FLOWER = "1.41"
 """The Flower whose inner functions a silo's executor uses; pyproject.toml allows no other."""

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Ways to run the two apps; the same apps, another Grid."""
 
-from simulation.engines.job import Engine, Job, Machine
-from simulation.engines.opening import open_engine
+from tailweave.simulation.engines.job import Engine, Job, Machine
+from tailweave.simulation.engines.opening import open_engine
 
 ENGINES = {
     "in-process": "both apps here, silos spread over --workers processes",

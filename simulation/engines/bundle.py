@@ -11,11 +11,10 @@ from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-import clients
-import protocols
-import server
+import tailweave
+from tailweave import clients, protocols, server
 
-_PACKAGES = (protocols, clients, server)
+_PACKAGES = {"protocols": protocols, "clients": clients, "server": server}
 _APP = """[project]
 name = "tailweave"
 version = "{version}"
@@ -27,8 +26,8 @@ dependencies = []
 publisher = "tailweave"
 
 [tool.flwr.app.components]
-serverapp = "server.app:app"
-clientapp = "clients.app:app"
+serverapp = "tailweave.server.app:app"
+clientapp = "tailweave.clients.app:app"
 
 [tool.flwr.app.config]
 {defaults}
@@ -46,9 +45,13 @@ def write_bundle(folder: Path, keys: Mapping[str, str]) -> Path:
         Path of the app.
     """
     app = folder / "tailweave"
-    for package in _PACKAGES:
+    for name, package in _PACKAGES.items():
         source = Path(str(package.__file__)).parent
-        shutil.copytree(source, app / package.__name__, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
+        shutil.copytree(source, app / name, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
+    own = Path(str(tailweave.__file__)).parent
+    (app / own.name).mkdir()
+    for path in own.glob("*.py"):
+        shutil.copy(path, app / own.name)
     defaults = "\n".join(f'{key} = ""' for key in keys)
     (app / "pyproject.toml").write_text(_APP.format(version=_version(), defaults=defaults), encoding="utf-8")
     return app

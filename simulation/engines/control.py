@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from protocols.visible import visible
-from server.failure import RunFailed
+from tailweave.protocols.visible import visible
+from tailweave.server.failure import RunFailed
 
 QUIET = {
     "FLWR_TELEMETRY_ENABLED": "0",

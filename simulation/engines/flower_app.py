@@ -12,13 +12,13 @@ from flwr.app import Context
 from flwr.serverapp import Grid, ServerApp
 from flwr.supercore.utils import get_flwr_home
 
-from protocols.config.load import ConfigError, dump_experiment, load_experiment
-from protocols.places import packaged, run_folder, state_folder
-from server.app import run_experiment, run_name
-from simulation.engines.job import Job
-from simulation.environment import environment
-from simulation.prepare import Prepared, prepare
-from simulation.staging import complete, make_folder
+from tailweave.protocols.config.load import ConfigError, dump_experiment, load_experiment
+from tailweave.protocols.places import packaged, run_folder, state_folder
+from tailweave.server.app import run_experiment, run_name
+from tailweave.simulation.engines.job import Job
+from tailweave.simulation.environment import environment
+from tailweave.simulation.prepare import Prepared, prepare
+from tailweave.simulation.staging import complete, make_folder
 
 app = ServerApp()
 logger = logging.getLogger("flwr")

@@ -20,12 +20,12 @@ from flwr.supercore.object_ref import load_app
 from flwr.supercore.run import Run
 from flwr.supercore.task_identity import TaskIdentity
 
-from simulation.engines.devices import VISIBLE, device_of, devices
-from simulation.engines.job import Job
+from tailweave.simulation.engines.devices import VISIBLE, device_of, devices
+from tailweave.simulation.engines.job import Job
 
 Config = Mapping[str, str | int | float | bool]
 
-CLIENT_APP = "clients.app:app"
+CLIENT_APP = "tailweave.clients.app:app"
 _SERVER_NODE = 1
 _FIRST_NODE = 100
 _HANDLER_RAISED = 2
@@ -196,8 +196,8 @@ def run_in_process(node_configs: Sequence[Config], run_config: Config, *, worker
         RunFailed: If a worker process died.
         Exception: Whatever the ServerApp raises.
     """
-    from server.app import app
-    from server.failure import RunFailed
+    from tailweave.server.app import app
+    from tailweave.server.failure import RunFailed
 
     grid = InProcessGrid(node_configs, run_config, workers=workers)
     context = Context(1, _SERVER_NODE, {}, RecordDict(), dict(run_config))

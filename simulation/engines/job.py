@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from protocols.places import state_folder
+from tailweave.protocols.places import state_folder
 
 
 @dataclass(frozen=True)

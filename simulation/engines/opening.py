@@ -4,9 +4,9 @@
 from collections.abc import Callable
 from dataclasses import fields
 
-from protocols.config.experiment import Experiment
-from protocols.config.load import ConfigError
-from simulation.engines.job import Engine, Machine
+from tailweave.protocols.config.experiment import Experiment
+from tailweave.protocols.config.load import ConfigError
+from tailweave.simulation.engines.job import Engine, Machine
 
 _GENERATIONS_IN_PROCESS = 5
 """Between two looks at how far a run is."""
@@ -47,19 +47,19 @@ def in_messages(experiment: Experiment, engine: str) -> Experiment:
 
 
 def _in_process(machine: Machine) -> Engine:
-    from simulation.engines.in_process import InProcess
+    from tailweave.simulation.engines.in_process import InProcess
 
     return InProcess(machine.workers)
 
 
 def _ray(machine: Machine) -> Engine:
-    from simulation.engines.ray import Ray
+    from tailweave.simulation.engines.ray import Ray
 
     return Ray(machine.cpus, machine.gpus)
 
 
 def _superlink(machine: Machine) -> Engine:
-    from simulation.engines.superlink import SuperLink
+    from tailweave.simulation.engines.superlink import SuperLink
 
     return SuperLink(machine.federation)
 

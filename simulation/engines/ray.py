@@ -13,13 +13,13 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from protocols.config.load import ConfigError
-from server.failure import RunFailed
-from simulation.engines import keeper
-from simulation.engines.bundle import write_bundle, write_run_config
-from simulation.engines.control import Control, FlowerError, environment, program
-from simulation.engines.job import Job
-from simulation.engines.settle import last_lines, settle
+from tailweave.protocols.config.load import ConfigError
+from tailweave.server.failure import RunFailed
+from tailweave.simulation.engines import keeper
+from tailweave.simulation.engines.bundle import write_bundle, write_run_config
+from tailweave.simulation.engines.control import Control, FlowerError, environment, program
+from tailweave.simulation.engines.job import Job
+from tailweave.simulation.engines.settle import last_lines, settle
 
 _HOST = "127.0.0.1"
 _LONGEST_TMP = 20

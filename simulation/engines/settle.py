@@ -4,8 +4,8 @@
 import re
 from pathlib import Path
 
-from protocols.visible import visible
-from server.failure import RunFailed, raise_failure
+from tailweave.protocols.visible import visible
+from tailweave.server.failure import RunFailed, raise_failure
 
 _LAST_LINES = 12
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")

@@ -8,13 +8,13 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from protocols.config.load import ConfigError
-from server.failure import RunFailed
-from simulation.deploy.federation import Federation, load_federation
-from simulation.engines.bundle import write_bundle, write_run_config
-from simulation.engines.control import Control, FlowerError
-from simulation.engines.job import Job
-from simulation.engines.settle import settle
+from tailweave.protocols.config.load import ConfigError
+from tailweave.server.failure import RunFailed
+from tailweave.simulation.deploy.federation import Federation, load_federation
+from tailweave.simulation.engines.bundle import write_bundle, write_run_config
+from tailweave.simulation.engines.control import Control, FlowerError
+from tailweave.simulation.engines.job import Job
+from tailweave.simulation.engines.settle import settle
 
 _REACH_SECONDS = 5.0
 _RUN = "flower-run.json"

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from simulation.figures.style import (
+from tailweave.simulation.figures.style import (
     arm_legend,
     colour_of,
     legend_columns,
@@ -16,7 +16,7 @@ from simulation.figures.style import (
     only_whole_numbers,
     plain,
 )
-from simulation.measurements import Measurements
+from tailweave.simulation.measurements import Measurements
 
 
 @dataclass(frozen=True)

@@ -3,18 +3,18 @@
 
 from pathlib import Path
 
-from simulation.figures.curves import draw_curves
-from simulation.figures.map import draw_map
-from simulation.figures.memorization import draw_memorization
-from simulation.figures.retention import draw_retention
-from simulation.figures.samples import draw_samples
-from simulation.figures.shares import draw_shares
-from simulation.figures.style import save
-from simulation.figures.wire import draw_wire
-from simulation.images import shows_images
-from simulation.revealed import revealed
-from simulation.run_folder import RunFolder
-from simulation.summary import measured
+from tailweave.simulation.figures.curves import draw_curves
+from tailweave.simulation.figures.map import draw_map
+from tailweave.simulation.figures.memorization import draw_memorization
+from tailweave.simulation.figures.retention import draw_retention
+from tailweave.simulation.figures.samples import draw_samples
+from tailweave.simulation.figures.shares import draw_shares
+from tailweave.simulation.figures.style import save
+from tailweave.simulation.figures.wire import draw_wire
+from tailweave.simulation.images import shows_images
+from tailweave.simulation.revealed import revealed
+from tailweave.simulation.run_folder import RunFolder
+from tailweave.simulation.summary import measured
 
 
 def draw_figures(folder: RunFolder) -> list[Path]:

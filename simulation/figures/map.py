@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
-from protocols.arrays import Floats
-from simulation.figures.style import PAPER, colour_of, look, plain
+from tailweave.protocols.arrays import Floats
+from tailweave.simulation.figures.style import PAPER, colour_of, look, plain
 
 Maps = Mapping[str, NDArray[Any]]
 MOST_NAMED_MODES = 20

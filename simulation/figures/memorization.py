@@ -5,9 +5,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from simulation.figures.style import MUTED, arm_legend, colour_of, line_of, look, only_whole_numbers
-from simulation.measurements import Measurements
-from simulation.memorization import SCORE, Relation, relation
+from tailweave.simulation.figures.style import MUTED, arm_legend, colour_of, line_of, look, only_whole_numbers
+from tailweave.simulation.measurements import Measurements
+from tailweave.simulation.memorization import SCORE, Relation, relation
 
 
 def draw_memorization(table: Measurements) -> Figure | None:

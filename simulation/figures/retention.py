@@ -10,10 +10,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter
 
-from simulation.arm_privacy import epsilon_families
-from simulation.arms import describe, first_of
-from simulation.figures.style import INK, colour_of, line_of, look, plain
-from simulation.measurements import Estimate, Measurements, estimate, per_seed
+from tailweave.simulation.arm_privacy import epsilon_families
+from tailweave.simulation.arms import describe, first_of
+from tailweave.simulation.figures.style import INK, colour_of, line_of, look, plain
+from tailweave.simulation.measurements import Estimate, Measurements, estimate, per_seed
 
 PANELS = (("frechet", "Fréchet distance ↓ (log)", True), ("coverage", "coverage of the truth ↑", False))
 LINES = ("siloed", "anchored")

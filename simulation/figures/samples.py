@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from simulation.figures.style import look, plain
+from tailweave.simulation.figures.style import look, plain
 
 SIDE = 24
 """Least pixels a side: smaller pictures are enlarged by whole factors, so that no pixel is blurred."""

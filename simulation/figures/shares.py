@@ -9,9 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from protocols.arrays import Floats
-from simulation.figures.style import PAPER, look, only_whole_numbers, plain
-from simulation.measurements import Estimate, Measurements, natural
+from tailweave.protocols.arrays import Floats
+from tailweave.simulation.figures.style import PAPER, look, only_whole_numbers, plain
+from tailweave.simulation.measurements import Estimate, Measurements, natural
 
 PREFIX = "mode_share/"
 MOST_LABELS = 40

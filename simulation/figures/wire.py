@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter
 
-from simulation.figures.style import look, plain
+from tailweave.simulation.figures.style import look, plain
 
 _KIND_COLOURS = ("#56b4e9", "#d55e00", "#009e73", "#cc79a7", "#8c8c8c")
 MOST_SILOS = 30

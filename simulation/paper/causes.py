@@ -5,10 +5,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from simulation.measurements import estimate
-from simulation.paper.orders import Arms, OrderFinding, Pick
-from simulation.paper.published_orders import KMEANS, RANDOM, SCHEME_1, SCHEME_2, SCHEMES, SLICED
-from simulation.report.wording import counted, listed, metric, number, percent
+from tailweave.simulation.measurements import estimate
+from tailweave.simulation.paper.orders import Arms, OrderFinding, Pick
+from tailweave.simulation.paper.published_orders import KMEANS, RANDOM, SCHEME_1, SCHEME_2, SCHEMES, SLICED
+from tailweave.simulation.report.wording import counted, listed, metric, number, percent
 
 Config = Mapping[str, Any]
 ORACLE_CUT: Pick = ("top-potential", "oracle")

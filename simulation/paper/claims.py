@@ -9,8 +9,8 @@ from typing import Any, Literal
 import numpy as np
 from scipy.stats import t as student_t
 
-from simulation.measurements import CONFIDENCE, Estimate, estimate
-from simulation.run_folder import Row
+from tailweave.simulation.measurements import CONFIDENCE, Estimate, estimate
+from tailweave.simulation.run_folder import Row
 
 
 @dataclass(frozen=True)

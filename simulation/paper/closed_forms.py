@@ -4,7 +4,7 @@
 import numpy as np
 from scipy.stats import chi2
 
-from protocols.arrays import Floats
+from tailweave.protocols.arrays import Floats
 
 
 def replace_ratio(samples: int, generations: int) -> Floats:

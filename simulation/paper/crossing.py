@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from protocols.arrays import Floats
-from simulation.measurements import Estimate, estimate
-from simulation.paper.orders import Arms
-from simulation.report.wording import listed, metric, number
+from tailweave.protocols.arrays import Floats
+from tailweave.simulation.measurements import Estimate, estimate
+from tailweave.simulation.paper.orders import Arms
+from tailweave.simulation.report.wording import listed, metric, number
 
 ORDER = ("local", "barycenter", "geodesic", "quantized", "sliced", "oracle")
 """Kinds of reference from the silo's own rows to the truth."""

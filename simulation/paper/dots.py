@@ -9,12 +9,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from protocols.config.references import RAW_ROW_KINDS
-from simulation.figures.style import look, plain
-from simulation.measurements import Estimate
-from simulation.paper.crossing import TITLES, Crossing
-from simulation.paper.orders import Arms, Pick
-from simulation.paper.published_orders import RANDOM
+from tailweave.protocols.config.references import RAW_ROW_KINDS
+from tailweave.simulation.figures.style import look, plain
+from tailweave.simulation.measurements import Estimate
+from tailweave.simulation.paper.crossing import TITLES, Crossing
+from tailweave.simulation.paper.orders import Arms, Pick
+from tailweave.simulation.paper.published_orders import RANDOM
 
 _GROUPS: Mapping[str, str] = {
     "compares with nothing": "#667080",

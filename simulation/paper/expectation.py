@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from protocols.arrays import Floats
+from tailweave.protocols.arrays import Floats
 
 _BLOCK = 4096
 """Rows worked on at once: their whitened copies fit in a second-level cache."""

@@ -11,12 +11,12 @@ from typing import Literal
 import numpy as np
 from scipy.spatial.distance import cdist
 
-from protocols.arrays import Floats
-from protocols.streams import stream
-from simulation.paper.expectation import Components
-from simulation.paper.gaussian import Recursion, Setting
-from simulation.paper.shapes import Gaussian, Laplace, Mixture, Shape
-from simulation.paper.worlds import World
+from tailweave.protocols.arrays import Floats
+from tailweave.protocols.streams import stream
+from tailweave.simulation.paper.expectation import Components
+from tailweave.simulation.paper.gaussian import Recursion, Setting
+from tailweave.simulation.paper.shapes import Gaussian, Laplace, Mixture, Shape
+from tailweave.simulation.paper.worlds import World
 
 Family = Literal["anisotropic", "gmm", "unequal-gmm", "laplace"]
 FAMILIES: tuple[Family, ...] = ("anisotropic", "gmm", "unequal-gmm", "laplace")

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from protocols.arrays import Floats, matrix
-from protocols.transport.projection import project, towards
+from tailweave.protocols.arrays import Floats, matrix
+from tailweave.protocols.transport.projection import project, towards
 
 
 @dataclass(frozen=True)

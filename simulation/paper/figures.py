@@ -9,14 +9,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from simulation.figures.style import arm_legend, colour_of, look
-from simulation.measurements import estimate
-from simulation.paper.closed_forms import accumulate_ratio, decay_exponent, replace_ratio
-from simulation.paper.gaussian import SETTINGS
-from simulation.paper.published_families import DISPERSIONS
-from simulation.paper.published_gaussian import RATIOS, TIMES
-from simulation.paper.spec import FamiliesSpec, GaussianSpec, StudySpec, TransportSpec
-from simulation.run_folder import Row
+from tailweave.simulation.figures.style import arm_legend, colour_of, look
+from tailweave.simulation.measurements import estimate
+from tailweave.simulation.paper.closed_forms import accumulate_ratio, decay_exponent, replace_ratio
+from tailweave.simulation.paper.gaussian import SETTINGS
+from tailweave.simulation.paper.published_families import DISPERSIONS
+from tailweave.simulation.paper.published_gaussian import RATIOS, TIMES
+from tailweave.simulation.paper.spec import FamiliesSpec, GaussianSpec, StudySpec, TransportSpec
+from tailweave.simulation.run_folder import Row
 
 
 def draw(spec: StudySpec, rows: Sequence[Row]) -> dict[str, tuple[str, Figure]]:

@@ -12,8 +12,8 @@ from typing import Literal
 
 import numpy as np
 
-from protocols.arrays import Floats
-from simulation.paper.worlds import Draws, World
+from tailweave.protocols.arrays import Floats
+from tailweave.simulation.paper.worlds import Draws, World
 
 Setting = Literal["replace", "replace+select", "accumulate", "accumulate+select"]
 SETTINGS: tuple[Setting, ...] = ("replace", "replace+select", "accumulate", "accumulate+select")

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from simulation.measurements import Estimate, Measurements, estimate, per_seed
-from simulation.report.wording import counted, metric, number
+from tailweave.simulation.measurements import Estimate, Measurements, estimate, per_seed
+from tailweave.simulation.report.wording import counted, metric, number
 
 Pick = tuple[str, str | None]
 """An arm by what it does, whatever its name: selection rule, and kind of reference (None: it has none)."""

@@ -7,13 +7,13 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from simulation.figures.style import save
-from simulation.paper.claims import Finding
-from simulation.paper.spec import StudySpec, dump_study
-from simulation.report.page import inline_svg, templates
-from simulation.report.tables import Cell, Line, Table
-from simulation.report.wording import MINUS, counted
-from simulation.run_folder import write_text
+from tailweave.simulation.figures.style import save
+from tailweave.simulation.paper.claims import Finding
+from tailweave.simulation.paper.spec import StudySpec, dump_study
+from tailweave.simulation.report.page import inline_svg, templates
+from tailweave.simulation.report.tables import Cell, Line, Table
+from tailweave.simulation.report.wording import MINUS, counted
+from tailweave.simulation.run_folder import write_text
 
 TITLES = {
     "gaussian": "Gaussian theory, published against reproduced",

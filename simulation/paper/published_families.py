@@ -7,9 +7,9 @@ five runs; FedWaD as re-run in published-facts section 6.1; Barycenter_Convergen
 
 from collections.abc import Iterator, Mapping
 
-from simulation.paper.claims import Claim, Rule
-from simulation.paper.families import Family
-from simulation.paper.gaussian import SETTINGS, Setting
+from tailweave.simulation.paper.claims import Claim, Rule
+from tailweave.simulation.paper.families import Family
+from tailweave.simulation.paper.gaussian import SETTINGS, Setting
 
 LAST = 200
 _ORDER: tuple[Setting, ...] = ("accumulate", "accumulate+select", "replace", "replace+select")

@@ -7,9 +7,9 @@ and 7): CSV 20260125_163842 (n = 100), 20260121_071353 (n = 200), 20260125_16403
 
 from collections.abc import Iterator, Mapping
 
-from simulation.paper.claims import Claim, Rule
-from simulation.paper.closed_forms import accumulate_ratio, decay_exponent, replace_ratio
-from simulation.paper.gaussian import Setting
+from tailweave.simulation.paper.claims import Claim, Rule
+from tailweave.simulation.paper.closed_forms import accumulate_ratio, decay_exponent, replace_ratio
+from tailweave.simulation.paper.gaussian import Setting
 
 TIMES = (1, 5, 10, 20, 50, 100, 200, 300)
 Curve = tuple[tuple[float, float], ...]

@@ -8,7 +8,7 @@ distance on CIFAR-10, STL-10 and CelebA, recall on CIFAR-10.
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from simulation.paper.orders import Order, Pick, Way
+from tailweave.simulation.paper.orders import Order, Pick, Way
 
 RANDOM: Pick = ("random", None)
 KMEANS: Pick = ("k-means", None)

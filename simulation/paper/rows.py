@@ -8,13 +8,13 @@ from typing import TypeVar
 
 from threadpoolctl import threadpool_limits
 
-from protocols.streams import stream
-from simulation.paper.families import Family, follow
-from simulation.paper.gaussian import SETTINGS, Recursion, Setting, Traces, trajectories
-from simulation.paper.spec import FamiliesSpec, GaussianSpec, StudySpec, TransportSpec
-from simulation.paper.transport import barycenter_row, fedwad_rows, toy_row
-from simulation.paper.worlds import Draws, isotropic_world, legacy_stream, published_world
-from simulation.run_folder import Row
+from tailweave.protocols.streams import stream
+from tailweave.simulation.paper.families import Family, follow
+from tailweave.simulation.paper.gaussian import SETTINGS, Recursion, Setting, Traces, trajectories
+from tailweave.simulation.paper.spec import FamiliesSpec, GaussianSpec, StudySpec, TransportSpec
+from tailweave.simulation.paper.transport import barycenter_row, fedwad_rows, toy_row
+from tailweave.simulation.paper.worlds import Draws, isotropic_world, legacy_stream, published_world
+from tailweave.simulation.run_folder import Row
 
 Progress = Callable[[int, int], None]
 """Told after each piece of work: pieces done, pieces in all."""

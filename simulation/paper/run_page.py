@@ -8,22 +8,22 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from simulation.figures.style import save
-from simulation.paper.causes import by_cause, in_short, with_causes
-from simulation.paper.crossing import TITLES, Crossing, same_picks, sentences, spread
-from simulation.paper.dots import draw_arms, draw_crossing
-from simulation.paper.orders import Arms, OrderFinding, Pick, order_findings
-from simulation.paper.published_orders import (
+from tailweave.simulation.figures.style import save
+from tailweave.simulation.paper.causes import by_cause, in_short, with_causes
+from tailweave.simulation.paper.crossing import TITLES, Crossing, same_picks, sentences, spread
+from tailweave.simulation.paper.dots import draw_arms, draw_crossing
+from tailweave.simulation.paper.orders import Arms, OrderFinding, Pick, order_findings
+from tailweave.simulation.paper.published_orders import (
     FRECHET,
     RECALL,
     crossed_orders,
     verification_orders,
 )
-from simulation.report.page import base_note, facts, inline_svg, templates
-from simulation.report.tables import BLANK, Cell, Line, Table
-from simulation.report.wording import ARROWS, counted, metric, number
-from simulation.run_folder import RunFolder, write_json, write_text
-from simulation.summary import measured, summarise
+from tailweave.simulation.report.page import base_note, facts, inline_svg, templates
+from tailweave.simulation.report.tables import BLANK, Cell, Line, Table
+from tailweave.simulation.report.wording import ARROWS, counted, metric, number
+from tailweave.simulation.run_folder import RunFolder, write_json, write_text
+from tailweave.simulation.summary import measured, summarise
 
 PAGE = "published.html"
 _TITLES = {

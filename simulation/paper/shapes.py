@@ -6,8 +6,8 @@ from typing import Protocol, Self
 
 import numpy as np
 
-from protocols.arrays import Floats
-from simulation.paper.expectation import Components, refit
+from tailweave.protocols.arrays import Floats
+from tailweave.simulation.paper.expectation import Components, refit
 
 RIDGE = 1e-6
 """Added to every fitted covariance diagonal and Laplace scale, as published."""

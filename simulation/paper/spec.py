@@ -7,11 +7,11 @@ from typing import Annotated, Literal, Self
 import yaml
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
-from protocols.config.base import Spec
-from protocols.config.complaints import complaint
-from protocols.config.yaml_file import ConfigError, read_yaml
-from simulation.paper.families import FAMILIES, Family
-from simulation.paper.worlds import PUBLISHED_SEEDS
+from tailweave.protocols.config.base import Spec
+from tailweave.protocols.config.complaints import complaint
+from tailweave.protocols.config.yaml_file import ConfigError, read_yaml
+from tailweave.simulation.paper.families import FAMILIES, Family
+from tailweave.simulation.paper.worlds import PUBLISHED_SEEDS
 
 Seeds = Annotated[tuple[Annotated[int, Field(ge=0, lt=2**32)], ...], Field(min_length=1)]
 Sizes = Annotated[tuple[Annotated[int, Field(ge=2)], ...], Field(min_length=1)]

@@ -9,15 +9,15 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress as Bar
 
-from protocols.config.yaml_file import ConfigError, read_text
-from simulation.paper.claims import Claim, findings
-from simulation.paper.figures import draw
-from simulation.paper.page import write_page
-from simulation.paper.published_families import families_claims, transport_claims
-from simulation.paper.published_gaussian import gaussian_claims
-from simulation.paper.rows import Progress, rows_of
-from simulation.paper.spec import StudySpec, dump_study, load_study
-from simulation.run_folder import Row, read_rows, write_json, write_text
+from tailweave.protocols.config.yaml_file import ConfigError, read_text
+from tailweave.simulation.paper.claims import Claim, findings
+from tailweave.simulation.paper.figures import draw
+from tailweave.simulation.paper.page import write_page
+from tailweave.simulation.paper.published_families import families_claims, transport_claims
+from tailweave.simulation.paper.published_gaussian import gaussian_claims
+from tailweave.simulation.paper.rows import Progress, rows_of
+from tailweave.simulation.paper.spec import StudySpec, dump_study, load_study
+from tailweave.simulation.run_folder import Row, read_rows, write_json, write_text
 
 
 def run_study(config: Path, out: Path, progress: Progress = lambda done, total: None) -> Path:

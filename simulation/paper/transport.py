@@ -3,14 +3,14 @@
 
 import numpy as np
 
-from protocols.arrays import Floats
-from protocols.pot import ot
-from protocols.streams import stream
-from protocols.transport.free_support import free_support
-from protocols.transport.projection import project
-from simulation.paper.fedwad import fedwad
-from simulation.paper.worlds import legacy_stream
-from simulation.run_folder import Row
+from tailweave.protocols.arrays import Floats
+from tailweave.protocols.pot import ot
+from tailweave.protocols.streams import stream
+from tailweave.protocols.transport.free_support import free_support
+from tailweave.protocols.transport.projection import project
+from tailweave.simulation.paper.fedwad import fedwad
+from tailweave.simulation.paper.worlds import legacy_stream
+from tailweave.simulation.run_folder import Row
 
 SHIFT = 4.0
 VARIANCE = 0.1

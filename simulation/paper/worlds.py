@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from protocols.arrays import Floats
+from tailweave.protocols.arrays import Floats
 
 Draws = np.random.RandomState | np.random.Generator
 """A stream of standard normals: numpy's legacy one (published traces) or a named one."""

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reports, made from run folders alone: ``write_report(folder)``, ``write_comparison(folders, out)``."""
 
-from simulation.report.comparison import write_comparison
-from simulation.report.page import write_report
+from tailweave.simulation.report.comparison import write_comparison
+from tailweave.simulation.report.page import write_report
 
 __all__ = ["write_comparison", "write_report"]

@@ -4,9 +4,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from simulation.absences import UNNAMED
-from simulation.report.tables import Cell, Line, Table
-from simulation.report.wording import counted
+from tailweave.simulation.absences import UNNAMED
+from tailweave.simulation.report.tables import Cell, Line, Table
+from tailweave.simulation.report.wording import counted
 
 _CAPTION = (
     "Who was missing when. What a silo did not answer it is asked again: once it is back, and each round."

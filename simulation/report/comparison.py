@@ -8,13 +8,13 @@ from typing import Any
 
 from markupsafe import Markup
 
-from simulation.figures.curves import draw_curves
-from simulation.figures.style import save
-from simulation.report.page import base_note, facts, flat, inline_svg, templates
-from simulation.report.tables import Cell, Line, Table, results
-from simulation.report.wording import EN_DASH
-from simulation.run_folder import RunFolder, write_text
-from simulation.summary import measured, summarise
+from tailweave.simulation.figures.curves import draw_curves
+from tailweave.simulation.figures.style import save
+from tailweave.simulation.report.page import base_note, facts, flat, inline_svg, templates
+from tailweave.simulation.report.tables import Cell, Line, Table, results
+from tailweave.simulation.report.wording import EN_DASH
+from tailweave.simulation.run_folder import RunFolder, write_text
+from tailweave.simulation.summary import measured, summarise
 
 
 def write_comparison(folders: Sequence[RunFolder], out: Path) -> Path:

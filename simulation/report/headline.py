@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from protocols.config.references import RAW_ROW_KINDS
-from simulation.arms import Arm, first_of
-from simulation.report.privacy import unprotected
-from simulation.report.wording import counted, listed, metric, number, percent, size
+from tailweave.protocols.config.references import RAW_ROW_KINDS
+from tailweave.simulation.arms import Arm, first_of
+from tailweave.simulation.report.privacy import unprotected
+from tailweave.simulation.report.wording import counted, listed, metric, number, percent, size
 
 Summary = Mapping[str, Any]
 COMPARED_BY = ("coverage", "recall", "frechet", "w2_sq", "energy_distance")

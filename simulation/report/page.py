@@ -10,14 +10,14 @@ import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from simulation.figures.draw import draw_figures
-from simulation.figures.style import GRID, INK, MUTED, PAPER
-from simulation.report import privacy, tables
-from simulation.report.absences import absences
-from simulation.report.headline import answers
-from simulation.report.wording import MAIN, METRICS, counted, listed, owners_alone, percent
-from simulation.run_folder import RunFolder, write_text
-from simulation.summary import write_summary
+from tailweave.simulation.figures.draw import draw_figures
+from tailweave.simulation.figures.style import GRID, INK, MUTED, PAPER
+from tailweave.simulation.report import privacy, tables
+from tailweave.simulation.report.absences import absences
+from tailweave.simulation.report.headline import answers
+from tailweave.simulation.report.wording import MAIN, METRICS, counted, listed, owners_alone, percent
+from tailweave.simulation.run_folder import RunFolder, write_text
+from tailweave.simulation.summary import write_summary
 
 READING = {
     "curves": (
@@ -123,7 +123,7 @@ def _alt(summary: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, str
 def templates() -> Environment:
     """Return the templates; every value put into a page is escaped, and an unknown one is an error."""
     return Environment(
-        loader=PackageLoader("simulation", "report"),
+        loader=PackageLoader("tailweave.simulation", "report"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -4,13 +4,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from protocols.config.references import RAW_ROW_KINDS, RAW_ROW_LEAK
-from protocols.config.starts import PARAMETER_LEAK
-from simulation.arm_privacy import MECHANISMS, epsilon_families
-from simulation.arms import ROLES
-from simulation.figures.style import colour_of
-from simulation.report.tables import BLANK, Cell, Line, Table
-from simulation.report.wording import decimals_for, half_width, listed, metric, number
+from tailweave.protocols.config.references import RAW_ROW_KINDS, RAW_ROW_LEAK
+from tailweave.protocols.config.starts import PARAMETER_LEAK
+from tailweave.simulation.arm_privacy import MECHANISMS, epsilon_families
+from tailweave.simulation.arms import ROLES
+from tailweave.simulation.figures.style import colour_of
+from tailweave.simulation.report.tables import BLANK, Cell, Line, Table
+from tailweave.simulation.report.wording import decimals_for, half_width, listed, metric, number
 
 Summary = Mapping[str, Any]
 Config = Mapping[str, Any]

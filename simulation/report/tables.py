@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from simulation.figures.style import colour_of
-from simulation.measurements import natural
-from simulation.report.wording import (
+from tailweave.simulation.figures.style import colour_of
+from tailweave.simulation.measurements import natural
+from tailweave.simulation.report.wording import (
     ARROWS,
     EN_DASH,
     MAIN,

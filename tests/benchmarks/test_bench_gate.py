@@ -10,7 +10,7 @@ import httpx
 import pytest
 from gate_peers import Signing, new_kit, node, running
 
-from simulation.deploy.federation import load_federation
+from tailweave.simulation.deploy.federation import load_federation
 
 MIB = 2**20
 LARGE, SMALL, ROUNDS = 64, 50, 7

@@ -6,12 +6,12 @@ import time
 import numpy as np
 import pytest
 
-from clients.selection.herding import herding
-from protocols.config.references import SlicedReference
-from protocols.features import PublicSpace
-from protocols.references import Empirical, Reference, read_summary, release, weave
-from protocols.references.sliced import Sliced
-from protocols.streams import stream
+from tailweave.clients.selection.herding import herding
+from tailweave.protocols.config.references import SlicedReference
+from tailweave.protocols.features import PublicSpace
+from tailweave.protocols.references import Empirical, Reference, read_summary, release, weave
+from tailweave.protocols.references.sliced import Sliced
+from tailweave.protocols.streams import stream
 
 CANDIDATES, PICKED, DIMENSION, POINTS = 10_000, 2_500, 64, 2_000
 

@@ -6,8 +6,8 @@ import time
 import numpy as np
 import pytest
 
-from clients.selection.nash import greedy, utilities
-from protocols.streams import stream
+from tailweave.clients.selection.nash import greedy, utilities
+from tailweave.protocols.streams import stream
 
 SILOS, CANDIDATES, PICKED, DIMENSION = 10, 10_000, 2_500, 8
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 import pytest
 from flwr.app import Message
 
-from protocols.messages import Hello
-from protocols.records import encode
-from server.exchange import exchange
-from simulation.engines.in_process import InProcessGrid
+from tailweave.protocols.messages import Hello
+from tailweave.protocols.records import encode
+from tailweave.server.exchange import exchange
+from tailweave.simulation.engines.in_process import InProcessGrid
 
 SILOS = 10
 

@@ -15,25 +15,25 @@ from math import log
 import numpy as np
 import pytest
 
-from clients.selection import select
-from clients.threads import one_thread
-from protocols.config.privacy import PrivacySpec
-from protocols.config.references import (
+from tailweave.clients.selection import select
+from tailweave.clients.threads import one_thread
+from tailweave.protocols.config.privacy import PrivacySpec
+from tailweave.protocols.config.references import (
     BarycenterReference,
     GeodesicReference,
     QuantizedReference,
     ReleasingSpec,
     SlicedReference,
 )
-from protocols.config.rules import Rule
-from protocols.features import PublicSpace
-from protocols.messages import SummariseReply, TransportSupportReply
-from protocols.records import encode, size
-from protocols.references import Reference, proxy, release, weave
-from protocols.streams import stream
-from protocols.transport.free_support import mean_step
-from protocols.transport.geodesic import between
-from protocols.transport.projection import project, towards
+from tailweave.protocols.config.rules import Rule
+from tailweave.protocols.features import PublicSpace
+from tailweave.protocols.messages import SummariseReply, TransportSupportReply
+from tailweave.protocols.records import encode, size
+from tailweave.protocols.references import Reference, proxy, release, weave
+from tailweave.protocols.streams import stream
+from tailweave.protocols.transport.free_support import mean_step
+from tailweave.protocols.transport.geodesic import between
+from tailweave.protocols.transport.projection import project, towards
 
 ROWS = 500
 """Rows of a silo."""

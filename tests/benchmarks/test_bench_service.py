@@ -12,15 +12,15 @@ import grpc
 import numpy as np
 import pytest
 
-from clients.selection.streaming import StreamingRule, streamed_herding
-from clients.service.served import Served
-from protocols import selection_pb2 as wire
-from protocols.config.references import SlicedReference
-from protocols.features import FeatureMap
-from protocols.kept_reference import KeptReference
-from protocols.references import sliced
-from protocols.selection_pb2_grpc import SelectionStub
-from protocols.streams import stream
+from tailweave.clients.selection.streaming import StreamingRule, streamed_herding
+from tailweave.clients.service.served import Served
+from tailweave.protocols import selection_pb2 as wire
+from tailweave.protocols.config.references import SlicedReference
+from tailweave.protocols.features import FeatureMap
+from tailweave.protocols.kept_reference import KeptReference
+from tailweave.protocols.references import sliced
+from tailweave.protocols.selection_pb2_grpc import SelectionStub
+from tailweave.protocols.streams import stream
 
 CANDIDATES, BATCH, DIMENSION = 10_240, 256, 64
 WAIT = 60.0

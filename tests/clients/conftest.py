@@ -7,18 +7,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from clients import generators
-from clients.data.rows import Rows
-from clients.data.silo import Silo, World
-from clients.features import fit_features
-from clients.node import Node
-from clients.release.policy import simulation_policy
-from protocols.config.experiment import ArmSpec
-from protocols.config.features import FeaturesSpec
-from protocols.config.training import GaussianMixtureSpec, RecursionSpec
-from protocols.kit import PublicKit
-from protocols.messages import Retrain, with_prefix
-from protocols.streams import stream
+from tailweave.clients import generators
+from tailweave.clients.data.rows import Rows
+from tailweave.clients.data.silo import Silo, World
+from tailweave.clients.features import fit_features
+from tailweave.clients.node import Node
+from tailweave.clients.release.policy import simulation_policy
+from tailweave.protocols.config.experiment import ArmSpec
+from tailweave.protocols.config.features import FeaturesSpec
+from tailweave.protocols.config.training import GaussianMixtureSpec, RecursionSpec
+from tailweave.protocols.kit import PublicKit
+from tailweave.protocols.messages import Retrain, with_prefix
+from tailweave.protocols.streams import stream
 
 GENERATOR = GaussianMixtureSpec(kind="gaussian-mixture", components=2)
 

@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 from sklearn.mixture import GaussianMixture
 
-from clients.generators import Mixture, fit, from_arrays
-from clients.generators.averaged import responsibilities, trainable
-from protocols.config.training import GaussianMixtureSpec, GaussianSpec
-from protocols.parameters import model_of, parameters_of
-from protocols.streams import stream
+from tailweave.clients.generators import Mixture, fit, from_arrays
+from tailweave.clients.generators.averaged import responsibilities, trainable
+from tailweave.protocols.config.training import GaussianMixtureSpec, GaussianSpec
+from tailweave.protocols.parameters import model_of, parameters_of
+from tailweave.protocols.streams import stream
 
 MIXTURE = GaussianMixtureSpec(kind="gaussian-mixture", components=4, ridge=1e-3, start="federated")
 CENTERS = np.array([[0.0, 0.0], [6.0, 0.0], [0.0, 6.0], [6.0, 6.0]])

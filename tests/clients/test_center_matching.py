@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
 
-from clients.selection.center_matching import center_matching
-from protocols.references import Empirical
-from protocols.streams import stream
+from tailweave.clients.selection.center_matching import center_matching
+from tailweave.protocols.references import Empirical
+from tailweave.protocols.streams import stream
 
 
 @given(st.integers(0, 10_000), st.integers(1, 4), st.integers(1, 20), st.data())

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics.pairwise import cosine_similarity
 
-from clients.selection.center_sampling import center_sampling, cosine_weights
-from protocols.references import Empirical
-from protocols.streams import stream
+from tailweave.clients.selection.center_sampling import center_sampling, cosine_weights
+from tailweave.protocols.references import Empirical
+from tailweave.protocols.streams import stream
 
 
 @given(st.integers(0, 10_000), st.integers(1, 4))

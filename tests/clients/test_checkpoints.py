@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 from safetensors import safe_open
 
-from clients import storage
-from clients.checkpoints import Checkpoint, finished
-from clients.generators import Diffusion, Gaussian, Mixture
-from clients.measured import Measured
-from clients.recursion import Stage
-from clients.storage import StorageError
-from clients.telling import telling
-from protocols.config.diffusion import DiffusionSpec, MlpSpec
-from protocols.config.training import GaussianMixtureSpec, GaussianSpec
-from protocols.streams import stream
+from tailweave.clients import storage
+from tailweave.clients.checkpoints import Checkpoint, finished
+from tailweave.clients.generators import Diffusion, Gaussian, Mixture
+from tailweave.clients.measured import Measured
+from tailweave.clients.recursion import Stage
+from tailweave.clients.storage import StorageError
+from tailweave.clients.telling import telling
+from tailweave.protocols.config.diffusion import DiffusionSpec, MlpSpec
+from tailweave.protocols.config.training import GaussianMixtureSpec, GaussianSpec
+from tailweave.protocols.streams import stream
 
 GAUSSIAN = GaussianSpec(kind="gaussian")
 DIFFUSION = DiffusionSpec(

@@ -11,13 +11,20 @@ import pytest
 from flwr.app import ConfigRecord, Context, Message, RecordDict
 from flwr.supercore.task_identity import TaskIdentity
 
-from clients.app import app
-from clients.release.policy import PolicyError
-from protocols.config.privacy import PrivacySpec
-from protocols.config.references import SlicedReference
-from protocols.fit_messages import FitParameters, FitParametersReply
-from protocols.messages import Hello, HelloReply, RetrainReply, Summarise, SummariseReply, with_prefix
-from protocols.records import MessageError, decode, encode
+from tailweave.clients.app import app
+from tailweave.clients.release.policy import PolicyError
+from tailweave.protocols.config.privacy import PrivacySpec
+from tailweave.protocols.config.references import SlicedReference
+from tailweave.protocols.fit_messages import FitParameters, FitParametersReply
+from tailweave.protocols.messages import (
+    Hello,
+    HelloReply,
+    RetrainReply,
+    Summarise,
+    SummariseReply,
+    with_prefix,
+)
+from tailweave.protocols.records import MessageError, decode, encode
 
 SPEC = SlicedReference(kind="sliced", directions=4, coefficients=2)
 
@@ -142,7 +149,7 @@ def test_an_unknown_question_is_refused(context):
         send(encode(Hello(run="r", seed=7)), "query.anything", context)
 
 
-@pytest.mark.parametrize("module", ["clients.app", "clients.node"])
+@pytest.mark.parametrize("module", ["tailweave.clients.app", "tailweave.clients.node"])
 def test_loading_the_app_or_looking_at_a_node_imports_nothing_heavy(module):
     code = f"import sys, {module}; print([m for m in ('sklearn', 'scipy', 'ot') if m in sys.modules])"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -4,13 +4,13 @@
 import numpy as np
 import pytest
 
-from clients.selection import cosine_form as module
-from clients.selection.cosine_form import cosine_form
-from protocols.config.references import SlicedReference
-from protocols.features import PublicSpace
-from protocols.references import Empirical, cosine, sliced
-from protocols.references.sliced import Sliced
-from protocols.streams import stream
+from tailweave.clients.selection import cosine_form as module
+from tailweave.clients.selection.cosine_form import cosine_form
+from tailweave.protocols.config.references import SlicedReference
+from tailweave.protocols.features import PublicSpace
+from tailweave.protocols.references import Empirical, cosine, sliced
+from tailweave.protocols.references.sliced import Sliced
+from tailweave.protocols.streams import stream
 
 SPACE = PublicSpace(np.array([0.3, -0.2, 0.0]), 1.2, 4)
 

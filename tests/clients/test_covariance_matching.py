@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.decomposition import PCA
 
-from clients.selection.covariance_matching import covariance_matching
-from protocols.references import Empirical
-from protocols.streams import stream
+from tailweave.clients.selection.covariance_matching import covariance_matching
+from tailweave.protocols.references import Empirical
+from tailweave.protocols.streams import stream
 
 
 def off(subset: np.ndarray, target: np.ndarray) -> float:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clients.data.apportion import apportion
+from tailweave.clients.data.apportion import apportion
 
 
 def test_known_shares():

@@ -8,12 +8,12 @@ import pickle
 import numpy as np
 import pytest
 
-from clients.data.cifar10 import META, TEST, TRAIN, read_cifar10
-from clients.data.rows import DataError
-from clients.data.silo import simulated_world
-from protocols.config.data import Cifar10, PublicSpec, SilosSpec
-from protocols.config.load import load_experiment
-from protocols.streams import stream
+from tailweave.clients.data.cifar10 import META, TEST, TRAIN, read_cifar10
+from tailweave.clients.data.rows import DataError
+from tailweave.clients.data.silo import simulated_world
+from tailweave.protocols.config.data import Cifar10, PublicSpec, SilosSpec
+from tailweave.protocols.config.load import load_experiment
+from tailweave.protocols.streams import stream
 
 CASES = 6
 NAMES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]

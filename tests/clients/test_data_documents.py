@@ -10,10 +10,10 @@ import pytest
 from pydantic import ValidationError
 from sklearn.utils import murmurhash3_32
 
-from clients.data.documents import read_documents
-from clients.data.rows import DataError
-from clients.data.sources import load_rows
-from protocols.config.data import TextData
+from tailweave.clients.data.documents import read_documents
+from tailweave.clients.data.rows import DataError
+from tailweave.clients.data.sources import load_rows
+from tailweave.protocols.config.data import TextData
 
 WORDS = ("Tails are rare.", "Rare tails, rare!", "a cat IS_here\ta cat")
 

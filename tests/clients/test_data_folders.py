@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
 
-from clients.data.folders import files_by_class
-from clients.data.rows import DataError
+from tailweave.clients.data.folders import files_by_class
+from tailweave.clients.data.rows import DataError
 
 
 def listed(folder):

@@ -7,11 +7,11 @@ from PIL import Image
 from pydantic import ValidationError
 from sklearn.datasets import load_digits
 
-from clients.data.image_folder import read_image_folder
-from clients.data.rows import DataError, Rows
-from clients.data.sources import load_rows
-from protocols.config.data import BundledData, ImageFolder, TableData
-from protocols.streams import stream
+from tailweave.clients.data.image_folder import read_image_folder
+from tailweave.clients.data.rows import DataError, Rows
+from tailweave.clients.data.sources import load_rows
+from tailweave.protocols.config.data import BundledData, ImageFolder, TableData
+from tailweave.protocols.streams import stream
 
 COLOUR = stream(0, "pixels").integers(256, size=(4, 5, 6, 3)).astype(np.uint8)  # (n, h, w, c)
 

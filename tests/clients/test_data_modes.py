@@ -3,9 +3,9 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import pdist
 
-from clients.data.modes import gaussian_modes, sample_modes
-from clients.data.rows import DataError
-from protocols.config.data import GaussianModes as Spec
+from tailweave.clients.data.modes import gaussian_modes, sample_modes
+from tailweave.clients.data.rows import DataError
+from tailweave.protocols.config.data import GaussianModes as Spec
 
 
 def _spec(**options):

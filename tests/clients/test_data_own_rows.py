@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from clients.data.own_rows import OwnRows, own_rows
-from clients.data.rows import DataError
-from protocols.streams import stream
+from tailweave.clients.data.own_rows import OwnRows, own_rows
+from tailweave.clients.data.rows import DataError
+from tailweave.protocols.streams import stream
 
 GREY = stream(0, "grey").integers(256, size=(4, 6, 5)).astype(np.uint8)  # (n, h, w)
 

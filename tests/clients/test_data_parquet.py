@@ -8,8 +8,8 @@ import pyarrow as arrow
 import pytest
 from pyarrow import parquet
 
-from clients.data.rows import DataError
-from clients.data.tables import read_table
+from tailweave.clients.data.rows import DataError
+from tailweave.clients.data.tables import read_table
 
 
 def read(tmp_path, columns: dict, label: str | None = None):

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from clients.data.partitions import partition
-from clients.data.rows import DataError, Rows
-from protocols.config.data import SilosSpec
+from tailweave.clients.data.partitions import partition
+from tailweave.clients.data.rows import DataError, Rows
+from tailweave.protocols.config.data import SilosSpec
 
 
 def _rows(labels, values=None):

@@ -2,10 +2,10 @@
 import numpy as np
 import pytest
 
-from clients.data.classes import classes_of
-from clients.data.naming import unknown_name
-from clients.data.rows import DataError, Rows
-from clients.data.scaling import standardized
+from tailweave.clients.data.classes import classes_of
+from tailweave.clients.data.naming import unknown_name
+from tailweave.clients.data.rows import DataError, Rows
+from tailweave.clients.data.scaling import standardized
 
 
 def _rows(values, labels=None):

@@ -3,11 +3,11 @@ import numpy as np
 import pytest
 from pydantic import TypeAdapter
 
-from clients.data.public import public_rows
-from clients.data.rows import DataError, Rows
-from clients.data.silo import check_silo_size, silo_of, simulated_world
-from clients.data.tables import read_table
-from protocols.config.data import DataSpec, PublicSpec, SilosSpec
+from tailweave.clients.data.public import public_rows
+from tailweave.clients.data.rows import DataError, Rows
+from tailweave.clients.data.silo import check_silo_size, silo_of, simulated_world
+from tailweave.clients.data.tables import read_table
+from tailweave.protocols.config.data import DataSpec, PublicSpec, SilosSpec
 
 
 def _world(*, seed=0, data=None, public=None, **silos):

@@ -4,9 +4,9 @@ import pytest
 from pydantic import TypeAdapter
 from sklearn import datasets
 
-from clients.data.rows import DataError
-from clients.data.sources import load_rows
-from protocols.config.data import DataSpec
+from tailweave.clients.data.rows import DataError
+from tailweave.clients.data.sources import load_rows
+from tailweave.protocols.config.data import DataSpec
 
 
 def _load(seed=0, **options):

@@ -6,9 +6,9 @@ import pytest
 from scipy.spatial.distance import cdist
 from sklearn.cluster import KMeans
 
-from clients.selection.ds3 import ds3, retained
-from protocols.references import Empirical
-from protocols.streams import stream
+from tailweave.clients.selection.ds3 import ds3, retained
+from tailweave.protocols.references import Empirical
+from tailweave.protocols.streams import stream
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -6,13 +6,13 @@ import json
 import numpy as np
 import pytest
 
-from clients.encoders import SmallConv, make_encoder, open_encoder, small_conv
-from clients.features import fit_features, received_features
-from protocols.config.features import FeaturesSpec
-from protocols.encoders import SealedEncoder
-from protocols.features import FeatureMap
-from protocols.kit import PublicKit
-from protocols.streams import stream
+from tailweave.clients.encoders import SmallConv, make_encoder, open_encoder, small_conv
+from tailweave.clients.features import fit_features, received_features
+from tailweave.protocols.config.features import FeaturesSpec
+from tailweave.protocols.encoders import SealedEncoder
+from tailweave.protocols.features import FeatureMap
+from tailweave.protocols.kit import PublicKit
+from tailweave.protocols.streams import stream
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import pdist
 
-from clients.selection import farthest_point, select
-from protocols.streams import stream
+from tailweave.clients.selection import farthest_point, select
+from tailweave.protocols.streams import stream
 
 
 def slow(x: np.ndarray, count: int, first: int) -> list[int]:

@@ -6,9 +6,9 @@ import pytest
 from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 
-from clients.features import fit_features
-from protocols.config.features import FeaturesSpec
-from protocols.streams import stream
+from tailweave.clients.features import fit_features
+from tailweave.protocols.config.features import FeaturesSpec
+from tailweave.protocols.streams import stream
 
 
 @pytest.fixture

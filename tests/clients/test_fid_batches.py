@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from scipy.linalg import sqrtm
 
-from clients.selection.fid_batches import fid_batches
-from protocols.references import Empirical
-from protocols.streams import stream
+from tailweave.clients.selection.fid_batches import fid_batches
+from tailweave.protocols.references import Empirical
+from tailweave.protocols.streams import stream
 
 POINTS = stream(0, "points").normal(size=(40, 3))
 

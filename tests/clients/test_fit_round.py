@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from clients.fit_round import fit
-from clients.release.budget import BudgetError
-from clients.release.policy import Policy, PolicyError
-from protocols.fit_messages import FitParameters
-from protocols.messages import with_prefix
+from tailweave.clients.fit_round import fit
+from tailweave.clients.release.budget import BudgetError
+from tailweave.clients.release.policy import Policy, PolicyError
+from tailweave.protocols.fit_messages import FitParameters
+from tailweave.protocols.messages import with_prefix
 
 OPEN = Policy(
     min_rows=10,

@@ -7,16 +7,16 @@ import numpy as np
 import pytest
 import torch
 
-from clients import generators
-from clients.generators import Course, Diffusion
-from clients.generators.diffusion.architecture import Architecture, architecture_of
-from clients.generators.diffusion.denoiser import Denoiser
-from clients.generators.diffusion.device import Place, place_of, torch_stream
-from clients.generators.diffusion.sampling import Sampling, draw
-from clients.generators.diffusion.training import TrainingError
-from clients.storage import StorageError
-from protocols.config.diffusion import DiffusionSpec, MlpSpec, UnetSpec
-from protocols.streams import stream
+from tailweave.clients import generators
+from tailweave.clients.generators import Course, Diffusion
+from tailweave.clients.generators.diffusion.architecture import Architecture, architecture_of
+from tailweave.clients.generators.diffusion.denoiser import Denoiser
+from tailweave.clients.generators.diffusion.device import Place, place_of, torch_stream
+from tailweave.clients.generators.diffusion.sampling import Sampling, draw
+from tailweave.clients.generators.diffusion.training import TrainingError
+from tailweave.clients.storage import StorageError
+from tailweave.protocols.config.diffusion import DiffusionSpec, MlpSpec, UnetSpec
+from tailweave.protocols.streams import stream
 
 CPU = Place("cpu", bfloat16=False)
 TINY = {

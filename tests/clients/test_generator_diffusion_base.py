@@ -17,11 +17,11 @@ from diffusers import (
 )
 from safetensors.torch import load_file, save_file
 
-from clients import generators
-from clients.generators import Diffusion
-from clients.generators.diffusion.base import load_base
-from protocols.config.diffusion import DiffusionSpec
-from protocols.streams import stream
+from tailweave.clients import generators
+from tailweave.clients.generators import Diffusion
+from tailweave.clients.generators.diffusion.base import load_base
+from tailweave.protocols.config.diffusion import DiffusionSpec
+from tailweave.protocols.streams import stream
 
 
 def tiny_unet(**changes) -> UNet2DModel:

@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.mixture import GaussianMixture
 
-from clients import generators
-from clients.generators import Gaussian, Mixture
-from protocols.config.training import GaussianMixtureSpec, GaussianSpec
-from protocols.streams import stream
+from tailweave.clients import generators
+from tailweave.clients.generators import Gaussian, Mixture
+from tailweave.protocols.config.training import GaussianMixtureSpec, GaussianSpec
+from tailweave.protocols.streams import stream
 
 ALARM = 6.0
 """Standard errors allowed: two-sided 2e-9 each, so below 1e-6 over the few hundred entries compared."""

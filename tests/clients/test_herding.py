@@ -7,13 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
 
-from clients.selection.herding import herding
-from clients.selection.top_potential import top_potential
-from protocols.config.references import SlicedReference
-from protocols.features import PublicSpace
-from protocols.references import Empirical, read_summary, release, weave
-from protocols.references.sliced import Sliced
-from protocols.streams import stream
+from tailweave.clients.selection.herding import herding
+from tailweave.clients.selection.top_potential import top_potential
+from tailweave.protocols.config.references import SlicedReference
+from tailweave.protocols.features import PublicSpace
+from tailweave.protocols.references import Empirical, read_summary, release, weave
+from tailweave.protocols.references.sliced import Sliced
+from tailweave.protocols.streams import stream
 
 
 def energy(subset: np.ndarray, points: np.ndarray) -> float:

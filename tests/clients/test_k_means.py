@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 
-from clients.selection.k_means import k_means
-from protocols.streams import stream
+from tailweave.clients.selection.k_means import k_means
+from tailweave.protocols.streams import stream
 
 
 @given(st.integers(0, 10_000), st.integers(1, 4), st.integers(1, 20), st.data())

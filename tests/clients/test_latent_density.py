@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
-from clients.selection.latent_density import latent_density
-from protocols.streams import stream
+from tailweave.clients.selection.latent_density import latent_density
+from tailweave.protocols.streams import stream
 
 
 def batches(sizes: list[int], seed: int = 0) -> np.ndarray:

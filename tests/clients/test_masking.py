@@ -10,19 +10,19 @@ import numpy as np
 import pytest
 import yaml
 
-from clients import masking
-from clients.data.rows import Rows
-from clients.data.silo import Silo
-from clients.node import Node
-from clients.release.budget import BudgetError
-from clients.release.chain import read_ledger
-from clients.release.ledger import Ledger
-from clients.release.policy import Policy, PolicyError
-from protocols.config.privacy import PrivacySpec
-from protocols.config.references import SlicedReference
-from protocols.messages import with_prefix
-from protocols.privacy.calibration import analytic_gaussian_z
-from protocols.secure_sum import (
+from tailweave.clients import masking
+from tailweave.clients.data.rows import Rows
+from tailweave.clients.data.silo import Silo
+from tailweave.clients.node import Node
+from tailweave.clients.release.budget import BudgetError
+from tailweave.clients.release.chain import read_ledger
+from tailweave.clients.release.ledger import Ledger
+from tailweave.clients.release.policy import Policy, PolicyError
+from tailweave.protocols.config.privacy import PrivacySpec
+from tailweave.protocols.config.references import SlicedReference
+from tailweave.protocols.messages import with_prefix
+from tailweave.protocols.privacy.calibration import analytic_gaussian_z
+from tailweave.protocols.secure_sum import (
     Masked,
     SumRound,
     from_words,
@@ -34,8 +34,8 @@ from protocols.secure_sum import (
     signed_offer,
     unmask_sum,
 )
-from protocols.streams import stream
-from protocols.sum_messages import OfferKey, SendMasked, SignedKey
+from tailweave.protocols.streams import stream
+from tailweave.protocols.sum_messages import OfferKey, SendMasked, SignedKey
 
 SPEC = SlicedReference(kind="sliced", directions=16, coefficients=3)
 PRIVACY = PrivacySpec(epsilon=2.0, min_rows=20, secure_aggregation=True, honest_silos=3)

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from scipy.optimize import brentq
 from sklearn.decomposition import PCA
 
-from clients.selection.matching_alpha import matching_alpha
-from protocols.references import Empirical
-from protocols.streams import stream
+from tailweave.clients.selection.matching_alpha import matching_alpha
+from tailweave.protocols.references import Empirical
+from tailweave.protocols.streams import stream
 
 
 def alpha(eigenvalues: np.ndarray, n: int, picked: int) -> float:

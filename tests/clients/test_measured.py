@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clients.measured import Measured
+from tailweave.clients.measured import Measured
 
 NAMES = ("frechet", "coverage", "vendi", "mode_share/b", "mode_share/a", "unseen_share")
 ROWS = st.lists(

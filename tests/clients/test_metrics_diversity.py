@@ -9,7 +9,7 @@ from scipy.spatial.distance import cdist
 from scipy.special import digamma
 from scipy.stats import entropy, multivariate_normal
 
-from clients.metrics.diversity import entropy_kl, rbf_bandwidth, variance_ratio, vendi
+from tailweave.clients.metrics.diversity import entropy_kl, rbf_bandwidth, variance_ratio, vendi
 
 
 def test_bandwidth_is_the_median_of_positive_distances():

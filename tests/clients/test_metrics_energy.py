@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import energy_distance as scipy_energy
 
-from clients.metrics.energy import energy_distance, energy_from_means
+from tailweave.clients.metrics.energy import energy_distance, energy_from_means
 
 
 def test_two_points_by_hand():

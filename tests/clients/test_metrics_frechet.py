@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.linalg import sqrtm
 
-from clients.metrics.frechet import frechet, gaussian_w2_sq, moments
+from tailweave.clients.metrics.frechet import frechet, gaussian_w2_sq, moments
 
 
 def _sample(seed: int, n: int, d: int) -> np.ndarray:

@@ -6,7 +6,7 @@ import pytest
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 
-from clients.metrics.modes import fit_judge, modes_covered, rarest_mode_share
+from tailweave.clients.metrics.modes import fit_judge, modes_covered, rarest_mode_share
 
 
 def test_shares_of_separated_modes_are_exact():

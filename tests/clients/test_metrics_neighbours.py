@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
 
-from clients.metrics import neighbours
-from clients.metrics.neighbours import (
+from tailweave.clients.metrics import neighbours
+from tailweave.clients.metrics.neighbours import (
     generalization_score,
     memorization,
     neighbour_radii,

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clients.metrics import transport
-from clients.metrics.transport import sliced_w2_sq, transport_cost, w2_sq
+from tailweave.clients.metrics import transport
+from tailweave.clients.metrics.transport import sliced_w2_sq, transport_cost, w2_sq
 
 
 def _directions(seed: int, count: int, d: int) -> np.ndarray:

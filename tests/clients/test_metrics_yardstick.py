@@ -9,13 +9,17 @@ from scipy.stats import entropy
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 
-from clients.metrics import evaluate, yardstick, yardstick_of
-from clients.metrics.diversity import entropy_kl, rbf_bandwidth, variance_ratio, vendi
-from clients.metrics.energy import energy_distance
-from clients.metrics.frechet import frechet
-from clients.metrics.neighbours import generalization_score, memorization, precision_recall_density_coverage
-from clients.metrics.transport import sliced_w2_sq, w2_sq
-from protocols.features import FeatureMap
+from tailweave.clients.metrics import evaluate, yardstick, yardstick_of
+from tailweave.clients.metrics.diversity import entropy_kl, rbf_bandwidth, variance_ratio, vendi
+from tailweave.clients.metrics.energy import energy_distance
+from tailweave.clients.metrics.frechet import frechet
+from tailweave.clients.metrics.neighbours import (
+    generalization_score,
+    memorization,
+    precision_recall_density_coverage,
+)
+from tailweave.clients.metrics.transport import sliced_w2_sq, w2_sq
+from tailweave.protocols.features import FeatureMap
 
 PLAIN = [
     "frechet",

@@ -8,14 +8,14 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from clients.selection.nash import SiloPotentials, greedy, nash, silo_potentials, utilities
-from clients.selection.top_potential import top_potential
-from protocols.arrays import Floats
-from protocols.config.references import SlicedReference
-from protocols.features import PublicSpace
-from protocols.references import Empirical
-from protocols.references.sliced import Sliced
-from protocols.streams import stream
+from tailweave.clients.selection.nash import SiloPotentials, greedy, nash, silo_potentials, utilities
+from tailweave.clients.selection.top_potential import top_potential
+from tailweave.protocols.arrays import Floats
+from tailweave.protocols.config.references import SlicedReference
+from tailweave.protocols.features import PublicSpace
+from tailweave.protocols.references import Empirical
+from tailweave.protocols.references.sliced import Sliced
+from tailweave.protocols.streams import stream
 
 
 def slow_loop(u: np.ndarray, weights: np.ndarray, count: int) -> tuple[list[int], float]:

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from clients.metrics import yardstick
-from clients.node import open_node, world_of
-from protocols.features import FeatureMap
+from tailweave.clients.metrics import yardstick
+from tailweave.clients.node import open_node, world_of
+from tailweave.protocols.features import FeatureMap
 
 CONFIG = """
 name: tiny

@@ -3,7 +3,7 @@
 
 import stat
 
-from clients.owner_report import OwnerReport, read, reports
+from tailweave.clients.owner_report import OwnerReport, read, reports
 
 
 def report(folder, arm="siloed"):

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 
-from clients.selection.partial_transport import partial_transport
-from protocols.references import Empirical
-from protocols.streams import stream
+from tailweave.clients.selection.partial_transport import partial_transport
+from tailweave.protocols.references import Empirical
+from tailweave.protocols.streams import stream
 
 
 def w2_sq(subset: np.ndarray, points: np.ndarray) -> float:

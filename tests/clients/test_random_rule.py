@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from scipy.stats import chisquare
 
-from clients.selection.random import random
-from protocols.streams import stream
+from tailweave.clients.selection.random import random
+from tailweave.protocols.streams import stream
 
 
 def test_picks_are_different_ascending_and_in_range():

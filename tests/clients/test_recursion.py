@@ -4,15 +4,15 @@
 import numpy as np
 import pytest
 
-from clients import generators
-from clients.generators import Gaussian
-from clients.recursion import Recursion, Stage, begin, step
-from clients.selection import herding
-from protocols.config.experiment import ArmSpec
-from protocols.config.training import GaussianSpec, RecursionSpec
-from protocols.features import FeatureMap
-from protocols.references import Empirical
-from protocols.streams import stream
+from tailweave.clients import generators
+from tailweave.clients.generators import Gaussian
+from tailweave.clients.recursion import Recursion, Stage, begin, step
+from tailweave.clients.selection import herding
+from tailweave.protocols.config.experiment import ArmSpec
+from tailweave.protocols.config.training import GaussianSpec, RecursionSpec
+from tailweave.protocols.features import FeatureMap
+from tailweave.protocols.references import Empirical
+from tailweave.protocols.streams import stream
 
 N = 12
 REAL = stream(0, "real").normal(size=(5, 2)) + 100.0

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from clients.release import data_sets
-from clients.release.chain import LedgerError
-from clients.release.data_sets import enrol, look
-from clients.release.identity import Identity, identities
-from clients.release.ledger import Charge, Ledger
-from clients.release.places import Own, place_of
+from tailweave.clients.release import data_sets
+from tailweave.clients.release.chain import LedgerError
+from tailweave.clients.release.data_sets import enrol, look
+from tailweave.clients.release.identity import Identity, identities
+from tailweave.clients.release.ledger import Charge, Ledger
+from tailweave.clients.release.places import Own, place_of
 
 ROWS = np.random.default_rng(0).normal(size=(300, 3))
 OTHERS = np.random.default_rng(1).normal(size=(300, 3))

@@ -16,19 +16,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import log_ndtr, ndtr
 
-from clients.release.budget import BudgetError, check_lifetime, check_version
-from clients.release.chain import LedgerError, read_ledger
-from clients.release.desk import Desk, answer, release_folder
-from clients.release.ledger import Ledger
-from clients.release.policy import Policy, PolicyError, simulation_policy
-from clients.release.request import ReleaseRequest
-from clients.storage import StorageError
-from protocols.config.privacy import PrivacySpec
-from protocols.config.references import SlicedReference
-from protocols.features import FeatureMap
-from protocols.privacy import calibration, gate
-from protocols.privacy.gate import Cost
-from protocols.privacy.noise import SeededNoise, SystemNoise
+from tailweave.clients.release.budget import BudgetError, check_lifetime, check_version
+from tailweave.clients.release.chain import LedgerError, read_ledger
+from tailweave.clients.release.desk import Desk, answer, release_folder
+from tailweave.clients.release.ledger import Ledger
+from tailweave.clients.release.policy import Policy, PolicyError, simulation_policy
+from tailweave.clients.release.request import ReleaseRequest
+from tailweave.clients.storage import StorageError
+from tailweave.protocols.config.privacy import PrivacySpec
+from tailweave.protocols.config.references import SlicedReference
+from tailweave.protocols.features import FeatureMap
+from tailweave.protocols.privacy import calibration, gate
+from tailweave.protocols.privacy.gate import Cost
+from tailweave.protocols.privacy.noise import SeededNoise, SystemNoise
 
 ROWS = np.random.default_rng(0).normal(size=(250, 3))
 FEATURES = FeatureMap(np.zeros(3), np.eye(3), np.zeros(3), 1.0)

@@ -5,16 +5,16 @@ import stat
 
 import pytest
 
-from clients.release.identities import (
+from tailweave.clients.release.identities import (
     IdentityError,
     check_first_met,
     check_trusted,
     own_identity,
     read_identities,
 )
-from clients.release.policy import load_policy
-from protocols.config.load import ConfigError
-from protocols.secure_sum import Offer, SumRound, keypair, signed_offer, verify_offer
+from tailweave.clients.release.policy import load_policy
+from tailweave.protocols.config.load import ConfigError
+from tailweave.protocols.secure_sum import Offer, SumRound, keypair, signed_offer, verify_offer
 
 A, B = "aa" * 32, "bb" * 32
 

@@ -19,23 +19,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import clients.release
-from clients.release.budget import BudgetError
-from clients.release.chain import read_ledger
-from clients.release.desk import Desk, answer
-from clients.release.ledger import Ledger
-from clients.release.policy import Policy
-from clients.release.request import ReleaseRequest
-from protocols.config.privacy import PrivacySpec
-from protocols.config.references import SlicedReference
-from protocols.features import FeatureMap
-from protocols.privacy.gate import Cost
+import tailweave.clients.release
+from tailweave.clients.release.budget import BudgetError
+from tailweave.clients.release.chain import read_ledger
+from tailweave.clients.release.desk import Desk, answer
+from tailweave.clients.release.ledger import Ledger
+from tailweave.clients.release.policy import Policy
+from tailweave.clients.release.request import ReleaseRequest
+from tailweave.protocols.config.privacy import PrivacySpec
+from tailweave.protocols.config.references import SlicedReference
+from tailweave.protocols.features import FeatureMap
+from tailweave.protocols.privacy.gate import Cost
 
 ROWS = np.random.default_rng(0).normal(size=(250, 3))
 FEATURES = FeatureMap(np.zeros(3), np.eye(3), np.zeros(3), 1.0)
 PRIVACY = PrivacySpec.model_construct(epsilon=2.0)
 RHO = 0.1
-CODE = str(Path(clients.release.__file__).parent)
+CODE = str(Path(tailweave.clients.release.__file__).parent)
 
 
 def desk(folder: Path, releases: int) -> Desk:

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from clients.release.chain import LedgerError, read_ledger
-from clients.release.ledger import Charge, Ledger
+from tailweave.clients.release.chain import LedgerError, read_ledger
+from tailweave.clients.release.ledger import Charge, Ledger
 
 V, R, P = "a" * 64, "b" * 64, "c" * 64
 

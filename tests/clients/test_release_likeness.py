@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clients.release.likeness import SAME, SKETCH, likeness, overlap, union
+from tailweave.clients.release.likeness import SAME, SKETCH, likeness, overlap, union
 
 KEY = b"k" * 32
 

@@ -3,9 +3,9 @@
 
 import pytest
 
-from clients.release.offers import OfferError, Offers
-from clients.storage import StorageError
-from protocols.secure_sum import Offer, SumRound, identity, verify_offer
+from tailweave.clients.release.offers import OfferError, Offers
+from tailweave.clients.storage import StorageError
+from tailweave.protocols.secure_sum import Offer, SumRound, identity, verify_offer
 
 SILOS = ("a", "b", "c")
 PRIVATE, PUBLIC = identity()

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from clients.release import places
-from clients.release.places import default_ledgers, place_of
+from tailweave.clients.release import places
+from tailweave.clients.release.places import default_ledgers, place_of
 
 
 def test_links_lead_to_one_place(tmp_path):

@@ -10,13 +10,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clients.release.policy import Policy, PolicyError, check, check_rows, load_policy, simulation_policy
-from clients.release.request import ReleaseRequest
-from protocols.config.load import ConfigError
-from protocols.config.privacy import PrivacySpec
-from protocols.config.references import QuantizedReference, SlicedReference
-from protocols.features import FeatureMap
-from protocols.messages import rows_bucket
+from tailweave.clients.release.policy import (
+    Policy,
+    PolicyError,
+    check,
+    check_rows,
+    load_policy,
+    simulation_policy,
+)
+from tailweave.clients.release.request import ReleaseRequest
+from tailweave.protocols.config.load import ConfigError
+from tailweave.protocols.config.privacy import PrivacySpec
+from tailweave.protocols.config.references import QuantizedReference, SlicedReference
+from tailweave.protocols.features import FeatureMap
+from tailweave.protocols.messages import rows_bucket
 
 FEATURES = FeatureMap(np.zeros(3), np.eye(3), np.zeros(3), 1.0)
 

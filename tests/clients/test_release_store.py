@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clients.release.store import Store
-from clients.storage import StorageError
+from tailweave.clients.release.store import Store
+from tailweave.clients.storage import StorageError
 
 V, R = "a" * 64, "b" * 64
 

@@ -6,18 +6,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from clients import storage
-from clients.generators import Mixture
-from clients.metrics import evaluate
-from clients.metrics.frechet import gaussian_w2_sq, moments
-from clients.retrain_round import retrain
-from protocols import messages, references
-from protocols.config.references import QuantizedReference, SlicedReference
-from protocols.config.training import GaussianSpec
-from protocols.features import FeatureMap
-from protocols.kept_reference import KeptReference
-from protocols.references import weave
-from protocols.streams import stream
+from tailweave.clients import storage
+from tailweave.clients.generators import Mixture
+from tailweave.clients.metrics import evaluate
+from tailweave.clients.metrics.frechet import gaussian_w2_sq, moments
+from tailweave.clients.retrain_round import retrain
+from tailweave.protocols import messages, references
+from tailweave.protocols.config.references import QuantizedReference, SlicedReference
+from tailweave.protocols.config.training import GaussianSpec
+from tailweave.protocols.features import FeatureMap
+from tailweave.protocols.kept_reference import KeptReference
+from tailweave.protocols.references import weave
+from tailweave.protocols.streams import stream
 
 SLICED = SlicedReference(kind="sliced", directions=8, coefficients=3)
 QUANTIZED = QuantizedReference(kind="quantized", clusters=4)

@@ -6,11 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from clients import rounds
-from protocols.config.privacy import PrivacySpec
-from protocols.config.references import QuantizedReference, SlicedReference
-from protocols.messages import Hello, Summarise, with_prefix
-from protocols.references import read_summary
+from tailweave.clients import rounds
+from tailweave.protocols.config.privacy import PrivacySpec
+from tailweave.protocols.config.references import QuantizedReference, SlicedReference
+from tailweave.protocols.messages import Hello, Summarise, with_prefix
+from tailweave.protocols.references import read_summary
 
 SLICED = SlicedReference(kind="sliced", directions=8, coefficients=3)
 QUANTIZED = QuantizedReference(kind="quantized", clusters=4)

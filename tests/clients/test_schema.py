@@ -6,12 +6,12 @@ import logging
 import numpy as np
 import pytest
 
-from clients.data.rows import Rows
-from clients.data.silo import Silo
-from clients.rounds import hello
-from clients.schema import check_schema, described
-from protocols.messages import Hello
-from protocols.refusals import Refusal
+from tailweave.clients.data.rows import Rows
+from tailweave.clients.data.silo import Silo
+from tailweave.clients.rounds import hello
+from tailweave.clients.schema import check_schema, described
+from tailweave.protocols.messages import Hello
+from tailweave.protocols.refusals import Refusal
 
 
 def silo(columns: tuple[str, ...], labelled: bool = False) -> Silo:

@@ -6,14 +6,14 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from clients import selection
-from clients.selection import select
-from protocols.config.references import SlicedReference
-from protocols.config.rules import ON_SKETCHES, WITHOUT_REFERENCE, Rule
-from protocols.features import PublicSpace
-from protocols.references import Empirical
-from protocols.references.sliced import Sliced
-from protocols.streams import stream
+from tailweave.clients import selection
+from tailweave.clients.selection import select
+from tailweave.protocols.config.references import SlicedReference
+from tailweave.protocols.config.rules import ON_SKETCHES, WITHOUT_REFERENCE, Rule
+from tailweave.protocols.features import PublicSpace
+from tailweave.protocols.references import Empirical
+from tailweave.protocols.references.sliced import Sliced
+from tailweave.protocols.streams import stream
 
 COMPARING = [rule for rule in get_args(Rule) if rule not in WITHOUT_REFERENCE]
 REFERENCE = Empirical.of(stream(0, "points").normal(size=(12, 2)) + 0.3)

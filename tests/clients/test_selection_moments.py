@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.decomposition import PCA
 
-from clients.selection.moments import Growing, gaussian, principal
-from protocols.references import Empirical
-from protocols.streams import stream
+from tailweave.clients.selection.moments import Growing, gaussian, principal
+from tailweave.protocols.references import Empirical
+from tailweave.protocols.streams import stream
 
 
 @given(st.integers(0, 10_000), st.integers(1, 5), st.integers(2, 9))

@@ -21,17 +21,16 @@ import pytest
 from flwr.app import Context, Message, RecordDict
 from flwr.supercore.task_identity import TaskIdentity
 
-import clients
-import protocols
-from clients.app import app
-from clients.release.budget import BudgetError
-from clients.release.chain import read_ledger
-from protocols.config.privacy import PrivacySpec
-from protocols.config.references import SlicedReference
-from protocols.features import FeatureMap
-from protocols.messages import Summarise, SummariseReply, with_prefix
-from protocols.privacy.calibration import noise_multiplier, rho_of
-from protocols.records import decode, encode
+from tailweave import clients, protocols
+from tailweave.clients.app import app
+from tailweave.clients.release.budget import BudgetError
+from tailweave.clients.release.chain import read_ledger
+from tailweave.protocols.config.privacy import PrivacySpec
+from tailweave.protocols.config.references import SlicedReference
+from tailweave.protocols.features import FeatureMap
+from tailweave.protocols.messages import Summarise, SummariseReply, with_prefix
+from tailweave.protocols.privacy.calibration import noise_multiplier, rho_of
+from tailweave.protocols.records import decode, encode
 
 pytestmark = pytest.mark.slow
 

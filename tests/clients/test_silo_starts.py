@@ -6,13 +6,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from clients.retrain_round import retrain
-from clients.rounds import hello
-from clients.starts import base_rows, check_base, first_model, public_base
-from protocols.base_file import base_digest, save_base
-from protocols.config.training import GaussianMixtureSpec
-from protocols.messages import Hello, with_prefix
-from protocols.refusals import Refusal
+from tailweave.clients.retrain_round import retrain
+from tailweave.clients.rounds import hello
+from tailweave.clients.starts import base_rows, check_base, first_model, public_base
+from tailweave.protocols.base_file import base_digest, save_base
+from tailweave.protocols.config.training import GaussianMixtureSpec
+from tailweave.protocols.messages import Hello, with_prefix
+from tailweave.protocols.refusals import Refusal
 
 KIND = "gaussian-mixture"
 FILE = GaussianMixtureSpec(kind=KIND, components=2, start={"path": "base"})

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from clients import storage
-from clients.storage import StorageError
+from tailweave.clients import storage
+from tailweave.clients.storage import StorageError
 
 ARRAYS = {"a/b": np.arange(6.0).reshape(2, 3), "names": np.array(["x", "ö"]), "none": np.zeros((0, 4))}
 
@@ -92,7 +92,7 @@ WRITER = """
 import itertools, sys
 from pathlib import Path
 import numpy as np
-from clients import storage
+from tailweave.clients import storage
 for turn in itertools.count():
     storage.save(Path(sys.argv[1]), {"x": np.full(100_000, float(turn)), "y": np.full(9, float(turn))})
     print(turn, flush=True)

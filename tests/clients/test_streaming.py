@@ -6,19 +6,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clients.selection.herding import herding
-from clients.selection.streaming import (
+from tailweave.clients.selection.herding import herding
+from tailweave.clients.selection.streaming import (
     StreamingHerding,
     StreamingRule,
     Verdicts,
     _float32_basis,
     streamed_herding,
 )
-from protocols.config.references import SlicedReference
-from protocols.features import PublicSpace
-from protocols.references import cosine, sliced
-from protocols.references.sliced import Sliced
-from protocols.streams import stream
+from tailweave.protocols.config.references import SlicedReference
+from tailweave.protocols.features import PublicSpace
+from tailweave.protocols.references import cosine, sliced
+from tailweave.protocols.references.sliced import Sliced
+from tailweave.protocols.streams import stream
 
 
 def reference(dimension: int = 3, directions: int = 24, coefficients: int = 8) -> Sliced:

@@ -4,14 +4,14 @@
 import numpy as np
 import pytest
 
-from clients.data.modes import gaussian_modes, sample_modes
-from clients.selection.herding import herding
-from clients.selection.streaming import StreamingRule, streamed_herding
-from protocols.config.data import GaussianModes
-from protocols.config.references import SlicedReference
-from protocols.features import PublicSpace
-from protocols.references.sliced import Sliced, summarise
-from protocols.streams import stream
+from tailweave.clients.data.modes import gaussian_modes, sample_modes
+from tailweave.clients.selection.herding import herding
+from tailweave.clients.selection.streaming import StreamingRule, streamed_herding
+from tailweave.protocols.config.data import GaussianModes
+from tailweave.protocols.config.references import SlicedReference
+from tailweave.protocols.features import PublicSpace
+from tailweave.protocols.references.sliced import Sliced, summarise
+from tailweave.protocols.streams import stream
 
 COUNT, KEPT, DIMENSION, MODES = 4000, 1000, 8, 12
 

@@ -3,8 +3,8 @@
 
 import json
 
-from clients import telling as module
-from clients.telling import TOLD, telling
+from tailweave.clients import telling as module
+from tailweave.clients.telling import TOLD, telling
 
 
 def test_the_file_tells_the_last_step_and_is_gone_after_all(tmp_path, monkeypatch):

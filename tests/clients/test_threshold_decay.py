@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import pdist
 
-from clients.selection.threshold_decay import threshold_decay
-from protocols.streams import stream
+from tailweave.clients.selection.threshold_decay import threshold_decay
+from tailweave.protocols.streams import stream
 
 
 def slow_passes(x: np.ndarray, count: int, order: np.ndarray) -> list[int]:

@@ -8,9 +8,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
 
-from clients.selection.top_potential import top_potential, transport_potential
-from protocols.references import Empirical
-from protocols.streams import stream
+from tailweave.clients.selection.top_potential import top_potential, transport_potential
+from tailweave.protocols.references import Empirical
+from tailweave.protocols.streams import stream
 
 
 def case(seed: int, size: int, dimension: int = 2) -> tuple[Empirical, np.ndarray]:

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from clients import generators
-from clients.retrain_round import retrain
-from clients.telling import TOLD
-from protocols.config.diffusion import DiffusionSpec, MlpSpec
-from protocols.streams import stream
+from tailweave.clients import generators
+from tailweave.clients.retrain_round import retrain
+from tailweave.clients.telling import TOLD
+from tailweave.protocols.config.diffusion import DiffusionSpec, MlpSpec
+from tailweave.protocols.streams import stream
 
 GENERATOR = DiffusionSpec(
     kind="diffusion",

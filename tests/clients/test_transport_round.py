@@ -7,15 +7,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from clients.release.budget import BudgetError
-from clients.release.policy import Policy, PolicyError
-from clients.transport_round import transport
-from protocols.config.privacy import PrivacySpec
-from protocols.config.references import BarycenterReference, GeodesicReference
-from protocols.messages import TransportSupport, with_prefix
-from protocols.refusals import Refusal
-from protocols.transport import coupling
-from protocols.transport.projection import project
+from tailweave.clients.release.budget import BudgetError
+from tailweave.clients.release.policy import Policy, PolicyError
+from tailweave.clients.transport_round import transport
+from tailweave.protocols.config.privacy import PrivacySpec
+from tailweave.protocols.config.references import BarycenterReference, GeodesicReference
+from tailweave.protocols.messages import TransportSupport, with_prefix
+from tailweave.protocols.refusals import Refusal
+from tailweave.protocols.transport import coupling
+from tailweave.protocols.transport.projection import project
 
 ATOMS = 12
 BARYCENTER = BarycenterReference(kind="barycenter", support=ATOMS)

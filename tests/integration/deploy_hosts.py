@@ -100,7 +100,7 @@ class Host:
     def tailweave(
         self, *words: object, cwd: Path, seconds: float = START_SECONDS
     ) -> subprocess.CompletedProcess:
-        return self.run(sys.executable, "-m", "simulation.cli", *words, cwd=cwd, seconds=seconds)
+        return self.run(sys.executable, "-m", "tailweave.simulation.cli", *words, cwd=cwd, seconds=seconds)
 
     def check(self, folder: Path, *flags: str) -> tuple[int, str]:
         done = self.tailweave("deploy", "check", *flags, ".", cwd=folder)

@@ -7,7 +7,7 @@ import sys
 import pytest
 import yaml
 
-import simulation.cli
+from tailweave.simulation import cli
 
 GOOD = "x,y,kind\n" + "".join(f"{i},{i * i % 7},{'ab'[i % 2]}\n" for i in range(60))
 CSV = {"data": {"source": "csv", "path": "own.csv", "label": "kind"}, "features": {"kind": "standard"}}
@@ -131,7 +131,7 @@ def stage(tiny, tmp_path):
 def command(arguments: list[str], monkeypatch) -> int:
     monkeypatch.setattr(sys, "argv", ["tailweave", *arguments])
     with pytest.raises(SystemExit) as left:
-        simulation.cli.main()
+        cli.main()
     return int(left.value.code or 0)
 
 

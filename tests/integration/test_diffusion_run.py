@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from clients.telling import TOLD
-from simulation.run_folder import STATE
+from tailweave.clients.telling import TOLD
+from tailweave.simulation.run_folder import STATE
 
 GENERATOR = {
     "kind": "diffusion",

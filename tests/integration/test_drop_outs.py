@@ -6,11 +6,11 @@ from collections.abc import Callable
 import pytest
 from flwr.app import Context, Error, Message, RecordDict
 
-from clients import recursion
-from protocols.config.load import load_experiment
-from server.app import app
-from simulation.engines import in_process
-from simulation.prepare import prepare
+from tailweave.clients import recursion
+from tailweave.protocols.config.load import load_experiment
+from tailweave.server.app import app
+from tailweave.simulation.engines import in_process
+from tailweave.simulation.prepare import prepare
 
 ARMS = [
     {"name": "siloed", "rule": "herding", "reference": "local"},

@@ -21,12 +21,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from simulation.deploy.certificates import make_ca, make_server
-from simulation.deploy.node_keys import make_node_keys
-from simulation.engines import keeper
-from simulation.engines.control import environment, program
+from tailweave.simulation.deploy.certificates import make_ca, make_server
+from tailweave.simulation.deploy.node_keys import make_node_keys
+from tailweave.simulation.engines import keeper
+from tailweave.simulation.engines.control import environment, program
 
 REPOSITORY = Path(__file__).parents[2]
+RUN = [sys.executable, "-m", "tailweave.simulation.cli", "run"]
 SILOS = 3
 CONFIG = {
     "name": "agree",
@@ -69,7 +70,7 @@ def config(tmp_path_factory) -> Path:
 def tailweave(config) -> Callable[..., subprocess.CompletedProcess]:
     def call(*arguments: object) -> subprocess.CompletedProcess:
         return subprocess.run(
-            [sys.executable, "-m", "simulation.cli", "run", str(config), *map(str, arguments)],
+            [*RUN, str(config), *map(str, arguments)],
             env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
             capture_output=True,
             text=True,
@@ -232,7 +233,17 @@ def test_ray_agrees_and_leaves_nothing_behind(tailweave, wanted, tmp_path, tempo
 def test_an_interrupted_run_on_ray_leaves_nothing_behind(config, tmp_path, temporary):
     out = tmp_path / "out"
     started = subprocess.Popen(
-        [sys.executable, "-m", "simulation.cli", "run", str(config), "--out", str(out), "--engine", "ray"],
+        [
+            sys.executable,
+            "-m",
+            "tailweave.simulation.cli",
+            "run",
+            str(config),
+            "--out",
+            str(out),
+            "--engine",
+            "ray",
+        ],
         env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -311,7 +322,7 @@ def test_a_command_that_was_killed_finds_its_run_again(federation, config, tmp_p
     # a message for each generation, or the run is over before the second command looks for it
     changes = {"arms": CONFIG["arms"][:1], "name": "small", "federation": {"generations-per-message": 1}}
     small.write_text(yaml.safe_dump(CONFIG | changes, sort_keys=False), encoding="utf-8")
-    command = [sys.executable, "-m", "simulation.cli", "run", str(small), "--out", str(out)]
+    command = [*RUN, str(small), "--out", str(out)]
     command += ["--engine", "superlink", "--federation", str(federation)]
     given = {"env": os.environ | {"PYTHONPATH": str(REPOSITORY)}, "stderr": subprocess.PIPE, "text": True}
     runs = len(flwr(federation / "operator", "list")["runs"])

@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from clients.node import world_of
-from protocols.base_file import load_base
-from protocols.config.load import load_experiment
-from simulation.audit.audit import audit
-from simulation.audit.recorded import attack_recorded
-from simulation.audit.report import headline
-from simulation.engines import Machine
-from simulation.run import RunOptions, run
-from simulation.run_folder import RunFolder
+from tailweave.clients.node import world_of
+from tailweave.protocols.base_file import load_base
+from tailweave.protocols.config.load import load_experiment
+from tailweave.simulation.audit.audit import audit
+from tailweave.simulation.audit.recorded import attack_recorded
+from tailweave.simulation.audit.report import headline
+from tailweave.simulation.engines import Machine
+from tailweave.simulation.run import RunOptions, run
+from tailweave.simulation.run_folder import RunFolder
 
 pytestmark = pytest.mark.slow
 

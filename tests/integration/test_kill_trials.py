@@ -25,7 +25,7 @@ from deploy_hosts import CONFIG as FEDERATED
 from deploy_hosts import REPOSITORY, RUN_SECONDS, Host, in_a_hurry, make_kit
 from victims import command, find, kill, of_file
 
-from protocols.streams import stream
+from tailweave.protocols.streams import stream
 
 TRIALS = int(os.environ.get("KILL_TRIALS", "0"))
 """Of each target; even one takes many minutes. Without a number there is one worker's."""
@@ -82,7 +82,15 @@ class Scene:
     environment: dict[str, str] = field(default_factory=dict)
 
     def start(self, out: Path, *more: str, config: Path | None = None) -> subprocess.Popen:
-        command = [sys.executable, "-m", "simulation.cli", "run", config or self.config, "--out", out]
+        command = [
+            sys.executable,
+            "-m",
+            "tailweave.simulation.cli",
+            "run",
+            config or self.config,
+            "--out",
+            out,
+        ]
         own = {"PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
         return subprocess.Popen(
             [*map(str, command), *self.engine, *more],
@@ -202,7 +210,7 @@ TARGETS: dict[str, tuple[str, Finder]] = {
     "ServerApp": ("deployed", of_part("server", "superexec", "flwr-serverapp")),
     "executor": ("deployed", of_part("silos/south", "executor", "deploy executor")),
     "SuperExec": ("deployed", of_part("server", "superexec", "flower-superexec")),
-    "ClientApp": ("deployed", of_part("silos/west", "executor", "simulation.deploy.app_process")),
+    "ClientApp": ("deployed", of_part("silos/west", "executor", "tailweave.simulation.deploy.app_process")),
 }
 CASES = [(target, number) for target in TARGETS for number in range(TRIALS or target == "worker")]
 

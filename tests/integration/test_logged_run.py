@@ -16,11 +16,11 @@ import pytest
 import yaml
 from flwr.app import Context, RecordDict
 
-from protocols.config.load import load_experiment
-from protocols.logs import Fields, close_log
-from server.app import app, run_name
-from simulation.engines.in_process import InProcessGrid
-from simulation.prepare import prepare
+from tailweave.protocols.config.load import load_experiment
+from tailweave.protocols.logs import Fields, close_log
+from tailweave.server.app import app, run_name
+from tailweave.simulation.engines.in_process import InProcessGrid
+from tailweave.simulation.prepare import prepare
 
 CELL, PLACE = "HIV-positive-4711", "hospital-records"
 POLICY = "allow-no-privacy: true\nlifetime-epsilon: null\nreleases-per-data-version: 9\nmin-rows: 20\n"

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from protocols.config.load import load_experiment
-from protocols.streams import stream
-from simulation.engines.in_process import run_in_process
-from simulation.prepare import prepare
-from simulation.run import RunOptions, run
-from simulation.run_folder import RunFolder
+from tailweave.protocols.config.load import load_experiment
+from tailweave.protocols.streams import stream
+from tailweave.simulation.engines.in_process import run_in_process
+from tailweave.simulation.prepare import prepare
+from tailweave.simulation.run import RunOptions, run
+from tailweave.simulation.run_folder import RunFolder
 
 pytestmark = pytest.mark.slow
 

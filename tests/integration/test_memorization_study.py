@@ -9,8 +9,8 @@ import pytest
 import yaml
 from rich.console import Console
 
-from simulation.run import RunOptions, run
-from simulation.run_folder import RunFolder
+from tailweave.simulation.run import RunOptions, run
+from tailweave.simulation.run_folder import RunFolder
 
 pytest.importorskip("torch")
 CONFIG = Path(__file__).parents[2] / "configs" / "memorization.yaml"

@@ -14,17 +14,17 @@ import pytest
 import yaml
 from deploy_hosts import CONFIG, RUN_SECONDS, START_SECONDS, Host, edit, in_a_hurry, make_kit
 
-from protocols.records import SCHEMA_VERSION
-from simulation.deploy.certificates import make_ca
-from simulation.deploy.node_keys import make_node_keys
+from tailweave.protocols.records import SCHEMA_VERSION
+from tailweave.simulation.deploy.certificates import make_ca
+from tailweave.simulation.deploy.node_keys import make_node_keys
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(2 * RUN_SECONDS + 3 * START_SECONDS)]
 GOOD, ASKED, ABSENT = ("north", "south"), ("wide", "old", "bare"), ("expired", "stranger", "hollow")
 OLDER = """
 import os
-if "/silos/old/" in os.getcwd() and "simulation.deploy.app_process" in sys.orig_argv:
-    import protocols.records
-    protocols.records.SCHEMA_VERSION -= 1
+if "/silos/old/" in os.getcwd() and "tailweave.simulation.deploy.app_process" in sys.orig_argv:
+    import tailweave.protocols.records
+    tailweave.protocols.records.SCHEMA_VERSION -= 1
 """
 """What an older tailweave on one silo comes to."""
 AT_START = {

@@ -9,12 +9,12 @@ from flwr.app import Context, Message, RecordDict
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy.spatial import KDTree
 
-from clients.data.silo import World
-from clients.node import world_of
-from protocols.config.load import load_experiment
-from server.app import app
-from simulation.engines.in_process import InProcessGrid
-from simulation.prepare import Prepared, prepare
+from tailweave.clients.data.silo import World
+from tailweave.clients.node import world_of
+from tailweave.protocols.config.load import load_experiment
+from tailweave.server.app import app
+from tailweave.simulation.engines.in_process import InProcessGrid
+from tailweave.simulation.prepare import Prepared, prepare
 
 NEAR = 1e-6
 """Features are of order 1 and float64: a sent row would be found to 1e-12."""

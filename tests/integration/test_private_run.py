@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import yaml
 
-from protocols.privacy.gate import noise_variance
-from simulation.cli import main
+from tailweave.protocols.privacy.gate import noise_variance
+from tailweave.simulation.cli import main
 
 ARM = {"rule": "herding", "reference": {"kind": "sliced", "directions": 32, "coefficients": 4}}
 EXPERIMENT = {
@@ -46,8 +46,8 @@ def test_what_leaves_a_silo_is_noised_as_claimed_and_logged(tmp_path, monkeypatc
     found = sketches(out)
     assert set(found) == {(e, s) for e in (None, 1.0) for s in ("silo-0", "silo-1")}
     assert found[1.0, "silo-0"][0]["privacy"] == {"epsilon": 1.0, "delta": 1e-6, "noise": "seeded"}
-    from protocols.config.privacy import PrivacySpec
-    from protocols.config.references import SlicedReference
+    from tailweave.protocols.config.privacy import PrivacySpec
+    from tailweave.protocols.config.references import SlicedReference
 
     spec = SlicedReference(**ARM["reference"])
     expected = noise_variance(spec, PrivacySpec(epsilon=1)).mean()

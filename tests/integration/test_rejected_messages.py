@@ -18,10 +18,10 @@ import pytest
 import yaml
 from flwr.app import Array, ArrayRecord, ConfigRecord, Context, Error, Message, RecordDict
 
-from protocols.config.load import load_experiment
-from server.app import app
-from simulation.engines.in_process import InProcessGrid
-from simulation.prepare import prepare
+from tailweave.protocols.config.load import load_experiment
+from tailweave.server.app import app
+from tailweave.simulation.engines.in_process import InProcessGrid
+from tailweave.simulation.prepare import prepare
 
 ARMS = [
     {"name": "noised", "rule": "herding", "reference": {"kind": "sliced", "directions": 8}, "epsilon": 2.0},

@@ -7,18 +7,18 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from clients.node import world_of
-from protocols.config.load import ConfigError, load_experiment
-from protocols.transport.free_support import free_support, tolerance_sq
-from server.federation import Federation
-from server.record import Record
-from server.rounds import greet, summarise
-from simulation.engines.in_process import InProcessGrid
-from simulation.paper.fedwad import fedwad
-from simulation.prepare import prepare
-from simulation.revealed import revealed
-from simulation.run import RunOptions, run
-from simulation.run_folder import RunFolder
+from tailweave.clients.node import world_of
+from tailweave.protocols.config.load import ConfigError, load_experiment
+from tailweave.protocols.transport.free_support import free_support, tolerance_sq
+from tailweave.server.federation import Federation
+from tailweave.server.record import Record
+from tailweave.server.rounds import greet, summarise
+from tailweave.simulation.engines.in_process import InProcessGrid
+from tailweave.simulation.paper.fedwad import fedwad
+from tailweave.simulation.prepare import prepare
+from tailweave.simulation.revealed import revealed
+from tailweave.simulation.run import RunOptions, run
+from tailweave.simulation.run_folder import RunFolder
 
 ATOMS = 30
 SCHEMES = {

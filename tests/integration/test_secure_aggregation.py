@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from protocols.config.load import load_experiment
-from simulation.engines.in_process import run_in_process
-from simulation.prepare import prepare
-from simulation.run import RunOptions, run
+from tailweave.protocols.config.load import load_experiment
+from tailweave.simulation.engines.in_process import run_in_process
+from tailweave.simulation.prepare import prepare
+from tailweave.simulation.run import RunOptions, run
 
 PRIVACY = {"epsilon": 4, "min-rows": 50, "secure-aggregation": True, "honest-silos": 3}
 RECURSION = {"generations": 1, "samples": 60, "candidates-per-sample": 2}

@@ -16,12 +16,12 @@ import pytest
 import yaml
 from flwr.app import Context, RecordDict
 
-from clients.node import world_of
-from clients.owner_report import REPORT, reports
-from protocols.config.load import load_experiment
-from server.app import app
-from simulation.engines.in_process import InProcessGrid
-from simulation.prepare import prepare
+from tailweave.clients.node import world_of
+from tailweave.clients.owner_report import REPORT, reports
+from tailweave.protocols.config.load import load_experiment
+from tailweave.server.app import app
+from tailweave.simulation.engines.in_process import InProcessGrid
+from tailweave.simulation.prepare import prepare
 
 POLICY = "allow-no-privacy: true\nlifetime-epsilon: null\nreleases-per-data-version: 9\nmin-rows: 20\n"
 CELL = "HIV-positive-4711"

@@ -13,11 +13,11 @@ from PIL import Image
 from rich.console import Console
 from sklearn.datasets import load_digits
 
-from protocols.config.load import load_experiment
-from simulation.deploy.node_settings import load_node
-from simulation.engines.in_process import run_in_process
-from simulation.prepare import prepare
-from simulation.run import RunOptions, run
+from tailweave.protocols.config.load import load_experiment
+from tailweave.simulation.deploy.node_settings import load_node
+from tailweave.simulation.engines.in_process import run_in_process
+from tailweave.simulation.prepare import prepare
+from tailweave.simulation.run import RunOptions, run
 
 POLICY = "allow-no-privacy: true\nlifetime-epsilon: null\nmin-rows: 20\n"
 CONFIG = {

@@ -10,11 +10,11 @@ import pytest
 import yaml
 from pyarrow import parquet
 
-from protocols.config.load import load_experiment
-from protocols.streams import stream
-from server.failure import RunFailed
-from simulation.engines.in_process import run_in_process
-from simulation.prepare import prepare
+from tailweave.protocols.config.load import load_experiment
+from tailweave.protocols.streams import stream
+from tailweave.server.failure import RunFailed
+from tailweave.simulation.engines.in_process import run_in_process
+from tailweave.simulation.prepare import prepare
 
 POLICY = "allow-no-privacy: true\nlifetime-epsilon: null\nmin-rows: 20\n"
 NAMES = ("age", "pressure", "weight")

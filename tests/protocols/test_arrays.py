@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from protocols.arrays import matrix, probabilities
+from tailweave.protocols.arrays import matrix, probabilities
 
 MASSES = arrays(np.float64, st.integers(1, 20), elements=st.floats(0, 1e6)).filter(lambda a: a.sum() > 1e-6)
 

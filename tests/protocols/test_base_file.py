@@ -4,7 +4,7 @@
 import numpy as np
 import pytest
 
-from protocols.base_file import base_digest, load_base, save_base
+from tailweave.protocols.base_file import base_digest, load_base, save_base
 
 ARRAYS = {"mean": np.array([1.0, -2.0]), "covariance": np.eye(2)}
 

@@ -4,12 +4,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from protocols.config.data import DataSpec, PartitionSpec, PublicSpec, SilosSpec
-from protocols.config.experiment import ArmSpec, Experiment
-from protocols.config.features import FeaturesSpec
-from protocols.config.privacy import PrivacySpec
-from protocols.config.references import ReferenceSpec, SlicedReference
-from protocols.config.training import GeneratorSpec, RecursionSpec
+from tailweave.protocols.config.data import DataSpec, PartitionSpec, PublicSpec, SilosSpec
+from tailweave.protocols.config.experiment import ArmSpec, Experiment
+from tailweave.protocols.config.features import FeaturesSpec
+from tailweave.protocols.config.privacy import PrivacySpec
+from tailweave.protocols.config.references import ReferenceSpec, SlicedReference
+from tailweave.protocols.config.training import GeneratorSpec, RecursionSpec
 
 SILOS = {"count": 4, "partition": {"kind": "iid"}}
 SMALLEST = {

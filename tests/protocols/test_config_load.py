@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from protocols.config.load import ConfigError, dump_experiment, load_experiment
+from tailweave.protocols.config.load import ConfigError, dump_experiment, load_experiment
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
 TEXT = """

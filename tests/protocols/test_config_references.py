@@ -4,8 +4,8 @@
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from protocols.config.experiment import Experiment
-from protocols.config.references import (
+from tailweave.protocols.config.experiment import Experiment
+from tailweave.protocols.config.references import (
     RAW_ROW_KINDS,
     RELEASING_KINDS,
     BarycenterReference,

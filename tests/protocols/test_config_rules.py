@@ -6,12 +6,12 @@ from typing import get_args
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from clients.selection.fid_batches import BATCH
-from clients.selection.latent_density import NEIGHBOURS
-from protocols.config.data import SilosSpec
-from protocols.config.experiment import ArmSpec, Experiment
-from protocols.config.references import ReferenceSpec
-from protocols.config.rules import (
+from tailweave.clients.selection.fid_batches import BATCH
+from tailweave.clients.selection.latent_density import NEIGHBOURS
+from tailweave.protocols.config.data import SilosSpec
+from tailweave.protocols.config.experiment import ArmSpec, Experiment
+from tailweave.protocols.config.references import ReferenceSpec
+from tailweave.protocols.config.rules import (
     FEWEST_CANDIDATES,
     ON_SKETCHES,
     POINT_KINDS,

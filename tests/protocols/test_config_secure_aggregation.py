@@ -4,8 +4,8 @@
 import pytest
 from pydantic import ValidationError
 
-from protocols.config.experiment import Experiment
-from protocols.config.privacy import PrivacySpec
+from tailweave.protocols.config.experiment import Experiment
+from tailweave.protocols.config.privacy import PrivacySpec
 
 MASKS = {"epsilon": 2.0, "secure-aggregation": True, "honest-silos": 3}
 SLICED = {"name": "woven", "rule": "herding", "reference": "sliced"}

@@ -4,7 +4,7 @@
 import pytest
 import yaml
 
-from protocols.config.load import ConfigError, dump_experiment, load_experiment
+from tailweave.protocols.config.load import ConfigError, dump_experiment, load_experiment
 
 RAW = {
     "name": "starts",

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.integrate import quad
 
-from protocols.references import cosine
+from tailweave.protocols.references import cosine
 
 UNIT = st.floats(0.0, 1.0)
 PI_SQ = np.pi**2

@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
 from scipy.stats import energy_distance, norm
 
-from protocols.references import empirical
-from protocols.references.empirical import Empirical
-from protocols.references.pairs import EuclideanPairs
+from tailweave.protocols.references import empirical
+from tailweave.protocols.references.empirical import Empirical
+from tailweave.protocols.references.pairs import EuclideanPairs
 
 
 def test_potential_known_answer():

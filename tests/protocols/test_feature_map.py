@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tests of protocols.features; the name keeps clear of tests/clients/test_features.py."""
+"""Tests of tailweave.protocols.features; the name keeps clear of tests/clients/test_features.py."""
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from protocols.features import FeatureMap, PublicSpace
+from tailweave.protocols.features import FeatureMap, PublicSpace
 
 RNG = np.random.default_rng(0)
 

@@ -4,8 +4,8 @@
 import numpy as np
 import pytest
 
-from protocols.fit_messages import FitParameters, FitParametersReply
-from protocols.records import decode, encode
+from tailweave.protocols.fit_messages import FitParameters, FitParametersReply
+from tailweave.protocols.records import decode, encode
 
 HEAD = {"run": "r", "seed": 0, "turn": 2}
 MODEL = {"model/mean": np.array([1.0, 2.0]), "model/second": np.array([[2.0, 2.0], [2.0, 5.0]])}

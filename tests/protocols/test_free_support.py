@@ -5,8 +5,8 @@ import numpy as np
 import ot
 import pytest
 
-from protocols.transport.free_support import free_support, mean_step, tolerance_sq
-from protocols.transport.projection import project
+from tailweave.protocols.transport.free_support import free_support, mean_step, tolerance_sq
+from tailweave.protocols.transport.projection import project
 
 MEANS = np.array([[2.0, 2.0], [-2.0, 2.0], [0.0, -3.0]])
 COVARIANCES = np.array([[[1.0, 0.3], [0.3, 0.5]], [[0.4, -0.2], [-0.2, 0.9]], [[0.6, 0.0], [0.0, 0.2]]])

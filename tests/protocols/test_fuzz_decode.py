@@ -24,13 +24,13 @@ from google.protobuf.message import DecodeError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from protocols import fit_messages, messages, sum_messages
-from protocols.config.training import GaussianSpec
-from protocols.features import FeatureMap
-from protocols.messages import SCHEMA_VERSION, Message
-from protocols.parameters import check_parameters, model_of
-from protocols.records import MAX_BODY_BYTES, MAX_BODY_COMMAS, MessageError, decode, encode
-from protocols.references import read_summary
+from tailweave.protocols import fit_messages, messages, sum_messages
+from tailweave.protocols.config.training import GaussianSpec
+from tailweave.protocols.features import FeatureMap
+from tailweave.protocols.messages import SCHEMA_VERSION, Message
+from tailweave.protocols.parameters import check_parameters, model_of
+from tailweave.protocols.records import MAX_BODY_BYTES, MAX_BODY_COMMAS, MessageError, decode, encode
+from tailweave.protocols.references import read_summary
 
 SECONDS, BYTES = 1.0, 64 * 2**20
 FLOWER_REFUSES = (DecodeError, ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError)
@@ -149,7 +149,7 @@ def leaves(root: type) -> set[type]:
 
 
 def test_every_kind_of_message_is_fuzzed():
-    product = {kind for kind in leaves(Message) if kind.__module__.startswith("protocols.")}
+    product = {kind for kind in leaves(Message) if kind.__module__.startswith("tailweave.protocols.")}
     assert product == {type(sample) for sample in SAMPLES}
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.integrate import quad
 from scipy.stats import wasserstein_distance
 
-from protocols.references import histogram
+from tailweave.protocols.references import histogram
 
 LEVELS = 1024
 

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from protocols.config.references import QuantizedReference, SlicedReference
-from protocols.features import FeatureMap
-from protocols.kept_reference import KeptReference
-from protocols.references.empirical import Empirical
-from protocols.references.sliced import Sliced
-from protocols.streams import stream
+from tailweave.protocols.config.references import QuantizedReference, SlicedReference
+from tailweave.protocols.features import FeatureMap
+from tailweave.protocols.kept_reference import KeptReference
+from tailweave.protocols.references.empirical import Empirical
+from tailweave.protocols.references.sliced import Sliced
+from tailweave.protocols.streams import stream
 
 RNG = stream(0, "kept")
 FEATURES = FeatureMap(RNG.normal(size=4), RNG.normal(size=(4, 2)), np.array([0.5, -0.5]), 1.25)

@@ -4,8 +4,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from protocols.features import FeatureMap
-from protocols.kit import PublicKit
+from tailweave.protocols.features import FeatureMap
+from tailweave.protocols.kit import PublicKit
 
 
 def kit():

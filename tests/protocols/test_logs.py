@@ -7,7 +7,7 @@ from datetime import datetime
 
 import pytest
 
-from protocols.logs import Fields, Log, close_log, log_file, open_log
+from tailweave.protocols.logs import Fields, Log, close_log, log_file, open_log
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from protocols.messages import (
+from tailweave.protocols.messages import (
     SCHEMA_VERSION,
     Hello,
     HelloReply,

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from protocols.messages import Summarise, SummariseReply
-from protocols.records import MessageError, decode, encode
-from protocols.sum_messages import OfferKey, OfferKeyReply, SendMasked, SendMaskedReply, SignedKey
+from tailweave.protocols.messages import Summarise, SummariseReply
+from tailweave.protocols.records import MessageError, decode, encode
+from tailweave.protocols.sum_messages import OfferKey, OfferKeyReply, SendMasked, SendMaskedReply, SignedKey
 
 BASE = {"run": "demo", "seed": 3}
 PRIVACY = {"epsilon": 2.0, "secure_aggregation": True, "honest_silos": 3}

@@ -6,9 +6,9 @@ import math
 import numpy as np
 import pytest
 
-from clients.metrics import evaluate, yardstick
-from protocols.metrics import RANGES, check_metric
-from protocols.streams import stream
+from tailweave.clients.metrics import evaluate, yardstick
+from tailweave.protocols.metrics import RANGES, check_metric
+from tailweave.protocols.streams import stream
 
 
 @pytest.mark.parametrize("spread", [0.0, 1e-12, 1.0, 1e40])

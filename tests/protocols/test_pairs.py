@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
 
-from protocols.references import cosine
-from protocols.references.pairs import CosinePairs, EuclideanPairs, SlicedPairs
+from tailweave.protocols.references import cosine
+from tailweave.protocols.references.pairs import CosinePairs, EuclideanPairs, SlicedPairs
 
 EPS = np.finfo(np.float32).eps
 

@@ -4,9 +4,9 @@
 import numpy as np
 import pytest
 
-from protocols.config.training import GaussianMixtureSpec, GaussianSpec
-from protocols.parameters import check_parameters, check_shapes, model_of, parameters_of
-from protocols.streams import stream
+from tailweave.protocols.config.training import GaussianMixtureSpec, GaussianSpec
+from tailweave.protocols.parameters import check_parameters, check_shapes, model_of, parameters_of
+from tailweave.protocols.streams import stream
 
 RIDGE = 1e-3
 ONE = GaussianSpec(kind="gaussian", ridge=RIDGE)

@@ -3,7 +3,7 @@
 
 from pathlib import Path
 
-from protocols.places import packaged, run_folder, state_folder
+from tailweave.protocols.places import packaged, run_folder, state_folder
 
 REPOSITORY = Path(__file__).parents[2]
 

@@ -12,13 +12,14 @@ ROOT = Path(__file__).parents[2]
 
 def test_torch_is_imported_only_where_a_network_is_used():
     heavy = {"torch", "diffusers", "transformers"}
-    modules = "protocols.pot, clients.rounds, server.rounds, simulation.prepare, simulation.run"
+    names = ("protocols.pot", "clients.rounds", "server.rounds", "simulation.prepare", "simulation.run")
+    modules = ", ".join(f"tailweave.{name}" for name in names)
     code = f"import sys, {modules}; print(sorted({heavy} & sys.modules.keys()))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
 
 def test_solvers_take_arrays():
-    from protocols.pot import ot
+    from tailweave.protocols.pot import ot
 
     assert ot.emd2([0.5, 0.5], [0.5, 0.5], [[0.0, 1.0], [1.0, 0.0]]) == pytest.approx(0.0, abs=1e-15)

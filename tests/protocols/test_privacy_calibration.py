@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 from scipy.integrate import quad
 from scipy.stats import norm
 
-from protocols.config.privacy import PrivacySpec
-from protocols.config.references import QuantizedReference, SlicedReference
-from protocols.privacy import gate
-from protocols.privacy.calibration import (
+from tailweave.protocols.config.privacy import PrivacySpec
+from tailweave.protocols.config.references import QuantizedReference, SlicedReference
+from tailweave.protocols.privacy import gate
+from tailweave.protocols.privacy.calibration import (
     analytic_gaussian_z,
     epsilon_of,
     epsilon_of_rho,
@@ -100,7 +100,7 @@ def test_import_of_the_package_does_not_load_the_accountant_or_opendp():
     import sys
 
     loaded = "[m for m in sys.modules if m in ('dp_accounting', 'opendp')]"
-    code = f"import sys, protocols.privacy.gate; print({loaded})"
+    code = f"import sys, tailweave.protocols.privacy.gate; print({loaded})"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
 

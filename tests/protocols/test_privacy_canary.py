@@ -17,17 +17,17 @@ from functools import partial
 import numpy as np
 import pytest
 
-from protocols.arrays import Floats
-from protocols.config.privacy import PrivacySpec
-from protocols.config.references import QuantizedReference, SlicedReference
-from protocols.features import FeatureMap, PublicSpace
-from protocols.privacy.calibration import noise_multiplier
-from protocols.privacy.canary import Release, canary_audit
-from protocols.privacy.gate import release
-from protocols.privacy.mechanisms import lloyd, moments
-from protocols.privacy.mechanisms.grid import radius
-from protocols.privacy.noise import SeededNoise
-from protocols.references.histogram import counts
+from tailweave.protocols.arrays import Floats
+from tailweave.protocols.config.privacy import PrivacySpec
+from tailweave.protocols.config.references import QuantizedReference, SlicedReference
+from tailweave.protocols.features import FeatureMap, PublicSpace
+from tailweave.protocols.privacy.calibration import noise_multiplier
+from tailweave.protocols.privacy.canary import Release, canary_audit
+from tailweave.protocols.privacy.gate import release
+from tailweave.protocols.privacy.mechanisms import lloyd, moments
+from tailweave.protocols.privacy.mechanisms.grid import radius
+from tailweave.protocols.privacy.noise import SeededNoise
+from tailweave.protocols.references.histogram import counts
 
 D, EPSILON = 4, 8.0
 Z = noise_multiplier(EPSILON, 1e-6)
@@ -96,7 +96,7 @@ PATHS = {
         ABSURD,
         1 / Z,
         0.9,
-        "protocols.privacy.mechanisms.cosine.capped",
+        "tailweave.protocols.privacy.mechanisms.cosine.capped",
         lambda features, cap: features,
     ),
     "histogram": Path(  # a row is in one bin a direction; the mutant counts it in two
@@ -105,7 +105,7 @@ PATHS = {
         ABSURD,
         1 / Z,
         0.9,
-        "protocols.privacy.mechanisms.histogram.counts",
+        "tailweave.protocols.privacy.mechanisms.histogram.counts",
         lambda positions, bins: counts(positions, bins) + counts(1.0 - positions, bins),
     ),
     "lloyd": Path(
@@ -114,7 +114,7 @@ PATHS = {
         NEAR,
         1 / lloyd.multipliers(Z)[-1],
         0.7,
-        "protocols.privacy.mechanisms.lloyd.unit_ball",
+        "tailweave.protocols.privacy.mechanisms.lloyd.unit_ball",
         lambda rows, space: (rows - space.center) / (space.scale * radius(space.dimension)),
     ),
     "moments": Path(
@@ -123,7 +123,7 @@ PATHS = {
         ABSURD,
         1 / Z,
         0.85,
-        "protocols.privacy.mechanisms.moments.unit_ball",
+        "tailweave.protocols.privacy.mechanisms.moments.unit_ball",
         lambda rows, space: (rows - space.center) / (space.scale * radius(space.dimension)),
     ),
 }

@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from protocols import references
-from protocols.config.privacy import PrivacySpec
-from protocols.config.references import QuantizedReference, SlicedReference
-from protocols.features import FeatureMap, PublicSpace
-from protocols.privacy import gate
-from protocols.privacy.calibration import epsilon_of, noise_multiplier
-from protocols.privacy.gate import Cost, release
-from protocols.privacy.noise import SeededNoise, SystemNoise
+from tailweave.protocols import references
+from tailweave.protocols.config.privacy import PrivacySpec
+from tailweave.protocols.config.references import QuantizedReference, SlicedReference
+from tailweave.protocols.features import FeatureMap, PublicSpace
+from tailweave.protocols.privacy import gate
+from tailweave.protocols.privacy.calibration import epsilon_of, noise_multiplier
+from tailweave.protocols.privacy.gate import Cost, release
+from tailweave.protocols.privacy.noise import SeededNoise, SystemNoise
 
 SPACE = PublicSpace(np.zeros(3), 1.0, seed=2)
 SPECS = {

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy.stats import kstest, norm
 
-from protocols.features import PublicSpace
-from protocols.privacy.mechanisms import grid
-from protocols.privacy.noise import SeededNoise, SystemNoise
+from tailweave.protocols.features import PublicSpace
+from tailweave.protocols.privacy.mechanisms import grid
+from tailweave.protocols.privacy.noise import SeededNoise, SystemNoise
 
 SPACE = PublicSpace(np.array([3.0, -1.0]), 0.5, seed=0)
 

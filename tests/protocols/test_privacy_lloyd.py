@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from sklearn.cluster import KMeans
 
-from protocols.config.references import QuantizedReference
-from protocols.features import PublicSpace
-from protocols.privacy.mechanisms import lloyd
-from protocols.privacy.mechanisms.grid import GRID
-from protocols.privacy.noise import SeededNoise
+from tailweave.protocols.config.references import QuantizedReference
+from tailweave.protocols.features import PublicSpace
+from tailweave.protocols.privacy.mechanisms import lloyd
+from tailweave.protocols.privacy.mechanisms.grid import GRID
+from tailweave.protocols.privacy.noise import SeededNoise
 
 SPACE = PublicSpace(np.array([10.0, -5.0]), 2.0, seed=1)
 SPEC = QuantizedReference(kind="quantized", clusters=32)

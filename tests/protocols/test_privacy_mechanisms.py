@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from protocols.config.references import QuantizedReference, SlicedReference
-from protocols.features import PublicSpace
-from protocols.privacy.mechanisms import cosine, histogram, lloyd, moments
-from protocols.privacy.noise import SeededNoise
+from tailweave.protocols.config.references import QuantizedReference, SlicedReference
+from tailweave.protocols.features import PublicSpace
+from tailweave.protocols.privacy.mechanisms import cosine, histogram, lloyd, moments
+from tailweave.protocols.privacy.noise import SeededNoise
 
 Z = 1.3
 D = 3

@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
-from protocols.features import PublicSpace
-from protocols.privacy.mechanisms import moments
-from protocols.privacy.noise import SeededNoise
+from tailweave.protocols.features import PublicSpace
+from tailweave.protocols.privacy.mechanisms import moments
+from tailweave.protocols.privacy.noise import SeededNoise
 
 
 def seeded(seed=0):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy.stats import chisquare, kstest, norm
 
-from protocols.privacy.noise import SeededNoise, SystemNoise
+from tailweave.protocols.privacy.noise import SeededNoise, SystemNoise
 
 ALARM = 1e-6
 
@@ -71,6 +71,6 @@ def test_shapes_empty_and_scalar(noise):
 
 
 def test_system_noise_without_opendp_says_what_to_install(monkeypatch):
-    monkeypatch.setattr("protocols.privacy.noise.find_spec", lambda _: None)
+    monkeypatch.setattr("tailweave.protocols.privacy.noise.find_spec", lambda _: None)
     with pytest.raises(ValueError, match=r"pip install 'tailweave\[dp\]'"):
         SystemNoise()

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from protocols.config.references import SlicedReference
-from protocols.features import PublicSpace
-from protocols.privacy.shrinkage import shrink
-from protocols.references import sliced
-from protocols.streams import stream
+from tailweave.protocols.config.references import SlicedReference
+from tailweave.protocols.features import PublicSpace
+from tailweave.protocols.privacy.shrinkage import shrink
+from tailweave.protocols.references import sliced
+from tailweave.protocols.streams import stream
 
 DIMENSION = 5
 SPACE = PublicSpace(np.zeros(DIMENSION), 1.0, 0)

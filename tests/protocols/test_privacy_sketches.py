@@ -4,13 +4,13 @@
 import numpy as np
 import pytest
 
-from protocols.config.references import SlicedReference
-from protocols.features import PublicSpace
-from protocols.privacy.calibration import noise_multiplier
-from protocols.privacy.mechanisms import cosine, histogram
-from protocols.privacy.noise import SeededNoise
-from protocols.references.empirical import Empirical
-from protocols.references.sliced import Sliced, summarise
+from tailweave.protocols.config.references import SlicedReference
+from tailweave.protocols.features import PublicSpace
+from tailweave.protocols.privacy.calibration import noise_multiplier
+from tailweave.protocols.privacy.mechanisms import cosine, histogram
+from tailweave.protocols.privacy.noise import SeededNoise
+from tailweave.protocols.references.empirical import Empirical
+from tailweave.protocols.references.sliced import Sliced, summarise
 
 D = 32
 SPACE = PublicSpace(np.zeros(D), 1.0, seed=11)
@@ -88,7 +88,7 @@ def test_count_of_almost_nothing_is_at_least_one(name):
 def test_blocks_do_not_change_the_sums(name, monkeypatch):
     rows = mixture(50, np.random.default_rng(2))
     whole = MODULES[name].privatise(rows, SPECS[name], SPACE, 2.0, noise=seeded(1))
-    monkeypatch.setattr("protocols.privacy.mechanisms.grid._BLOCK", 1024)
+    monkeypatch.setattr("tailweave.protocols.privacy.mechanisms.grid._BLOCK", 1024)
     cut = MODULES[name].privatise(rows, SPECS[name], SPACE, 2.0, noise=seeded(1))
     np.testing.assert_array_equal(whole.sums, cut.sums)
 

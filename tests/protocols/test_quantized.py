@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from protocols.references.quantized import QuantizedSummary, aggregate, pseudo_samples, summarise
+from tailweave.protocols.references.quantized import QuantizedSummary, aggregate, pseudo_samples, summarise
 
 
 def rng(seed=0):

@@ -9,8 +9,8 @@ from flwr.app import Array, ArrayRecord, ConfigRecord, MetricRecord, RecordDict
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from protocols.messages import Hello, HelloReply, Retrain, RetrainReply, Summarise, SummariseReply
-from protocols.records import (
+from tailweave.protocols.messages import Hello, HelloReply, Retrain, RetrainReply, Summarise, SummariseReply
+from tailweave.protocols.records import (
     MAX_ARRAYS,
     MAX_BODY_BYTES,
     MAX_BODY_COMMAS,

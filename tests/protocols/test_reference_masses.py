@@ -2,12 +2,12 @@
 import numpy as np
 import pytest
 
-from protocols.config.references import QuantizedReference, SlicedReference
-from protocols.features import PublicSpace
-from protocols.references import weave
-from protocols.references.masses import silo_masses
-from protocols.references.quantized import QuantizedSummary
-from protocols.references.sliced import summarise
+from tailweave.protocols.config.references import QuantizedReference, SlicedReference
+from tailweave.protocols.features import PublicSpace
+from tailweave.protocols.references import weave
+from tailweave.protocols.references.masses import silo_masses
+from tailweave.protocols.references.quantized import QuantizedSummary
+from tailweave.protocols.references.sliced import summarise
 
 SPACE = PublicSpace(np.zeros(3), 1.0, 0)
 SPECS = {

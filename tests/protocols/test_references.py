@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tests of protocols.references itself: what goes from a silo to the server and back, by kind."""
+"""Tests of tailweave.protocols.references itself: what goes from a silo to the server and back, by kind."""
 
 import numpy as np
 import pytest
 
-from protocols.config.references import (
+from tailweave.protocols.config.references import (
     QuantizedReference,
     SlicedReference,
 )
-from protocols.features import PublicSpace
-from protocols.references import Empirical, proxy, read_summary, release, weave
-from protocols.references.quantized import QuantizedSummary
-from protocols.references.sliced import Sliced, SlicedSummary
+from tailweave.protocols.features import PublicSpace
+from tailweave.protocols.references import Empirical, proxy, read_summary, release, weave
+from tailweave.protocols.references.quantized import QuantizedSummary
+from tailweave.protocols.references.sliced import Sliced, SlicedSummary
 
 QUANTIZED = QuantizedReference(kind="quantized", clusters=6, samples=500)
 COSINE = SlicedReference(kind="sliced", directions=16, coefficients=4)

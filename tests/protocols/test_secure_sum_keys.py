@@ -3,8 +3,16 @@ from dataclasses import replace
 
 import pytest
 
-from protocols.secure_sum import KeyPair, Offer, SumRound, identity, keypair, signed_offer, verify_offer
-from protocols.secure_sum.keys import shared_secret
+from tailweave.protocols.secure_sum import (
+    KeyPair,
+    Offer,
+    SumRound,
+    identity,
+    keypair,
+    signed_offer,
+    verify_offer,
+)
+from tailweave.protocols.secure_sum.keys import shared_secret
 
 SILOS = ("silo-0", "silo-1", "silo-2")
 ROUND = SumRound("run-a", 1, "0" * 64, SILOS)

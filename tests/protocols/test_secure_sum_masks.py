@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from protocols.config.references import SlicedReference
-from protocols.features import PublicSpace
-from protocols.secure_sum import (
+from tailweave.protocols.config.references import SlicedReference
+from tailweave.protocols.features import PublicSpace
+from tailweave.protocols.secure_sum import (
     DroppedOut,
     Masked,
     SumRound,
@@ -25,7 +25,7 @@ from protocols.secure_sum import (
     to_words,
     unmask_sum,
 )
-from protocols.secure_sum.keys import shared_secret
+from tailweave.protocols.secure_sum.keys import shared_secret
 
 SILOS = tuple(f"silo-{i}" for i in range(5))
 ROUND = SumRound("run-a", 1, "schema", SILOS)

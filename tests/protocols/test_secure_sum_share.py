@@ -6,14 +6,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from protocols.config.privacy import PrivacySpec
-from protocols.config.references import SlicedReference
-from protocols.features import FeatureMap, PublicSpace
-from protocols.privacy.calibration import analytic_gaussian_z, rho_of
-from protocols.privacy.noise import SeededNoise
-from protocols.secure_sum import integer_sketch, noise_variance, noisy_share, pooled_summary, schema
-from protocols.secure_sum.share import epsilon_alone
-from protocols.streams import stream
+from tailweave.protocols.config.privacy import PrivacySpec
+from tailweave.protocols.config.references import SlicedReference
+from tailweave.protocols.features import FeatureMap, PublicSpace
+from tailweave.protocols.privacy.calibration import analytic_gaussian_z, rho_of
+from tailweave.protocols.privacy.noise import SeededNoise
+from tailweave.protocols.secure_sum import integer_sketch, noise_variance, noisy_share, pooled_summary, schema
+from tailweave.protocols.secure_sum.share import epsilon_alone
+from tailweave.protocols.streams import stream
 
 COSINE = SlicedReference(kind="sliced", directions=128, coefficients=8)
 HISTOGRAM = SlicedReference(kind="sliced", basis="histogram", directions=128, bins=8)

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from protocols.config.references import SlicedReference
-from protocols.features import PublicSpace
-from protocols.references import sliced
-from protocols.secure_sum import (
+from tailweave.protocols.config.references import SlicedReference
+from tailweave.protocols.features import PublicSpace
+from tailweave.protocols.references import sliced
+from tailweave.protocols.secure_sum import (
     from_words,
     integer_sketch,
     noise_share,
@@ -15,7 +15,7 @@ from protocols.secure_sum import (
     sensitivity_steps,
     to_words,
 )
-from protocols.secure_sum.sketches import STEP
+from tailweave.protocols.secure_sum.sketches import STEP
 
 COSINE = SlicedReference(kind="sliced", directions=32, coefficients=6)
 HISTOGRAM = SlicedReference(kind="sliced", basis="histogram", directions=32, bins=8)

@@ -15,10 +15,10 @@ GENERATED = ("selection_pb2.py", "selection_pb2.pyi", "selection_pb2_grpc.py")
 def generated(tmp_path_factory) -> Path:
     """The command of protocols/README.md, into another folder."""
     out = tmp_path_factory.mktemp("generated")
-    command = [sys.executable, "-m", "grpc_tools.protoc", "-I.", "protocols/selection.proto"]
+    command = [sys.executable, "-m", "grpc_tools.protoc", "-I.", "tailweave/protocols/selection.proto"]
     kinds = [f"--{kind}_out={out}" for kind in ("python", "pyi", "grpc_python")]
     subprocess.run(command + kinds, cwd=ROOT, check=True, timeout=60)
-    return out / "protocols"
+    return out / "tailweave/protocols"
 
 
 @pytest.mark.parametrize("name", GENERATED)

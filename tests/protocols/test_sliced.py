@@ -5,11 +5,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.integrate import quad
 
-from protocols.config.references import SlicedReference
-from protocols.features import PublicSpace
-from protocols.references.empirical import Empirical
-from protocols.references.pairs import CosinePairs, SlicedPairs
-from protocols.references.sliced import (
+from tailweave.protocols.config.references import SlicedReference
+from tailweave.protocols.features import PublicSpace
+from tailweave.protocols.references.empirical import Empirical
+from tailweave.protocols.references.pairs import CosinePairs, SlicedPairs
+from tailweave.protocols.references.sliced import (
     Sliced,
     SlicedSummary,
     aggregate,

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chi2, t
 
-from protocols.streams import stream
+from tailweave.protocols.streams import stream
 
 FALSE_ALARM = 1e-6
 PART = st.one_of(st.text(alphabet="a/\\:1str", max_size=6), st.integers(0, 20))

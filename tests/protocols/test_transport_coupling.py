@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 
-from protocols.transport import coupling
+from tailweave.protocols.transport import coupling
 
 
 def case(seed, n=7, m=5, d=2):

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from protocols.transport.geodesic import between
-from protocols.transport.projection import project, towards
+from tailweave.protocols.transport.geodesic import between
+from tailweave.protocols.transport.projection import project, towards
 
 
 def silo(support, rows, t, reg=None):

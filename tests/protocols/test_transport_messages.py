@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from protocols.config.privacy import PrivacySpec
-from protocols.config.references import BarycenterReference, GeodesicReference
-from protocols.messages import TransportSupport, TransportSupportReply
-from protocols.records import MessageError, decode, encode
+from tailweave.protocols.config.privacy import PrivacySpec
+from tailweave.protocols.config.references import BarycenterReference, GeodesicReference
+from tailweave.protocols.messages import TransportSupport, TransportSupportReply
+from tailweave.protocols.records import MessageError, decode, encode
 
 SPEC = GeodesicReference(kind="geodesic", support=3, rounds=2)
 HEAD = {"run": "a-run", "seed": 4, "reference": SPEC, "turn": 2}

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 
-from protocols.transport.projection import calibrated, potential, project, towards
+from tailweave.protocols.transport.projection import calibrated, potential, project, towards
 
 
 def divergence(x, y, a, b, reg):

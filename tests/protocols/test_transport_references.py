@@ -4,10 +4,10 @@
 import numpy as np
 import pytest
 
-from protocols.config.references import BarycenterReference, GeodesicReference
-from protocols.features import PublicSpace
-from protocols.references import Empirical, proxy
-from protocols.transport.projection import potential
+from tailweave.protocols.config.references import BarycenterReference, GeodesicReference
+from tailweave.protocols.features import PublicSpace
+from tailweave.protocols.references import Empirical, proxy
+from tailweave.protocols.transport.projection import potential
 
 SPACE = PublicSpace(np.zeros(2), 1.0, 5)
 ENTROPIC = {"transport": "entropic", "entropic_reg": 0.7}

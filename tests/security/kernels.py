@@ -12,15 +12,15 @@ from itertools import product
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from clients.features import fit_features
-from clients.metrics import yardstick, yardstick_of
-from protocols.config.features import FeaturesSpec
-from protocols.config.privacy import PrivacySpec
-from protocols.config.references import SlicedReference
-from protocols.features import FeatureMap
-from protocols.privacy import gate
-from protocols.privacy.mechanisms import cosine, grid, histogram, lloyd
-from protocols.secure_sum import noisy_share, sensitivity_steps
+from tailweave.clients.features import fit_features
+from tailweave.clients.metrics import yardstick, yardstick_of
+from tailweave.protocols.config.features import FeaturesSpec
+from tailweave.protocols.config.privacy import PrivacySpec
+from tailweave.protocols.config.references import SlicedReference
+from tailweave.protocols.features import FeatureMap
+from tailweave.protocols.privacy import gate
+from tailweave.protocols.privacy.mechanisms import cosine, grid, histogram, lloyd
+from tailweave.protocols.secure_sum import noisy_share, sensitivity_steps
 
 COLUMNS, DIMENSIONS = 20, 8
 TWINS = 300
@@ -132,9 +132,9 @@ def equal_rows():
 
 def main() -> None:
     if "blas" in sys.argv:
-        import protocols.features
+        import tailweave.protocols.features
 
-        protocols.features.row_products = lloyd.row_products = lambda rows, weights: rows @ weights
+        tailweave.protocols.features.row_products = lloyd.row_products = lambda rows, weights: rows @ weights
     names = ("histogram", "cosine", "masked histogram", "masked cosine", "lloyd")
     found = {}
     for threads in (1, 2):

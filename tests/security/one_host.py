@@ -6,14 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
-from clients import rounds
-from clients.node import _real_silo, open_node
-from protocols.config.privacy import PrivacySpec
-from protocols.config.references import SlicedReference
-from protocols.features import FeatureMap
-from protocols.messages import Summarise, with_prefix
-from simulation.deploy.kit import Plan, init
-from simulation.deploy.node_settings import load_node
+from tailweave.clients import rounds
+from tailweave.clients.node import _real_silo, open_node
+from tailweave.protocols.config.privacy import PrivacySpec
+from tailweave.protocols.config.references import SlicedReference
+from tailweave.protocols.features import FeatureMap
+from tailweave.protocols.messages import Summarise, with_prefix
+from tailweave.simulation.deploy.kit import Plan, init
+from tailweave.simulation.deploy.node_settings import load_node
 
 NOW = dt.datetime.now(dt.UTC)
 IDENTITY = FeatureMap(np.zeros(3), np.eye(3), np.zeros(3), 1.0)

@@ -3,7 +3,7 @@
 
 import pytest
 
-from simulation.audit.doors.code import by_flower, by_silo, send_foreign_app
+from tailweave.simulation.audit.doors.code import by_flower, by_silo, send_foreign_app
 
 pytestmark = pytest.mark.slow
 

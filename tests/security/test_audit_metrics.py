@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
-from clients.release.policy import Policy
-from protocols.streams import stream
-from simulation.audit.doors import metrics
-from simulation.audit.doors.metrics import KINKS, NEAREST, question_metrics
-from simulation.audit.doors.questions import anything
-from simulation.audit.doors.silo import AskedSilo, unheard
-from simulation.audit.doors.table import public_row, table
+from tailweave.clients.release.policy import Policy
+from tailweave.protocols.streams import stream
+from tailweave.simulation.audit.doors import metrics
+from tailweave.simulation.audit.doors.metrics import KINKS, NEAREST, question_metrics
+from tailweave.simulation.audit.doors.questions import anything
+from tailweave.simulation.audit.doors.silo import AskedSilo, unheard
+from tailweave.simulation.audit.doors.table import public_row, table
 
 QUESTIONS = 1000
 CONSENT = Policy(allow_own_metrics=True)

@@ -11,16 +11,16 @@ import pytest
 from one_host import IDENTITY, kit, table
 from typer.testing import CliRunner
 
-from clients import generators, retrain_round
-from clients.node import open_node
-from protocols.config.experiment import ArmSpec
-from protocols.config.training import GaussianMixtureSpec, RecursionSpec
-from protocols.messages import Retrain, with_prefix
-from protocols.streams import stream
-from simulation import cli
-from simulation.deploy.command import app
-from simulation.deploy.kept_runs import forget, kept_runs
-from simulation.deploy.node_settings import load_node
+from tailweave.clients import generators, retrain_round
+from tailweave.clients.node import open_node
+from tailweave.protocols.config.experiment import ArmSpec
+from tailweave.protocols.config.training import GaussianMixtureSpec, RecursionSpec
+from tailweave.protocols.messages import Retrain, with_prefix
+from tailweave.protocols.streams import stream
+from tailweave.simulation import cli
+from tailweave.simulation.deploy.command import app
+from tailweave.simulation.deploy.kept_runs import forget, kept_runs
+from tailweave.simulation.deploy.node_settings import load_node
 
 GENERATOR = GaussianMixtureSpec(kind="gaussian-mixture", components=2)
 BASE = generators.fit(GENERATOR, table(3), rng=stream(0, "base")).arrays()

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulation.deploy.code_door import ForeignApp, check_app, installed_version
-from simulation.deploy.foreign_app import (
+from tailweave.simulation.deploy.code_door import ForeignApp, check_app, installed_version
+from tailweave.simulation.deploy.foreign_app import (
     RUNS,
     bundled,
     disguised_bundle,
@@ -91,7 +91,11 @@ def test_a_file_less_is_named_and_of_many_the_first(installed):
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [
-        ('clientapp = "clients.app:app"', 'clientapp = "server.app:app"', "names server.app:app"),
+        (
+            'clientapp = "tailweave.clients.app:app"',
+            'clientapp = "tailweave.server.app:app"',
+            "names tailweave.server.app:app",
+        ),
         ('publisher = "tailweave"', 'publisher = "tai1weave"', "the app tai1weave/tailweave"),
         ('name = "tailweave"', 'name = "x\\u001b"', r"the app tailweave/x\x1b"),
         ('version = "', 'version = "1', "the server runs tailweave 1"),

@@ -18,12 +18,12 @@ from deploy_hosts import START_SECONDS, Host, in_a_hurry, make_kit
 from flwr.proto.runtime_pb2 import AcquireTaskRequest
 from flwr.supercore.constant import TaskType
 
-from simulation.deploy.app_executor import open_runtime
-from simulation.deploy.federation import load_federation
-from simulation.deploy.foreign_app import ask_instead, write_disguised_app, write_foreign_app
-from simulation.deploy.node_settings import load_node
-from simulation.engines.bundle import write_bundle, write_run_config
-from simulation.engines.control import Control
+from tailweave.simulation.deploy.app_executor import open_runtime
+from tailweave.simulation.deploy.federation import load_federation
+from tailweave.simulation.deploy.foreign_app import ask_instead, write_disguised_app, write_foreign_app
+from tailweave.simulation.deploy.node_settings import load_node
+from tailweave.simulation.engines.bundle import write_bundle, write_run_config
+from tailweave.simulation.engines.control import Control
 
 SILOS = ("north", "south")
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(8 * START_SECONDS)]

@@ -14,27 +14,28 @@ from flwr.common.constant import ErrorCode
 from flwr.proto.runtime_pb2 import AcquireTaskRequest
 from flwr.supercore.constant import TaskType
 
-from protocols.messages import Hello
-from protocols.records import encode
-from simulation.deploy.app_executor import open_runtime, start_next
-from simulation.deploy.door_proof import DoorError, Question, check_locked, prove_door, stage
-from simulation.deploy.foreign_app import disguised_bundle, installed_bundle
+from tailweave.protocols.messages import Hello
+from tailweave.protocols.records import encode
+from tailweave.simulation.deploy.app_executor import open_runtime, start_next
+from tailweave.simulation.deploy.door_proof import DoorError, Question, check_locked, prove_door, stage
+from tailweave.simulation.deploy.foreign_app import disguised_bundle, installed_bundle
 
 pytestmark = pytest.mark.slow
 SECONDS = 120
 TOKEN = re.compile("[0-9a-f]{32,}")
 BLIND = """
 import sys
-if "simulation.deploy.app_process" in sys.orig_argv:
-    import simulation.deploy.code_door
-    simulation.deploy.code_door.check_app = lambda bundle: None
+if "tailweave.simulation.deploy.app_process" in sys.orig_argv:
+    import tailweave.simulation.deploy.code_door
+    tailweave.simulation.deploy.code_door.check_app = lambda bundle: None
 """
 """A comparison that lets everything through."""
 BUSY = """
 import sys
-if "simulation.deploy.app_process" in sys.orig_argv:
-    import pathlib, time, clients.node
-    clients.node.open_node = lambda *given, **more: (pathlib.Path({busy!r}).touch(), time.sleep(600))
+if "tailweave.simulation.deploy.app_process" in sys.orig_argv:
+    import pathlib, time
+    from tailweave.clients import node
+    node.open_node = lambda *given, **more: (pathlib.Path({busy!r}).touch(), time.sleep(600))
 """
 """A question that takes long."""
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("protocols", "clients", "server", "simulation", "tests")
+PACKAGES = ("protocols", "clients", "server", "simulation", "tailweave", "tests")
 BESIDE = ("configs", "pyproject.toml", "README.md", "constraints.txt", "LICENSE")
 SECTION = (
     (ROOT / "protocols/README.md")
@@ -269,7 +269,9 @@ def tree(tmp_path_factory):
     """A copy of the repository, in which controls are removed and put back."""
     copy = tmp_path_factory.mktemp("removed")
     for package in PACKAGES:
-        shutil.copytree(ROOT / package, copy / package, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(
+            ROOT / package, copy / package, symlinks=True, ignore=shutil.ignore_patterns("__pycache__")
+        )
     for name in BESIDE:
         if (ROOT / name).exists():
             (copy / name).symlink_to(ROOT / name)

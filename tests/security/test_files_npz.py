@@ -19,16 +19,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from clients import storage
-from clients.data.rows import DataError
-from clients.data.tables import read_images, read_table
-from clients.release.store import Store
-from protocols.base_file import load_base
-from protocols.kept_reference import KeptReference
-from protocols.kit import PublicKit
-from protocols.npz import LITTLE_BYTES, MOST_ARRAYS, MOST_BYTES, MOST_RATIO, NpzError, open_npz, read_npz
-from simulation.audit.wire_log import _arrays as read_wire_arrays
-from simulation.run_folder import REQUIRED, RunFolder
+from tailweave.clients import storage
+from tailweave.clients.data.rows import DataError
+from tailweave.clients.data.tables import read_images, read_table
+from tailweave.clients.release.store import Store
+from tailweave.protocols.base_file import load_base
+from tailweave.protocols.kept_reference import KeptReference
+from tailweave.protocols.kit import PublicKit
+from tailweave.protocols.npz import (
+    LITTLE_BYTES,
+    MOST_ARRAYS,
+    MOST_BYTES,
+    MOST_RATIO,
+    NpzError,
+    open_npz,
+    read_npz,
+)
+from tailweave.simulation.audit.wire_log import _arrays as read_wire_arrays
+from tailweave.simulation.run_folder import REQUIRED, RunFolder
 
 ROOT = Path(__file__).parents[2]
 PLAIN = "{'descr': '<f8', 'fortran_order': False, 'shape': (2, 3), }"
@@ -186,8 +194,8 @@ BOMB = LITTLE_BYTES + 8
 MEASURE = """
 import resource, sys
 from pathlib import Path
-from clients.data.tables import read_table
-from clients import storage
+from tailweave.clients.data.tables import read_table
+from tailweave.clients import storage
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 for read in (lambda path: read_table(path, None), storage.load):
     try:

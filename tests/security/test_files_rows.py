@@ -10,11 +10,11 @@ import pytest
 from PIL import Image, ImageFile
 from pyarrow import parquet
 
-from clients.data import image_folder
-from clients.data.image_folder import MOST_PIXELS, read_image_folder
-from clients.data.rows import DataError
-from clients.data.tables import read_table
-from protocols.config.data import ImageFolder
+from tailweave.clients.data import image_folder
+from tailweave.clients.data.image_folder import MOST_PIXELS, read_image_folder
+from tailweave.clients.data.rows import DataError
+from tailweave.clients.data.tables import read_table
+from tailweave.protocols.config.data import ImageFolder
 
 
 @pytest.fixture

@@ -14,10 +14,10 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clients.release.identities import read_identities
-from clients.release.policy import load_policy
-from protocols.config.load import load_experiment
-from protocols.config.yaml_file import (
+from tailweave.clients.release.identities import read_identities
+from tailweave.clients.release.policy import load_policy
+from tailweave.protocols.config.load import load_experiment
+from tailweave.protocols.config.yaml_file import (
     DEEPEST,
     LONGEST_VALUE,
     MOST_BYTES,
@@ -25,12 +25,12 @@ from protocols.config.yaml_file import (
     ConfigError,
     parse_yaml,
 )
-from simulation.catalogue import catalogue
-from simulation.deploy.federation import load_federation
-from simulation.deploy.node_settings import load_node
-from simulation.paper.spec import load_study
-from simulation.paper.study import is_study
-from simulation.run_folder import REQUIRED, RunFolder, RunFolderError
+from tailweave.simulation.catalogue import catalogue
+from tailweave.simulation.deploy.federation import load_federation
+from tailweave.simulation.deploy.node_settings import load_node
+from tailweave.simulation.paper.spec import load_study
+from tailweave.simulation.paper.study import is_study
+from tailweave.simulation.run_folder import REQUIRED, RunFolder, RunFolderError
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 5.0

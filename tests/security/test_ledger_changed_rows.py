@@ -9,9 +9,9 @@ import pytest
 from one_host import ask, kit, table, write
 from typer.testing import CliRunner
 
-from clients.release.budget import BudgetError
-from simulation import cli
-from simulation.deploy.command import app
+from tailweave.clients.release.budget import BudgetError
+from tailweave.simulation import cli
+from tailweave.simulation.deploy.command import app
 
 pytest.importorskip("opendp")
 

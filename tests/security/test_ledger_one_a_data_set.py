@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 from one_host import ask, edit, kit, table, write
 
-from clients.release.budget import BudgetError
-from clients.release.chain import LedgerError, read_ledger
-from simulation.deploy.data_set import enrolled, refresh, standing
-from simulation.deploy.node_settings import load_node
+from tailweave.clients.release.budget import BudgetError
+from tailweave.clients.release.chain import LedgerError, read_ledger
+from tailweave.simulation.deploy.data_set import enrolled, refresh, standing
+from tailweave.simulation.deploy.node_settings import load_node
 
 pytest.importorskip("opendp")
 

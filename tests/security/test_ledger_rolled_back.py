@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from one_host import ask, edit, kit, table
 
-from clients.release.budget import BudgetError
-from clients.release.chain import read_ledger
-from clients.release.ledger import Charge, Ledger
-from simulation.deploy.data_set import refresh, standing
-from simulation.deploy.launch import settings
-from simulation.deploy.node_settings import load_node
+from tailweave.clients.release.budget import BudgetError
+from tailweave.clients.release.chain import read_ledger
+from tailweave.clients.release.ledger import Charge, Ledger
+from tailweave.simulation.deploy.data_set import refresh, standing
+from tailweave.simulation.deploy.launch import settings
+from tailweave.simulation.deploy.node_settings import load_node
 
 pytest.importorskip("opendp")
 
@@ -113,7 +113,7 @@ def test_two_ledgers_of_an_earlier_version_are_added_up(silo, ledgers, tmp_path)
 def test_killed_while_it_is_moved_no_charge_is_lost(silo, ledgers, monkeypatch, step):
     import os
 
-    from clients.release import moving
+    from tailweave.clients.release import moving
 
     old = charged_before(silo, 2)
     target = {

@@ -4,15 +4,15 @@
 import pytest
 from one_host import IDENTITY, edit, kit, table
 
-from clients import masking
-from clients.node import open_node
-from clients.release.policy import PolicyError
-from protocols.config.privacy import PrivacySpec
-from protocols.config.references import SlicedReference
-from protocols.messages import with_prefix
-from protocols.secure_sum import identity
-from protocols.sum_messages import OfferKey
-from simulation.deploy.node_settings import load_node
+from tailweave.clients import masking
+from tailweave.clients.node import open_node
+from tailweave.clients.release.policy import PolicyError
+from tailweave.protocols.config.privacy import PrivacySpec
+from tailweave.protocols.config.references import SlicedReference
+from tailweave.protocols.messages import with_prefix
+from tailweave.protocols.secure_sum import identity
+from tailweave.protocols.sum_messages import OfferKey
+from tailweave.simulation.deploy.node_settings import load_node
 
 QUESTION = OfferKey(
     run="a-run",

@@ -8,20 +8,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from clients import generators
-from clients.data.rows import Rows
-from clients.data.silo import Silo
-from clients.node import Node
-from clients.owner_report import reports
-from clients.release.policy import Policy, PolicyError
-from clients.retrain_round import retrain
-from protocols.config.experiment import ArmSpec
-from protocols.config.training import GaussianMixtureSpec, RecursionSpec
-from protocols.features import FeatureMap
-from protocols.messages import Retrain, with_prefix
-from protocols.records import encode
-from protocols.refusals import Refusal
-from protocols.streams import stream
+from tailweave.clients import generators
+from tailweave.clients.data.rows import Rows
+from tailweave.clients.data.silo import Silo
+from tailweave.clients.node import Node
+from tailweave.clients.owner_report import reports
+from tailweave.clients.release.policy import Policy, PolicyError
+from tailweave.clients.retrain_round import retrain
+from tailweave.protocols.config.experiment import ArmSpec
+from tailweave.protocols.config.training import GaussianMixtureSpec, RecursionSpec
+from tailweave.protocols.features import FeatureMap
+from tailweave.protocols.messages import Retrain, with_prefix
+from tailweave.protocols.records import encode
+from tailweave.protocols.refusals import Refusal
+from tailweave.protocols.streams import stream
 
 GENERATOR = GaussianMixtureSpec(kind="gaussian-mixture", components=2)
 ARMS = {

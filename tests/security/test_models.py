@@ -14,13 +14,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from clients.release.models import check_models
-from clients.release.policy import Policy, PolicyError
-from protocols.config.diffusion import DiffusionSpec
-from protocols.config.experiment import ArmSpec
-from protocols.config.training import RecursionSpec
-from protocols.features import FeatureMap
-from protocols.messages import Retrain, with_prefix
+from tailweave.clients.release.models import check_models
+from tailweave.clients.release.policy import Policy, PolicyError
+from tailweave.protocols.config.diffusion import DiffusionSpec
+from tailweave.protocols.config.experiment import ArmSpec
+from tailweave.protocols.config.training import RecursionSpec
+from tailweave.protocols.features import FeatureMap
+from tailweave.protocols.messages import Retrain, with_prefix
 
 ROOT = Path(__file__).parents[2]
 COLUMNS = 16
@@ -42,8 +42,8 @@ os.stat = seen_stat
 
 from flwr.app import Context, Message, RecordDict
 from flwr.supercore.task_identity import TaskIdentity
-from clients.app import app
-from protocols.records import encode
+from tailweave.clients.app import app
+from tailweave.protocols.records import encode
 sys.path.insert(0, sys.argv[1])
 import test_models
 

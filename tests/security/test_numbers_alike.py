@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clients.encoders import SmallConv, make_encoder, small_conv
-from protocols.row_products import row_products
-from protocols.streams import stream
+from tailweave.clients.encoders import SmallConv, make_encoder, small_conv
+from tailweave.protocols.row_products import row_products
+from tailweave.protocols.streams import stream
 
 PROGRAM = Path(__file__).with_name("kernels.py")
 KERNELS = ("Prescott", "Nehalem", "Sandybridge", "Haswell", "SkylakeX")

@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clients.encoders import SmallConv
-from clients.features import received_features
-from protocols.config.privacy import PrivacySpec
-from protocols.config.references import QuantizedReference, SlicedReference
-from protocols.features import FARTHEST, LARGEST, FeatureMap
-from protocols.privacy import gate
-from protocols.privacy.noise import SeededNoise
-from protocols.secure_sum import noisy_share, to_words
+from tailweave.clients.encoders import SmallConv
+from tailweave.clients.features import received_features
+from tailweave.protocols.config.privacy import PrivacySpec
+from tailweave.protocols.config.references import QuantizedReference, SlicedReference
+from tailweave.protocols.features import FARTHEST, LARGEST, FeatureMap
+from tailweave.protocols.privacy import gate
+from tailweave.protocols.privacy.noise import SeededNoise
+from tailweave.protocols.secure_sum import noisy_share, to_words
 
 ROWS, COLUMNS, DIMENSIONS = 12, 3, 2
 NOISED = PrivacySpec(epsilon=2.0, min_rows=1)
@@ -135,7 +135,7 @@ def test_absurd_images_through_absurd_weights_stay_finite():
 
 
 def weights_of(size):
-    from clients.encoders.small_conv import _shapes
+    from tailweave.clients.encoders.small_conv import _shapes
 
     shapes = {name: shape for name, shape in _shapes((1, 8, 8)).items() if not name.startswith("back/")}
     rng = np.random.default_rng(0)

@@ -4,14 +4,14 @@
 import numpy as np
 import pytest
 
-from clients.data.rows import Rows
-from clients.data.silo import Silo
-from clients.node import Node
-from clients.release.policy import Policy
-from clients.rounds import summarise
-from protocols.config.privacy import PrivacySpec
-from protocols.config.references import SlicedReference
-from protocols.messages import Summarise, with_prefix
+from tailweave.clients.data.rows import Rows
+from tailweave.clients.data.silo import Silo
+from tailweave.clients.node import Node
+from tailweave.clients.release.policy import Policy
+from tailweave.clients.rounds import summarise
+from tailweave.protocols.config.privacy import PrivacySpec
+from tailweave.protocols.config.references import SlicedReference
+from tailweave.protocols.messages import Summarise, with_prefix
 
 
 def test_a_server_that_asks_for_overflows_learns_no_maximum(tmp_path):
@@ -55,6 +55,6 @@ def failed(silo, state, question):
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_without_the_bounds_it_would_learn_it(monkeypatch, tmp_path):
     """The control removed: neither parts of the map nor rows nor features are bounded."""
-    monkeypatch.setattr("protocols.features.LARGEST", np.inf)
-    monkeypatch.setattr("protocols.features._within", lambda values, bound: values)
+    monkeypatch.setattr("tailweave.protocols.features.LARGEST", np.inf)
+    monkeypatch.setattr("tailweave.protocols.features._within", lambda values, bound: values)
     assert fates_of(17.0, tmp_path) != fates_of(96.25, tmp_path)

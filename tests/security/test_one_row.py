@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 import yaml
 
-from clients.node import _real_silo
-from clients.owner_report import REPORT, reports
-from protocols.config.load import load_experiment
-from protocols.config.references import SlicedReference
-from protocols.privacy.mechanisms import cosine
-from protocols.privacy.mechanisms.grid import GRID, noised
-from simulation.engines.in_process import run_in_process
-from simulation.prepare import prepare
+from tailweave.clients.node import _real_silo
+from tailweave.clients.owner_report import REPORT, reports
+from tailweave.protocols.config.load import load_experiment
+from tailweave.protocols.config.references import SlicedReference
+from tailweave.protocols.privacy.mechanisms import cosine
+from tailweave.protocols.privacy.mechanisms.grid import GRID, noised
+from tailweave.simulation.engines.in_process import run_in_process
+from tailweave.simulation.prepare import prepare
 
 SKETCH = {"kind": "sliced", "directions": 8, "coefficients": 4}
 CONFIG = {

@@ -27,22 +27,22 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from clients.app import app
-from protocols.config.experiment import ArmSpec, Experiment
-from protocols.logs import log_file
-from protocols.messages import Hello, HelloReply, Retrain, RetrainReply
-from protocols.records import MessageError, encode
-from protocols.visible import LONGEST, visible
-from server.exchange import connected
-from server.failure import RunFailed
-from server.federation import Federation
-from server.flower_errors import reason
-from server.questions import Member
-from server.record import Record
-from simulation import cli
-from simulation.outcome import print_outcome
-from simulation.report import write_report
-from simulation.run_folder import RunFolder
+from tailweave.clients.app import app
+from tailweave.protocols.config.experiment import ArmSpec, Experiment
+from tailweave.protocols.logs import log_file
+from tailweave.protocols.messages import Hello, HelloReply, Retrain, RetrainReply
+from tailweave.protocols.records import MessageError, encode
+from tailweave.protocols.visible import LONGEST, visible
+from tailweave.server.exchange import connected
+from tailweave.server.failure import RunFailed
+from tailweave.server.federation import Federation
+from tailweave.server.flower_errors import reason
+from tailweave.server.questions import Member
+from tailweave.server.record import Record
+from tailweave.simulation import cli
+from tailweave.simulation.outcome import print_outcome
+from tailweave.simulation.report import write_report
+from tailweave.simulation.run_folder import RunFolder
 
 RAW = {
     "name": "texts",

@@ -14,16 +14,16 @@ from flwr.serverapp import Grid
 from flwr.supercore.run import Run
 from flwr.supercore.task_identity import TaskIdentity
 
-from protocols import messages, references
-from protocols.config.experiment import Experiment
-from protocols.features import FeatureMap
-from protocols.fit_messages import FitParameters, FitParametersReply
-from protocols.kit import PublicKit
-from protocols.records import decode, encode
-from protocols.streams import stream
-from protocols.transport.projection import project, towards
-from server.federation import Federation
-from server.record import Record
+from tailweave.protocols import messages, references
+from tailweave.protocols.config.experiment import Experiment
+from tailweave.protocols.features import FeatureMap
+from tailweave.protocols.fit_messages import FitParameters, FitParametersReply
+from tailweave.protocols.kit import PublicKit
+from tailweave.protocols.records import decode, encode
+from tailweave.protocols.streams import stream
+from tailweave.protocols.transport.projection import project, towards
+from tailweave.server.federation import Federation
+from tailweave.server.record import Record
 
 TYPES = {
     question.type: question

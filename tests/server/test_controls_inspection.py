@@ -2,14 +2,14 @@
 import numpy as np
 import pytest
 
-from protocols.config.references import QuantizedReference, SlicedReference
-from protocols.features import PublicSpace
-from protocols.messages import rows_bucket
-from protocols.references import weave
-from protocols.references.quantized import QuantizedSummary
-from protocols.references.sliced import SlicedSummary, summarise
-from server.controls import inspect
-from server.controls.bounds import COUNT_MARGIN, RADIUS, breaches, bucket_end
+from tailweave.protocols.config.references import QuantizedReference, SlicedReference
+from tailweave.protocols.features import PublicSpace
+from tailweave.protocols.messages import rows_bucket
+from tailweave.protocols.references import weave
+from tailweave.protocols.references.quantized import QuantizedSummary
+from tailweave.protocols.references.sliced import SlicedSummary, summarise
+from tailweave.server.controls import inspect
+from tailweave.server.controls.bounds import COUNT_MARGIN, RADIUS, breaches, bucket_end
 
 SPACE = PublicSpace(np.array([1.0, -1.0]), 2.0, 3)
 QUANTIZED = QuantizedReference(kind="quantized", clusters=4)

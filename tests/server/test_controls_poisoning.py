@@ -11,16 +11,21 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from protocols.arrays import Floats, Ints
-from protocols.config.references import QuantizedReference, SlicedReference
-from protocols.features import PublicSpace
-from protocols.references import sliced, weave
-from protocols.references.empirical import Empirical
-from protocols.references.quantized import QuantizedSummary, pseudo_samples, summarise
-from protocols.references.sliced import SlicedSummary
-from server.controls import Inspection, inspect
-from server.controls.suspects import QUANTIZED_SLACK, quantized_distances, robust_limit, sliced_distances
-from server.controls.weights import cap_weights
+from tailweave.protocols.arrays import Floats, Ints
+from tailweave.protocols.config.references import QuantizedReference, SlicedReference
+from tailweave.protocols.features import PublicSpace
+from tailweave.protocols.references import sliced, weave
+from tailweave.protocols.references.empirical import Empirical
+from tailweave.protocols.references.quantized import QuantizedSummary, pseudo_samples, summarise
+from tailweave.protocols.references.sliced import SlicedSummary
+from tailweave.server.controls import Inspection, inspect
+from tailweave.server.controls.suspects import (
+    QUANTIZED_SLACK,
+    quantized_distances,
+    robust_limit,
+    sliced_distances,
+)
+from tailweave.server.controls.weights import cap_weights
 
 D, MODES, ROWS, SILOS = 32, 10, 2000, 5
 RADIUS = 1.5 * np.sqrt(D)

@@ -3,13 +3,13 @@ import numpy as np
 import pytest
 from scipy.optimize import linprog
 
-from protocols.config.references import SlicedReference
-from protocols.features import PublicSpace
-from protocols.references.empirical import Empirical
-from protocols.references.quantized import QuantizedSummary
-from protocols.references.sliced import SlicedSummary, summarise
-from protocols.streams import stream
-from server.controls.suspects import PROBES, quantized_distances, robust_limit, sliced_distances
+from tailweave.protocols.config.references import SlicedReference
+from tailweave.protocols.features import PublicSpace
+from tailweave.protocols.references.empirical import Empirical
+from tailweave.protocols.references.quantized import QuantizedSummary
+from tailweave.protocols.references.sliced import SlicedSummary, summarise
+from tailweave.protocols.streams import stream
+from tailweave.server.controls.suspects import PROBES, quantized_distances, robust_limit, sliced_distances
 
 
 def test_limit_by_hand():

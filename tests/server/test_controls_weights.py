@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from server.controls.weights import CAP, cap_weights
+from tailweave.server.controls.weights import CAP, cap_weights
 
 
 def slow_water_filling(counts, cap):

@@ -8,9 +8,9 @@ import httpx
 import pytest
 from flwr.app import Message
 
-from protocols.messages import Hello
-from protocols.records import encode
-from server.exchange import connected, exchange, wait_for_nodes
+from tailweave.protocols.messages import Hello
+from tailweave.protocols.records import encode
+from tailweave.server.exchange import connected, exchange, wait_for_nodes
 
 
 def questions(count: int) -> list[Message]:

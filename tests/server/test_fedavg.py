@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from flwr.supercore.task_identity import TaskIdentity
 
-from protocols.streams import stream
-from server.fedavg import federated_average
+from tailweave.protocols.streams import stream
+from tailweave.server.fedavg import federated_average
 
 RNG = stream(0, "models")
 MODELS = [{"a/b": RNG.normal(size=(2, 3)), "c": RNG.normal(size=4)} for _ in range(3)]

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from flwr.app import Array, ArrayRecord, ConfigRecord, Error, Message, RecordDict
 
-from server.failure import RunFailed
-from server.rounds import run_seed
+from tailweave.server.failure import RunFailed
+from tailweave.server.rounds import run_seed
 
 SLICED = {"kind": "sliced", "directions": 4, "coefficients": 3}
 QUANTIZED = {"kind": "quantized", "clusters": 3}

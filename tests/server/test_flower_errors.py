@@ -3,11 +3,11 @@
 
 import pytest
 
-from server.flower_errors import may_pass, reason
+from tailweave.server.flower_errors import may_pass, reason
 
 
 def test_a_handlers_own_words_are_all_that_is_said():
-    assert reason(2, "<class 'protocols.refusals.Refusal'>:<'too few rows'>") == "too few rows"
+    assert reason(2, "<class 'tailweave.protocols.refusals.Refusal'>:<'too few rows'>") == "too few rows"
 
 
 @pytest.mark.parametrize(
@@ -36,8 +36,8 @@ def test_words_from_outside_are_cut():
         (5, "Node Unavailable", True),
         (8, "", True),
         (3, "", True),
-        (2, "<class 'clients.app.SiloError'>:<'the silo failed at retrain (OSError)'>", True),
-        (2, "<class 'protocols.refusals.Refusal'>:<'not SiloError'>", False),
+        (2, "<class 'tailweave.clients.app.SiloError'>:<'the silo failed at retrain (OSError)'>", True),
+        (2, "<class 'tailweave.protocols.refusals.Refusal'>:<'not SiloError'>", False),
         (1, "", False),
         (7, "", False),
     ],

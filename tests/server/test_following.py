@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 from flwr.app import Message
 
-from server.failure import RunFailed
-from server.federation import Federation
-from server.rounds import run_seed
+from tailweave.server.failure import RunFailed
+from tailweave.server.federation import Federation
+from tailweave.server.rounds import run_seed
 
 ARMS = [
     {"name": "alone", "rule": "random"},

@@ -7,11 +7,11 @@ import pytest
 from flwr.app import Message
 from flwr.proto.node_pb2 import NodeInfo
 
-from protocols.messages import HelloReply
-from protocols.records import encode
-from server.failure import RunFailed
-from server.greeting import greet
-from server.rounds import run_seed
+from tailweave.protocols.messages import HelloReply
+from tailweave.protocols.records import encode
+from tailweave.server.failure import RunFailed
+from tailweave.server.greeting import greet
+from tailweave.server.rounds import run_seed
 
 FAT = {"deadline-seconds": 0.05}
 NEVER = "not connected within 0.05 s; is its SuperNode running? `tailweave deploy check` there says why not"

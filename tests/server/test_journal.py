@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from server.journal import Journal, JournalError
+from tailweave.server.journal import Journal, JournalError
 
 ROWS = [{"a": 1, "b": 0.1}, {"a": 2, "b": 1e-300}, {"a": 3, "b": -0.0}]
 
@@ -88,7 +88,7 @@ def test_values_that_are_not_finite_are_refused(tmp_path, value):
 
 
 def test_a_second_writer_is_refused_while_the_first_is_at_it(tmp_path, monkeypatch):
-    monkeypatch.setattr("server.journal._PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr("tailweave.server.journal._PATIENCE_SECONDS", 0.2)
     first = Journal(tmp_path / "j")
     with pytest.raises(JournalError, match="j: another process writes it; is this run still going on"):
         Journal(tmp_path / "j")

@@ -9,16 +9,16 @@ import pytest
 import yaml
 from flwr.app import Error, Message
 
-from clients.data.silo import World
-from clients.node import world_of
-from clients.release.chain import read_ledger
-from clients.release.request import ReleaseRequest
-from protocols.config.load import load_experiment
-from protocols.privacy.calibration import analytic_gaussian_z
-from protocols.privacy.noise import SeededNoise
-from protocols.privacy.shrinkage import shrink
-from protocols.records import decode, encode
-from protocols.secure_sum import (
+from tailweave.clients.data.silo import World
+from tailweave.clients.node import world_of
+from tailweave.clients.release.chain import read_ledger
+from tailweave.clients.release.request import ReleaseRequest
+from tailweave.protocols.config.load import load_experiment
+from tailweave.protocols.privacy.calibration import analytic_gaussian_z
+from tailweave.protocols.privacy.noise import SeededNoise
+from tailweave.protocols.privacy.shrinkage import shrink
+from tailweave.protocols.records import decode, encode
+from tailweave.protocols.secure_sum import (
     SumRound,
     identity,
     integer_sketch,
@@ -27,15 +27,15 @@ from protocols.secure_sum import (
     schema,
     sensitivity_steps,
 )
-from protocols.streams import stream
-from protocols.sum_messages import OfferKeyReply, SendMaskedReply
-from server.failure import RunFailed
-from server.federation import Federation
-from server.masked import summarise
-from server.record import Record
-from server.rounds import greet
-from simulation.engines.in_process import InProcessGrid
-from simulation.prepare import prepare
+from tailweave.protocols.streams import stream
+from tailweave.protocols.sum_messages import OfferKeyReply, SendMaskedReply
+from tailweave.server.failure import RunFailed
+from tailweave.server.federation import Federation
+from tailweave.server.masked import summarise
+from tailweave.server.record import Record
+from tailweave.server.rounds import greet
+from tailweave.simulation.engines.in_process import InProcessGrid
+from tailweave.simulation.prepare import prepare
 
 SILOS = tuple(f"silo-{i}" for i in range(5))
 COSINE = {"kind": "sliced", "directions": 64, "coefficients": 8}

@@ -6,12 +6,12 @@ import json
 import numpy as np
 import pytest
 
-from protocols.config.privacy import PrivacySpec
-from protocols.config.references import QuantizedReference, SlicedReference
-from protocols.messages import HelloReply, RetrainReply, SummariseReply
-from protocols.records import encode, size
-from server.journal import JournalError
-from server.record import Record
+from tailweave.protocols.config.privacy import PrivacySpec
+from tailweave.protocols.config.references import QuantizedReference, SlicedReference
+from tailweave.protocols.messages import HelloReply, RetrainReply, SummariseReply
+from tailweave.protocols.records import encode, size
+from tailweave.server.journal import JournalError
+from tailweave.server.record import Record
 
 HEAD = {"run": "r", "seed": 3, "silo": "north"}
 VALUES = np.array([[0.1, 0.2], [0.3, 1 / 3]])

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from flwr.app import Error, Message
 
-from server.failure import RunFailed
-from server.rounds import run_seed
+from tailweave.server.failure import RunFailed
+from tailweave.server.rounds import run_seed
 
 SLICED = {"kind": "sliced", "directions": 4, "coefficients": 3}
 ARMS = [{"name": "alone", "rule": "random"}, {"name": "woven", "rule": "herding", "reference": SLICED}]
@@ -27,12 +27,12 @@ def silent(message: Message, content) -> list[Message]:
 
 
 def failing(message: Message, content) -> list[Message]:
-    text = "<class 'clients.app.SiloError'>:<'the silo failed at retrain (OSError)'>"
+    text = "<class 'tailweave.clients.app.SiloError'>:<'the silo failed at retrain (OSError)'>"
     return [Message(Error(2, text), reply_to=message)]
 
 
 def refusing(message: Message, content) -> list[Message]:
-    return [Message(Error(2, "<class 'protocols.refusals.Refusal'>:<'no'>"), reply_to=message)]
+    return [Message(Error(2, "<class 'tailweave.protocols.refusals.Refusal'>:<'no'>"), reply_to=message)]
 
 
 def in_turn(*tampers):

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the server remembers of absences."""
 
-from server.roll import Roll
+from tailweave.server.roll import Roll
 
 
 def test_an_answer_ends_the_absence_from_its_arm_and_from_the_rounds_before():

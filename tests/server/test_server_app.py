@@ -6,9 +6,9 @@ import json
 import pytest
 from flwr.app import Context, Message, RecordDict
 
-from protocols.config.load import dump_experiment
-from server.app import app, run_name
-from server.failure import RunFailed
+from tailweave.protocols.config.load import dump_experiment
+from tailweave.server.app import app, run_name
+from tailweave.server.failure import RunFailed
 
 
 def context(**run_config: str) -> Context:

@@ -10,13 +10,13 @@ import pytest
 from flwr.app import Error, Message
 from flwr.proto.node_pb2 import NodeInfo
 
-from protocols.config.experiment import Experiment
-from protocols.references import read_summary, release
-from protocols.references.sliced import Sliced
-from protocols.streams import stream
-from server.failure import RunFailed
-from server.questions import Member
-from server.rounds import greet, run_seed, snapshots
+from tailweave.protocols.config.experiment import Experiment
+from tailweave.protocols.references import read_summary, release
+from tailweave.protocols.references.sliced import Sliced
+from tailweave.protocols.streams import stream
+from tailweave.server.failure import RunFailed
+from tailweave.server.questions import Member
+from tailweave.server.rounds import greet, run_seed, snapshots
 
 SLICED = {"kind": "sliced", "directions": 4, "coefficients": 3}
 QUANTIZED = {"kind": "quantized", "clusters": 3}

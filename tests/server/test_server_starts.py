@@ -5,13 +5,13 @@ import numpy as np
 import pytest
 from flwr.app import Message
 
-from protocols.base_file import base_digest, load_base
-from protocols.fit_messages import FitParametersReply
-from protocols.messages import HelloReply
-from protocols.records import decode, encode
-from protocols.streams import stream
-from server.failure import RunFailed
-from server.rounds import run_seed
+from tailweave.protocols.base_file import base_digest, load_base
+from tailweave.protocols.fit_messages import FitParametersReply
+from tailweave.protocols.messages import HelloReply
+from tailweave.protocols.records import decode, encode
+from tailweave.protocols.streams import stream
+from tailweave.server.failure import RunFailed
+from tailweave.server.rounds import run_seed
 
 RIDGE = 1e-6
 FEDERATED = {

@@ -5,14 +5,14 @@ import numpy as np
 import pytest
 from flwr.app import Message
 
-from protocols.messages import TransportSupportReply
-from protocols.records import decode, encode
-from protocols.streams import stream
-from protocols.transport.free_support import free_support
-from protocols.transport.geodesic import between
-from protocols.transport.projection import project, towards
-from server.failure import RunFailed
-from server.rounds import run_seed
+from tailweave.protocols.messages import TransportSupportReply
+from tailweave.protocols.records import decode, encode
+from tailweave.protocols.streams import stream
+from tailweave.protocols.transport.free_support import free_support
+from tailweave.protocols.transport.geodesic import between
+from tailweave.protocols.transport.projection import project, towards
+from tailweave.server.failure import RunFailed
+from tailweave.server.rounds import run_seed
 
 ATOMS = 20
 ALLOWED = {"allow-raw-row-leakage": True}

@@ -5,15 +5,15 @@ import numpy as np
 import pytest
 from flwr.app import Message
 
-from protocols import references
-from protocols.messages import SummariseReply
-from protocols.records import decode, encode
-from protocols.references import weave
-from protocols.references.sliced import SlicedSummary, summarise
-from protocols.streams import stream
-from server.failure import RunFailed
-from server.rounds import run_seed
-from server.weaving import _variance_of_mean
+from tailweave.protocols import references
+from tailweave.protocols.messages import SummariseReply
+from tailweave.protocols.records import decode, encode
+from tailweave.protocols.references import weave
+from tailweave.protocols.references.sliced import SlicedSummary, summarise
+from tailweave.protocols.streams import stream
+from tailweave.server.failure import RunFailed
+from tailweave.server.rounds import run_seed
+from tailweave.server.weaving import _variance_of_mean
 
 SLICED = {"kind": "sliced", "directions": 4, "coefficients": 3}
 ARMS = [{"name": "woven", "rule": "herding", "reference": SLICED}]

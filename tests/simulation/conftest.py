@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import yaml
 
-from protocols.streams import stream
-from simulation.report import write_report
-from simulation.run_folder import RunFolder
+from tailweave.protocols.streams import stream
+from tailweave.simulation.report import write_report
+from tailweave.simulation.run_folder import RunFolder
 
 SEEDS, SILOS, GENERATIONS = (0, 1), 3, 6
 LABELS = ("plain", "<script>alert(1)</script>", "_hidden", "$x^$")

@@ -3,9 +3,9 @@
 
 import pytest
 
-from simulation.absences import UNNAMED, absences
-from simulation.measurements import measurements
-from simulation.report.absences import absences as shown
+from tailweave.simulation.absences import UNNAMED, absences
+from tailweave.simulation.measurements import measurements
+from tailweave.simulation.report.absences import absences as shown
 
 ROWS = [
     {"arm": arm, "seed": 0, "silo": silo, "generation": g, "coverage": 0.5}

@@ -3,7 +3,7 @@
 
 import pytest
 
-from simulation.arm_privacy import MECHANISMS, ArmPrivacy, arm_privacy, epsilon_families
+from tailweave.simulation.arm_privacy import MECHANISMS, ArmPrivacy, arm_privacy, epsilon_families
 
 SHARED = {"epsilon": 2.0, "delta": 1e-6}
 

@@ -10,22 +10,22 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from protocols.config.experiment import Experiment
-from protocols.config.load import dump_experiment, load_experiment
-from protocols.privacy import gate
-from protocols.privacy.calibration import epsilon_of_rho, noise_multiplier
-from protocols.privacy.mechanisms import cosine, lloyd
-from protocols.privacy.mechanisms.grid import radius
-from simulation.audit.audit import audit
-from simulation.audit.channel import Channel
-from simulation.audit.command import run_audit
-from simulation.audit.document import document
-from simulation.audit.findings import Promise
-from simulation.audit.one_row import run_canary
-from simulation.audit.promises import MASKED, promises
-from simulation.audit.raw_rows import ALL_ATOMS
-from simulation.audit.report import headline, write_audit
-from simulation.audit.scene import Scene, released
+from tailweave.protocols.config.experiment import Experiment
+from tailweave.protocols.config.load import dump_experiment, load_experiment
+from tailweave.protocols.privacy import gate
+from tailweave.protocols.privacy.calibration import epsilon_of_rho, noise_multiplier
+from tailweave.protocols.privacy.mechanisms import cosine, lloyd
+from tailweave.protocols.privacy.mechanisms.grid import radius
+from tailweave.simulation.audit.audit import audit
+from tailweave.simulation.audit.channel import Channel
+from tailweave.simulation.audit.command import run_audit
+from tailweave.simulation.audit.document import document
+from tailweave.simulation.audit.findings import Promise
+from tailweave.simulation.audit.one_row import run_canary
+from tailweave.simulation.audit.promises import MASKED, promises
+from tailweave.simulation.audit.raw_rows import ALL_ATOMS
+from tailweave.simulation.audit.report import headline, write_audit
+from tailweave.simulation.audit.scene import Scene, released
 
 RUNS = 120
 REPOSITORY = Path(__file__).parents[2]

@@ -7,21 +7,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import multivariate_normal
 
-from protocols.config.references import QuantizedReference, SlicedReference
-from protocols.features import PublicSpace
-from protocols.references import quantized, sliced
-from protocols.references.quantized import QuantizedSummary
-from protocols.streams import stream
-from protocols.transport import coupling
-from protocols.transport.projection import project, towards
-from simulation.audit.attacks.differencing import added_row
-from simulation.audit.attacks.direct import direct
-from simulation.audit.attacks.inverse_map import rows_from_map
-from simulation.audit.attacks.invert import row_of_sketch
-from simulation.audit.attacks.likelihood_ratio import Background, Suspects
-from simulation.audit.attacks.mixture_density import calibrated_density, log_density
-from simulation.audit.attacks.sliced_flow import sliced_flow
-from simulation.audit.attacks.two_rounds import interpolation, rows_from_interpolation, unknown_t
+from tailweave.protocols.config.references import QuantizedReference, SlicedReference
+from tailweave.protocols.features import PublicSpace
+from tailweave.protocols.references import quantized, sliced
+from tailweave.protocols.references.quantized import QuantizedSummary
+from tailweave.protocols.streams import stream
+from tailweave.protocols.transport import coupling
+from tailweave.protocols.transport.projection import project, towards
+from tailweave.simulation.audit.attacks.differencing import added_row
+from tailweave.simulation.audit.attacks.direct import direct
+from tailweave.simulation.audit.attacks.inverse_map import rows_from_map
+from tailweave.simulation.audit.attacks.invert import row_of_sketch
+from tailweave.simulation.audit.attacks.likelihood_ratio import Background, Suspects
+from tailweave.simulation.audit.attacks.mixture_density import calibrated_density, log_density
+from tailweave.simulation.audit.attacks.sliced_flow import sliced_flow
+from tailweave.simulation.audit.attacks.two_rounds import interpolation, rows_from_interpolation, unknown_t
 
 D = 6
 SPACE = PublicSpace(np.linspace(-1.0, 1.0, D), 2.0, 7)

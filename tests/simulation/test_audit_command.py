@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 import yaml
 
-import simulation.cli
-from protocols.config.load import load_experiment
-from simulation.audit import command
-from simulation.audit.doors import knock
-from simulation.audit.promises import MASKED
-from simulation.audit.wire_log import read_wire
-from simulation.audit.wire_noise import wire_noise
-from simulation.run_folder import RunFolder
+from tailweave.protocols.config.load import load_experiment
+from tailweave.simulation import cli
+from tailweave.simulation.audit import command
+from tailweave.simulation.audit.doors import knock
+from tailweave.simulation.audit.promises import MASKED
+from tailweave.simulation.audit.wire_log import read_wire
+from tailweave.simulation.audit.wire_noise import wire_noise
+from tailweave.simulation.run_folder import RunFolder
 
 pytestmark = pytest.mark.slow
 
@@ -54,12 +54,12 @@ class Terminal:
         self.wide(80)
 
     def wide(self, columns):
-        self.patch.setattr(simulation.cli, "_out", simulation.cli.Console(highlight=False, width=columns))
+        self.patch.setattr(cli, "_out", cli.Console(highlight=False, width=columns))
 
     def __call__(self, *arguments):
         self.patch.setattr(sys, "argv", ["tailweave", *map(str, arguments)])
         with pytest.raises(SystemExit) as left:
-            simulation.cli.main()
+            cli.main()
         self.out, self.error = self.capture.readouterr()
         return int(left.value.code or 0)
 
@@ -74,7 +74,7 @@ def make_run(folder: Path, **changes) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", ["tailweave", "run", f"{folder}/config.yaml", "--out", f"{folder}/run"])
         with pytest.raises(SystemExit) as left:
-            simulation.cli.main()
+            cli.main()
     assert not left.value.code
     return folder / "run"
 

@@ -8,8 +8,8 @@ import pytest
 import yaml
 from rich.console import Console
 
-from simulation.audit.command import run_audit
-from simulation.audit.document import (
+from tailweave.simulation.audit.command import run_audit
+from tailweave.simulation.audit.document import (
     AttackDocument,
     AuditDocument,
     CanaryDocument,

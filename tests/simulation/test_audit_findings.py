@@ -6,11 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from protocols.privacy.calibration import epsilon_of, noise_multiplier
-from simulation.audit.findings import Attack, AuditResult, Canary, Finding, Promise
-from simulation.audit.one_row import LAST_LOOK
-from simulation.audit.recovered import Recovery
-from simulation.audit.scores import Membership
+from tailweave.protocols.privacy.calibration import epsilon_of, noise_multiplier
+from tailweave.simulation.audit.findings import Attack, AuditResult, Canary, Finding, Promise
+from tailweave.simulation.audit.one_row import LAST_LOOK
+from tailweave.simulation.audit.recovered import Recovery
+from tailweave.simulation.audit.scores import Membership
 
 NOTHING = Recovery(rows=100, exact=0, close=0, chance_exact=0.0, chance_close=0.01, nearest=1.0)
 CLOSE = replace(NOTHING, close=20)

@@ -8,18 +8,18 @@ import pytest
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 
-from protocols.config.privacy import PrivacySpec
-from protocols.config.references import QuantizedReference, SlicedReference
-from protocols.features import PublicSpace
-from protocols.privacy.calibration import noise_multiplier
-from protocols.privacy.mechanisms import moments
-from protocols.privacy.mechanisms.grid import radius, unit_ball
-from protocols.privacy.noise import SeededNoise
-from protocols.streams import stream
-from simulation.audit.ceilings import auc_ceiling
-from simulation.audit.channel import Channel
-from simulation.audit.findings import ERRORS
-from simulation.audit.game import Game, play_density, play_linear
+from tailweave.protocols.config.privacy import PrivacySpec
+from tailweave.protocols.config.references import QuantizedReference, SlicedReference
+from tailweave.protocols.features import PublicSpace
+from tailweave.protocols.privacy.calibration import noise_multiplier
+from tailweave.protocols.privacy.mechanisms import moments
+from tailweave.protocols.privacy.mechanisms.grid import radius, unit_ball
+from tailweave.protocols.privacy.noise import SeededNoise
+from tailweave.protocols.streams import stream
+from tailweave.simulation.audit.ceilings import auc_ceiling
+from tailweave.simulation.audit.channel import Channel
+from tailweave.simulation.audit.findings import ERRORS
+from tailweave.simulation.audit.game import Game, play_density, play_linear
 
 D = 20
 SPACE = PublicSpace(np.zeros(D), 1.0, 3)

@@ -4,7 +4,7 @@
 import numpy as np
 import pytest
 
-from simulation.audit.attacks.kinks import hidden_numbers, matched
+from tailweave.simulation.audit.attacks.kinks import hidden_numbers, matched
 
 STEP = 1e-4
 

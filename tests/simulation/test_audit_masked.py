@@ -4,15 +4,15 @@
 import numpy as np
 import pytest
 
-from protocols.config.experiment import Experiment
-from protocols.config.references import SlicedReference
-from protocols.references.sliced import summarise
-from protocols.secure_sum import integer_sketch, to_words
-from protocols.streams import stream
-from simulation.audit.masked import looks_uniform, masked_promises, sums
-from simulation.audit.scene import Scene, released
-from simulation.audit.wire_log import MaskedVector
-from simulation.run_folder import RunFolderError
+from tailweave.protocols.config.experiment import Experiment
+from tailweave.protocols.config.references import SlicedReference
+from tailweave.protocols.references.sliced import summarise
+from tailweave.protocols.secure_sum import integer_sketch, to_words
+from tailweave.protocols.streams import stream
+from tailweave.simulation.audit.masked import looks_uniform, masked_promises, sums
+from tailweave.simulation.audit.scene import Scene, released
+from tailweave.simulation.audit.wire_log import MaskedVector
+from tailweave.simulation.run_folder import RunFolderError
 
 TREE = {
     "name": "small",

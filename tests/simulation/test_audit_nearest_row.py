@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulation.audit.attacks.nearest_row import nearest_row
+from tailweave.simulation.audit.attacks.nearest_row import nearest_row
 
 STEP, EXACT = 1e-2, 1e-7
 

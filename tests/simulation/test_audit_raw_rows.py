@@ -4,12 +4,12 @@
 import numpy as np
 import pytest
 
-from protocols.config.experiment import Experiment
-from protocols.refusals import Refusal
-from protocols.transport.projection import project, towards
-from simulation.audit.published import NAMES, published
-from simulation.audit.raw_rows import ALL_ATOMS, answer, described, forced
-from simulation.audit.scene import Scene, raw_arms
+from tailweave.protocols.config.experiment import Experiment
+from tailweave.protocols.refusals import Refusal
+from tailweave.protocols.transport.projection import project, towards
+from tailweave.simulation.audit.published import NAMES, published
+from tailweave.simulation.audit.raw_rows import ALL_ATOMS, answer, described, forced
+from tailweave.simulation.audit.scene import Scene, raw_arms
 
 SCHEME_2, SCHEME_1 = {"kind": "barycenter", "support": 50}, {"kind": "geodesic", "interpolation": 0.2}
 

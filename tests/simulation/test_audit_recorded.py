@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from protocols.config.experiment import Experiment
-from protocols.config.load import ConfigError, dump_experiment
-from protocols.references.sliced import SlicedSummary
-from protocols.streams import stream
-from simulation.audit.channel import Channel
-from simulation.audit.command import run_audit
-from simulation.audit.recorded import attack_recorded, audit_run
-from simulation.audit.scene import Scene, released
-from simulation.audit.wire_noise import independent, large_enough, wire_noise
-from simulation.run_folder import RunFolder, RunFolderError
+from tailweave.protocols.config.experiment import Experiment
+from tailweave.protocols.config.load import ConfigError, dump_experiment
+from tailweave.protocols.references.sliced import SlicedSummary
+from tailweave.protocols.streams import stream
+from tailweave.simulation.audit.channel import Channel
+from tailweave.simulation.audit.command import run_audit
+from tailweave.simulation.audit.recorded import attack_recorded, audit_run
+from tailweave.simulation.audit.scene import Scene, released
+from tailweave.simulation.audit.wire_noise import independent, large_enough, wire_noise
+from tailweave.simulation.run_folder import RunFolder, RunFolderError
 
 RUNS = 120
 TREE = {

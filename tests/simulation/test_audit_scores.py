@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from scipy.integrate import quad
 from scipy.stats import norm
 
-from protocols.privacy.calibration import noise_multiplier
-from protocols.streams import stream
-from simulation.audit.ceilings import auc_ceiling, tpr_ceiling
-from simulation.audit.recovered import CLOSE, EXACT, pooled, recovered, ruler
-from simulation.audit.scores import delong, membership
+from tailweave.protocols.privacy.calibration import noise_multiplier
+from tailweave.protocols.streams import stream
+from tailweave.simulation.audit.ceilings import auc_ceiling, tpr_ceiling
+from tailweave.simulation.audit.recovered import CLOSE, EXACT, pooled, recovered, ruler
+from tailweave.simulation.audit.scores import delong, membership
 
 
 @settings(max_examples=30, deadline=None)

@@ -4,11 +4,11 @@
 import numpy as np
 import pytest
 
-from clients import generators
-from protocols.base_file import save_base
-from protocols.config.load import ConfigError, load_experiment
-from protocols.streams import stream
-from simulation.base import base_generator
+from tailweave.clients import generators
+from tailweave.protocols.base_file import save_base
+from tailweave.protocols.config.load import ConfigError, load_experiment
+from tailweave.protocols.streams import stream
+from tailweave.simulation.base import base_generator
 
 ROWS = stream(0, "public").normal(size=(80, 3))
 MIXTURE = {"kind": "gaussian-mixture", "components": 2}

@@ -6,9 +6,9 @@ from typing import get_args
 
 import pytest
 
-from protocols.config.rules import POINT_KINDS, Rule
-from simulation.catalogue import catalogue
-from simulation.engines import ENGINES
+from tailweave.protocols.config.rules import POINT_KINDS, Rule
+from tailweave.simulation.catalogue import catalogue
+from tailweave.simulation.engines import ENGINES
 
 REPOSITORY = Path(__file__).parents[2]
 

@@ -8,10 +8,10 @@ import pytest
 import torch
 from rich.console import Console
 
-from clients.generators.diffusion.architecture import architecture_of
-from clients.generators.diffusion.measure import size_of, speeds
-from protocols.config.diffusion import DiffusionSpec, MlpSpec, UnetSpec
-from simulation.dry_run import dry_run
+from tailweave.clients.generators.diffusion.architecture import architecture_of
+from tailweave.clients.generators.diffusion.measure import size_of, speeds
+from tailweave.protocols.config.diffusion import DiffusionSpec, MlpSpec, UnetSpec
+from tailweave.simulation.dry_run import dry_run
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 TINY = {"kind": "diffusion", "network": {"kind": "mlp", "hidden": 16, "layers": 1}, "sampling-steps": 2}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is submitted: the three packages and a description that Flower accepts, wherever tailweave lies."""
+"""What is submitted: the packages of server and nodes, and a description that Flower accepts, wherever tailweave lies."""
 
 import subprocess
 import sys
@@ -11,8 +11,8 @@ import pytest
 from flwr.cli.build import build_fab_from_disk
 from flwr.cli.config_utils import load_and_validate
 
-from simulation.engines.bundle import write_bundle, write_run_config
-from simulation.engines.job import Job
+from tailweave.simulation.engines.bundle import write_bundle, write_run_config
+from tailweave.simulation.engines.job import Job
 
 REPOSITORY = Path(__file__).parents[2]
 KEYS = Job(Path("/out"), 3, "0a").run_config
@@ -20,7 +20,8 @@ KEYS = Job(Path("/out"), 3, "0a").run_config
 
 def test_the_bundle_holds_the_three_packages_and_no_results(tmp_path):
     app = write_bundle(tmp_path, KEYS)
-    assert {path.name for path in app.iterdir()} == {"protocols", "clients", "server", "pyproject.toml"}
+    held = {"protocols", "clients", "server", "tailweave", "pyproject.toml"}
+    assert {path.name for path in app.iterdir()} == held
     assert (app / "clients" / "app.py").read_bytes() == (REPOSITORY / "clients" / "app.py").read_bytes()
     assert list(app.rglob("*.pyc")) == []
 
@@ -28,7 +29,7 @@ def test_the_bundle_holds_the_three_packages_and_no_results(tmp_path):
 def test_flower_accepts_it(tmp_path):
     config, warnings = load_and_validate(write_bundle(tmp_path, KEYS) / "pyproject.toml")
     assert warnings == []
-    assert config["tool"]["flwr"]["app"]["components"]["serverapp"] == "server.app:app"
+    assert config["tool"]["flwr"]["app"]["components"]["serverapp"] == "tailweave.server.app:app"
 
 
 @pytest.mark.slow
@@ -57,8 +58,17 @@ def test_odd_paths_survive_the_run_config(tmp_path):
 
 def test_the_client_app_imports_nothing_heavy():
     """Flower starts a process for each message; what is imported at the top is paid for each time."""
-    heavy = ("scipy", "sklearn", "ot", "torch", "matplotlib", "pandas", "clients.node", "clients.rounds")
-    code = f"import clients.app, sys; print([name for name in {heavy!r} if name in sys.modules])"
+    heavy = (
+        "scipy",
+        "sklearn",
+        "ot",
+        "torch",
+        "matplotlib",
+        "pandas",
+        "tailweave.clients.node",
+        "tailweave.clients.rounds",
+    )
+    code = f"import tailweave.clients.app, sys; print([name for name in {heavy!r} if name in sys.modules])"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, cwd=REPOSITORY, check=True
     )

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from server.failure import RunFailed
-from simulation.engines.control import Control, FlowerError, environment, program
+from tailweave.server.failure import RunFailed
+from tailweave.simulation.engines.control import Control, FlowerError, environment, program
 
 
 def test_flowers_programs_are_found_beside_this_python():

@@ -3,7 +3,7 @@
 
 import pytest
 
-from simulation.engines.devices import device_of, devices
+from tailweave.simulation.engines.devices import device_of, devices
 
 
 @pytest.mark.parametrize(("visible", "found"), [("0, 2", ["0", "2"]), ("", []), ("GPU-1,", ["GPU-1"])])

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from living import alive
 
-from simulation.engines import keeper
+from tailweave.simulation.engines import keeper
 
 SECONDS = 60.0
 SERVER = """

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from protocols.config.load import ConfigError
-from simulation.engines import ENGINES, Machine, open_engine
-from simulation.engines import opening as opening_module
+from tailweave.protocols.config.load import ConfigError
+from tailweave.simulation.engines import ENGINES, Machine, open_engine
+from tailweave.simulation.engines import opening as opening_module
 
 
 def test_every_engine_that_is_listed_can_be_opened():

@@ -3,8 +3,8 @@
 
 import pytest
 
-from server.failure import RunFailed, clear_failure, raise_failure, record_failure
-from simulation.engines.settle import last_lines, settle
+from tailweave.server.failure import RunFailed, clear_failure, raise_failure, record_failure
+from tailweave.simulation.engines.settle import last_lines, settle
 
 
 def test_a_completed_run_with_its_metrics_is_well(tmp_path):

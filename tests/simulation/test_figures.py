@@ -7,14 +7,14 @@ import matplotlib
 import numpy as np
 import pytest
 
-from simulation.figures import draw_figures
-from simulation.figures.curves import draw_curves
-from simulation.figures.map import draw_map
-from simulation.figures.shares import draw_shares
-from simulation.figures.style import colour_of, legend_columns, line_of, plain
-from simulation.figures.wire import draw_wire
-from simulation.measurements import measurements
-from simulation.summary import measured, revealed
+from tailweave.simulation.figures import draw_figures
+from tailweave.simulation.figures.curves import draw_curves
+from tailweave.simulation.figures.map import draw_map
+from tailweave.simulation.figures.shares import draw_shares
+from tailweave.simulation.figures.style import colour_of, legend_columns, line_of, plain
+from tailweave.simulation.figures.wire import draw_wire
+from tailweave.simulation.measurements import measurements
+from tailweave.simulation.summary import measured, revealed
 
 
 @pytest.fixture

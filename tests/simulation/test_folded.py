@@ -4,7 +4,7 @@
 import pytest
 from rich.console import Console
 
-from simulation.folded import Column, folded
+from tailweave.simulation.folded import Column, folded
 
 ARMS = ("no-selection", "siloed", "anchored", "collaborative")
 FIXED = [Column("arm", ARMS, right=False)]

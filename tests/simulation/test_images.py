@@ -11,13 +11,13 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
-from clients.samples import SHOWN, beside_nearest
-from protocols.streams import stream
-from simulation.figures.samples import draw_samples
-from simulation.images import _pictures, shows_images
-from simulation.report.page import space_note
-from simulation.run import RunOptions, run
-from simulation.run_folder import RunFolder
+from tailweave.clients.samples import SHOWN, beside_nearest
+from tailweave.protocols.streams import stream
+from tailweave.simulation.figures.samples import draw_samples
+from tailweave.simulation.images import _pictures, shows_images
+from tailweave.simulation.report.page import space_note
+from tailweave.simulation.run import RunOptions, run
+from tailweave.simulation.run_folder import RunFolder
 
 CONFIG = """\
 name: pictures
@@ -147,7 +147,7 @@ def test_generations_are_measured_in_the_space_of_the_evaluation(finished, tmp_p
 @pytest.mark.slow
 def test_an_encoder_travels_with_the_run_and_its_sharing_is_said(tmp_path, monkeypatch):
     pytest.importorskip("torch")
-    from clients.encoders import small_conv
+    from tailweave.clients.encoders import small_conv
 
     monkeypatch.setattr(small_conv, "STEPS", 5)
     encoder = "{kind: encoder, model: small-conv, dimensions: 4}"

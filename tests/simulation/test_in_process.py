@@ -15,12 +15,12 @@ import pytest
 from flwr.app import Message, RecordDict
 from living import alive
 
-from protocols.config.load import load_experiment
-from protocols.messages import Hello, HelloReply
-from protocols.records import decode, encode
-from server.failure import RunFailed
-from simulation.engines.in_process import InProcessGrid, run_in_process
-from simulation.prepare import prepare
+from tailweave.protocols.config.load import load_experiment
+from tailweave.protocols.messages import Hello, HelloReply
+from tailweave.protocols.records import decode, encode
+from tailweave.server.failure import RunFailed
+from tailweave.simulation.engines.in_process import InProcessGrid, run_in_process
+from tailweave.simulation.prepare import prepare
 
 
 @pytest.fixture
@@ -134,9 +134,9 @@ def test_a_worker_that_dies_stops_the_run_with_a_remedy(tiny, tmp_path):
 ORPHAN = """
 import multiprocessing, sys, time
 from flwr.app import Message
-from protocols.messages import Hello
-from protocols.records import encode
-from simulation.engines.in_process import InProcessGrid
+from tailweave.protocols.messages import Hello
+from tailweave.protocols.records import encode
+from tailweave.simulation.engines.in_process import InProcessGrid
 if __name__ == "__main__":
     grid = InProcessGrid([{"partition-id": 0}], {"config": sys.argv[1], "state-dir": "s"}, workers=1)
     grid.send_and_receive([Message(encode(Hello(run="r", seed=0)), 100, Hello.type)])

@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 from sklearn.decomposition import PCA
 
-from clients import storage
-from clients.node import world_of
-from protocols.config.load import load_experiment
-from simulation.maps import collect_maps, save_maps
-from simulation.prepare import prepare
+from tailweave.clients import storage
+from tailweave.clients.node import world_of
+from tailweave.protocols.config.load import load_experiment
+from tailweave.simulation.maps import collect_maps, save_maps
+from tailweave.simulation.prepare import prepare
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from simulation.measurements import estimate, measurements, natural, per_seed
+from tailweave.simulation.measurements import estimate, measurements, natural, per_seed
 
 FINITE = st.floats(-1e6, 1e6)
 

@@ -6,11 +6,11 @@ import math
 import pytest
 from scipy.stats import pearsonr
 
-from protocols.streams import stream
-from simulation.figures.memorization import draw_memorization
-from simulation.measurements import measurements
-from simulation.memorization import relation
-from simulation.summary import summarise
+from tailweave.protocols.streams import stream
+from tailweave.simulation.figures.memorization import draw_memorization
+from tailweave.simulation.measurements import measurements
+from tailweave.simulation.memorization import relation
+from tailweave.simulation.summary import summarise
 
 
 def rows(points, **more):

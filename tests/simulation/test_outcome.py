@@ -7,7 +7,7 @@ import json
 import pytest
 from rich.console import Console
 
-from simulation.outcome import print_outcome
+from tailweave.simulation.outcome import print_outcome
 
 SUMMARY = {
     "name": "digits",

@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 
-from simulation.paper.transport import barycenter_row, fedwad_rows, toy_row
+from tailweave.simulation.paper.transport import barycenter_row, fedwad_rows, toy_row
 
 
 @pytest.mark.parametrize("seed", range(2))

@@ -3,10 +3,10 @@
 
 import pytest
 
-from simulation.measurements import measurements
-from simulation.paper.causes import by_cause, in_short, with_causes
-from simulation.paper.orders import Arms, order_findings
-from simulation.paper.published_orders import verification_orders
+from tailweave.simulation.measurements import measurements
+from tailweave.simulation.paper.causes import by_cause, in_short, with_causes
+from tailweave.simulation.paper.orders import Arms, order_findings
+from tailweave.simulation.paper.published_orders import verification_orders
 
 PICKS = {
     "random": ("random", None),

@@ -5,11 +5,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from simulation.paper.claims import Claim, Rule, findings, loglog_slope, measured
-from simulation.paper.families import FAMILIES
-from simulation.paper.gaussian import SETTINGS
-from simulation.paper.published_families import families_claims, transport_claims
-from simulation.paper.published_gaussian import gaussian_claims
+from tailweave.simulation.paper.claims import Claim, Rule, findings, loglog_slope, measured
+from tailweave.simulation.paper.families import FAMILIES
+from tailweave.simulation.paper.gaussian import SETTINGS
+from tailweave.simulation.paper.published_families import families_claims, transport_claims
+from tailweave.simulation.paper.published_gaussian import gaussian_claims
 
 
 def rows(values, metric="x"):

@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 
-from simulation.paper.closed_forms import (
+from tailweave.simulation.paper.closed_forms import (
     accumulate_ratio,
     decay_exponent,
     replace_ratio,

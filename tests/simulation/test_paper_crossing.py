@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulation.measurements import measurements
-from simulation.paper.crossing import Crossing, same_picks, sentences, shares
-from simulation.paper.orders import Arms
-from simulation.report.wording import number
+from tailweave.simulation.measurements import measurements
+from tailweave.simulation.paper.crossing import Crossing, same_picks, sentences, shares
+from tailweave.simulation.paper.orders import Arms
+from tailweave.simulation.report.wording import number
 
 
 def crossing(values, metric="coverage"):

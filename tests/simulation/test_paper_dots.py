@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
 
-from simulation.measurements import measurements
-from simulation.paper.crossing import Crossing
-from simulation.paper.dots import draw_arms, draw_crossing
-from simulation.paper.orders import Arms
+from tailweave.simulation.measurements import measurements
+from tailweave.simulation.paper.crossing import Crossing
+from tailweave.simulation.paper.dots import draw_arms, draw_crossing
+from tailweave.simulation.paper.orders import Arms
 
 CONFIG = {
     "arms": [

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from sklearn.mixture import GaussianMixture
 
-from simulation.paper.expectation import Components, refit
+from tailweave.simulation.paper.expectation import Components, refit
 
 
 def start(rng, *, dimensions=3):

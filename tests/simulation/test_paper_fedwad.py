@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from protocols.transport.projection import project
-from simulation.paper.fedwad import fedwad
+from tailweave.protocols.transport.projection import project
+from tailweave.simulation.paper.fedwad import fedwad
 
 
 def clouds(seed, *, rows=100, columns=2, shift=4.0, scale=0.1**0.5):

@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from protocols.streams import stream
-from simulation.paper.claims import loglog_slope
-from simulation.paper.closed_forms import accumulate_ratio, decay_exponent, unbiased_ratio
-from simulation.paper.gaussian import RIDGE, SETTINGS, Recursion, trajectories
-from simulation.paper.worlds import (
+from tailweave.protocols.streams import stream
+from tailweave.simulation.paper.claims import loglog_slope
+from tailweave.simulation.paper.closed_forms import accumulate_ratio, decay_exponent, unbiased_ratio
+from tailweave.simulation.paper.gaussian import RIDGE, SETTINGS, Recursion, trajectories
+from tailweave.simulation.paper.worlds import (
     PUBLISHED_SEEDS,
     isotropic_world,
     legacy_stream,

@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from simulation.measurements import measurements
-from simulation.paper.orders import Arms, Order, order_findings
+from tailweave.simulation.measurements import measurements
+from tailweave.simulation.paper.orders import Arms, Order, order_findings
 
 RANDOM, CUT, SCHEME = ("random", None), ("top-potential", "local"), ("nash", "geodesic")
 CONFIG = {

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from protocols.config.load import load_experiment
-from simulation.paper.published_orders import (
+from tailweave.protocols.config.load import load_experiment
+from tailweave.simulation.paper.published_orders import (
     FRECHET,
     RANDOM,
     RECALL,

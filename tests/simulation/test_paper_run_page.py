@@ -5,10 +5,10 @@ import pytest
 import yaml
 from rich.console import Console
 
-from simulation.paper.run_page import write_published
-from simulation.report import write_report
-from simulation.run import RunOptions, run
-from simulation.run_folder import RunFolder
+from tailweave.simulation.paper.run_page import write_published
+from tailweave.simulation.report import write_report
+from tailweave.simulation.run import RunOptions, run
+from tailweave.simulation.run_folder import RunFolder
 
 PICKS = [
     ("random", None),

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from protocols.config.load import ConfigError
-from simulation.paper.rows import rows_of
-from simulation.paper.spec import FamiliesSpec, GaussianSpec, TransportSpec, dump_study, load_study
-from simulation.paper.study import is_study, run_study, write_study_report
+from tailweave.protocols.config.load import ConfigError
+from tailweave.simulation.paper.rows import rows_of
+from tailweave.simulation.paper.spec import FamiliesSpec, GaussianSpec, TransportSpec, dump_study, load_study
+from tailweave.simulation.paper.study import is_study, run_study, write_study_report
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 SMALL = {

@@ -6,11 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from clients.data.silo import simulated_world
-from clients.generators import Course
-from protocols.config.load import load_experiment
-from protocols.kit import PublicKit
-from simulation.prepare import fit_kit, prepare
+from tailweave.clients.data.silo import simulated_world
+from tailweave.clients.generators import Course
+from tailweave.protocols.config.load import load_experiment
+from tailweave.protocols.kit import PublicKit
+from tailweave.simulation.prepare import fit_kit, prepare
 
 
 def test_every_seed_gets_its_own_kit(tiny):

@@ -10,10 +10,10 @@ import time
 import pytest
 from rich.console import Console
 
-from clients.telling import TOLD
-from protocols.config.load import load_experiment
-from simulation.progress import run_with_progress, seconds_since, told_on
-from simulation.run_folder import STATE
+from tailweave.clients.telling import TOLD
+from tailweave.protocols.config.load import load_experiment
+from tailweave.simulation.progress import run_with_progress, seconds_since, told_on
+from tailweave.simulation.run_folder import STATE
 
 ROWS = [
     {"arm": "sliced", "seed": 0, "silo": "silo-0", "generation": g, "mode_share/grö\u2028ße": 0.5}

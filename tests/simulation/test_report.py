@@ -8,12 +8,12 @@ from html.parser import HTMLParser
 import pytest
 import yaml
 
-from simulation.report import tables, write_comparison, write_report
-from simulation.report.headline import answers
-from simulation.report.page import base_note, facts, truth_note
-from simulation.report.wording import decimals_for, listed, number, percent, size
-from simulation.run_folder import RunFolder, RunFolderError
-from simulation.summary import summarise
+from tailweave.simulation.report import tables, write_comparison, write_report
+from tailweave.simulation.report.headline import answers
+from tailweave.simulation.report.page import base_note, facts, truth_note
+from tailweave.simulation.report.wording import decimals_for, listed, number, percent, size
+from tailweave.simulation.run_folder import RunFolder, RunFolderError
+from tailweave.simulation.summary import summarise
 
 VOID = {"meta", "br", "img", "use", "path", "image", "rect"}
 

@@ -3,8 +3,8 @@
 
 import pytest
 
-from simulation.report import privacy
-from simulation.summary import summarise
+from tailweave.simulation.report import privacy
+from tailweave.simulation.summary import summarise
 
 SLICED = {"kind": "sliced", "directions": 8, "coefficients": 2}
 ARMS = (

@@ -3,8 +3,8 @@
 
 import pytest
 
-from simulation.figures.retention import draw_retention
-from simulation.summary import measured
+from tailweave.simulation.figures.retention import draw_retention
+from tailweave.simulation.summary import measured
 
 SLICED = {"kind": "sliced", "directions": 8, "coefficients": 2}
 ENDS = {"siloed": 3.0, "anchored": 1.0, "open": 0.2, "eight": 0.25, "two": 0.4}

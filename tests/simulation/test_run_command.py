@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-import simulation.cli
-from protocols.config.load import load_experiment
-from simulation.environment import environment
-from simulation.run import RunOptions
+from tailweave.protocols.config.load import load_experiment
+from tailweave.simulation import cli
+from tailweave.simulation.environment import environment
+from tailweave.simulation.run import RunOptions
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -22,7 +22,7 @@ def tailweave(monkeypatch, capsys):
     def call(*arguments: object) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["tailweave", *map(str, arguments)])
         with pytest.raises(SystemExit) as left:
-            simulation.cli.main()
+            cli.main()
         return int(left.value.code or 0), *capsys.readouterr()
 
     return call
@@ -61,7 +61,7 @@ def test_without_a_command_there_is_help(tailweave):
 
 
 def test_help_loads_nothing_heavy():
-    code = "import atexit, sys, simulation.cli as cli; heavy = {'flwr', 'numpy', 'sklearn', 'ot'}\n"
+    code = "import atexit, sys, tailweave.simulation.cli as cli; heavy = {'flwr', 'numpy', 'sklearn', 'ot'}\n"
     code += "atexit.register(lambda: print(sorted(heavy & sys.modules.keys())))\ncli.main()"
     done = subprocess.run([sys.executable, "-c", code, "--help"], capture_output=True, text=True, check=False)
     assert done.stdout.splitlines()[-1] == "[]", done.stderr

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulation.run_folder import RunFolder, RunFolderError, read_rows, write_json
+from tailweave.simulation.run_folder import RunFolder, RunFolderError, read_rows, write_json
 
 
 def test_rows_come_back_in_order(tmp_path):

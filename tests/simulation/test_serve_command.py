@@ -9,13 +9,13 @@ import grpc
 import numpy as np
 import pytest
 
-from clients.selection.streaming import StreamingRule, streamed_herding
-from clients.service.served import Served
-from protocols import selection_pb2 as wire
-from protocols.kept_reference import KeptReference
-from protocols.selection_pb2_grpc import SelectionStub
-from protocols.streams import stream
-from simulation.serve_command import Secrets, find_reference, open_door
+from tailweave.clients.selection.streaming import StreamingRule, streamed_herding
+from tailweave.clients.service.served import Served
+from tailweave.protocols import selection_pb2 as wire
+from tailweave.protocols.kept_reference import KeptReference
+from tailweave.protocols.selection_pb2_grpc import SelectionStub
+from tailweave.protocols.streams import stream
+from tailweave.simulation.serve_command import Secrets, find_reference, open_door
 
 pytestmark = pytest.mark.slow
 

@@ -5,10 +5,10 @@ import json
 
 import pytest
 
-from protocols.config.load import load_experiment
-from protocols.kit import PublicKit
-from simulation.prepare import prepare
-from simulation.staging import make_folder
+from tailweave.protocols.config.load import load_experiment
+from tailweave.protocols.kit import PublicKit
+from tailweave.simulation.prepare import prepare
+from tailweave.simulation.staging import make_folder
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from simulation.arms import describe
-from simulation.revealed import revealed
-from simulation.summary import summarise, write_summary
+from tailweave.simulation.arms import describe
+from tailweave.simulation.revealed import revealed
+from tailweave.simulation.summary import summarise, write_summary
 
 
 def summary_of(folder):

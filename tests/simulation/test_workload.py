@@ -5,9 +5,9 @@ import json
 
 import pytest
 
-from protocols.config.load import load_experiment
-from simulation.prepare import PUBLIC_SAMPLES
-from simulation.workload import sizes, workload
+from tailweave.protocols.config.load import load_experiment
+from tailweave.simulation.prepare import PUBLIC_SAMPLES
+from tailweave.simulation.workload import sizes, workload
 
 
 def test_the_tiny_runs_work_is_what_it_did(tiny, finished):

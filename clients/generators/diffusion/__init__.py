@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Generator ``diffusion``; torch and diffusers are imported only when a model is fitted or drawn from."""
 
-from clients.generators.diffusion.model import Diffusion
+from tailweave.clients.generators.diffusion.model import Diffusion
 
 __all__ = ["Diffusion"]

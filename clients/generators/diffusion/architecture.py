@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from clients.generators.diffusion.extra import neural
-from clients.generators.diffusion.perceptron import perceptron
-from protocols.arrays import Floats
-from protocols.config.diffusion import DiffusionSpec, UnetSpec
+from tailweave.clients.generators.diffusion.extra import neural
+from tailweave.clients.generators.diffusion.perceptron import perceptron
+from tailweave.protocols.arrays import Floats
+from tailweave.protocols.config.diffusion import DiffusionSpec, UnetSpec
 
 if TYPE_CHECKING:
     import torch

@@ -9,9 +9,9 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clients.generators.diffusion.architecture import Architecture
-from clients.generators.diffusion.denoiser import Denoiser
-from clients.generators.diffusion.extra import neural
+from tailweave.clients.generators.diffusion.architecture import Architecture
+from tailweave.clients.generators.diffusion.denoiser import Denoiser
+from tailweave.clients.generators.diffusion.extra import neural
 
 if TYPE_CHECKING:
     import torch

@@ -4,9 +4,9 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from clients.generators.diffusion.architecture import Architecture
-from clients.generators.diffusion.extra import neural
-from clients.generators.diffusion.perceptron import predict
+from tailweave.clients.generators.diffusion.architecture import Architecture
+from tailweave.clients.generators.diffusion.extra import neural
+from tailweave.clients.generators.diffusion.perceptron import predict
 
 if TYPE_CHECKING:
     import torch

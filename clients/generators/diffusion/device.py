@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from clients.generators.diffusion.extra import neural
-from protocols.config.diffusion import DiffusionSpec
+from tailweave.clients.generators.diffusion.extra import neural
+from tailweave.protocols.config.diffusion import DiffusionSpec
 
 if TYPE_CHECKING:
     import torch

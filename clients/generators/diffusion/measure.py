@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from clients.generators.course import Course
-from clients.generators.diffusion.architecture import Architecture, architecture_of
-from clients.generators.diffusion.base import fresh, load_base
-from clients.generators.diffusion.denoiser import Denoiser
-from clients.generators.diffusion.device import place_of, torch_stream
-from clients.generators.diffusion.extra import neural
-from clients.generators.diffusion.sampling import Sampling, draw
-from clients.generators.diffusion.training import train
-from protocols.config.diffusion import DiffusionSpec
-from protocols.streams import stream
+from tailweave.clients.generators.course import Course
+from tailweave.clients.generators.diffusion.architecture import Architecture, architecture_of
+from tailweave.clients.generators.diffusion.base import fresh, load_base
+from tailweave.clients.generators.diffusion.denoiser import Denoiser
+from tailweave.clients.generators.diffusion.device import place_of, torch_stream
+from tailweave.clients.generators.diffusion.extra import neural
+from tailweave.clients.generators.diffusion.sampling import Sampling, draw
+from tailweave.clients.generators.diffusion.training import train
+from tailweave.protocols.config.diffusion import DiffusionSpec
+from tailweave.protocols.streams import stream
 
 if TYPE_CHECKING:
     import torch

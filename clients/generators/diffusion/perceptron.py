@@ -4,7 +4,7 @@
 import math
 from typing import TYPE_CHECKING, Any
 
-from clients.generators.diffusion.extra import neural
+from tailweave.clients.generators.diffusion.extra import neural
 
 if TYPE_CHECKING:
     import torch

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from clients.generators.diffusion.denoiser import Denoiser
-from clients.generators.diffusion.device import Place, torch_stream
-from clients.generators.diffusion.extra import neural
-from protocols.arrays import Floats
+from tailweave.clients.generators.diffusion.denoiser import Denoiser
+from tailweave.clients.generators.diffusion.device import Place, torch_stream
+from tailweave.clients.generators.diffusion.extra import neural
+from tailweave.protocols.arrays import Floats
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from clients.generators.course import Course
-from clients.generators.diffusion.denoiser import Denoiser
-from clients.generators.diffusion.device import Place, torch_stream
-from clients.generators.diffusion.extra import neural
-from clients.generators.diffusion.unfinished import Tensors, Unfinished, optimizer_state, restore_optimizer
-from protocols.arrays import Floats
-from protocols.config.diffusion import DiffusionSpec
+from tailweave.clients.generators.course import Course
+from tailweave.clients.generators.diffusion.denoiser import Denoiser
+from tailweave.clients.generators.diffusion.device import Place, torch_stream
+from tailweave.clients.generators.diffusion.extra import neural
+from tailweave.clients.generators.diffusion.unfinished import (
+    Tensors,
+    Unfinished,
+    optimizer_state,
+    restore_optimizer,
+)
+from tailweave.protocols.arrays import Floats
+from tailweave.protocols.config.diffusion import DiffusionSpec
 
 if TYPE_CHECKING:
     import torch

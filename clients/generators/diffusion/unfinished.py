@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clients.generators.course import Course
-from clients.generators.diffusion.extra import neural
-from clients.generators.diffusion.weights import load_weights, save_weights
+from tailweave.clients.generators.course import Course
+from tailweave.clients.generators.diffusion.extra import neural
+from tailweave.clients.generators.diffusion.weights import load_weights, save_weights
 
 if TYPE_CHECKING:
     import torch

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from clients.generators.diffusion.extra import neural
-from clients.storage import StorageError, private_folder
+from tailweave.clients.generators.diffusion.extra import neural
+from tailweave.clients.storage import StorageError, private_folder
 
 Weights = dict[str, NDArray[np.generic]]
 

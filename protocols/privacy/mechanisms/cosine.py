@@ -3,13 +3,13 @@
 
 import numpy as np
 
-from protocols.arrays import Floats, matrix
-from protocols.config.references import SlicedReference
-from protocols.features import PublicSpace
-from protocols.privacy.mechanisms.grid import GRID, blocks, bounded, capped, noised, rounding
-from protocols.privacy.noise import Noise
-from protocols.references.cosine import basis
-from protocols.references.sliced import SlicedSummary
+from tailweave.protocols.arrays import Floats, matrix
+from tailweave.protocols.config.references import SlicedReference
+from tailweave.protocols.features import PublicSpace
+from tailweave.protocols.privacy.mechanisms.grid import GRID, blocks, bounded, capped, noised, rounding
+from tailweave.protocols.privacy.noise import Noise
+from tailweave.protocols.references.cosine import basis
+from tailweave.protocols.references.sliced import SlicedSummary
 
 CAP = 0.65
 """Share of the longest possible feature vector that is kept; ordinary rows reach .57, rows at |x| = R .62."""

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from protocols.arrays import Floats
-from protocols.features import PublicSpace
-from protocols.privacy.noise import Noise
+from tailweave.protocols.arrays import Floats
+from tailweave.protocols.features import PublicSpace
+from tailweave.protocols.privacy.noise import Noise
 
 GRID = 2.0**-20
 """Step of the grid on which features are summed."""

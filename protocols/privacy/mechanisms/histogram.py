@@ -3,13 +3,13 @@
 
 import numpy as np
 
-from protocols.arrays import Floats, matrix
-from protocols.config.references import SlicedReference
-from protocols.features import PublicSpace
-from protocols.privacy.mechanisms.grid import blocks, bounded, noised
-from protocols.privacy.noise import Noise
-from protocols.references.histogram import counts
-from protocols.references.sliced import SlicedSummary
+from tailweave.protocols.arrays import Floats, matrix
+from tailweave.protocols.config.references import SlicedReference
+from tailweave.protocols.features import PublicSpace
+from tailweave.protocols.privacy.mechanisms.grid import blocks, bounded, noised
+from tailweave.protocols.privacy.noise import Noise
+from tailweave.protocols.references.histogram import counts
+from tailweave.protocols.references.sliced import SlicedSummary
 
 
 def sensitivity(spec: SlicedReference) -> float:

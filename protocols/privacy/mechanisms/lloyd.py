@@ -5,14 +5,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from protocols.arrays import Floats, Ints, matrix
-from protocols.config.references import QuantizedReference
-from protocols.features import PublicSpace
-from protocols.privacy.mechanisms.grid import GRID, capped, noised, radius, rounding, unit_ball
-from protocols.privacy.noise import Noise
-from protocols.references.quantized import QuantizedSummary
-from protocols.row_products import row_products
-from protocols.streams import stream
+from tailweave.protocols.arrays import Floats, Ints, matrix
+from tailweave.protocols.config.references import QuantizedReference
+from tailweave.protocols.features import PublicSpace
+from tailweave.protocols.privacy.mechanisms.grid import GRID, capped, noised, radius, rounding, unit_ball
+from tailweave.protocols.privacy.noise import Noise
+from tailweave.protocols.references.quantized import QuantizedSummary
+from tailweave.protocols.row_products import row_products
+from tailweave.protocols.streams import stream
 
 FIRST_SHARE = 0.2
 """Share of rho for mean and trace; the iterations and the final release divide the rest equally."""

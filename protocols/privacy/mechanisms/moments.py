@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from protocols.arrays import Floats, matrix
-from protocols.features import PublicSpace
-from protocols.privacy.mechanisms.grid import capped, noised, radius, rounding, unit_ball
-from protocols.privacy.noise import Noise
+from tailweave.protocols.arrays import Floats, matrix
+from tailweave.protocols.features import PublicSpace
+from tailweave.protocols.privacy.mechanisms.grid import capped, noised, radius, rounding, unit_ball
+from tailweave.protocols.privacy.noise import Noise
 
 COUNT_WEIGHT = 0.3
 _STEP = 2.0**-14

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Attack ``differencing``: subtract two releases of one silo, before and after a row arrived."""
 
-from protocols.arrays import Floats
-from protocols.config.references import QuantizedReference, SlicedReference
-from protocols.features import PublicSpace
-from protocols.references import Summary
-from protocols.references.quantized import QuantizedSummary
-from protocols.references.sliced import SlicedSummary
-from simulation.audit.attacks.invert import row_of_sketch
+from tailweave.protocols.arrays import Floats
+from tailweave.protocols.config.references import QuantizedReference, SlicedReference
+from tailweave.protocols.features import PublicSpace
+from tailweave.protocols.references import Summary
+from tailweave.protocols.references.quantized import QuantizedSummary
+from tailweave.protocols.references.sliced import SlicedSummary
+from tailweave.simulation.audit.attacks.invert import row_of_sketch
 
 
 def added_row(

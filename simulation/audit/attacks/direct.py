@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Attack ``direct``: take what one release says for a row."""
 
-from protocols.arrays import Floats
-from protocols.config.references import QuantizedReference, SlicedReference
-from protocols.features import PublicSpace
-from protocols.references import Summary
-from protocols.references.quantized import QuantizedSummary
-from simulation.audit.attacks.invert import row_of_sketch
+from tailweave.protocols.arrays import Floats
+from tailweave.protocols.config.references import QuantizedReference, SlicedReference
+from tailweave.protocols.features import PublicSpace
+from tailweave.protocols.references import Summary
+from tailweave.protocols.references.quantized import QuantizedSummary
+from tailweave.simulation.audit.attacks.invert import row_of_sketch
 
 
 def direct(summary: Summary, spec: QuantizedReference | SlicedReference, space: PublicSpace) -> Floats:

@@ -3,8 +3,8 @@
 
 import numpy as np
 
-from protocols.arrays import Floats
-from protocols.transport.coupling import entropic_self
+from tailweave.protocols.arrays import Floats
+from tailweave.protocols.transport.coupling import entropic_self
 
 
 def rows_from_map(

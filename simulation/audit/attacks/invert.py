@@ -3,10 +3,10 @@
 
 import numpy as np
 
-from protocols.arrays import Floats
-from protocols.config.references import SlicedReference
-from protocols.features import PublicSpace
-from protocols.references import cosine
+from tailweave.protocols.arrays import Floats
+from tailweave.protocols.config.references import SlicedReference
+from tailweave.protocols.features import PublicSpace
+from tailweave.protocols.references import cosine
 
 _GRID = 2048
 _REFINEMENTS = 4

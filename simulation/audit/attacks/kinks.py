@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial.distance import cdist
 
-from protocols.arrays import Floats
+from tailweave.protocols.arrays import Floats
 
 Mean = Callable[[float], float | None]
 """Mean distance from a number to the hidden numbers, up to a constant; None where no answer holds one."""

@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from protocols.arrays import Floats, matrix
+from tailweave.protocols.arrays import Floats, matrix
 
 
 @dataclass(frozen=True)

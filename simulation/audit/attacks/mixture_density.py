@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.special import logsumexp
 
-from protocols.arrays import Floats
-from protocols.references.quantized import QuantizedSummary
+from tailweave.protocols.arrays import Floats
+from tailweave.protocols.references.quantized import QuantizedSummary
 
 
 def calibrated_density(

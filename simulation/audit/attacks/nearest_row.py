@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from protocols.arrays import Floats
+from tailweave.protocols.arrays import Floats
 
 Distance = Callable[[Floats], float | None]
 """Distance from a point (p,) to the nearest hidden row; None where no answer holds one."""

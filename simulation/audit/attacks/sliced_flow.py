@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import minimize
 
-from protocols.arrays import Floats
-from protocols.config.references import SlicedReference
-from protocols.features import PublicSpace
-from protocols.references import cosine
-from protocols.references.sliced import SlicedSummary
+from tailweave.protocols.arrays import Floats
+from tailweave.protocols.config.references import SlicedReference
+from tailweave.protocols.features import PublicSpace
+from tailweave.protocols.references import cosine
+from tailweave.protocols.references.sliced import SlicedSummary
 
 _WAVES = 16
 """Cosine coefficients that a histogram is turned into before its particles are sorted into place."""

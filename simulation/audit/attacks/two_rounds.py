@@ -4,9 +4,9 @@
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from protocols.arrays import Floats
-from protocols.pot import ot
-from protocols.transport.projection import project, towards
+from tailweave.protocols.arrays import Floats
+from tailweave.protocols.pot import ot
+from tailweave.protocols.transport.projection import project, towards
 
 
 def interpolation(support: Floats, rows: Floats, t: float, *, rng: np.random.Generator) -> Floats:

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import numpy as np
 
-from clients.data.tables import read_table
-from protocols.arrays import Floats
-from protocols.streams import stream
-from simulation.audit.doors.table import counted, table
-from simulation.audit.findings import Attack
-from simulation.deploy.code_door import NAME, PUBLISHER, installed_version
-from simulation.deploy.door_proof import Question, Stage, stage
-from simulation.deploy.foreign_app import disguised_bundle
+from tailweave.clients.data.tables import read_table
+from tailweave.protocols.arrays import Floats
+from tailweave.protocols.streams import stream
+from tailweave.simulation.audit.doors.table import counted, table
+from tailweave.simulation.audit.findings import Attack
+from tailweave.simulation.deploy.code_door import NAME, PUBLISHER, installed_version
+from tailweave.simulation.deploy.door_proof import Question, Stage, stage
+from tailweave.simulation.deploy.foreign_app import disguised_bundle
 
 TAKEN = "rows that the app took"
 _ROWS = 200

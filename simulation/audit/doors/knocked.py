@@ -6,11 +6,11 @@ from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from clients.release.policy import Policy
-from simulation.audit.doors.code import Sent, by_flower, by_silo, send_foreign_app
-from simulation.audit.doors.metrics import Learnt, question_metrics
-from simulation.audit.doors.silo import unheard
-from simulation.audit.findings import Finding, Promise
+from tailweave.clients.release.policy import Policy
+from tailweave.simulation.audit.doors.code import Sent, by_flower, by_silo, send_foreign_app
+from tailweave.simulation.audit.doors.metrics import Learnt, question_metrics
+from tailweave.simulation.audit.doors.silo import unheard
+from tailweave.simulation.audit.findings import Finding, Promise
 
 QUESTIONS = 1000
 """Free questions under the default policy; each is asked again of a silo that differs in one row."""

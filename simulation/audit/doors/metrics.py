@@ -8,18 +8,18 @@ from pathlib import Path
 
 import numpy as np
 
-from clients.release.policy import Policy
-from protocols.arrays import Floats
-from protocols.config.training import GaussianMixtureSpec
-from protocols.streams import stream
-from simulation.audit.attacks.kinks import hidden_numbers, matched
-from simulation.audit.attacks.nearest_row import Distance, nearest_row
-from simulation.audit.doors.questions import GAUSSIAN, Retraining, anything, refused
-from simulation.audit.doors.silo import AskedSilo
-from simulation.audit.doors.table import COLUMNS, FAR, REACH, counted, public_row, table
-from simulation.audit.findings import Attack
-from simulation.audit.recovered import Recovery
-from simulation.audit.scores import Membership, membership
+from tailweave.clients.release.policy import Policy
+from tailweave.protocols.arrays import Floats
+from tailweave.protocols.config.training import GaussianMixtureSpec
+from tailweave.protocols.streams import stream
+from tailweave.simulation.audit.attacks.kinks import hidden_numbers, matched
+from tailweave.simulation.audit.attacks.nearest_row import Distance, nearest_row
+from tailweave.simulation.audit.doors.questions import GAUSSIAN, Retraining, anything, refused
+from tailweave.simulation.audit.doors.silo import AskedSilo
+from tailweave.simulation.audit.doors.table import COLUMNS, FAR, REACH, counted, public_row, table
+from tailweave.simulation.audit.findings import Attack
+from tailweave.simulation.audit.recovered import Recovery
+from tailweave.simulation.audit.scores import Membership, membership
 
 NEAREST, KINKS = "distances to training rows", "kinks over held-out rows"
 _ROWS = 230

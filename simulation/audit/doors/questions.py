@@ -6,17 +6,17 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from clients import generators
-from protocols.arrays import Floats
-from protocols.config.experiment import ArmSpec
-from protocols.config.privacy import PrivacySpec
-from protocols.config.references import BarycenterReference, QuantizedReference, SlicedReference
-from protocols.config.training import GaussianMixtureSpec, GaussianSpec, Paradigm, RecursionSpec
-from protocols.features import FeatureMap
-from protocols.fit_messages import FitParameters
-from protocols.messages import Hello, Message, Retrain, Summarise, TransportSupport, with_prefix
-from protocols.references.sliced import sketch_shape
-from simulation.audit.doors.table import COLUMNS, FAR
+from tailweave.clients import generators
+from tailweave.protocols.arrays import Floats
+from tailweave.protocols.config.experiment import ArmSpec
+from tailweave.protocols.config.privacy import PrivacySpec
+from tailweave.protocols.config.references import BarycenterReference, QuantizedReference, SlicedReference
+from tailweave.protocols.config.training import GaussianMixtureSpec, GaussianSpec, Paradigm, RecursionSpec
+from tailweave.protocols.features import FeatureMap
+from tailweave.protocols.fit_messages import FitParameters
+from tailweave.protocols.messages import Hello, Message, Retrain, Summarise, TransportSupport, with_prefix
+from tailweave.protocols.references.sliced import sketch_shape
+from tailweave.simulation.audit.doors.table import COLUMNS, FAR
 
 POINT = 1e-200
 """Variance of a base generator whose samples are all equal, to the last bit."""

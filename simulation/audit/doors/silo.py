@@ -11,13 +11,13 @@ from pathlib import Path
 
 import yaml
 
-from clients.data.silo import Silo
-from clients.node import open_node
-from clients.release.policy import Policy
-from protocols.arrays import Floats
-from protocols.messages import Message, Retrain, RetrainReply
-from protocols.records import decode, encode
-from simulation.engines.in_process import InProcessGrid
+from tailweave.clients.data.silo import Silo
+from tailweave.clients.node import open_node
+from tailweave.clients.release.policy import Policy
+from tailweave.protocols.arrays import Floats
+from tailweave.protocols.messages import Message, Retrain, RetrainReply
+from tailweave.protocols.records import decode, encode
+from tailweave.simulation.engines.in_process import InProcessGrid
 
 NAME = "asked"
 """Of every silo here: two that differ in one row must not differ in their name."""

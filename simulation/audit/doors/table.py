@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from protocols.arrays import Floats
-from protocols.streams import stream
-from simulation.audit.recovered import Recovery, recovered, ruler
+from tailweave.protocols.arrays import Floats
+from tailweave.protocols.streams import stream
+from tailweave.simulation.audit.recovered import Recovery, recovered, ruler
 
 COLUMNS = 3
 REACH = 16.0

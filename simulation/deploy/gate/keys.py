@@ -9,8 +9,8 @@ from pathlib import Path
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from simulation.deploy.federation import FEDERATION_FILE, Federation, load_federation
-from simulation.deploy.node_keys import NodeKeyError, public_key
+from tailweave.simulation.deploy.federation import FEDERATION_FILE, Federation, load_federation
+from tailweave.simulation.deploy.node_keys import NodeKeyError, public_key
 
 logger = logging.getLogger("tailweave.gate")
 

@@ -11,14 +11,14 @@ from collections.abc import Callable
 
 import h11
 
-from simulation.deploy.federation import Federation
-from simulation.deploy.gate.conversation import House, converse
-from simulation.deploy.gate.guests import Guest, Guests
-from simulation.deploy.gate.keys import KnownKeys
-from simulation.deploy.gate.limits import Limits
-from simulation.deploy.gate.line import PIECE
-from simulation.deploy.gate.upstream import Upstream
-from simulation.deploy.gate.wire import Wire
+from tailweave.simulation.deploy.federation import Federation
+from tailweave.simulation.deploy.gate.conversation import House, converse
+from tailweave.simulation.deploy.gate.guests import Guest, Guests
+from tailweave.simulation.deploy.gate.keys import KnownKeys
+from tailweave.simulation.deploy.gate.limits import Limits
+from tailweave.simulation.deploy.gate.line import PIECE
+from tailweave.simulation.deploy.gate.upstream import Upstream
+from tailweave.simulation.deploy.gate.wire import Wire
 
 logger = logging.getLogger("tailweave.gate")
 

@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator
 
 import h11
 
-from simulation.deploy.gate.limits import Limits
-from simulation.deploy.gate.line import Headers, Line
-from simulation.deploy.gate.refused import Refused
+from tailweave.simulation.deploy.gate.limits import Limits
+from tailweave.simulation.deploy.gate.line import Headers, Line
+from tailweave.simulation.deploy.gate.refused import Refused
 
 
 class Wire:

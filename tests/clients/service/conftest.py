@@ -18,16 +18,16 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from clients.service.limits import Limits
-from clients.service.serve import Door, serve
-from clients.service.served import Served
-from clients.service.tls import server_credentials
-from protocols.config.references import SlicedReference
-from protocols.features import FeatureMap
-from protocols.kept_reference import KeptReference
-from protocols.references import sliced
-from protocols.selection_pb2_grpc import SelectionStub
-from protocols.streams import stream
+from tailweave.clients.service.limits import Limits
+from tailweave.clients.service.serve import Door, serve
+from tailweave.clients.service.served import Served
+from tailweave.clients.service.tls import server_credentials
+from tailweave.protocols.config.references import SlicedReference
+from tailweave.protocols.features import FeatureMap
+from tailweave.protocols.kept_reference import KeptReference
+from tailweave.protocols.references import sliced
+from tailweave.protocols.selection_pb2_grpc import SelectionStub
+from tailweave.protocols.streams import stream
 
 TOKEN = "correct-horse-battery-staple"
 DIMENSION, COLUMNS = 5, 7

@@ -12,12 +12,12 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
-from clients.selection.streaming import StreamingRule, streamed_herding
-from clients.service.limits import Limits
-from clients.service.served import Served
-from protocols import selection_pb2 as wire
-from protocols.encoders import SealedEncoder
-from protocols.streams import stream
+from tailweave.clients.selection.streaming import StreamingRule, streamed_herding
+from tailweave.clients.service.limits import Limits
+from tailweave.clients.service.served import Served
+from tailweave.protocols import selection_pb2 as wire
+from tailweave.protocols.encoders import SealedEncoder
+from tailweave.protocols.streams import stream
 
 WAIT = 60.0
 SERVICE = "tailweave.selection.v1.Selection"

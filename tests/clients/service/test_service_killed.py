@@ -14,18 +14,19 @@ from pathlib import Path
 import grpc
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
-from clients.selection.streaming import StreamingRule, streamed_herding
-from clients.service.served import Served
-from protocols import selection_pb2 as wire
-from protocols.selection_pb2_grpc import SelectionStub
+from tailweave.clients.selection.streaming import StreamingRule, streamed_herding
+from tailweave.clients.service.served import Served
+from tailweave.protocols import selection_pb2 as wire
+from tailweave.protocols.selection_pb2_grpc import SelectionStub
 
 WAIT = 60.0
 TOKEN = "correct-horse-battery-staple"
 ROOT = Path(__file__).parents[3]
 ENDLESS = """
 import sys, grpc
-from protocols import selection_pb2 as wire, selection_pb2_grpc
+from tailweave.protocols import selection_pb2 as wire, selection_pb2_grpc
 port, certificate, token = sys.argv[1:]
 tls = grpc.ssl_channel_credentials(open(certificate, "rb").read())
 both = grpc.composite_channel_credentials(tls, grpc.access_token_call_credentials(token))
@@ -130,7 +131,8 @@ def test_a_killed_client_frees_its_place(service, kept):
     messages = [wire.SelectRequest(open=wire.Open(keep=1, of=4))]
     messages.append(wire.SelectRequest(batch=wire.Batch(candidates=1000, dimension=5, features=x.tobytes())))
     keep = [k for reply in service.stub.SelectStream(iter(messages), timeout=WAIT) for k in reply.keep]
-    assert keep == streamed_herding(Served.of(kept).target, x, StreamingRule(1, 4)).keep.tolist()
+    with threadpool_limits(1):  # candidates on a ramp nearly tie, and more threads round otherwise
+        assert keep == streamed_herding(Served.of(kept).target, x, StreamingRule(1, 4)).keep.tolist()
 
 
 @pytest.mark.slow

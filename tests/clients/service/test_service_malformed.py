@@ -6,7 +6,7 @@ import struct
 import grpc
 import pytest
 
-from protocols import selection_pb2 as wire
+from tailweave.protocols import selection_pb2 as wire
 
 WAIT = 60.0
 PATH = "/tailweave.selection.v1.Selection/"

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from clients.selection.streaming import StreamingRule, streamed_herding
-from clients.service.served import Served
-from protocols.streams import stream
+from tailweave.clients.selection.streaming import StreamingRule, streamed_herding
+from tailweave.clients.service.served import Served
+from tailweave.protocols.streams import stream
 
 README = Path(__file__).parents[3] / "README.md"
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from clients.service.limits import Limits
-from clients.service.tls import server_credentials
-from clients.service.token import read_token
+from tailweave.clients.service.limits import Limits
+from tailweave.clients.service.tls import server_credentials
+from tailweave.clients.service.token import read_token
 
 
 @pytest.mark.parametrize(

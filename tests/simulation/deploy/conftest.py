@@ -12,10 +12,10 @@ import threading
 import numpy as np
 import pytest
 
-from simulation.deploy.federation import load_federation
-from simulation.deploy.gate.limits import Limits
-from simulation.deploy.gate.serve import serve
-from simulation.deploy.kit import Plan, init
+from tailweave.simulation.deploy.federation import load_federation
+from tailweave.simulation.deploy.gate.limits import Limits
+from tailweave.simulation.deploy.gate.serve import serve
+from tailweave.simulation.deploy.kit import Plan, init
 
 NOW = dt.datetime.now(dt.UTC)
 

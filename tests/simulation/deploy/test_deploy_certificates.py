@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from simulation.deploy.certificates import (
+from tailweave.simulation.deploy.certificates import (
     CertificateError,
     Issued,
     check_dates,

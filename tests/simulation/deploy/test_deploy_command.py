@@ -4,8 +4,8 @@ import sys
 import pytest
 from typer.testing import CliRunner
 
-from simulation import cli
-from simulation.deploy.command import app
+from tailweave.simulation import cli
+from tailweave.simulation.deploy.command import app
 
 runner = CliRunner()
 

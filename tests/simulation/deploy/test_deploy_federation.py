@@ -2,8 +2,8 @@
 import pytest
 import yaml
 
-from protocols.config.load import ConfigError
-from simulation.deploy.federation import load_federation
+from tailweave.protocols.config.load import ConfigError
+from tailweave.simulation.deploy.federation import load_federation
 
 GOOD = {
     "schema": 1,

@@ -4,9 +4,9 @@ import stat
 
 import pytest
 
-from simulation.deploy.file_modes import _others_may_change, check_unchangeable
-from simulation.deploy.host_checks import HostError
-from simulation.deploy.node_settings import load_node
+from tailweave.simulation.deploy.file_modes import _others_may_change, check_unchangeable
+from tailweave.simulation.deploy.host_checks import HostError
+from tailweave.simulation.deploy.node_settings import load_node
 
 
 def test_a_fresh_kit_is_its_owners(kit):

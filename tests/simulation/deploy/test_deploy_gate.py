@@ -6,10 +6,10 @@ import httpx
 import pytest
 from gate_peers import Signing, answered, connect, header, signed_headers
 
-from simulation.deploy.federation import load_federation
-from simulation.deploy.gate import serve as module
-from simulation.deploy.gate.limits import Limits
-from simulation.deploy.node_keys import make_node_keys
+from tailweave.simulation.deploy.federation import load_federation
+from tailweave.simulation.deploy.gate import serve as module
+from tailweave.simulation.deploy.gate.limits import Limits
+from tailweave.simulation.deploy.node_keys import make_node_keys
 
 
 @pytest.fixture

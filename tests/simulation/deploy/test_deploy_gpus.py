@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
 
-from simulation.deploy.gpus import GpuError, find_gpu
+from tailweave.simulation.deploy.gpus import GpuError, find_gpu
 
 LISTED = """GPU 0: NVIDIA H100 80GB HBM3 (UUID: GPU-1111aaaa-22)
 GPU 1: NVIDIA H100 80GB HBM3 (UUID: GPU-3333bbbb-44)

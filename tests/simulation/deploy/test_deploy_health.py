@@ -5,7 +5,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
-from simulation.deploy.health import serving
+from tailweave.simulation.deploy.health import serving
 
 
 @pytest.fixture

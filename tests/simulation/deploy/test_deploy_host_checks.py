@@ -3,9 +3,15 @@ import socket
 
 import pytest
 
-from simulation.deploy.host_checks import HostError, disk_space, ports_free, private_file, versions_equal
-from simulation.deploy.reach import ReachError
-from simulation.deploy.versions import installed
+from tailweave.simulation.deploy.host_checks import (
+    HostError,
+    disk_space,
+    ports_free,
+    private_file,
+    versions_equal,
+)
+from tailweave.simulation.deploy.reach import ReachError
+from tailweave.simulation.deploy.versions import installed
 
 
 def test_versions():

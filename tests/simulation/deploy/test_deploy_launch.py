@@ -5,9 +5,9 @@ import tomllib
 
 import pytest
 
-from simulation.deploy.certificates import make_ca
-from simulation.deploy.launch import LaunchError, check_ca, settings
-from simulation.deploy.node_settings import load_node
+from tailweave.simulation.deploy.certificates import make_ca
+from tailweave.simulation.deploy.launch import LaunchError, check_ca, settings
+from tailweave.simulation.deploy.node_settings import load_node
 
 
 def in_a_shell(text, name):

@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from protocols.config.load import ConfigError
-from simulation.deploy.node_settings import load_node
+from tailweave.protocols.config.load import ConfigError
+from tailweave.simulation.deploy.node_settings import load_node
 
 GOOD = {
     "schema": 1,

@@ -6,9 +6,9 @@ import os
 import pytest
 from rich.console import Console
 
-from clients.owner_report import OwnerReport
-from protocols.config.load import ConfigError
-from simulation.deploy.owner_view import owner_view
+from tailweave.clients.owner_report import OwnerReport
+from tailweave.protocols.config.load import ConfigError
+from tailweave.simulation.deploy.owner_view import owner_view
 
 
 def reported(folder, run, arm, *, told=False, seen=("reference: local",)):

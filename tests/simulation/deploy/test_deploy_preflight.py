@@ -4,8 +4,8 @@ import shutil
 
 import pytest
 
-from protocols.config.load import ConfigError
-from simulation.deploy.preflight import preflight
+from tailweave.protocols.config.load import ConfigError
+from tailweave.simulation.deploy.preflight import preflight
 
 NOW = dt.datetime.now(dt.UTC)
 

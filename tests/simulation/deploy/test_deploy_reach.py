@@ -4,10 +4,10 @@ import socket
 
 import pytest
 
-from simulation.deploy.certificates import Issued, make_ca, make_server
-from simulation.deploy.federation import load_federation
-from simulation.deploy.reach import Answer, ReachError, _ahead, ask, check_free, listens
-from simulation.deploy.verdict import NotRunning
+from tailweave.simulation.deploy.certificates import Issued, make_ca, make_server
+from tailweave.simulation.deploy.federation import load_federation
+from tailweave.simulation.deploy.reach import Answer, ReachError, _ahead, ask, check_free, listens
+from tailweave.simulation.deploy.verdict import NotRunning
 
 
 def test_a_server_answers_with_its_clock(upstream, gate):

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
 
-from protocols.config.load import ConfigError
-from simulation.deploy.reading import read_spec
-from simulation.deploy.versions import VersionsSpec
+from tailweave.protocols.config.load import ConfigError
+from tailweave.simulation.deploy.reading import read_spec
+from tailweave.simulation.deploy.versions import VersionsSpec
 
 
 def test_a_file_becomes_its_model(tmp_path):

@@ -6,8 +6,8 @@ import subprocess
 
 import pytest
 
-from simulation.deploy.federation import load_federation
-from simulation.deploy.registration import (
+from tailweave.simulation.deploy.federation import load_federation
+from tailweave.simulation.deploy.registration import (
     Registered,
     RegistrationError,
     _answer,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from simulation.deploy.kit import Plan, init
+from tailweave.simulation.deploy.kit import Plan, init
 
 STANDIN = """#!/bin/sh
 echo "$CUDA_VISIBLE_DEVICES|$CUDA_DEVICE_ORDER|$PWD|$*" > "$OUT/$$"
@@ -28,7 +28,9 @@ def world(tmp_path):
     out.mkdir()
     for name in ("flower-superlink", "flower-superexec", "flwr", "flower-supernode"):
         (programs / name).write_text(STANDIN)
-    (programs / "tailweave").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m simulation.cli "$@"\n')
+    (programs / "tailweave").write_text(
+        f'#!/bin/sh\nexec "{sys.executable}" -m tailweave.simulation.cli "$@"\n'
+    )
     for path in programs.iterdir():
         path.chmod(0o755)
     repository = str(Path(__file__).parents[3])

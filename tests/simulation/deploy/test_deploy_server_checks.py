@@ -4,9 +4,9 @@ import socket
 
 import pytest
 
-from simulation.deploy.certificates import make_ca
-from simulation.deploy.federation import load_federation
-from simulation.deploy.server_checks import server_checks
+from tailweave.simulation.deploy.certificates import make_ca
+from tailweave.simulation.deploy.federation import load_federation
+from tailweave.simulation.deploy.server_checks import server_checks
 
 NOW = dt.datetime.now(dt.UTC)
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from simulation.deploy.node_keys import make_node_keys
-from simulation.deploy.node_settings import load_node
-from simulation.deploy.silo_checks import _clock, _door, _last_refusal, same_gpu_twice, silo_checks
+from tailweave.simulation.deploy.node_keys import make_node_keys
+from tailweave.simulation.deploy.node_settings import load_node
+from tailweave.simulation.deploy.silo_checks import _clock, _door, _last_refusal, same_gpu_twice, silo_checks
 
 NOW = dt.datetime.now(dt.UTC)
 
@@ -52,7 +52,7 @@ def test_a_foreign_app_is_sent_through_this_hosts_executor(kit):
 
 
 def test_another_flower_is_no_proof(kit, monkeypatch):
-    monkeypatch.setattr("simulation.deploy.versions._version", lambda package: "1.42.0")
+    monkeypatch.setattr("tailweave.simulation.deploy.versions._version", lambda package: "1.42.0")
     _door.cache_clear()
     with pytest.raises(ValueError, match="flwr 1.42.0 is installed, this tailweave needs 1.41.x"):
         _door()
@@ -68,7 +68,7 @@ def test_what_others_can_read_or_write_fails(kit):
 
 
 def test_noise_that_cannot_be_drawn_fails(kit, monkeypatch):
-    monkeypatch.setattr("protocols.privacy.noise.find_spec", lambda name: None)
+    monkeypatch.setattr("tailweave.protocols.privacy.noise.find_spec", lambda name: None)
     assert verdicts(kit)["noise"].state == "FAIL"
 
 
@@ -93,7 +93,7 @@ def test_the_server_and_its_clock_are_seen_through_the_gate(kit, upstream, gate)
 def test_each_fault_fails_its_check_with_a_remedy(kit, old, new, check, text):
     from re import search
 
-    from protocols.messages import SCHEMA_VERSION
+    from tailweave.protocols.messages import SCHEMA_VERSION
 
     edit(kit, old.replace("messages: 2", f"messages: {SCHEMA_VERSION}"), new)
     verdict = verdicts(kit)[check]

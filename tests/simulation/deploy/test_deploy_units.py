@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from simulation.deploy.kit import Plan, init
-from simulation.deploy.units import UnitError, check_path, server_units, silo_units
+from tailweave.simulation.deploy.kit import Plan, init
+from tailweave.simulation.deploy.units import UnitError, check_path, server_units, silo_units
 
 NOW = dt.datetime.now(dt.UTC)
 ODD = "a%i $HOME ${x} #;b"

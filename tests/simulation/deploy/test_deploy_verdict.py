@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
 
-from simulation.deploy.verdict import NotRunning, Verdict, failed, judged, lines
+from tailweave.simulation.deploy.verdict import NotRunning, Verdict, failed, judged, lines
 
 
 def look(outcome):

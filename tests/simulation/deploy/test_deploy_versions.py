@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from protocols.messages import SCHEMA_VERSION
-from simulation.deploy.versions import (
+from tailweave.protocols.messages import SCHEMA_VERSION
+from tailweave.simulation.deploy.versions import (
     FLOWER,
     VersionError,
     VersionsSpec,
@@ -39,12 +39,12 @@ def test_the_flower_that_is_installed_is_the_one_that_pyproject_allows(monkeypat
     project = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())["project"]
     major, minor = map(int, FLOWER.split("."))
     assert f"flwr>={FLOWER},<{major}.{minor + 1}" in project["dependencies"]
-    monkeypatch.setattr("simulation.deploy.versions._version", lambda package: FLOWER)
+    monkeypatch.setattr("tailweave.simulation.deploy.versions._version", lambda package: FLOWER)
     check_flower()
 
 
 @pytest.mark.parametrize("found", ["1.42.0", "1.4", "1.410.0", "2.0", "unknown"])
 def test_another_flower_is_refused(monkeypatch, found):
-    monkeypatch.setattr("simulation.deploy.versions._version", lambda package: found)
+    monkeypatch.setattr("tailweave.simulation.deploy.versions._version", lambda package: found)
     with pytest.raises(VersionError, match=f"flwr {found} is installed, this tailweave needs 1.41.x"):
         check_flower()
