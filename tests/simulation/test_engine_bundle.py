@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is submitted: the packages of server and nodes, and a description that Flower accepts, wherever tailweave lies."""
+"""What is submitted: the packages of server and nodes, and a description that Flower accepts."""
 
 import subprocess
 import sys
