@@ -9,6 +9,7 @@ from tailweave.clients import generators
 from tailweave.clients.generators import Generator
 from tailweave.clients.generators.course import NOTHING_BESIDE, Course
 from tailweave.clients.selection import select
+from tailweave.clients.selection.candidates import Candidates
 from tailweave.protocols.arrays import Floats, Ints
 from tailweave.protocols.config.experiment import ArmSpec
 from tailweave.protocols.config.training import GeneratorSpec, RecursionSpec
@@ -123,10 +124,9 @@ def step(recursion: Recursion, stage: Stage, real: Floats) -> tuple[Stage, Pick]
 
 
 def _pick(recursion: Recursion, candidates: Floats, generation: int) -> Pick:
-    features = recursion.features(candidates)
-    rng = recursion.rng(generation, "select")
-    chosen = select(recursion.arm.rule, recursion.reference, features, recursion.options.samples, rng=rng)
-    return Pick(candidates, features, chosen)
+    given = Candidates(candidates, recursion.features, recursion.options.samples)
+    chosen = select(recursion.arm.rule, given, recursion.reference, rng=recursion.rng(generation, "select"))
+    return Pick(candidates, given.features, chosen)
 
 
 def _grown(options: RecursionSpec, stage: Stage, new: Floats, real: Floats) -> tuple[Floats, Ints]:

@@ -52,7 +52,9 @@ def describe(name: str, config: Mapping[str, Any]) -> Arm:
         return Arm(name, named if named in ROLES else "other", None, None)
     reference = spec.get("reference")
     kind = reference.get("kind") if isinstance(reference, Mapping) else reference
-    role, rule = BY_REFERENCE.get(kind, "collaborative"), spec.get("rule")
+    rule = spec.get("rule")
+    rule = rule.get("kind") if isinstance(rule, Mapping) else rule
+    role = BY_REFERENCE.get(kind, "collaborative")
     if role == "no-selection" and rule not in (None, "random"):
         role = "unguided"
     return Arm(name, role, rule, kind)

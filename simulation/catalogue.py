@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """What there is to choose from, with one line each: read from the code, so it cannot be out of date."""
 
+import inspect
 from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
 
 from tailweave.protocols.config import data, features, references, training
-from tailweave.protocols.config.rules import Rule
+from tailweave.protocols.config.rules import RULES
 from tailweave.protocols.config.yaml_file import ConfigError, parse_yaml, read_text
+from tailweave.protocols.kinds.family import Family
 from tailweave.simulation.engines import ENGINES
 from tailweave.simulation.report.wording import METRICS
 
@@ -17,23 +19,6 @@ _FEATURES = {
     "pca": "principal axes of public samples",
     "random-projection": "a public random projection",
     "encoder": "images: a frozen public network, then principal axes of public samples",
-}
-_RULES = {
-    "random": "no selection",
-    "k-means": "as many clusters as picks, the candidate nearest each center",
-    "center-matching": "the candidates nearest the reference's mean",
-    "center-sampling": "drawn in proportion to the cosine with the reference's mean",
-    "covariance-matching": "grow the subset whose covariance is nearest the reference's",
-    "matching-alpha": "grow the subset of least predicted regression error against the reference",
-    "fid-batches": "whole batches of 100, those nearest the reference in Fréchet distance",
-    "ds3": "drawn from clusters that are nearest to a reference point",
-    "latent-density": "whole batches of 64, those that lie densest",
-    "farthest-point": "always the candidate farthest from all kept so far (greedy selection)",
-    "threshold-decay": "candidates far from all kept so far, by a threshold that decays",
-    "top-potential": "keep the best optimal-transport potentials: the published score-and-cut (Scheme II)",
-    "nash": "greedy on the logarithms of the silos' utilities (Scheme I); one silo: top-potential",
-    "herding": "pick the subset nearest the reference in energy distance (tailweave's own)",
-    "partial-transport": "pick the subset nearest the reference in W2, by linear programming",
 }
 
 
@@ -50,9 +35,14 @@ def catalogue(configs: Path) -> Iterator[tuple[str, list[tuple[str, str]]]]:
     yield "features", [(kind, _FEATURES[kind]) for kind in kinds]
     yield "generators", list(_kinds(training.GeneratorSpec, "kind"))
     yield "references", list(_kinds(references.ReferenceSpec, "kind"))
-    yield "rules", [(rule, _RULES[rule]) for rule in get_args(Rule)]
+    yield "rules", list(_lines(RULES))
     yield "metrics", [(name, metric.meaning) for name, metric in METRICS.items()]
     yield "engines", list(ENGINES.items())
+
+
+def _lines(family: Family) -> Iterator[tuple[str, str]]:
+    for kind, spec in family.kinds.items():
+        yield kind, inspect.cleandoc(spec.__doc__ or "").split("\n\n")[0].replace("\n", " ").replace("``", "")
 
 
 def _kinds(union: object, field: str) -> Iterator[tuple[str, str]]:

@@ -13,6 +13,7 @@ from threadpoolctl import threadpool_limits
 from tailweave.clients import generators
 from tailweave.clients.generators.diffusion.measure import Size, Speed, size_of, speeds
 from tailweave.clients.selection import select
+from tailweave.clients.selection.candidates import Candidates
 from tailweave.protocols import references
 from tailweave.protocols.arrays import Floats
 from tailweave.protocols.config.diffusion import DiffusionSpec
@@ -177,7 +178,7 @@ def _selection_seconds(experiment: Experiment, arm: ArmSpec, found: Sizes) -> fl
         picks = max(1, round(count * recursion.samples / recursion.candidates))
         rows = rng.standard_normal((count, experiment.features.dimensions or found.columns))
         reference = _stand_in(arm, rows)
-        seconds = _seconds(lambda: select(arm.rule, reference, rows, picks, rng=rng))
+        seconds = _seconds(lambda: select(arm.rule, Candidates.of(rows, picks), reference, rng=rng))
         return seconds * (recursion.candidates / count) * (recursion.samples / picks)
 
     seconds = taken(min(recursion.candidates, _FEW))

@@ -3,9 +3,20 @@
 
 import numpy as np
 
+from tailweave.clients.kinds import implements
+from tailweave.clients.selection.candidates import Candidates
 from tailweave.clients.selection.count import check_count
 from tailweave.protocols.arrays import Floats, Ints, matrix
+from tailweave.protocols.kinds.rules.nearest import CenterMatching
 from tailweave.protocols.references.empirical import Empirical
+
+
+@implements(CenterMatching)
+def rule(
+    spec: CenterMatching, candidates: Candidates, reference: Empirical, rng: np.random.Generator
+) -> Ints:
+    """As the contract says; see ``center_matching``."""
+    return center_matching(reference, candidates.features, candidates.count)
 
 
 def center_matching(reference: Empirical, candidates: Floats, count: int) -> Ints:

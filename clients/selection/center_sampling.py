@@ -3,14 +3,25 @@
 
 import numpy as np
 
+from tailweave.clients.kinds import implements
+from tailweave.clients.selection.candidates import Candidates
 from tailweave.clients.selection.count import check_count
 from tailweave.protocols.arrays import Floats, Ints, matrix
+from tailweave.protocols.kinds.rules.nearest import CenterSampling
 from tailweave.protocols.references.empirical import Empirical
 
 _FLOOR = 1e-8
 """Weight of a candidate that points away from the mean."""
 _ROUNDING = 1e-12
 """A mean shorter than this share of the longest point is 0 that was rounded."""
+
+
+@implements(CenterSampling)
+def rule(
+    spec: CenterSampling, candidates: Candidates, reference: Empirical, rng: np.random.Generator
+) -> Ints:
+    """As the contract says; see ``center_sampling``."""
+    return center_sampling(reference, candidates.features, candidates.count, rng=rng)
 
 
 def center_sampling(

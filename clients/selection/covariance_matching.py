@@ -3,26 +3,38 @@
 
 import numpy as np
 
+from tailweave.clients.kinds import implements
+from tailweave.clients.selection.candidates import Candidates
 from tailweave.clients.selection.count import check_count
-from tailweave.clients.selection.moments import AXES, Growing, gaussian, principal
+from tailweave.clients.selection.moments import Growing, gaussian, principal
 from tailweave.protocols.arrays import Floats, Ints, matrix
+from tailweave.protocols.kinds.rules.covariances import CovarianceMatching
 from tailweave.protocols.references.empirical import Empirical
 
 
+@implements(CovarianceMatching)
+def rule(
+    spec: CovarianceMatching, candidates: Candidates, reference: Empirical, rng: np.random.Generator
+) -> Ints:
+    """As the contract says; see ``covariance_matching``."""
+    return covariance_matching(reference, candidates.features, candidates.count, rng=rng, axes=spec.axes)
+
+
 def covariance_matching(
-    reference: Empirical, candidates: Floats, count: int, *, rng: np.random.Generator
+    reference: Empirical, candidates: Floats, count: int, *, rng: np.random.Generator, axes: int = 32
 ) -> Ints:
     r"""Start from one random candidate and greedily add the one that leaves the covariances nearest.
 
     .. math:: x_{t+1} = \arg\min_x \| Cov(S_t + x) - Cov(ref) \|_F
 
-    Both covariances are unbiased. More than 32 columns are first projected on the reference's 32 main axes.
+    Both covariances are unbiased. Columns beyond ``axes`` are projected on the reference's main axes.
 
     Args:
         reference: At least two points (m, d) with masses.
         candidates: Features, shape (N, d).
         count: n <= N.
         rng: Stream of the first pick.
+        axes: Most columns that are compared; 32 is published.
 
     Returns:
         Indices in order of picking, shape (n,); ties go to the lower index.
@@ -36,9 +48,9 @@ def covariance_matching(
     x = matrix(candidates, "candidates", columns=reference.dimension)
     check_count(count, len(x))
     factor = gaussian(reference).factor
-    if reference.dimension > AXES:
-        _, axes = principal(reference, AXES)
-        x, factor = x @ axes, factor @ axes
+    if reference.dimension > axes:
+        _, main = principal(reference, axes)
+        x, factor = x @ main, factor @ main
     return _greedy(factor.T @ factor, x, count, int(rng.integers(len(x))))
 
 

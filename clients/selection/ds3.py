@@ -2,16 +2,24 @@
 """Rule ``ds3``: keep the clusters of candidates that are nearest to a reference point, and draw from them."""
 
 import numpy as np
+from numpy.random import Generator
 from sklearn.cluster import KMeans
 
+from tailweave.clients.kinds import implements
+from tailweave.clients.selection.candidates import Candidates
 from tailweave.clients.selection.count import check_count
 from tailweave.protocols.arrays import Floats, Ints, matrix
+from tailweave.protocols.kinds.rules.clusters import Ds3
 from tailweave.protocols.references.empirical import Empirical
 
-CLUSTERS = 200
+
+@implements(Ds3)
+def rule(spec: Ds3, candidates: Candidates, reference: Empirical, rng: Generator) -> Ints:
+    """As the contract says; see ``ds3``."""
+    return ds3(reference, candidates.features, candidates.count, rng=rng, clusters=spec.clusters)
 
 
-def ds3(reference: Empirical, candidates: Floats, count: int, *, rng: np.random.Generator) -> Ints:
+def ds3(reference: Empirical, candidates: Floats, count: int, *, rng: Generator, clusters: int = 200) -> Ints:
     """Cluster the candidates, keep clusters nearest to at least one reference point, draw n uniformly.
 
     While the kept clusters hold fewer than n, the number of clusters is halved; one cluster holds all.
@@ -21,6 +29,7 @@ def ds3(reference: Empirical, candidates: Floats, count: int, *, rng: np.random.
         candidates: Features, shape (N, d); at most N clusters.
         count: n <= N.
         rng: Stream of the k-means start and of the draw.
+        clusters: At first; 200 is published.
 
     Returns:
         Indices, ascending, shape (n,).
@@ -34,7 +43,7 @@ def ds3(reference: Empirical, candidates: Floats, count: int, *, rng: np.random.
     x = matrix(candidates, "candidates", columns=reference.dimension)
     check_count(count, len(x))
     state = int(rng.integers(2**31))
-    clusters = min(CLUSTERS, len(x))
+    clusters = min(clusters, len(x))
     kept = retained(reference, x, clusters, state)
     while len(kept) < count:
         clusters //= 2

@@ -2,12 +2,22 @@
 """Rule ``farthest-point``: always take the candidate that is farthest from all taken so far."""
 
 import numpy as np
+from numpy.random import Generator
 
+from tailweave.clients.kinds import implements
+from tailweave.clients.selection.candidates import Candidates
 from tailweave.clients.selection.count import check_count
 from tailweave.protocols.arrays import Floats, Ints, matrix
+from tailweave.protocols.kinds.rules.plain import FarthestPoint
 
 
-def farthest_point(candidates: Floats, count: int, *, rng: np.random.Generator) -> Ints:
+@implements(FarthestPoint)
+def rule(spec: FarthestPoint, candidates: Candidates, reference: object, rng: Generator) -> Ints:
+    """As the contract says; see ``farthest_point``."""
+    return farthest_point(candidates.features, candidates.count, rng=rng)
+
+
+def farthest_point(candidates: Floats, count: int, *, rng: Generator) -> Ints:
     r"""Grow a subset by the candidate whose nearest member of it is farthest away.
 
     .. math:: x_{t+1} = \arg\max_{x \in C \setminus S_t} \min_{y \in S_t} \|x - y\|

@@ -4,8 +4,12 @@
 from typing import Protocol
 
 import numpy as np
+from numpy.random import Generator
 
+from tailweave.clients.kinds import implements
+from tailweave.clients.selection.candidates import Candidates
 from tailweave.protocols.arrays import Floats, Ints
+from tailweave.protocols.kinds.rules.nearest import Herding
 from tailweave.protocols.references.pairs import PairDistances
 
 
@@ -19,6 +23,12 @@ class Potential(Protocol):
     def pairs(self, x: Floats) -> PairDistances:
         """Return distances between candidates in the same form."""
         ...
+
+
+@implements(Herding)
+def rule(spec: Herding, candidates: Candidates, reference: Potential, rng: Generator) -> Ints:
+    """As the contract says; see ``herding``."""
+    return herding(reference, candidates.features, candidates.count)
 
 
 def herding(reference: Potential, candidates: Floats, count: int) -> Ints:

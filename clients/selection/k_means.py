@@ -2,13 +2,23 @@
 """Rule ``k-means``: as many clusters as picks, and from each the candidate nearest its center."""
 
 import numpy as np
+from numpy.random import Generator
 from sklearn.cluster import KMeans
 
+from tailweave.clients.kinds import implements
+from tailweave.clients.selection.candidates import Candidates
 from tailweave.clients.selection.count import check_count
 from tailweave.protocols.arrays import Floats, Ints, matrix
+from tailweave.protocols.kinds.rules.plain import KMeansRule
 
 
-def k_means(candidates: Floats, count: int, *, rng: np.random.Generator) -> Ints:
+@implements(KMeansRule)
+def rule(spec: KMeansRule, candidates: Candidates, reference: object, rng: Generator) -> Ints:
+    """As the contract says; see ``k_means``."""
+    return k_means(candidates.features, candidates.count, rng=rng)
+
+
+def k_means(candidates: Floats, count: int, *, rng: Generator) -> Ints:
     """Cut the candidates into n clusters and keep one of each; no reference is used.
 
     Fewer than n different candidates leave clusters empty: in their stead the unused candidates nearest

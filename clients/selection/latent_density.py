@@ -2,19 +2,26 @@
 """Rule ``latent-density``: keep the batches of candidates that lie densest."""
 
 import numpy as np
+from numpy.random import Generator
 from sklearn.neighbors import NearestNeighbors
 
+from tailweave.clients.kinds import implements
+from tailweave.clients.selection.candidates import Candidates
 from tailweave.clients.selection.count import check_count
 from tailweave.protocols.arrays import Floats, Ints, matrix
+from tailweave.protocols.kinds.rules.batches import LatentDensity
 
-BATCH = 64
-NEIGHBOURS = 4
-"""Others that a candidate is compared with: the published five count the candidate itself."""
 _LEAST_GAP = 1e-10
 
 
-def latent_density(candidates: Floats, count: int) -> Ints:
-    r"""Score consecutive batches of 64 by their mean density and keep the densest; no reference is used.
+@implements(LatentDensity)
+def rule(spec: LatentDensity, candidates: Candidates, reference: object, rng: Generator) -> Ints:
+    """As the contract says; see ``latent_density``."""
+    return latent_density(candidates.features, candidates.count, batch=spec.batch, neighbours=spec.neighbours)
+
+
+def latent_density(candidates: Floats, count: int, *, batch: int = 64, neighbours: int = 4) -> Ints:
+    r"""Score consecutive batches by their mean density and keep the densest; no reference is used.
 
     .. math:: \rho(B) = \mathrm{mean}_{x \in B} \; 1 / (\mathrm{mean}_{j \le 4} \|x - x_{(j)}\| + 10^{-10})
 
@@ -23,30 +30,32 @@ def latent_density(candidates: Floats, count: int) -> Ints:
     loss is not installed; generators here have no bottleneck, so this is the rule, in the feature space.
 
     Args:
-        candidates: Features, shape (N, d), N >= 5; their order makes the batches. Fewer than five at the
-            end join the batch before them.
+        candidates: Features, shape (N, d), N > neighbours; their order makes the batches. As few as the
+            neighbours at the end join the batch before them.
         count: n <= N; the last batch that is kept is cut to fit.
+        batch: Candidates in a batch; 64 is published.
+        neighbours: Others that a candidate is compared with: the published five count the candidate itself.
 
     Returns:
         Indices, ascending, shape (n,); ties go to the earlier batch.
 
     Raises:
-        ValueError: If n is not in 1..N, N < 5, or candidates are not finite.
+        ValueError: If n is not in 1..N, N <= neighbours, or candidates are not finite.
 
     Source:
         Latent space filtering, as compared in arXiv 2606.13732 (public code, fallback without OLE).
     """
     x = matrix(candidates, "candidates")
     check_count(count, len(x))
-    if len(x) <= NEIGHBOURS:
-        raise ValueError(f"rule latent-density needs at least {NEIGHBOURS + 1} candidates, got {len(x)}")
-    starts = np.arange(BATCH, len(x) - NEIGHBOURS, BATCH)
+    if len(x) <= neighbours:
+        raise ValueError(f"rule latent-density needs at least {neighbours + 1} candidates, got {len(x)}")
+    starts = np.arange(batch, len(x) - neighbours, batch)
     batches = np.split(np.arange(len(x)), starts)
-    densities = [_density(x[batch]) for batch in batches]
+    densities = [_density(x[rows], neighbours) for rows in batches]
     order = np.argsort(-np.array(densities), kind="stable")
     return np.sort(np.concatenate([batches[i] for i in order])[:count])
 
 
-def _density(batch: Floats) -> float:
-    gaps, _ = NearestNeighbors(n_neighbors=NEIGHBOURS).fit(batch).kneighbors()
+def _density(batch: Floats, neighbours: int) -> float:
+    gaps, _ = NearestNeighbors(n_neighbors=neighbours).fit(batch).kneighbors()
     return float((1.0 / (gaps.mean(axis=1) + _LEAST_GAP)).mean())

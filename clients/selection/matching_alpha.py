@@ -2,10 +2,14 @@
 """Rule ``matching-alpha``: grow the subset of least predicted error of a regression in high dimension."""
 
 import numpy as np
+from numpy.random import Generator
 
+from tailweave.clients.kinds import implements
+from tailweave.clients.selection.candidates import Candidates
 from tailweave.clients.selection.count import check_count
-from tailweave.clients.selection.moments import AXES, Growing, principal
+from tailweave.clients.selection.moments import Growing, principal
 from tailweave.protocols.arrays import Floats, Ints, matrix
+from tailweave.protocols.kinds.rules.covariances import MatchingAlpha
 from tailweave.protocols.references.empirical import Empirical
 
 _LEAST_VARIANCE = 1e-6
@@ -13,13 +17,19 @@ _STEPS, _WIDTH = 30, 1e-5
 """Bisection ends after this many halvings, or once n a is known to this width."""
 
 
-def matching_alpha(reference: Empirical, candidates: Floats, count: int) -> Ints:
+@implements(MatchingAlpha)
+def rule(spec: MatchingAlpha, candidates: Candidates, reference: Empirical, rng: Generator) -> Ints:
+    """As the contract says; see ``matching_alpha``."""
+    return matching_alpha(reference, candidates.features, candidates.count, axes=spec.axes)
+
+
+def matching_alpha(reference: Empirical, candidates: Floats, count: int, *, axes: int = 32) -> Ints:
     r"""Greedily add the candidate whose fixed point alpha is least.
 
     .. math:: \sum_{i \le p} \frac{1}{\lambda_i a + 1 - p/n - a} = \frac{p + n a - n_1}{1 - p/n - a}
 
     with lambda the eigenvalues of W Cov(S + x) W, W = Cov(ref)^{-1/2}, n_1 the picks with x and
-    n = n_ref + n_1. As published, reference and candidates are each projected on their *own* p = min(32, d)
+    n = n_ref + n_1. As published, reference and candidates are each projected on their *own* p = min(axes, d)
     main axes, which are then taken for the same ones, and the first pick is candidate 0, as one point has
     covariance 0 whichever it is.
 
@@ -27,6 +37,7 @@ def matching_alpha(reference: Empirical, candidates: Floats, count: int) -> Ints
         reference: Points (m, d) with masses, m > p.
         candidates: Features, shape (N, d).
         count: n <= N.
+        axes: Main axes at most; 32 is published.
 
     Returns:
         Indices in order of picking, shape (n,); of alphas that bisection cannot tell apart, the lower
@@ -40,7 +51,7 @@ def matching_alpha(reference: Empirical, candidates: Floats, count: int) -> Ints
     """
     x = matrix(candidates, "candidates", columns=reference.dimension)
     check_count(count, len(x))
-    variances, _ = principal(reference, AXES)
+    variances, _ = principal(reference, axes)
     if len(reference.points) <= len(variances):
         raise ValueError(
             f"rule matching-alpha needs more than {len(variances)} reference points, as many as it has axes, "
@@ -48,9 +59,9 @@ def matching_alpha(reference: Empirical, candidates: Floats, count: int) -> Ints
         )
     if len(x) == 1:
         return np.zeros(1, dtype=np.int64)
-    _, axes = principal(Empirical.of(x), AXES)
+    _, own = principal(Empirical.of(x), axes)
     scale = np.sqrt(np.maximum(variances, _LEAST_VARIANCE))
-    return _greedy((x - x.mean(axis=0)) @ axes / scale, len(reference.points), count)
+    return _greedy((x - x.mean(axis=0)) @ own / scale, len(reference.points), count)
 
 
 def _greedy(white: Floats, reference_rows: int, count: int) -> Ints:

@@ -9,9 +9,6 @@ from tailweave.clients.metrics.frechet import Moments
 from tailweave.protocols.arrays import Floats
 from tailweave.protocols.references.empirical import Empirical
 
-AXES = 32
-"""Principal axes that the published rules on covariances keep."""
-
 
 def gaussian(points: Empirical) -> Moments:
     r"""Fit a Gaussian to weighted points, with a factor F of the unbiased covariance, F'F = S.

@@ -4,10 +4,14 @@
 from typing import Protocol, runtime_checkable
 
 import numpy as np
+from numpy.random import Generator
 
+from tailweave.clients.kinds import implements
+from tailweave.clients.selection.candidates import Candidates
 from tailweave.clients.selection.count import check_count
 from tailweave.clients.selection.top_potential import transport_potential
 from tailweave.protocols.arrays import Floats, Ints, matrix, probabilities
+from tailweave.protocols.kinds.rules.nearest import Nash
 from tailweave.protocols.references import Empirical, Reference
 
 _BLOCK = 512
@@ -42,6 +46,12 @@ def silo_potentials(reference: Reference, candidates: Floats) -> tuple[Floats, F
     raise ValueError(
         f"rule nash needs a reference of silos' potentials or with points, got {type(reference).__name__}"
     )
+
+
+@implements(Nash)
+def rule(spec: Nash, candidates: Candidates, reference: Reference, rng: Generator) -> Ints:
+    """As the contract says; see ``nash``."""
+    return nash(*silo_potentials(reference, candidates.features), candidates.count)
 
 
 def nash(potentials: Floats, weights: Floats, count: int) -> Ints:

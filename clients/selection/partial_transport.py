@@ -3,9 +3,20 @@
 
 import numpy as np
 
+from tailweave.clients.kinds import implements
+from tailweave.clients.selection.candidates import Candidates
 from tailweave.protocols.arrays import Floats, Ints, matrix
+from tailweave.protocols.kinds.rules.nearest import PartialTransport
 from tailweave.protocols.pot import ot
 from tailweave.protocols.references.empirical import Empirical
+
+
+@implements(PartialTransport)
+def rule(
+    spec: PartialTransport, candidates: Candidates, reference: Empirical, rng: np.random.Generator
+) -> Ints:
+    """As the contract says; see ``partial_transport``."""
+    return partial_transport(reference, candidates.features, candidates.count)
 
 
 def partial_transport(reference: Empirical, candidates: Floats, count: int) -> Ints:

@@ -2,11 +2,21 @@
 """Rule ``random``: no selection."""
 
 import numpy as np
+from numpy.random import Generator
 
+from tailweave.clients.kinds import implements
+from tailweave.clients.selection.candidates import Candidates
 from tailweave.protocols.arrays import Ints
+from tailweave.protocols.kinds.rules.plain import Random
 
 
-def random(candidates: int, count: int, *, rng: np.random.Generator) -> Ints:
+@implements(Random)
+def rule(spec: Random, candidates: Candidates, reference: object, rng: Generator) -> Ints:
+    """As the contract says; see ``random``."""
+    return random(len(candidates), candidates.count, rng=rng)
+
+
+def random(candidates: int, count: int, *, rng: Generator) -> Ints:
     """Pick uniformly without replacement.
 
     Args:

@@ -2,9 +2,13 @@
 """Rule ``top-potential``: the published score-and-cut on optimal-transport potentials."""
 
 import numpy as np
+from numpy.random import Generator
 
+from tailweave.clients.kinds import implements
+from tailweave.clients.selection.candidates import Candidates
 from tailweave.clients.selection.count import check_count
 from tailweave.protocols.arrays import Floats, Ints
+from tailweave.protocols.kinds.rules.nearest import TopPotential
 from tailweave.protocols.references.empirical import Empirical
 
 
@@ -23,6 +27,12 @@ def transport_potential(reference: Empirical, candidates: Floats) -> Floats:
         ArithmeticError: If the solver fails.
     """
     return reference.transport_potential(candidates)
+
+
+@implements(TopPotential)
+def rule(spec: TopPotential, candidates: Candidates, reference: Empirical, rng: Generator) -> Ints:
+    """As the contract says; see ``top_potential``."""
+    return top_potential(reference, candidates.features, candidates.count)
 
 
 def top_potential(reference: Empirical, candidates: Floats, count: int) -> Ints:

@@ -16,7 +16,7 @@ from tailweave.protocols.config.references import (
     ReferenceSpec,
     SlicedReference,
 )
-from tailweave.protocols.config.rules import Rule, check_candidates, check_reference
+from tailweave.protocols.config.rules import RuleSpec, check_candidates, check_reference
 from tailweave.protocols.config.starts import check_parameter_release
 from tailweave.protocols.config.training import GeneratorSpec, Paradigm, RecursionSpec
 
@@ -33,7 +33,7 @@ class ArmSpec(Spec):
     """
 
     name: Name
-    rule: Rule
+    rule: RuleSpec
     reference: ReferenceSpec | None = None
     epsilon: Annotated[float, Field(gt=0.0, le=100.0)] | Literal["as-configured"] | None = "as-configured"
     paradigm: Paradigm | None = None

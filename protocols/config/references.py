@@ -121,6 +121,8 @@ RAW_ROW_KINDS = ("barycenter", "geodesic")
 """Kinds for which every silo answers with projections of its rows; no noise is added to them."""
 RELEASING_KINDS = ("quantized", "sliced", *RAW_ROW_KINDS)
 """Kinds for which every silo releases something; for the others it sends nothing."""
+POINT_KINDS = ("local", "public", "quantized", "barycenter", "geodesic", "oracle")
+"""Kinds that have points; of the others there is a sketch."""
 RAW_ROW_LEAK = (
     "reveals projections of real rows: with as many support atoms as a silo has rows, one message gives away "
     "100 % of them (to 1e-6, exact transport), with more atoms a third to all, with fewer means of a few "

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from tailweave.clients.selection import select
+from tailweave.clients.selection.candidates import Candidates
 from tailweave.clients.threads import one_thread
 from tailweave.protocols.config.privacy import PrivacySpec
 from tailweave.protocols.config.references import (
@@ -25,7 +26,7 @@ from tailweave.protocols.config.references import (
     ReleasingSpec,
     SlicedReference,
 )
-from tailweave.protocols.config.rules import Rule
+from tailweave.protocols.config.rules import RULES
 from tailweave.protocols.features import PublicSpace
 from tailweave.protocols.messages import SummariseReply, TransportSupportReply
 from tailweave.protocols.records import encode, size
@@ -75,7 +76,7 @@ class Exchange:
     turns: int
     sent: int
     reference: Reference
-    rule: Rule
+    rule: str
 
 
 @dataclass
@@ -227,8 +228,9 @@ def test_a_round(benchmark, results, method, setting):
     count = setting.candidates // 4
     with one_thread():
         parts = METHODS[method](setting)
+        rule, given = RULES.kinds[parts.rule](kind=parts.rule), Candidates.of(candidates, count)
         picks = benchmark.pedantic(
-            lambda: select(parts.rule, parts.reference, candidates, count, rng=stream(0, "pick")),
+            lambda: select(rule, given, parts.reference, rng=stream(0, "pick")),
             rounds=1,
             iterations=1,
         )

@@ -7,7 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import pdist
 
-from tailweave.clients.selection import farthest_point, select
+from tailweave.clients.selection import select
+from tailweave.clients.selection.candidates import Candidates
+from tailweave.clients.selection.farthest_point import farthest_point
+from tailweave.protocols.kinds.rules.plain import FarthestPoint
 from tailweave.protocols.streams import stream
 
 
@@ -50,7 +53,7 @@ def test_equal_candidates_come_last_and_none_comes_twice():
 
 def test_the_rule_is_known_by_its_name():
     x = stream(0, "x").normal(size=(20, 2))
-    found = select("farthest-point", None, x, 6, rng=stream(0, "s"))
+    found = select(FarthestPoint(kind="farthest-point"), Candidates.of(x, 6), None, rng=stream(0, "s"))
     assert found.tolist() == farthest_point(x, 6, rng=stream(0, "s")).tolist()
 
 

@@ -7,7 +7,7 @@ import pytest
 from tailweave.clients import generators
 from tailweave.clients.generators import Gaussian
 from tailweave.clients.recursion import Recursion, Stage, begin, step
-from tailweave.clients.selection import herding
+from tailweave.clients.selection.herding import herding
 from tailweave.protocols.config.experiment import ArmSpec
 from tailweave.protocols.config.training import GaussianSpec, RecursionSpec
 from tailweave.protocols.features import FeatureMap

@@ -6,23 +6,16 @@ from typing import get_args
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from tailweave.clients.selection.fid_batches import BATCH
-from tailweave.clients.selection.latent_density import NEIGHBOURS
 from tailweave.protocols.config.data import SilosSpec
 from tailweave.protocols.config.experiment import ArmSpec, Experiment
-from tailweave.protocols.config.references import ReferenceSpec
-from tailweave.protocols.config.rules import (
-    FEWEST_CANDIDATES,
-    ON_SKETCHES,
-    POINT_KINDS,
-    WITHOUT_REFERENCE,
-    Rule,
-    check_candidates,
-    check_reference,
-)
+from tailweave.protocols.config.references import POINT_KINDS, ReferenceSpec
+from tailweave.protocols.config.rules import RULES, check_candidates, check_reference
 
-RULES = get_args(Rule)
-ON_POINTS = [rule for rule in RULES if rule not in (*WITHOUT_REFERENCE, *ON_SKETCHES)]
+NEEDS = {rule: spec.compares for rule, spec in RULES.kinds.items()}
+WITHOUT_REFERENCE = [rule for rule, needs in NEEDS.items() if needs == "nothing"]
+ON_SKETCHES = [rule for rule, needs in NEEDS.items() if needs == "potential"]
+ON_POINTS = [rule for rule, needs in NEEDS.items() if needs == "points"]
+FEWEST_CANDIDATES = {"fid-batches": 100, "latent-density": 5}
 
 
 def kinds_of_references() -> set[str]:
@@ -59,7 +52,7 @@ def test_every_published_rule_has_a_name():
             "top-potential",
             "nash",
         ),
-    } <= set(RULES)
+    } <= set(RULES.kinds)
 
 
 def test_every_kind_of_reference_is_a_sketch_or_has_points():
@@ -76,7 +69,7 @@ def test_rules_without_a_reference_refuse_one(rule):
 @pytest.mark.parametrize("rule", [*ON_POINTS, *ON_SKETCHES])
 @pytest.mark.parametrize("kind", POINT_KINDS)
 def test_rules_that_compare_take_every_reference_with_points(rule, kind):
-    check_reference(rule, kind)
+    check_reference(RULES.kinds[rule](kind=rule), kind)
     assert arm(rule=rule, reference=kind).reference.kind == kind
 
 
@@ -101,18 +94,20 @@ def test_rules_on_sketches_take_one(rule):
 
 @pytest.mark.parametrize(("rule", "fewest"), FEWEST_CANDIDATES.items())
 def test_rules_on_batches_need_candidates_enough_for_one(rule, fewest):
-    check_candidates(rule, fewest)
+    check_candidates(RULES.kinds[rule](kind=rule), fewest)
     message = rf"rule {rule} needs at least {fewest} candidates \(samples x candidates-per-sample\), got"
     with pytest.raises(ValueError, match=f"{message} {fewest - 1}"):
-        check_candidates(rule, fewest - 1)
+        check_candidates(RULES.kinds[rule](kind=rule), fewest - 1)
     keys = {} if rule in WITHOUT_REFERENCE else {"reference": "local"}
     assert experiment(rule, 25, 4.0, **keys).recursion.candidates == 100
     with pytest.raises(ValidationError, match=f"arm one: {message} 4"):
         experiment(rule, 2, 2.0, **keys)
 
 
-def test_the_check_agrees_with_the_rules_themselves():
-    assert FEWEST_CANDIDATES == {"fid-batches": BATCH, "latent-density": NEIGHBOURS + 1}
+def test_other_rules_choose_from_any_number_and_options_change_how_few():
+    fewest = {rule: spec(kind=rule).fewest for rule, spec in RULES.kinds.items()}
+    assert {rule: few for rule, few in fewest.items() if few > 1} == FEWEST_CANDIDATES
+    assert arm(rule={"kind": "fid-batches", "batch": 40}, reference="local").rule.fewest == 40
 
 
 def test_silos_to_follow_are_at_most_all():

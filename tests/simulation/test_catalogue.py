@@ -2,11 +2,11 @@
 """The list of what there is: complete, because it is read from the configuration's own types."""
 
 from pathlib import Path
-from typing import get_args
 
 import pytest
 
-from tailweave.protocols.config.rules import POINT_KINDS, Rule
+from tailweave.protocols.config.references import POINT_KINDS
+from tailweave.protocols.config.rules import RULES
 from tailweave.simulation.catalogue import catalogue
 from tailweave.simulation.engines import ENGINES
 
@@ -19,7 +19,7 @@ def sections() -> dict[str, dict[str, str]]:
 
 
 def test_everything_of_the_configuration_is_listed(sections):
-    assert list(sections["rules"]) == list(get_args(Rule))
+    assert list(sections["rules"]) == list(RULES.kinds)
     assert set(sections["references"]) == {*POINT_KINDS, "sliced"}
     assert set(sections["generators"]) == {"gaussian", "gaussian-mixture", "diffusion"}
     assert set(sections["partitions"]) == {"iid", "by-class", "dirichlet", "ex-dirichlet", "by-quantile"}
