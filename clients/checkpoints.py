@@ -10,11 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tailweave.clients import generators, measured, storage
-from tailweave.clients.generators.diffusion import Diffusion
+from tailweave.clients.generators import LargeGenerator
 from tailweave.clients.generators.diffusion.weights import load_weights, save_weights
 from tailweave.clients.measured import Measured
 from tailweave.clients.recursion import Stage
-from tailweave.protocols.config.diffusion import DiffusionSpec
 from tailweave.protocols.config.training import GeneratorSpec
 
 _PARTS = ("generation", *measured.PARTS)
@@ -47,7 +46,7 @@ class Checkpoint:
                 checkpoint is written without them: metrics, for a repeated question, and the model.
         """
         model, weights = self.stage.model, _weights_file(path, self.stage.generation)
-        if isinstance(model, Diffusion):
+        if isinstance(model, LargeGenerator):
             save_weights(weights, model.tensors(), {})
             arrays = {}
         else:
@@ -89,7 +88,7 @@ class Checkpoint:
         stored = storage.load(path)
         generation = _checked(path, stored, stop)
         model: dict[str, NDArray[Any]]
-        if isinstance(generator, DiffusionSpec):
+        if generator.large:
             model, _ = load_weights(_weights_file(path, generation))
         else:
             model = {n.removeprefix("model/"): a for n, a in stored.items() if n.startswith("model/")}

@@ -10,7 +10,7 @@ from tailweave.protocols.base_file import load_base
 from tailweave.protocols.config.experiment import Experiment
 from tailweave.protocols.config.load import ConfigError
 from tailweave.protocols.config.starts import BasePath
-from tailweave.protocols.config.training import GaussianMixtureSpec
+from tailweave.protocols.kinds.generators.gaussian import GaussianMixtureSpec
 from tailweave.protocols.streams import stream
 
 

@@ -33,7 +33,7 @@ def catalogue(configs: Path) -> Iterator[tuple[str, list[tuple[str, str]]]]:
     yield "partitions", list(_kinds(data.PartitionSpec, "kind"))
     kinds = get_args(features.FeaturesSpec.model_fields["kind"].annotation)
     yield "features", [(kind, _FEATURES[kind]) for kind in kinds]
-    yield "generators", list(_kinds(training.GeneratorSpec, "kind"))
+    yield "generators", list(_lines(training.GENERATORS))
     yield "references", list(_kinds(references.ReferenceSpec, "kind"))
     yield "rules", list(_lines(RULES))
     yield "metrics", [(name, metric.meaning) for name, metric in METRICS.items()]

@@ -16,11 +16,11 @@ from tailweave.clients.selection import select
 from tailweave.clients.selection.candidates import Candidates
 from tailweave.protocols import references
 from tailweave.protocols.arrays import Floats
-from tailweave.protocols.config.diffusion import DiffusionSpec
 from tailweave.protocols.config.experiment import ArmSpec, Experiment
 from tailweave.protocols.config.load import load_experiment
 from tailweave.protocols.config.references import QuantizedReference, SlicedReference
 from tailweave.protocols.features import PublicSpace
+from tailweave.protocols.kinds.generators.diffusion import DiffusionSpec
 from tailweave.protocols.references import Empirical, Reference
 from tailweave.protocols.streams import stream
 from tailweave.simulation.engines.opening import in_messages
@@ -83,8 +83,8 @@ def _lines(experiment: Experiment, found: Sizes, work: Workload) -> list[tuple[s
         lines.append(("", f"not there, sizes are assumed: {found.missing}"))
     spec = experiment.generator
     size = size_of(spec, found.columns) if isinstance(spec, DiffusionSpec) else None
-    parameters = size.parameters if size else _parameters(experiment, found)
-    lines.append(("model", f"{spec.kind}, {parameters:,} parameters"))
+    parameters = size.parameters if size else spec.parameters(found.columns) or 0
+    lines.append(("model", f"{spec.kind}, {parameters:,} parameters" if parameters else spec.kind))
     lines.append(("memory", f"at least {_bytes(_memory(size, parameters, work))} a process"))
     lines.append(("work", _work(experiment, found, work)))
     base = parameters * _FLOAT64
@@ -139,13 +139,6 @@ def _steps(experiment: Experiment, found: Sizes) -> tuple[int, int]:
     return first, -(-experiment.recursion.samples // spec.batch_size) * epochs
 
 
-def _parameters(experiment: Experiment, found: Sizes) -> int:
-    """Return the count for a Gaussian, or a mixture of them."""
-    spec, p = experiment.generator, found.columns
-    one = p + p * (p + 1) // 2
-    return spec.components * (one + 1) - 1 if spec.kind == "gaussian-mixture" else one
-
-
 def _costs(experiment: Experiment, found: Sizes) -> list[_Cost]:
     spec = experiment.generator
     if not isinstance(spec, DiffusionSpec):
@@ -160,8 +153,7 @@ def _of(speed: Speed, first: int, later: int) -> _Cost:
 
 def _statistical_cost(experiment: Experiment, found: Sizes) -> _Cost:
     rng = stream(0, "dry-run")
-    components = experiment.generator.components if experiment.generator.kind == "gaussian-mixture" else 1
-    count = max(_FEW, 2 * components)
+    count = max(_FEW, 2 * experiment.generator.fewest_rows[0])
     rows = rng.standard_normal((count, found.columns))
     model = generators.fit(experiment.generator, rows, rng=rng)
     fit = _seconds(lambda: generators.fit(experiment.generator, rows, rng=rng)) / count

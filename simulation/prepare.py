@@ -139,11 +139,11 @@ def fit_kit(experiment: Experiment, world: World, seed: int, course: Course = NO
 
 
 def _check_sizes(experiment: Experiment) -> None:
-    generator = experiment.generator
-    if generator.kind == "gaussian-mixture" and generator.components > experiment.recursion.samples:
+    fewest, option = experiment.generator.fewest_rows
+    if fewest > experiment.recursion.samples:
         raise ConfigError(
-            f"generator.components must be at most recursion.samples = {experiment.recursion.samples}, "
-            f"got {generator.components}"
+            f"generator.{option} must be at most recursion.samples = {experiment.recursion.samples}, "
+            f"got {fewest}"
         )
 
 
@@ -160,16 +160,12 @@ def _check_private_rows(experiment: Experiment, smallest: int) -> None:
 
 
 def _check_local_start(experiment: Experiment, world: World) -> None:
-    generator = experiment.generator
+    fewest, option = experiment.generator.fewest_rows
     smallest = min(world.silos, key=lambda silo: len(silo.train))
-    if (
-        generator.start == "local"
-        and generator.kind == "gaussian-mixture"
-        and generator.components > len(smallest.train)
-    ):
+    if experiment.generator.start == "local" and fewest > len(smallest.train):
         raise ConfigError(
-            f"generator.components must be at most the {len(smallest.train)} training rows of "
-            f"{smallest.name}, which start: local fits it on, got {generator.components}"
+            f"generator.{option} must be at most the {len(smallest.train)} training rows of "
+            f"{smallest.name}, which start: local fits it on, got {fewest}"
         )
 
 

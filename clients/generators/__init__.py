@@ -2,18 +2,15 @@
 """Generators: one contract, one file (or folder) a kind."""
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tailweave.clients.generators.course import NOTHING_BESIDE, Course
-from tailweave.clients.generators.diffusion import Diffusion
-from tailweave.clients.generators.gaussian import Gaussian
-from tailweave.clients.generators.gaussian_mixture import Mixture
+from tailweave.clients.kinds import implementation
 from tailweave.protocols.arrays import Floats
-from tailweave.protocols.config.diffusion import DiffusionSpec
-from tailweave.protocols.config.training import GaussianSpec, GeneratorSpec
+from tailweave.protocols.kinds.generators.base import GeneratorKind
 
 
 class Generator(Protocol):
@@ -24,12 +21,41 @@ class Generator(Protocol):
         ...
 
     def arrays(self) -> dict[str, Floats]:
-        """Return the parameters by name: what crosses the wire, and what ``from_arrays`` reads back."""
+        """Return the parameters by name: what crosses the wire, and what ``read`` reads back."""
+        ...
+
+
+@runtime_checkable
+class LargeGenerator(Generator, Protocol):
+    """A model of many big arrays, kept in a file of their own; its spec says ``large``."""
+
+    def tensors(self) -> dict[str, NDArray[Any]]:
+        """Return the parameters as they are kept, in single precision or less."""
+        ...
+
+
+class Kind(Protocol):
+    """What implements a generator's spec: it fits models, and reads them back."""
+
+    def fit(
+        self,
+        spec: GeneratorKind,
+        rows: Floats,
+        *,
+        rng: np.random.Generator,
+        previous: Generator | None,
+        course: Course,
+    ) -> Generator:
+        """Fit a model; see ``fit``."""
+        ...
+
+    def read(self, spec: GeneratorKind, arrays: Mapping[str, NDArray[np.generic]]) -> Generator:
+        """Rebuild a model from its parameters; see ``from_arrays``."""
         ...
 
 
 def fit(
-    spec: GeneratorSpec,
+    spec: GeneratorKind,
     rows: Floats,
     *,
     rng: np.random.Generator,
@@ -52,25 +78,23 @@ def fit(
         ValueError: If rows are too few for the model or not finite, or the model is of another kind than
             the previous one.
     """
-    if isinstance(spec, GaussianSpec):
-        return Gaussian.fit(rows, ridge=spec.ridge)
-    if not isinstance(spec, DiffusionSpec):
-        return Mixture.fit(rows, components=spec.components, ridge=spec.ridge, rng=rng)
-    if previous is not None and not isinstance(previous, Diffusion):
-        raise ValueError(f"a diffusion model cannot go on from a {type(previous).__name__}")
-    return Diffusion.fit(spec, rows, rng=rng, previous=previous, course=course)
+    kind: Kind = implementation(spec, spec.kind)
+    return kind.fit(spec, rows, rng=rng, previous=previous, course=course)
 
 
-def from_arrays(spec: GeneratorSpec, arrays: Mapping[str, NDArray[np.generic]]) -> Generator:
+def from_arrays(spec: GeneratorKind, arrays: Mapping[str, NDArray[np.generic]]) -> Generator:
     """Rebuild a generator of the kind that ``spec`` names from its parameters.
 
     Raises:
         ValueError: If parts are missing or do not fit.
     """
-    if isinstance(spec, DiffusionSpec):
-        return Diffusion.from_arrays(spec, arrays)
-    whole = {name: array.astype(np.float64, copy=False) for name, array in arrays.items()}
-    return (Gaussian if isinstance(spec, GaussianSpec) else Mixture).from_arrays(whole)
+    kind: Kind = implementation(spec, spec.kind)
+    return kind.read(spec, arrays)
 
 
-__all__ = ["Course", "Diffusion", "Gaussian", "Generator", "Mixture", "fit", "from_arrays"]
+def doubles(arrays: Mapping[str, NDArray[np.generic]]) -> dict[str, Floats]:
+    """Return parameters as float64, for kinds whose parameters are all that."""
+    return {name: array.astype(np.float64, copy=False) for name, array in arrays.items()}
+
+
+__all__ = ["Course", "Generator", "Kind", "LargeGenerator", "doubles", "fit", "from_arrays"]

@@ -7,8 +7,12 @@ from functools import cached_property
 from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
 
+from tailweave.clients.generators import doubles
+from tailweave.clients.kinds import implements
 from tailweave.protocols.arrays import Floats, matrix
+from tailweave.protocols.kinds.generators.gaussian import GaussianSpec
 
 
 @dataclass(frozen=True)
@@ -70,3 +74,18 @@ class Gaussian:
         if set(arrays) != {"mean", "covariance"}:
             raise ValueError(f"a gaussian needs arrays ['covariance', 'mean'], got {sorted(arrays)}")
         return cls(arrays["mean"], arrays["covariance"])
+
+
+@implements(GaussianSpec)
+class GaussianKind:
+    """Fits Gaussians, and reads them back."""
+
+    @staticmethod
+    def fit(spec: GaussianSpec, rows: Floats, **_: object) -> Gaussian:
+        """Fit by maximum likelihood; nothing is random, and no fit goes on from another."""
+        return Gaussian.fit(rows, ridge=spec.ridge)
+
+    @staticmethod
+    def read(spec: GaussianSpec, arrays: Mapping[str, NDArray[np.generic]]) -> Gaussian:
+        """Rebuild from ``arrays()``."""
+        return Gaussian.from_arrays(doubles(arrays))

@@ -8,10 +8,14 @@ from functools import cached_property
 from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 
+from tailweave.clients.generators import doubles
+from tailweave.clients.kinds import implements
 from tailweave.protocols.arrays import Floats, matrix, probabilities
+from tailweave.protocols.kinds.generators.gaussian import GaussianMixtureSpec
 
 
 @dataclass(frozen=True)
@@ -96,3 +100,18 @@ class Mixture:
         if set(arrays) != expected:
             raise ValueError(f"a gaussian-mixture needs arrays {sorted(expected)}, got {sorted(arrays)}")
         return cls(arrays["weights"], arrays["means"], arrays["covariances"])
+
+
+@implements(GaussianMixtureSpec)
+class MixtureKind:
+    """Fits mixtures, and reads them back."""
+
+    @staticmethod
+    def fit(spec: GaussianMixtureSpec, rows: Floats, *, rng: np.random.Generator, **_: object) -> Mixture:
+        """Fit by EM from a start of its own: no fit goes on from another."""
+        return Mixture.fit(rows, components=spec.components, ridge=spec.ridge, rng=rng)
+
+    @staticmethod
+    def read(spec: GaussianMixtureSpec, arrays: Mapping[str, NDArray[np.generic]]) -> Mixture:
+        """Rebuild from ``arrays()``."""
+        return Mixture.from_arrays(doubles(arrays))

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from tailweave.clients.encoders.pretrained import name_in
 from tailweave.clients.release.policy import Policy, PolicyError
-from tailweave.protocols.config.diffusion import DiffusionSpec
+from tailweave.protocols.kinds.generators.base import GeneratorKind
 from tailweave.protocols.messages import Message
 
 _ENCODER = "encoder/model"
@@ -35,8 +35,8 @@ def check_models(policy: Policy, question: Message) -> None:
 def _named(question: Message) -> Iterator[str | None]:
     """Yield each model that answering would open; None for a name that is none."""
     generator = getattr(question, "generator", None)
-    if isinstance(generator, DiffusionSpec) and generator.opens_base:
-        yield generator.base
+    if isinstance(generator, GeneratorKind):
+        yield from generator.opened_models
     for name, array in question.arrays.items():
         if name.endswith(_ENCODER):
             try:

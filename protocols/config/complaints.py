@@ -9,6 +9,8 @@ from typing import Annotated, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+UNKNOWN = "unknown_kind"
+"""Type of pydantic's error where a kind was named alone, and there is none of that name."""
 _MOST = 20
 """Complaints spelled out; what comes from outside may be wrong in a hundred thousand places."""
 
@@ -32,7 +34,7 @@ def _line(detail: ErrorDetails, root: type[BaseModel]) -> str:
     path, parents = _walk(detail["loc"], root)
     kind, found = detail["type"], detail["input"]
     if kind == "extra_forbidden":
-        return f"{path}: unknown key; {_nearest(str(detail['loc'][-1]), _keys(parents))}"
+        return f"{path}: unknown key; {nearest(str(detail['loc'][-1]), _keys(parents))}"
     if kind == "missing":
         return f"{path}: missing; it must be given"
     if kind in ("union_tag_invalid", "union_tag_not_found"):
@@ -44,13 +46,15 @@ def _line(detail: ErrorDetails, root: type[BaseModel]) -> str:
         if kind == "union_tag_not_found":
             return f"{path}.{field}: missing in {_short(found)}; it must be given"
         return (
-            f"{path}.{field}: {context.get('tag')!r} is unknown; {_nearest(str(context.get('tag')), allowed)}"
+            f"{path}.{field}: {context.get('tag')!r} is unknown; {nearest(str(context.get('tag')), allowed)}"
         )
+    if kind == UNKNOWN:
+        return f"{path}: {detail['msg']}"
     if kind == "literal_error":
         allowed = [
             word.strip().strip("'") for word in str(detail["ctx"]["expected"]).replace(" or ", ",").split(",")
         ]
-        return f"{path}: {_short(found)} is unknown; {_nearest(str(found), allowed)}"
+        return f"{path}: {_short(found)} is unknown; {nearest(str(found), allowed)}"
     if kind in ("model_type", "dict_type", "model_attributes_type"):
         return f"{path}: must be a mapping of keys, got {_short(found)}"
     message = detail["msg"].removeprefix("Value error, ")
@@ -62,7 +66,8 @@ def _got(found: object, message: str) -> str:
     return "" if told else f", got {_short(found)}"
 
 
-def _nearest(word: str, allowed: list[str]) -> str:
+def nearest(word: str, allowed: list[str]) -> str:
+    """Return the word that was probably meant, if there is one, and all that are allowed."""
     close = difflib.get_close_matches(word[:100], allowed, n=1, cutoff=0.5)  # a megabyte would take a second
     hint = f"did you mean {close[0]!r}? " if close else ""
     return f"{hint}allowed: {', '.join(allowed)}"

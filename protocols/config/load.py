@@ -9,9 +9,7 @@ import yaml
 from pydantic import ValidationError
 
 from tailweave.protocols.config.complaints import complaint
-from tailweave.protocols.config.diffusion import DiffusionSpec
 from tailweave.protocols.config.experiment import Experiment
-from tailweave.protocols.config.starts import BasePath
 from tailweave.protocols.config.yaml_file import ConfigError, parse_yaml, read_yaml
 
 __all__ = ["ConfigError", "dump_experiment", "load_experiment"]
@@ -40,7 +38,7 @@ def load_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:
     except ValidationError as error:
         raise ConfigError("\n".join(f"{path}: {line}" for line in complaint(error, Experiment))) from None
     anchored = _anchor_data_path(experiment, path.parent)
-    return _anchor_start(_anchor_base(anchored, path.parent), path.parent)
+    return anchored.model_copy(update={"generator": experiment.generator.anchored(path.parent)})
 
 
 def dump_experiment(experiment: Experiment) -> str:
@@ -105,22 +103,3 @@ def _anchor_data_path(experiment: Experiment, folder: Path) -> Experiment:
         return experiment
     update = {key: str((folder / path).resolve()) for key, path in relative.items()}
     return experiment.model_copy(update={"data": data.model_copy(update=update)})
-
-
-def _anchor_base(experiment: Experiment, folder: Path) -> Experiment:
-    generator = experiment.generator
-    if not isinstance(generator, DiffusionSpec) or generator.base is None:
-        return experiment
-    if Path(generator.base).is_absolute() or not (folder / generator.base).is_dir():
-        return experiment
-    anchored = generator.model_copy(update={"base": str((folder / generator.base).resolve())})
-    return experiment.model_copy(update={"generator": anchored})
-
-
-def _anchor_start(experiment: Experiment, folder: Path) -> Experiment:
-    start = experiment.generator.start
-    if not isinstance(start, BasePath) or Path(start.path).is_absolute():
-        return experiment
-    anchored = BasePath(path=str((folder / start.path).resolve()))
-    generator = experiment.generator.model_copy(update={"start": anchored})
-    return experiment.model_copy(update={"generator": generator})

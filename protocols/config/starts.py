@@ -2,12 +2,14 @@
 """Where generation 0 comes from: public samples, a silo's own rows, all silos' rows by FedAvg, or a file."""
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Annotated, Literal, Self, get_args
 
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from tailweave.protocols.config.base import Spec
 from tailweave.protocols.config.privacy import PrivacySpec
+from tailweave.protocols.kinds.generators.base import GeneratorKind
 
 Word = Literal["shared", "local", "federated"]
 PARAMETER_LEAK = (
@@ -38,7 +40,7 @@ def _word_or_file(raw: object) -> object:
 Start = Annotated[Word | BasePath, BeforeValidator(_word_or_file)]
 
 
-class StartedSpec(Spec):
+class StartedSpec(GeneratorKind):
     """What the generators share that can start in all four ways; no kind of its own.
 
     ``start: federated`` makes ``federated_rounds`` rounds of FedAvg over all silos (null: 1 for a gaussian,
@@ -46,7 +48,6 @@ class StartedSpec(Spec):
     from the model of the round before; the first round begins with the public base.
     """
 
-    kind: str
     ridge: Annotated[float, Field(gt=0.0)] = 1e-6
     start: Start = "shared"
     federated_rounds: Annotated[int, Field(ge=1, le=1000)] | None = None
@@ -58,6 +59,12 @@ class StartedSpec(Spec):
         if self.start != "federated":
             return 0
         return self.federated_rounds or _DEFAULT_ROUNDS[self.kind]
+
+    def anchored(self, folder: Path) -> Self:
+        """Return the same with a file of the start taken from ``folder``."""
+        if not isinstance(self.start, BasePath) or Path(self.start.path).is_absolute():
+            return self
+        return self.model_copy(update={"start": BasePath(path=str((folder / self.start.path).resolve()))})
 
     @model_validator(mode="after")
     def _rounds_only_where_federated(self) -> Self:

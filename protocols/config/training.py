@@ -1,32 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Feature map, generator and the recursion that refits it on its own output."""
+"""The generator, and the recursion that refits it on its own output."""
 
-from typing import Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from tailweave.protocols.config.base import Spec
-from tailweave.protocols.config.diffusion import DiffusionSpec
-from tailweave.protocols.config.starts import StartedSpec
+from tailweave.protocols.kinds.family import Family
+from tailweave.protocols.kinds.generators.base import GeneratorKind
 
 Positive = Annotated[int, Field(ge=1)]
 Paradigm = Literal["replace", "accumulate", "accumulate-subsample", "accumulate-select"]
 
 
-class GaussianSpec(StartedSpec):
-    """One Gaussian, fitted by maximum likelihood; ``ridge`` is added to the covariance diagonal."""
-
-    kind: Literal["gaussian"]
-
-
-class GaussianMixtureSpec(StartedSpec):
-    """A mixture of full-covariance Gaussians, fitted by EM; ``ridge`` is added to each diagonal."""
-
-    kind: Literal["gaussian-mixture"]
-    components: Positive = 20
-
-
-GeneratorSpec = Annotated[GaussianSpec | GaussianMixtureSpec | DiffusionSpec, Field(discriminator="kind")]
+GENERATORS = Family("generator", GeneratorKind, "tailweave.protocols.kinds.generators")
+if TYPE_CHECKING:
+    GeneratorSpec = GeneratorKind
+else:
+    GeneratorSpec = GENERATORS.field()
 
 
 class RecursionSpec(Spec):

@@ -14,8 +14,10 @@ from types import MappingProxyType, ModuleType
 from typing import Annotated, Any, Union, get_args
 
 from pydantic import BeforeValidator, Field
+from pydantic_core import PydanticCustomError
 
 from tailweave.protocols.config.base import Spec
+from tailweave.protocols.config.complaints import UNKNOWN, nearest
 
 GROUP = "tailweave.kinds"
 
@@ -50,8 +52,16 @@ class Family:
     def field(self) -> Any:  # noqa: ANN401 - a type that pydantic reads
         """Return the type of a field that holds one of these, given as a mapping or by its name alone."""
         specs = tuple(dict.fromkeys(self.kinds.values()))
-        alone = BeforeValidator(lambda raw: {self.tag: raw} if isinstance(raw, str) else raw)
+        alone = BeforeValidator(self._alone)
         return Annotated[Union[specs], Field(discriminator=self.tag), alone]  # noqa: UP007 - built at run time
+
+    def _alone(self, raw: object) -> object:
+        if not isinstance(raw, str):
+            return raw
+        if raw not in self.kinds:
+            said = f"{raw[:60]!r} is unknown; {nearest(raw, list(self.kinds))}"
+            raise PydanticCustomError(UNKNOWN, "{said}", {"said": said})
+        return {self.tag: raw}
 
     def names_of(self, spec: type[Spec]) -> tuple[str, ...]:
         """Return the names that a spec stands for: most for one."""

@@ -15,7 +15,8 @@ from tailweave.clients.node import Node
 from tailweave.clients.release.policy import simulation_policy
 from tailweave.protocols.config.experiment import ArmSpec
 from tailweave.protocols.config.features import FeaturesSpec
-from tailweave.protocols.config.training import GaussianMixtureSpec, RecursionSpec
+from tailweave.protocols.config.training import RecursionSpec
+from tailweave.protocols.kinds.generators.gaussian import GaussianMixtureSpec
 from tailweave.protocols.kit import PublicKit
 from tailweave.protocols.messages import Retrain, with_prefix
 from tailweave.protocols.streams import stream

@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 from sklearn.mixture import GaussianMixture
 
-from tailweave.clients.generators import Mixture, fit, from_arrays
+from tailweave.clients.generators import fit, from_arrays
 from tailweave.clients.generators.averaged import responsibilities, trainable
-from tailweave.protocols.config.training import GaussianMixtureSpec, GaussianSpec
+from tailweave.clients.generators.gaussian_mixture import Mixture
+from tailweave.protocols.kinds.generators.gaussian import GaussianMixtureSpec, GaussianSpec
 from tailweave.protocols.parameters import model_of, parameters_of
 from tailweave.protocols.streams import stream
 

@@ -12,13 +12,15 @@ from safetensors import safe_open
 
 from tailweave.clients import storage
 from tailweave.clients.checkpoints import Checkpoint, finished
-from tailweave.clients.generators import Diffusion, Gaussian, Mixture
+from tailweave.clients.generators.diffusion import Diffusion
+from tailweave.clients.generators.gaussian import Gaussian
+from tailweave.clients.generators.gaussian_mixture import Mixture
 from tailweave.clients.measured import Measured
 from tailweave.clients.recursion import Stage
 from tailweave.clients.storage import StorageError
 from tailweave.clients.telling import telling
-from tailweave.protocols.config.diffusion import DiffusionSpec, MlpSpec
-from tailweave.protocols.config.training import GaussianMixtureSpec, GaussianSpec
+from tailweave.protocols.kinds.generators.diffusion import DiffusionSpec, MlpSpec
+from tailweave.protocols.kinds.generators.gaussian import GaussianMixtureSpec, GaussianSpec
 from tailweave.protocols.streams import stream
 
 GAUSSIAN = GaussianSpec(kind="gaussian")

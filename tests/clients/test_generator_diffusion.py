@@ -8,14 +8,16 @@ import pytest
 import torch
 
 from tailweave.clients import generators
-from tailweave.clients.generators import Course, Diffusion
+from tailweave.clients.generators import Course
+from tailweave.clients.generators.diffusion import Diffusion
 from tailweave.clients.generators.diffusion.architecture import Architecture, architecture_of
 from tailweave.clients.generators.diffusion.denoiser import Denoiser
 from tailweave.clients.generators.diffusion.device import Place, place_of, torch_stream
 from tailweave.clients.generators.diffusion.sampling import Sampling, draw
 from tailweave.clients.generators.diffusion.training import TrainingError
+from tailweave.clients.generators.gaussian import Gaussian
 from tailweave.clients.storage import StorageError
-from tailweave.protocols.config.diffusion import DiffusionSpec, MlpSpec, UnetSpec
+from tailweave.protocols.kinds.generators.diffusion import DiffusionSpec, MlpSpec, UnetSpec
 from tailweave.protocols.streams import stream
 
 CPU = Place("cpu", bfloat16=False)
@@ -270,7 +272,7 @@ def test_rows_of_other_columns_than_the_previous_models_are_refused():
 
 
 def test_a_model_of_another_kind_is_not_gone_on_from():
-    gaussian = generators.Gaussian(np.zeros(2), np.eye(2))
+    gaussian = Gaussian(np.zeros(2), np.eye(2))
     with pytest.raises(ValueError, match="a diffusion model cannot go on from a Gaussian"):
         generators.fit(spec_of(), two_modes(5), rng=stream(0, "fit"), previous=gaussian)
 

@@ -18,9 +18,9 @@ from diffusers import (
 from safetensors.torch import load_file, save_file
 
 from tailweave.clients import generators
-from tailweave.clients.generators import Diffusion
+from tailweave.clients.generators.diffusion import Diffusion
 from tailweave.clients.generators.diffusion.base import load_base
-from tailweave.protocols.config.diffusion import DiffusionSpec
+from tailweave.protocols.kinds.generators.diffusion import DiffusionSpec
 from tailweave.protocols.streams import stream
 
 

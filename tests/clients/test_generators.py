@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from sklearn.mixture import GaussianMixture
 
 from tailweave.clients import generators
-from tailweave.clients.generators import Gaussian, Mixture
-from tailweave.protocols.config.training import GaussianMixtureSpec, GaussianSpec
+from tailweave.clients.generators.gaussian import Gaussian
+from tailweave.clients.generators.gaussian_mixture import Mixture
+from tailweave.protocols.kinds.generators.gaussian import GaussianMixtureSpec, GaussianSpec
 from tailweave.protocols.streams import stream
 
 ALARM = 6.0

@@ -5,12 +5,13 @@ import numpy as np
 import pytest
 
 from tailweave.clients import generators
-from tailweave.clients.generators import Gaussian
+from tailweave.clients.generators.gaussian import Gaussian
 from tailweave.clients.recursion import Recursion, Stage, begin, step
 from tailweave.clients.selection.herding import herding
 from tailweave.protocols.config.experiment import ArmSpec
-from tailweave.protocols.config.training import GaussianSpec, RecursionSpec
+from tailweave.protocols.config.training import RecursionSpec
 from tailweave.protocols.features import FeatureMap
+from tailweave.protocols.kinds.generators.gaussian import GaussianSpec
 from tailweave.protocols.references import Empirical
 from tailweave.protocols.streams import stream
 

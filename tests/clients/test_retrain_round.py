@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 
 from tailweave.clients import storage
-from tailweave.clients.generators import Mixture
+from tailweave.clients.generators.gaussian_mixture import Mixture
 from tailweave.clients.metrics import evaluate
 from tailweave.clients.metrics.frechet import gaussian_w2_sq, moments
 from tailweave.clients.retrain_round import retrain
 from tailweave.protocols import messages, references
 from tailweave.protocols.config.references import QuantizedReference, SlicedReference
-from tailweave.protocols.config.training import GaussianSpec
 from tailweave.protocols.features import FeatureMap
 from tailweave.protocols.kept_reference import KeptReference
+from tailweave.protocols.kinds.generators.gaussian import GaussianSpec
 from tailweave.protocols.references import weave
 from tailweave.protocols.streams import stream
 

@@ -10,7 +10,7 @@ from tailweave.clients.retrain_round import retrain
 from tailweave.clients.rounds import hello
 from tailweave.clients.starts import base_rows, check_base, first_model, public_base
 from tailweave.protocols.base_file import base_digest, save_base
-from tailweave.protocols.config.training import GaussianMixtureSpec
+from tailweave.protocols.kinds.generators.gaussian import GaussianMixtureSpec
 from tailweave.protocols.messages import Hello, with_prefix
 from tailweave.protocols.refusals import Refusal
 

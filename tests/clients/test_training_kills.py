@@ -12,7 +12,7 @@ import pytest
 from tailweave.clients import generators
 from tailweave.clients.retrain_round import retrain
 from tailweave.clients.telling import TOLD
-from tailweave.protocols.config.diffusion import DiffusionSpec, MlpSpec
+from tailweave.protocols.kinds.generators.diffusion import DiffusionSpec, MlpSpec
 from tailweave.protocols.streams import stream
 
 GENERATOR = DiffusionSpec(

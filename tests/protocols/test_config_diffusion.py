@@ -4,7 +4,7 @@
 import pytest
 from pydantic import ValidationError
 
-from tailweave.protocols.config.diffusion import DiffusionSpec, MlpSpec, UnetSpec
+from tailweave.protocols.kinds.generators.diffusion import DiffusionSpec, MlpSpec, UnetSpec
 
 
 def test_without_a_network_or_base_it_is_a_perceptron():

@@ -139,7 +139,7 @@ def test_rules_that_compare_take_every_reference_with_points(rule, reference):
             "partial-transport needs a reference with points",
         ),
         ({"rule": "top-potential", "reference": "sliced"}, "top-potential needs a reference with points"),
-        ({"rule": "nearest", "reference": "local"}, "Input should be 'random', 'k-means'"),
+        ({"rule": "nearest", "reference": "local"}, "'nearest' is unknown; did you mean"),
     ],
 )
 def test_rules_and_references_that_do_not_go_together_are_refused(arm, message):

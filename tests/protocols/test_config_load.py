@@ -109,7 +109,7 @@ WRONG = [
         "generator.componets=3",
         "generator.componets: unknown",
         "did you mean 'components'",
-        "allowed: kind, ridge, start, federated-rounds",
+        "allowed: kind, start, ridge, federated-rounds",
     ),
     ("data.path=x", "data.path: unknown key", "allowed: source, evaluation-fraction", ""),
     (
@@ -131,7 +131,7 @@ WRONG = [
         "arms.siloed.rule=hearding",
         "arms.1.rule: 'hearding'",
         "did you mean 'herding'",
-        "allowed: random, k-means,",
+        "allowed: fid-batches, latent-density,",
     ),
     (
         "data.source=digit",
@@ -264,7 +264,7 @@ def test_missing_unreadable_and_binary_files_are_refused_by_name(tmp_path):
 def test_anchors_and_merge_keys_are_yaml_too(config):
     text = TEXT.replace("{name: siloed, rule: herding,", "{&rule <<: {rule: herding}, name: siloed,")
     text = text.replace("&rule ", "")
-    assert load_experiment(write(config, text)).arms[1].rule == "herding"
+    assert load_experiment(write(config, text)).arms[1].rule.kind == "herding"
 
 
 @pytest.mark.parametrize("source", ["csv", "npz"])

@@ -25,8 +25,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tailweave.protocols import fit_messages, messages, sum_messages
-from tailweave.protocols.config.training import GaussianSpec
 from tailweave.protocols.features import FeatureMap
+from tailweave.protocols.kinds.generators.gaussian import GaussianSpec
 from tailweave.protocols.messages import SCHEMA_VERSION, Message
 from tailweave.protocols.parameters import check_parameters, model_of
 from tailweave.protocols.records import MAX_BODY_BYTES, MAX_BODY_COMMAS, MessageError, decode, encode

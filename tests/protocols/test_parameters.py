@@ -4,7 +4,7 @@
 import numpy as np
 import pytest
 
-from tailweave.protocols.config.training import GaussianMixtureSpec, GaussianSpec
+from tailweave.protocols.kinds.generators.gaussian import GaussianMixtureSpec, GaussianSpec
 from tailweave.protocols.parameters import check_parameters, check_shapes, model_of, parameters_of
 from tailweave.protocols.streams import stream
 

@@ -16,10 +16,10 @@ import pytest
 
 from tailweave.clients.release.models import check_models
 from tailweave.clients.release.policy import Policy, PolicyError
-from tailweave.protocols.config.diffusion import DiffusionSpec
 from tailweave.protocols.config.experiment import ArmSpec
 from tailweave.protocols.config.training import RecursionSpec
 from tailweave.protocols.features import FeatureMap
+from tailweave.protocols.kinds.generators.diffusion import DiffusionSpec
 from tailweave.protocols.messages import Retrain, with_prefix
 
 ROOT = Path(__file__).parents[2]

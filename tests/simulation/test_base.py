@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from tailweave.clients import generators
+from tailweave.clients.generators.gaussian_mixture import Mixture
 from tailweave.protocols.base_file import save_base
 from tailweave.protocols.config.load import ConfigError, load_experiment
 from tailweave.protocols.streams import stream
@@ -20,7 +21,7 @@ def experiment(tiny, generator):
 
 def made(tmp_path, columns=3, components=2):
     spec = {"kind": "gaussian-mixture", "components": components}
-    model = generators.Mixture.fit(ROWS[:, :columns], components=components, ridge=1e-3, rng=stream(1, "fit"))
+    model = Mixture.fit(ROWS[:, :columns], components=components, ridge=1e-3, rng=stream(1, "fit"))
     save_base(tmp_path / "base.npz", spec["kind"], model.arrays())
     return model
 

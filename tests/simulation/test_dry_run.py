@@ -10,7 +10,7 @@ from rich.console import Console
 
 from tailweave.clients.generators.diffusion.architecture import architecture_of
 from tailweave.clients.generators.diffusion.measure import size_of, speeds
-from tailweave.protocols.config.diffusion import DiffusionSpec, MlpSpec, UnetSpec
+from tailweave.protocols.kinds.generators.diffusion import DiffusionSpec, MlpSpec, UnetSpec
 from tailweave.simulation.dry_run import dry_run
 
 CONFIGS = Path(__file__).parents[2] / "configs"

@@ -10,7 +10,7 @@ import numpy as np
 from tailweave.clients.generators.diffusion.extra import neural
 from tailweave.clients.generators.diffusion.perceptron import perceptron
 from tailweave.protocols.arrays import Floats
-from tailweave.protocols.config.diffusion import DiffusionSpec, UnetSpec
+from tailweave.protocols.kinds.generators.diffusion import DiffusionSpec, UnetSpec
 
 if TYPE_CHECKING:
     import torch

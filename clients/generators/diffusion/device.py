@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tailweave.clients.generators.diffusion.extra import neural
-from tailweave.protocols.config.diffusion import DiffusionSpec
+from tailweave.protocols.kinds.generators.diffusion import DiffusionSpec
 
 if TYPE_CHECKING:
     import torch

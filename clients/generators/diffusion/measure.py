@@ -16,7 +16,7 @@ from tailweave.clients.generators.diffusion.device import place_of, torch_stream
 from tailweave.clients.generators.diffusion.extra import neural
 from tailweave.clients.generators.diffusion.sampling import Sampling, draw
 from tailweave.clients.generators.diffusion.training import train
-from tailweave.protocols.config.diffusion import DiffusionSpec
+from tailweave.protocols.kinds.generators.diffusion import DiffusionSpec
 from tailweave.protocols.streams import stream
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from tailweave.clients.generators.diffusion.extra import neural
 from tailweave.clients.generators.diffusion.sampling import Sampling, draw
 from tailweave.clients.generators.diffusion.training import train
 from tailweave.protocols.arrays import Floats, matrix
-from tailweave.protocols.config.diffusion import DiffusionSpec
+from tailweave.protocols.kinds.generators.diffusion import DiffusionSpec
 
 Tensor = NDArray[np.float32]
 _WEIGHTS = "weights/"

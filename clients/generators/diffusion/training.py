@@ -18,7 +18,7 @@ from tailweave.clients.generators.diffusion.unfinished import (
     restore_optimizer,
 )
 from tailweave.protocols.arrays import Floats
-from tailweave.protocols.config.diffusion import DiffusionSpec
+from tailweave.protocols.kinds.generators.diffusion import DiffusionSpec
 
 if TYPE_CHECKING:
     import torch

@@ -10,7 +10,7 @@ import numpy as np
 
 from tailweave.clients.release.policy import Policy
 from tailweave.protocols.arrays import Floats
-from tailweave.protocols.config.training import GaussianMixtureSpec
+from tailweave.protocols.kinds.generators.gaussian import GaussianMixtureSpec
 from tailweave.protocols.streams import stream
 from tailweave.simulation.audit.attacks.kinks import hidden_numbers, matched
 from tailweave.simulation.audit.attacks.nearest_row import Distance, nearest_row

@@ -6,14 +6,16 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from tailweave.clients import generators
+from tailweave.clients.generators.gaussian import Gaussian
+from tailweave.clients.generators.gaussian_mixture import Mixture
 from tailweave.protocols.arrays import Floats
 from tailweave.protocols.config.experiment import ArmSpec
 from tailweave.protocols.config.privacy import PrivacySpec
 from tailweave.protocols.config.references import BarycenterReference, QuantizedReference, SlicedReference
-from tailweave.protocols.config.training import GaussianMixtureSpec, GaussianSpec, Paradigm, RecursionSpec
+from tailweave.protocols.config.training import Paradigm, RecursionSpec
 from tailweave.protocols.features import FeatureMap
 from tailweave.protocols.fit_messages import FitParameters
+from tailweave.protocols.kinds.generators.gaussian import GaussianMixtureSpec, GaussianSpec
 from tailweave.protocols.messages import Hello, Message, Retrain, Summarise, TransportSupport, with_prefix
 from tailweave.protocols.references.sliced import sketch_shape
 from tailweave.simulation.audit.doors.table import COLUMNS, FAR
@@ -170,8 +172,8 @@ def _any_arm(dimension: int, rng: np.random.Generator) -> tuple[ArmSpec, dict[st
 def _point(spec: GaussianSpec | GaussianMixtureSpec, point: Floats) -> dict[str, Floats]:
     none = POINT * np.eye(len(point))
     if isinstance(spec, GaussianSpec):
-        return generators.Gaussian(point, none).arrays()
-    return generators.Mixture(np.ones(1), point[None, :], none[None, :, :]).arrays()
+        return Gaussian(point, none).arrays()
+    return Mixture(np.ones(1), point[None, :], none[None, :, :]).arrays()
 
 
 def _map(weights: Floats) -> dict[str, Floats]:

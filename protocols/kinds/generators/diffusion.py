@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Options of the generator ``diffusion``: network, noise, training, and what it runs on."""
 
-from typing import Annotated, Literal, Self
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from tailweave.protocols.config.base import Spec
+from tailweave.protocols.kinds.generators.base import LocalOrShared
 
 Positive = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(gt=0.0)]
@@ -61,7 +63,7 @@ class UnetSpec(Spec):
 NetworkSpec = Annotated[MlpSpec | UnetSpec, Field(discriminator="kind")]
 
 
-class DiffusionSpec(Spec):
+class DiffusionSpec(LocalOrShared):
     """A denoising diffusion model (DDPM, sampled by DDIM); each refit goes on from the one before.
 
     ``base`` is a folder or hub name of a pretrained diffusers model, which brings its own network and noise.
@@ -69,7 +71,7 @@ class DiffusionSpec(Spec):
     """
 
     kind: Literal["diffusion"]
-    start: Literal["shared", "local"] = "shared"
+    large: ClassVar = True
     network: NetworkSpec | None = None
     base: Annotated[str, Field(min_length=1, max_length=500)] | None = None
     value_range: tuple[float, float] | None = None
@@ -96,9 +98,16 @@ class DiffusionSpec(Spec):
         return self.base is not None or isinstance(self.network, UnetSpec)
 
     @property
-    def opens_base(self) -> bool:
-        """Whether a silo itself opens ``base``: to fit generation 0 there, or to begin each refit anew."""
-        return self.base is not None and (self.start == "local" or not self.warm_start)
+    def opened_models(self) -> tuple[str, ...]:
+        """The base, where a silo fits generation 0 itself, or begins each refit anew."""
+        opens = self.base is not None and (self.start == "local" or not self.warm_start)
+        return (self.base,) if self.base is not None and opens else ()
+
+    def anchored(self, folder: Path) -> Self:
+        """Return the same with a base that is a folder there; else it may be a name on the hub."""
+        if self.base is None or Path(self.base).is_absolute() or not (folder / self.base).is_dir():
+            return self
+        return self.model_copy(update={"base": str((folder / self.base).resolve())})
 
     @property
     def limits(self) -> tuple[float, float] | None:

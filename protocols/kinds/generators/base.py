@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every generator says of itself."""
+
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self
+
+from tailweave.protocols.config.base import Spec
+
+
+class GeneratorKind(Spec):
+    """A generator with its options; the docstring's first paragraph stands in ``tailweave list``.
+
+    ``large`` says that a model is many big arrays: then its checkpoint has a file of its own for them.
+    """
+
+    kind: str
+    start: Any = "shared"
+    large: ClassVar[bool] = False
+
+    @property
+    def fewest_rows(self) -> tuple[int, str]:
+        """Fewest training rows that it can be fitted on, and the option that says so."""
+        return 1, "rows"
+
+    @property
+    def opened_models(self) -> tuple[str, ...]:
+        """Pretrained models that a silo itself opens; its owner must have named them."""
+        return ()
+
+    def parameters(self, columns: int) -> int | None:
+        """Return how many numbers a model of rows of so many columns has; None where only a fit can tell."""
+        return None
+
+    def anchored(self, folder: Path) -> Self:
+        """Return the same with relative paths taken from ``folder``, that of the experiment."""
+        return self
+
+
+class LocalOrShared(GeneratorKind):
+    """A generator that is not averaged over silos; no kind of its own."""
+
+    start: Literal["shared", "local"] = "shared"

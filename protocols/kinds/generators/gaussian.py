@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Options of the generators ``gaussian`` and ``gaussian-mixture``."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from tailweave.protocols.config.starts import StartedSpec
+
+
+class GaussianSpec(StartedSpec):
+    """One Gaussian, fitted by maximum likelihood; ``ridge`` is added to the covariance diagonal."""
+
+    kind: Literal["gaussian"]
+
+    def parameters(self, columns: int) -> int:
+        """Return the numbers of mean and covariance."""
+        return columns + columns * (columns + 1) // 2
+
+
+class GaussianMixtureSpec(StartedSpec):
+    """A mixture of full-covariance Gaussians, fitted by EM; ``ridge`` is added to each diagonal."""
+
+    kind: Literal["gaussian-mixture"]
+    components: Annotated[int, Field(ge=1)] = 20
+
+    @property
+    def fewest_rows(self) -> tuple[int, str]:
+        """As many as components."""
+        return self.components, "components"
+
+    def parameters(self, columns: int) -> int:
+        """Return the numbers of all means, covariances and weights."""
+        return self.components * (columns + columns * (columns + 1) // 2 + 1) - 1
