@@ -14,7 +14,13 @@ from tailweave.protocols.kinds.family import KindError
 
 T = TypeVar("T")
 _OURS = "tailweave.protocols.kinds."
-_FOLDERS = {"rules": "selection", "generators": "generators", "sources": "data.sources", "features": "maps"}
+_FOLDERS = {
+    "rules": "selection",
+    "generators": "generators",
+    "sources": "data",
+    "partitions": "data",
+    "features": "features",
+}
 """Folder of specs to folder of what implements them."""
 _FOUND: dict[type[Spec], Any] = {}
 
@@ -51,4 +57,5 @@ def _place(kind: type[Spec], name: str) -> str:
     if not kind.__module__.startswith(_OURS):
         return kind.__module__
     family = kind.__module__.removeprefix(_OURS).split(".")[0]
-    return f"tailweave.clients.{_FOLDERS[family]}.{name.replace('-', '_')}"
+    file = getattr(kind, "implemented_in", None) or name.replace("-", "_")
+    return f"tailweave.clients.{_FOLDERS[family]}.{file}"

@@ -16,7 +16,6 @@ from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from tailweave.protocols.arrays import Floats
 from tailweave.protocols.config.base import Spec
-from tailweave.protocols.config.data import ImageShape, TextColumns
 from tailweave.protocols.config.experiment import ArmSpec, Name
 from tailweave.protocols.config.privacy import PrivacySpec
 from tailweave.protocols.config.references import (
@@ -26,6 +25,8 @@ from tailweave.protocols.config.references import (
     SlicedReference,
 )
 from tailweave.protocols.config.training import GeneratorSpec, RecursionSpec
+from tailweave.protocols.kinds.sources.base import ImageShape
+from tailweave.protocols.kinds.sources.hashed_text import TextColumns
 from tailweave.protocols.metrics import check_metric
 from tailweave.protocols.visible import visible
 

@@ -3,7 +3,6 @@
 
 from collections.abc import Mapping, Sequence
 
-from tailweave.protocols.config.data import TableData, TextData, image_of
 from tailweave.protocols.kit import PublicKit
 from tailweave.protocols.messages import Hello, HelloReply
 from tailweave.protocols.records import MAX_BODY_BYTES, MAX_BODY_COMMAS
@@ -93,16 +92,15 @@ def _welcome(federation: Federation, question: Hello, member: Member) -> None:
 
 def _hello(federation: Federation, seed: int, kit: PublicKit) -> Hello:
     data = federation.experiment.data
-    table = data if isinstance(data, TableData) else None
     return Hello(
         run=federation.run,
         seed=seed,
         columns=kit.columns if kit.columns and _can_be_sent(kit.columns) else None,
-        label=table and table.label,
-        standardized=table is not None and table.standardize,
+        label=data.label_column,
+        standardized=data.scaled_to_truth,
         base_digest=digest_of_base(federation, kit),
-        image=image_of(data),
-        text_columns=data.columns if isinstance(data, TextData) else None,
+        image=data.image_shape,
+        text_columns=data.word_columns,
     )
 
 

@@ -29,8 +29,8 @@ def catalogue(configs: Path) -> Iterator[tuple[str, list[tuple[str, str]]]]:
         configs: Folder of experiments; the first comment line of each is its description.
     """
     yield "configs", [(str(path), _first_comment(path)) for path in sorted(configs.rglob("*.yaml"))]
-    yield "data sources", list(_kinds(data.DataSpec, "source"))
-    yield "partitions", list(_kinds(data.PartitionSpec, "kind"))
+    yield "data sources", list(_lines(data.SOURCES))
+    yield "partitions", list(_lines(data.PARTITIONS))
     kinds = get_args(features.FeaturesSpec.model_fields["kind"].annotation)
     yield "features", [(kind, _FEATURES[kind]) for kind in kinds]
     yield "generators", list(_lines(training.GENERATORS))

@@ -10,7 +10,6 @@ from threadpoolctl import threadpool_limits
 from tailweave.clients.data.silo import World, check_silo_size, simulated_world
 from tailweave.clients.features import fit_features, received_features
 from tailweave.clients.generators.course import NOTHING_BESIDE, Course
-from tailweave.protocols.config.data import TableData
 from tailweave.protocols.config.experiment import Experiment
 from tailweave.protocols.config.load import ConfigError
 from tailweave.protocols.config.references import RAW_ROW_KINDS, RAW_ROW_LEAK, RELEASING_KINDS
@@ -129,8 +128,7 @@ def fit_kit(experiment: Experiment, world: World, seed: int, course: Course = NO
     samples = base.sample(PUBLIC_SAMPLES, rng=stream(seed, "base", "features"))
     image = world.train.image
     features = fit_features(experiment.features, samples, rng=stream(seed, "features"), image=image)
-    named = isinstance(experiment.data, TableData) and experiment.data.source != "npz"
-    names = world.train.columns if named else ()
+    names = world.train.columns if experiment.data.columns_named else ()
     measure, evaluation = experiment.evaluation.features, None
     if measure is not None and measure != experiment.features:
         rng = stream(seed, "evaluation", "features")

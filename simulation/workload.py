@@ -7,13 +7,11 @@ from pathlib import Path
 
 from tailweave.clients.data.rows import DataError
 from tailweave.clients.data.silo import simulated_world
-from tailweave.protocols.config.data import Cifar10, ImageFolder, TextData
 from tailweave.protocols.config.experiment import Experiment
 from tailweave.protocols.config.references import RELEASING_KINDS, SlicedReference
 from tailweave.protocols.config.training import RecursionSpec
 from tailweave.simulation.prepare import PUBLIC_SAMPLES
 
-_CIFAR_ROWS, _CIFAR_TEST_ROWS, _CIFAR_COLUMNS = 50_000, 10_000, 3 * 32 * 32
 _REAL, _HALF = 8, 4
 """Bytes of a float64 and a float32."""
 
@@ -45,25 +43,13 @@ def sizes(experiment: Experiment) -> Sizes:
     try:
         world = simulated_world(data, experiment.silos, experiment.public, seed=experiment.seeds[0])
     except DataError as error:
-        if not isinstance(data, Cifar10 | ImageFolder | TextData) or Path(data.path).exists():
+        assumed = data.assumed(experiment.recursion.samples)
+        if assumed is None or Path(getattr(data, "path", ".")).exists():
             raise
-        return _nominal(experiment, data, str(error))
+        public = round(assumed.rows * experiment.public.fraction)
+        return Sizes(assumed.columns, public, assumed.evaluation, str(error))
     columns = world.train.values.shape[1]
     return Sizes(columns, len(world.public), len(world.evaluation))
-
-
-def _nominal(experiment: Experiment, data: Cifar10 | ImageFolder | TextData, missing: str) -> Sizes:
-    if isinstance(data, Cifar10):
-        rows, held_out, columns = (
-            data.rows or _CIFAR_ROWS,
-            data.evaluation_rows or _CIFAR_TEST_ROWS,
-            _CIFAR_COLUMNS,
-        )
-    else:
-        rows = experiment.recursion.samples
-        columns = data.columns if isinstance(data, TextData) else math.prod(data.image)
-        held_out = round(rows * data.evaluation_fraction)
-    return Sizes(columns, round(rows * experiment.public.fraction), held_out, missing)
 
 
 @dataclass(frozen=True)

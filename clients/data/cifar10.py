@@ -15,6 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tailweave.clients.data.rows import DataError, Rows
+from tailweave.clients.kinds import implements
+from tailweave.protocols.kinds.sources.cifar10 import Cifar10
+from tailweave.protocols.streams import stream
 
 TRAIN = tuple(f"data_batch_{number}" for number in range(1, 6))
 TEST = ("test_batch",)
@@ -151,3 +154,18 @@ _ARRAYS: dict[tuple[str, str], Callable[..., Any] | str] = {
     ("numpy", "ndarray"): "ndarray",  # only ever an argument of the maker: it needs not to be callable
     ("numpy", "dtype"): _bytes_only,
 }
+
+
+@implements(Cifar10)
+def load(spec: Cifar10, *, seed: int) -> tuple[Rows, Rows]:
+    """Read the training images and the test batch, or a random share of each."""
+    train = _some(read_cifar10(spec.path, TRAIN), spec.rows, "rows", seed)
+    return train, _some(read_cifar10(spec.path, TEST), spec.evaluation_rows, "evaluation-rows", seed)
+
+
+def _some(rows: Rows, count: int | None, key: str, seed: int) -> Rows:
+    if count is None:
+        return rows
+    if count > len(rows):
+        raise DataError(f"data.{key} must be at most the {len(rows)} images that there are, got {count}")
+    return rows.take(np.sort(stream(seed, "data", key).choice(len(rows), count, replace=False)))

@@ -9,14 +9,20 @@ from numpy.typing import NDArray
 from tailweave.clients.data.apportion import apportion
 from tailweave.clients.data.classes import classes_of
 from tailweave.clients.data.rows import DataError, Rows
+from tailweave.clients.kinds import implements
 from tailweave.protocols.arrays import Ints
-from tailweave.protocols.config.data import ByClassPartition, DirichletPartition, ExDirichletPartition
+from tailweave.protocols.kinds.partitions.by_class import (
+    ByClassPartition,
+    DirichletPartition,
+    ExDirichletPartition,
+)
 
 Index = NDArray[np.intp]
 Share = Callable[[int, int], Ints]
 """From the rows of a class and the number h of its holders to the rows of each holder, shape (h,)."""
 
 
+@implements(ByClassPartition)
 def by_class(rows: Rows, spec: ByClassPartition, silos: int, *, rng: np.random.Generator) -> list[Index]:
     """Give silo i the classes i c, ..., i c + c - 1 modulo K; holders of one class share it evenly.
 
@@ -40,6 +46,7 @@ def by_class(rows: Rows, spec: ByClassPartition, silos: int, *, rng: np.random.G
     return _share_classes(rows, classes, held, lambda count, holders: apportion(count, np.ones(holders)), rng)
 
 
+@implements(DirichletPartition)
 def dirichlet(rows: Rows, spec: DirichletPartition, silos: int, *, rng: np.random.Generator) -> list[Index]:
     """Split each class between all silos in Dirichlet(alpha) proportions.
 
@@ -63,6 +70,7 @@ def dirichlet(rows: Rows, spec: DirichletPartition, silos: int, *, rng: np.rando
     return _share_classes(rows, classes, held, _dirichlet_share(spec.alpha, rng), rng)
 
 
+@implements(ExDirichletPartition)
 def ex_dirichlet(
     rows: Rows, spec: ExDirichletPartition, silos: int, *, rng: np.random.Generator
 ) -> list[Index]:

@@ -18,6 +18,8 @@ from tailweave.clients.data.folders import files_by_class
 from tailweave.clients.data.naming import unknown_name
 from tailweave.clients.data.rows import DataError, Rows
 from tailweave.clients.data.utf8 import read_utf8
+from tailweave.clients.kinds import implements
+from tailweave.protocols.kinds.sources.hashed_text import HashedText
 
 _ALLOWED = "a folder of .txt files, a .txt with a document a line, or a .csv with text-column"
 
@@ -115,3 +117,9 @@ def _cells(path: Path, column: str | None, label: str | None) -> list[_Document]
             raise DataError(f"{where}, column {label!r}: found an empty cell, allowed: a label")
         found.append(_Document(where, cells[at], None if class_at is None else cells[class_at]))
     return found
+
+
+@implements(HashedText)
+def load(spec: HashedText, *, seed: int) -> Rows:
+    """Read all documents."""
+    return read_documents(spec.path, spec.columns, column=spec.text_column, label=spec.label)

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from tailweave.clients.data.folders import checked_file, files_by_class
 from tailweave.clients.data.naming import unknown_name
 from tailweave.clients.data.rows import DataError, Rows
-from tailweave.protocols.config.data import ImageFolder
+from tailweave.clients.kinds import implements
+from tailweave.protocols.kinds.sources.image_folder import ImageFolder
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -128,3 +129,9 @@ def _sized(path: Path, image: "Image", spec: ImageFolder) -> "Image":
     left, top = (image.size[0] - part[0]) / 2, (image.size[1] - part[1]) / 2
     box = (left, top, left + part[0], top + part[1])
     return image.resize((width, height), Resampling.LANCZOS, box=box)
+
+
+@implements(ImageFolder)
+def load(spec: ImageFolder, *, seed: int) -> Rows:
+    """Read all images."""
+    return read_image_folder(spec)

@@ -8,8 +8,9 @@ import numpy as np
 
 from tailweave.clients.data.apportion import apportion
 from tailweave.clients.data.rows import DataError, Rows
+from tailweave.clients.kinds import implements
 from tailweave.protocols.arrays import Floats
-from tailweave.protocols.config.data import GaussianModes as GaussianModesSpec
+from tailweave.protocols.kinds.sources.gaussian_modes import GaussianModes as GaussianModesSpec
 from tailweave.protocols.streams import stream
 
 GROWTH = 1.01
@@ -105,3 +106,9 @@ def sample_modes(truth: GaussianModes, count: int, *, rng: np.random.Generator) 
     values = truth.means[mode_of] + rng.standard_normal((count, truth.means.shape[1]))
     columns = tuple(f"x{column}" for column in range(values.shape[1]))
     return Rows(values, np.array(truth.names)[mode_of], columns)
+
+
+@implements(GaussianModesSpec)
+def load(spec: GaussianModesSpec, *, seed: int) -> Rows:
+    """Draw the rows of a run."""
+    return sample_modes(gaussian_modes(spec), spec.rows, rng=stream(seed, "data", "rows"))

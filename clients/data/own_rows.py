@@ -11,13 +11,9 @@ from tailweave.clients.data.documents import read_documents
 from tailweave.clients.data.image_folder import read_image_folder
 from tailweave.clients.data.rows import DataError, Rows
 from tailweave.clients.data.tables import read_images, read_table
-from tailweave.protocols.config.data import (
-    LEAST_TEXT_COLUMNS,
-    MOST_TEXT_COLUMNS,
-    ImageFolder,
-    ImageShape,
-    Resize,
-)
+from tailweave.protocols.kinds.sources.base import ImageShape
+from tailweave.protocols.kinds.sources.hashed_text import LEAST_TEXT_COLUMNS, MOST_TEXT_COLUMNS
+from tailweave.protocols.kinds.sources.image_folder import ImageFolder, Resize
 
 _IMAGE = re.compile(r"(1|3) *, *([1-9][0-9]{0,3}) *, *([1-9][0-9]{0,3})", re.ASCII)
 _NEEDED = "a folder needs image: channels,height,width (images) or text-columns: N (.txt files)"

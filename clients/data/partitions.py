@@ -3,24 +3,10 @@
 
 import numpy as np
 
-from tailweave.clients.data.class_partitions import Index, by_class, dirichlet, ex_dirichlet
+from tailweave.clients.data.class_partitions import Index
 from tailweave.clients.data.rows import DataError, Rows
-from tailweave.protocols.config.data import (
-    ByClassPartition,
-    ByQuantilePartition,
-    DirichletPartition,
-    ExDirichletPartition,
-    IidPartition,
-    SilosSpec,
-)
-
-_REMEDY = {
-    "iid": "use fewer silos or more rows",
-    "by-class": "use fewer silos or more rows",
-    "dirichlet": "use a larger alpha, fewer silos or another seed",
-    "ex-dirichlet": "use a larger alpha, more classes-per-silo, fewer silos or another seed",
-    "by-quantile": "use fewer silos or more rows",
-}
+from tailweave.clients.kinds import implementation
+from tailweave.protocols.config.data import SilosSpec
 
 
 def partition(rows: Rows, spec: SilosSpec, *, rng: np.random.Generator) -> tuple[Index, ...]:
@@ -38,11 +24,12 @@ def partition(rows: Rows, spec: SilosSpec, *, rng: np.random.Generator) -> tuple
         DataError: If the partition does not fit the rows, or a silo has no row or fewer than asked.
     """
     kind = spec.partition.kind
+    cut = implementation(spec.partition, kind)
     kept = []
-    for silo, index in enumerate(_cut(rows, spec, rng)):
+    for silo, index in enumerate(cut(rows, spec.partition, spec.count, rng=rng)):
         if len(index) == 0:
             raise DataError(
-                f"partition {kind} leaves silo-{silo} of {spec.count} with no rows: {_REMEDY[kind]}"
+                f"partition {kind} leaves silo-{silo} of {spec.count} with no rows: {spec.partition.remedy}"
             )
         if spec.rows_per_silo is not None:
             if len(index) < spec.rows_per_silo:
@@ -53,25 +40,3 @@ def partition(rows: Rows, spec: SilosSpec, *, rng: np.random.Generator) -> tuple
             index = rng.choice(index, spec.rows_per_silo, replace=False)
         kept.append(np.sort(index))
     return tuple(kept)
-
-
-def _cut(rows: Rows, spec: SilosSpec, rng: np.random.Generator) -> list[Index]:
-    match spec.partition:
-        case IidPartition():
-            return np.array_split(rng.permutation(len(rows)), spec.count)
-        case ByClassPartition() as kind:
-            return by_class(rows, kind, spec.count, rng=rng)
-        case DirichletPartition() as kind:
-            return dirichlet(rows, kind, spec.count, rng=rng)
-        case ExDirichletPartition() as kind:
-            return ex_dirichlet(rows, kind, spec.count, rng=rng)
-        case ByQuantilePartition(column=column):
-            return _by_quantile(rows, column, spec.count)
-
-
-def _by_quantile(rows: Rows, column: int, silos: int) -> list[Index]:
-    """Order by one column, ties by row number, and cut into blocks that differ by at most one row."""
-    width = rows.values.shape[1]
-    if column >= width:
-        raise DataError(f"partition.column must be one of the columns 0 to {width - 1}, got {column}")
-    return np.array_split(np.argsort(rows.values[:, column], kind="stable"), silos)

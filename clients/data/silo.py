@@ -9,8 +9,8 @@ import numpy as np
 from tailweave.clients.data.partitions import partition
 from tailweave.clients.data.public import public_rows
 from tailweave.clients.data.rows import DataError, Rows
-from tailweave.clients.data.sources import load_evaluation, load_rows
-from tailweave.protocols.config.data import Cifar10, DataSpec, PublicSpec, SilosSpec
+from tailweave.clients.data.sources import load_rows
+from tailweave.protocols.config.data import DataSpec, PublicSpec, SilosSpec
 from tailweave.protocols.streams import stream
 
 
@@ -85,10 +85,10 @@ def _world(data: DataSpec, silos: SilosSpec, public: str, seed: int) -> World:
 
 def _held_out(data: DataSpec, seed: int) -> tuple[Rows, Rows]:
     """Return all training rows and the truth that metrics compare with."""
-    rows = load_rows(data, seed=seed)
-    if isinstance(data, Cifar10):
-        return rows, load_evaluation(data, seed=seed)
-    return _split(rows, data.evaluation_fraction, "the data", stream(seed, "data", "evaluation"))
+    rows, held_out = load_rows(data, seed=seed)
+    if held_out is not None:
+        return rows, held_out
+    return _split(rows, data.held_out_share, "the data", stream(seed, "data", "evaluation"))
 
 
 def silo_of(name: str, rows: Rows, heldout_fraction: float, *, seed: int) -> Silo:

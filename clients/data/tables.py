@@ -7,6 +7,9 @@ from tailweave.clients.data.csv_table import read_csv
 from tailweave.clients.data.npz_table import read_npz, read_npz_images
 from tailweave.clients.data.parquet_table import read_parquet
 from tailweave.clients.data.rows import DataError, Rows
+from tailweave.clients.data.scaling import standardized
+from tailweave.clients.kinds import implements
+from tailweave.protocols.kinds.sources.table import TableData
 
 READERS = {".csv": read_csv, ".npz": read_npz, ".parquet": read_parquet}
 
@@ -63,3 +66,14 @@ def _existing(path: str | Path) -> Path:
     if not path.exists():
         raise DataError(f"{path}: there is no such file (looked for {path.absolute()})")
     return path
+
+
+@implements(TableData)
+def load(spec: TableData, *, seed: int) -> Rows:
+    """Read the user's own table; raises ``DataError`` where its name does not fit the source, too."""
+    if Path(spec.path).suffix.lower() != f".{spec.source}":
+        raise DataError(f"source: {spec.source} needs a path that ends in .{spec.source}, got {spec.path}")
+    if spec.image is not None:
+        return read_images(spec.path, spec.label, spec.image)
+    rows = read_table(spec.path, spec.label)
+    return standardized(rows) if spec.standardize else rows

@@ -37,8 +37,8 @@ def load_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:
         experiment = Experiment.model_validate(raw)
     except ValidationError as error:
         raise ConfigError("\n".join(f"{path}: {line}" for line in complaint(error, Experiment))) from None
-    anchored = _anchor_data_path(experiment, path.parent)
-    return anchored.model_copy(update={"generator": experiment.generator.anchored(path.parent)})
+    anchored = {key: getattr(experiment, key).anchored(path.parent) for key in ("data", "generator")}
+    return experiment.model_copy(update=anchored)
 
 
 def dump_experiment(experiment: Experiment) -> str:
@@ -93,13 +93,3 @@ def _number(items: list[Any], part: str, override: str) -> int:
             f"--set {override}: no item {part!r} in a list of {len(items)} (there are: {allowed})"
         )
     return int(part)
-
-
-def _anchor_data_path(experiment: Experiment, folder: Path) -> Experiment:
-    data = experiment.data
-    given = {key: getattr(data, key, None) for key in ("path", "labels")}
-    relative = {key: path for key, path in given.items() if path and not Path(path).is_absolute()}
-    if not relative:
-        return experiment
-    update = {key: str((folder / path).resolve()) for key, path in relative.items()}
-    return experiment.model_copy(update={"data": data.model_copy(update=update)})

@@ -42,7 +42,7 @@ class Family:
 
     @property
     def kinds(self) -> Mapping[str, type[Any]]:
-        """Specs by kind, tailweave's own first.
+        """Specs by kind, in alphabetical order.
 
         Raises:
             KindError: If another package's kind cannot be loaded, or two have one name; names the package.
@@ -80,7 +80,7 @@ def _kinds(family: Family) -> Mapping[str, type[Any]]:
                     f"{family.name} {name} is brought by {origins[name]} and by {origin}: keep one"
                 )
             found[name], origins[name] = spec, origin
-    return MappingProxyType(found)
+    return MappingProxyType(dict(sorted(found.items())))
 
 
 def _own(family: Family) -> Iterator[tuple[type[Spec], str]]:

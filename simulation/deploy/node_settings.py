@@ -9,8 +9,10 @@ from pydantic import Field, PrivateAttr, model_validator
 
 from tailweave.clients.release.places import default_ledgers
 from tailweave.protocols.config.base import Spec
-from tailweave.protocols.config.data import ImageShape, Resize, TextColumns
 from tailweave.protocols.config.experiment import Name
+from tailweave.protocols.kinds.sources.base import ImageShape
+from tailweave.protocols.kinds.sources.hashed_text import TextColumns
+from tailweave.protocols.kinds.sources.image_folder import Resize
 from tailweave.simulation.deploy.federation import Host, Port
 from tailweave.simulation.deploy.reading import read_spec
 from tailweave.simulation.deploy.versions import VersionsSpec

@@ -11,8 +11,9 @@ import pytest
 from tailweave.clients.data.cifar10 import META, TEST, TRAIN, read_cifar10
 from tailweave.clients.data.rows import DataError
 from tailweave.clients.data.silo import simulated_world
-from tailweave.protocols.config.data import Cifar10, PublicSpec, SilosSpec
+from tailweave.protocols.config.data import PublicSpec, SilosSpec
 from tailweave.protocols.config.load import load_experiment
+from tailweave.protocols.kinds.sources.cifar10 import Cifar10
 from tailweave.protocols.streams import stream
 
 CASES = 6

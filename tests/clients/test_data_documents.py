@@ -13,7 +13,7 @@ from sklearn.utils import murmurhash3_32
 from tailweave.clients.data.documents import read_documents
 from tailweave.clients.data.rows import DataError
 from tailweave.clients.data.sources import load_rows
-from tailweave.protocols.config.data import TextData
+from tailweave.protocols.kinds.sources.hashed_text import HashedText
 
 WORDS = ("Tails are rare.", "Rare tails, rare!", "a cat IS_here\ta cat")
 
@@ -64,15 +64,15 @@ def test_folder_lines_and_column_give_the_same_rows(tmp_path):
 
 def test_the_simulation_reads_them_by_its_config(tmp_path):
     table = written(tmp_path / "t.csv", "note,kind\nsome words,x\nother words,y\n")
-    spec = TextData.model_validate(
-        {"source": "text", "path": str(table), "columns": 8, "text-column": "note", "label": "kind"}
+    spec = HashedText.model_validate(
+        {"source": "hashed-text", "path": str(table), "columns": 8, "text-column": "note", "label": "kind"}
     )
-    rows = load_rows(spec, seed=0)
+    rows = load_rows(spec, seed=0)[0]
     assert rows.values.shape == (2, 8)
     assert rows.labels.tolist() == ["x", "y"]
-    assert TextData(source="text", path="p").columns == 256
+    assert HashedText(source="hashed-text", path="p").columns == 256
     with pytest.raises(ValidationError, match="greater than or equal to 2"):
-        TextData(source="text", path="p", columns=1)
+        HashedText(source="hashed-text", path="p", columns=1)
 
 
 @pytest.mark.parametrize(

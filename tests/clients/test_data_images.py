@@ -10,7 +10,9 @@ from sklearn.datasets import load_digits
 from tailweave.clients.data.image_folder import read_image_folder
 from tailweave.clients.data.rows import DataError, Rows
 from tailweave.clients.data.sources import load_rows
-from tailweave.protocols.config.data import BundledData, ImageFolder, TableData
+from tailweave.protocols.kinds.sources.bundled import BundledData
+from tailweave.protocols.kinds.sources.image_folder import ImageFolder
+from tailweave.protocols.kinds.sources.table import TableData
 from tailweave.protocols.streams import stream
 
 COLOUR = stream(0, "pixels").integers(256, size=(4, 5, 6, 3)).astype(np.uint8)  # (n, h, w, c)
@@ -31,14 +33,14 @@ def folder(tmp_path):
 
 
 def test_digits_are_images_of_eight_by_eight():
-    rows = load_rows(BundledData(source="digits"), seed=0)
+    rows = load_rows(BundledData(source="digits"), seed=0)[0]
     assert rows.image == rows.take(np.arange(3)).image == (1, 8, 8)
     assert np.array_equal(rows.values.reshape(-1, 8, 8), load_digits().images / 16.0)
-    assert load_rows(BundledData(source="wine"), seed=0).image is None
+    assert load_rows(BundledData(source="wine"), seed=0)[0].image is None
 
 
 def test_sub_folders_are_classes_and_pixels_go_channel_by_channel(folder):
-    rows = load_rows(spec(folder), seed=0)
+    rows = load_rows(spec(folder), seed=0)[0]
     assert rows.labels.tolist() == ["cat", "cat", "dog", "dog"]
     assert rows.image == (3, 5, 6)
     assert np.array_equal(rows.values.reshape(4, 3, 5, 6), COLOUR.transpose(0, 3, 1, 2) / 255.0)
@@ -132,12 +134,12 @@ def test_an_npz_of_images_is_read_in_every_shape(tmp_path, shape):
     path, grey = tmp_path / "x.npz", COLOUR[..., 0]
     np.savez(path, x=grey.reshape(shape), y=[1, 0, 1, 0])
     given = TableData(source="npz", path=str(path), image=(1, 5, 6))
-    rows = load_rows(given, seed=0)
+    rows = load_rows(given, seed=0)[0]
     assert rows.image == (1, 5, 6)
     assert rows.labels.tolist() == ["1", "0", "1", "0"]
     assert np.array_equal(rows.values, grey.reshape(4, 30) / 255.0)
     np.savez(path, x=grey.reshape(shape) / 510.0)
-    assert np.array_equal(load_rows(given, seed=0).values, grey.reshape(4, 30) / 510.0)
+    assert np.array_equal(load_rows(given, seed=0)[0].values, grey.reshape(4, 30) / 510.0)
 
 
 @pytest.mark.parametrize(
@@ -154,7 +156,7 @@ def test_an_npz_that_holds_no_such_images_is_named(tmp_path, x, message):
     np.savez(tmp_path / "x.npz", x=x)
     given = TableData(source="npz", path=str(tmp_path / "x.npz"), image=(1, 5, 6))
     with pytest.raises(DataError, match=message):
-        load_rows(given, seed=0)
+        load_rows(given, seed=0)[0]
 
 
 def test_image_keys_that_contradict_each_other_are_refused():

@@ -5,7 +5,7 @@ from scipy.spatial.distance import pdist
 
 from tailweave.clients.data.modes import gaussian_modes, sample_modes
 from tailweave.clients.data.rows import DataError
-from tailweave.protocols.config.data import GaussianModes as Spec
+from tailweave.protocols.kinds.sources.gaussian_modes import GaussianModes as Spec
 
 
 def _spec(**options):

@@ -10,7 +10,7 @@ from tailweave.protocols.config.data import DataSpec
 
 
 def _load(seed=0, **options):
-    return load_rows(TypeAdapter(DataSpec).validate_python(options), seed=seed)
+    return load_rows(TypeAdapter(DataSpec).validate_python(options), seed=seed)[0]
 
 
 def test_digits_are_in_the_unit_interval_with_text_labels():

@@ -119,7 +119,7 @@ def test_silos_with_documents_of_their_own(tmp_path):
         node(tmp_path, "lines", "lines.txt", **{"text-columns": 32}),
         node(tmp_path, "wide", "two-texts", **{"text-columns": 64}),
     ]
-    measured, refused = ran(tmp_path, nodes, {"source": "text", "path": "public-texts", "columns": 32})
+    measured, refused = ran(tmp_path, nodes, {"source": "hashed-text", "path": "public-texts", "columns": 32})
     assert measured == {"one", "two", "lines"}
     (reason,) = refused.values()
     assert reason == (
@@ -132,7 +132,7 @@ def test_silos_with_documents_of_their_own(tmp_path):
 def test_a_simulation_on_documents_writes_a_report(tmp_path):
     write_documents(tmp_path / "texts", 0, 1)
     config = CONFIG | {
-        "data": {"source": "text", "path": "texts", "columns": 32},
+        "data": {"source": "hashed-text", "path": "texts", "columns": 32},
         "silos": {"count": 2, "partition": {"kind": "by-class", "classes-per-silo": 2}},
     }
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))

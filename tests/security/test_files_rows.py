@@ -14,7 +14,7 @@ from tailweave.clients.data import image_folder
 from tailweave.clients.data.image_folder import MOST_PIXELS, read_image_folder
 from tailweave.clients.data.rows import DataError
 from tailweave.clients.data.tables import read_table
-from tailweave.protocols.config.data import ImageFolder
+from tailweave.protocols.kinds.sources.image_folder import ImageFolder
 
 
 @pytest.fixture

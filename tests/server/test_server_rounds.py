@@ -95,7 +95,7 @@ def test_silos_are_told_what_their_tables_must_look_like(scene, data, names, tol
         ({"source": "cifar10", "path": "p"}, ((3, 32, 32), None)),
         ({"source": "image-folder", "path": "p", "image": [3, 4, 5]}, ((3, 4, 5), None)),
         ({"source": "npz", "path": "p.npz", "image": [1, 2, 3]}, ((1, 2, 3), None)),
-        ({"source": "text", "path": "p", "columns": 32}, (None, 32)),
+        ({"source": "hashed-text", "path": "p", "columns": 32}, (None, 32)),
     ],
 )
 def test_silos_are_told_whether_rows_are_images_or_documents(scene, data, told):

@@ -23,9 +23,16 @@ def test_everything_of_the_configuration_is_listed(sections):
     assert set(sections["references"]) == {*POINT_KINDS, "sliced"}
     assert set(sections["generators"]) == {"gaussian", "gaussian-mixture", "diffusion"}
     assert set(sections["partitions"]) == {"iid", "by-class", "dirichlet", "ex-dirichlet", "by-quantile"}
-    assert {"digits", "breast-cancer", "wine", "gaussian-modes", "csv", "npz", "image-folder", "text"} <= set(
-        sections["data sources"]
-    )
+    assert {
+        "digits",
+        "breast-cancer",
+        "wine",
+        "gaussian-modes",
+        "csv",
+        "npz",
+        "image-folder",
+        "hashed-text",
+    } <= set(sections["data sources"])
     assert set(sections["features"]) == {"identity", "standard", "pca", "random-projection", "encoder"}
     assert set(sections["engines"]) == set(ENGINES)
     assert {"frechet", "coverage", "recall"} <= set(sections["metrics"])

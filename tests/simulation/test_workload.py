@@ -40,7 +40,7 @@ def test_a_local_start_fits_a_base_in_every_arm_and_silo(tiny):
         ({"source": "cifar10", "path": "nowhere"}, 3072, 50_000, 10_000),
         ({"source": "cifar10", "path": "nowhere", "rows": 500, "evaluation-rows": 100}, 3072, 500, 100),
         ({"source": "image-folder", "path": "nowhere", "image": [1, 4, 4]}, 16, 60, 24),
-        ({"source": "text", "path": "nowhere", "columns": 32}, 32, 60, 24),
+        ({"source": "hashed-text", "path": "nowhere", "columns": 32}, 32, 60, 24),
     ],
 )
 def test_images_that_are_not_there_are_counted_as_published(tiny, data, columns, public, evaluation):

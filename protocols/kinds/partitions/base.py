@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every partition says of itself."""
+
+from typing import ClassVar
+
+from tailweave.protocols.config.base import Spec
+
+
+class PartitionKind(Spec):
+    """How rows are cut into silos; ``remedy`` is what helps where one gets no row.
+
+    ``implemented_in`` names the file in ``clients/data`` that cuts, if it is not the partition's own name.
+    """
+
+    kind: str
+    implemented_in: ClassVar[str | None] = None
+    remedy: ClassVar[str] = "use fewer silos or more rows"
