@@ -13,14 +13,6 @@ from tailweave.protocols.kinds.family import Family
 from tailweave.simulation.engines import ENGINES
 from tailweave.simulation.report.wording import METRICS
 
-_FEATURES = {
-    "identity": "the columns as they are",
-    "standard": "each column to mean 0, variance 1 on public samples",
-    "pca": "principal axes of public samples",
-    "random-projection": "a public random projection",
-    "encoder": "images: a frozen public network, then principal axes of public samples",
-}
-
 
 def catalogue(configs: Path) -> Iterator[tuple[str, list[tuple[str, str]]]]:
     """Yield sections with their entries: name and one line each.
@@ -31,8 +23,7 @@ def catalogue(configs: Path) -> Iterator[tuple[str, list[tuple[str, str]]]]:
     yield "configs", [(str(path), _first_comment(path)) for path in sorted(configs.rglob("*.yaml"))]
     yield "data sources", list(_lines(data.SOURCES))
     yield "partitions", list(_lines(data.PARTITIONS))
-    kinds = get_args(features.FeaturesSpec.model_fields["kind"].annotation)
-    yield "features", [(kind, _FEATURES[kind]) for kind in kinds]
+    yield "features", list(_lines(features.FEATURES))
     yield "generators", list(_lines(training.GENERATORS))
     yield "references", list(_kinds(references.ReferenceSpec, "kind"))
     yield "rules", list(_lines(RULES))

@@ -168,7 +168,7 @@ def _selection_seconds(experiment: Experiment, arm: ArmSpec, found: Sizes) -> fl
 
     def taken(count: int) -> float:
         picks = max(1, round(count * recursion.samples / recursion.candidates))
-        rows = rng.standard_normal((count, experiment.features.dimensions or found.columns))
+        rows = rng.standard_normal((count, experiment.features.reduces_to or found.columns))
         reference = _stand_in(arm, rows)
         seconds = _seconds(lambda: select(arm.rule, Candidates.of(rows, picks), reference, rng=rng))
         return seconds * (recursion.candidates / count) * (recursion.samples / picks)

@@ -121,8 +121,8 @@ def fit_kit(experiment: Experiment, world: World, seed: int, course: Course = NO
         ValueError: If the public share is too small for the generator, or dimensions exceed the columns.
     """
     columns = world.train.values.shape[1]
-    wanted = experiment.features.dimensions
-    if wanted is not None and wanted > columns and experiment.features.model is None:
+    wanted = experiment.features.reduces_to
+    if wanted is not None and wanted > columns and experiment.features.encoder is None:
         raise ConfigError(f"features.dimensions must be at most the data's {columns} columns, got {wanted}")
     base = base_generator(experiment, world.public.values, seed, course)
     samples = base.sample(PUBLIC_SAMPLES, rng=stream(seed, "base", "features"))

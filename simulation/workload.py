@@ -89,7 +89,7 @@ def workload(experiment: Experiment, found: Sizes) -> Workload:
     exchanges = math.ceil(
         recursion.generations / (experiment.federation.generations_per_message or recursion.generations)
     )
-    dimension = experiment.features.dimensions or found.columns
+    dimension = experiment.features.reduces_to or found.columns
     draws = (
         refits * recursion.candidates
         + lines * (recursion.generations + 1) * measured
@@ -101,7 +101,9 @@ def workload(experiment: Experiment, found: Sizes) -> Workload:
         measured=measured,
         draws=draws,
         messages=seeds * silos * (1 + releases) + lines * exchanges,
-        message_bytes=_REAL * dimension * (found.columns if experiment.features.model is None else dimension),
+        message_bytes=_REAL
+        * dimension
+        * (found.columns if experiment.features.encoder is None else dimension),
         row_bytes=_row_bytes(experiment, found, dimension),
     )
 

@@ -8,8 +8,8 @@ import numpy as np
 from tailweave.clients.encoders.pretrained import PretrainedEncoder
 from tailweave.clients.encoders.small_conv import SmallConv
 from tailweave.protocols.arrays import Floats
-from tailweave.protocols.config.features import SMALL_CONV
 from tailweave.protocols.encoders import Encoder
+from tailweave.protocols.kinds.features.encoder import SMALL_CONV
 
 
 def make_encoder(

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from tailweave.clients.selection.cosine_form import cosine_form
 from tailweave.clients.service.limits import Limits
 from tailweave.protocols import selection_pb2 as wire
-from tailweave.protocols.config.features import SMALL_CONV
 from tailweave.protocols.encoders import Encoder
 from tailweave.protocols.kept_reference import KeptReference
+from tailweave.protocols.kinds.features.encoder import SMALL_CONV
 from tailweave.protocols.references.sliced import Sliced
 
 

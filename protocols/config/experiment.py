@@ -19,6 +19,7 @@ from tailweave.protocols.config.references import (
 from tailweave.protocols.config.rules import RuleSpec, check_candidates, check_reference
 from tailweave.protocols.config.starts import check_parameter_release
 from tailweave.protocols.config.training import GeneratorSpec, Paradigm, RecursionSpec
+from tailweave.protocols.kinds.features.plain import Identity
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 PaperPage = Literal["biased-verification", "crossed"]
@@ -87,7 +88,7 @@ class Experiment(Spec):
     name: Name
     seeds: tuple[Annotated[int, Field(ge=0, lt=2**32)], ...] = (0, 1, 2)
     data: DataSpec
-    features: FeaturesSpec = FeaturesSpec()
+    features: FeaturesSpec = Identity()
     silos: SilosSpec
     public: PublicSpec = PublicSpec()
     generator: GeneratorSpec

@@ -14,8 +14,8 @@ from tailweave.clients.features import fit_features
 from tailweave.clients.node import Node
 from tailweave.clients.release.policy import simulation_policy
 from tailweave.protocols.config.experiment import ArmSpec
-from tailweave.protocols.config.features import FeaturesSpec
 from tailweave.protocols.config.training import RecursionSpec
+from tailweave.protocols.kinds.features.projections import Pca
 from tailweave.protocols.kinds.generators.gaussian import GaussianMixtureSpec
 from tailweave.protocols.kit import PublicKit
 from tailweave.protocols.messages import Retrain, with_prefix
@@ -52,7 +52,7 @@ def world(node: Node) -> World:
 def kit() -> PublicKit:
     base = generators.fit(GENERATOR, rows(50, "public").values, rng=stream(0, "base"))
     samples = base.sample(300, rng=stream(0, "samples"))
-    spec = FeaturesSpec(kind="pca", dimensions=2)
+    spec = Pca(kind="pca", dimensions=2)
     return PublicKit(fit_features(spec, samples, rng=stream(0, "features")), base.arrays(), samples[:, :2])
 
 

@@ -8,9 +8,9 @@ import pytest
 
 from tailweave.clients.encoders import SmallConv, make_encoder, open_encoder, small_conv
 from tailweave.clients.features import fit_features, received_features
-from tailweave.protocols.config.features import FeaturesSpec
 from tailweave.protocols.encoders import SealedEncoder
 from tailweave.protocols.features import FeatureMap
+from tailweave.protocols.kinds.features.encoder import EncoderFeatures
 from tailweave.protocols.kit import PublicKit
 from tailweave.protocols.streams import stream
 
@@ -199,7 +199,7 @@ def test_a_model_in_a_pickle_is_refused(dino, tmp_path):
 @pytest.mark.usefixtures("few_steps")
 def test_a_feature_map_with_an_encoder_is_principal_axes_of_codes_and_travels_sealed(tmp_path):
     rows = pictures()
-    spec = FeaturesSpec(kind="encoder", model="small-conv", dimensions=3)
+    spec = EncoderFeatures(kind="encoder", model="small-conv", dimensions=3)
     features = fit_features(spec, rows, rng=stream(0, "features"), image=IMAGE)
     codes = features.encoder(rows)
     _, values, axes = np.linalg.svd(codes - codes.mean(axis=0), full_matrices=False)
@@ -221,7 +221,7 @@ def test_a_feature_map_with_an_encoder_is_principal_axes_of_codes_and_travels_se
 
 
 def test_an_encoder_needs_images_and_few_enough_dimensions(few_steps):
-    spec = FeaturesSpec(kind="encoder", model="small-conv", dimensions=65)
+    spec = EncoderFeatures(kind="encoder", model="small-conv", dimensions=65)
     with pytest.raises(ValueError, match="encoder need images: data has no image shape"):
         fit_features(spec, pictures(), rng=stream(0, "features"))
     with pytest.raises(ValueError, match=r"features.dimensions must be at most the length of a code \(64\)"):

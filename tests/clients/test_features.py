@@ -3,6 +3,7 @@
 
 import numpy as np
 import pytest
+from pydantic import TypeAdapter
 from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 
@@ -17,7 +18,9 @@ def samples() -> np.ndarray:
 
 
 def fit(kind: str, rows: np.ndarray, dimensions: int | None = None, seed: int = 0):
-    return fit_features(FeaturesSpec(kind=kind, dimensions=dimensions), rows, rng=stream(seed, "features"))
+    options = {"kind": kind} | ({} if dimensions is None else {"dimensions": dimensions})
+    spec = TypeAdapter(FeaturesSpec).validate_python(options)
+    return fit_features(spec, rows, rng=stream(seed, "features"))
 
 
 def test_identity_returns_the_rows_themselves(samples):

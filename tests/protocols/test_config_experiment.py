@@ -197,11 +197,11 @@ def test_too_few_candidates_are_refused():
 @pytest.mark.parametrize(
     ("kind", "raw", "message"),
     [
-        (FeaturesSpec, {"kind": "pca"}, "features of kind pca need dimensions"),
-        (FeaturesSpec, {"kind": "random-projection"}, "random-projection need dimensions"),
-        (FeaturesSpec, {"kind": "standard", "dimensions": 3}, "keep every column: remove dimensions"),
+        (FeaturesSpec, {"kind": "pca"}, "Field required"),
+        (FeaturesSpec, {"kind": "random-projection"}, "Field required"),
+        (FeaturesSpec, {"kind": "standard", "dimensions": 3}, "Extra inputs are not permitted"),
         (FeaturesSpec, {"kind": "pca", "dimensions": 0}, "greater than or equal to 1"),
-        (FeaturesSpec, {"fit-on": "rows"}, "Input should be 'generator'"),
+        (FeaturesSpec, {"kind": "pca", "dimensions": 2, "fit-on": "rows"}, "Extra inputs are not permitted"),
         (GeneratorSpec, {"kind": "gaussian", "ridge": 0.0}, "greater than 0"),
         (GeneratorSpec, {"kind": "gaussian", "components": 2}, "Extra inputs"),
         (DataSpec, {"source": "digits", "evaluation-fraction": 1.0}, "less than 1"),

@@ -70,7 +70,7 @@ def test_dump_has_kebab_keys_and_every_default(config):
         ("federation.min-clients=3", lambda e: e.min_clients, 3),
         ("federation={min-clients: 3}", lambda e: e.min_clients, 3),
         ("public.class-weights.5=0.5", lambda e: e.public.class_weights, {"5": 0.5}),
-        ("features={kind: identity}", lambda e: e.features.dimensions, None),
+        ("features={kind: identity}", lambda e: e.features.reduces_to, None),
     ],
 )
 def test_overrides_reach_their_place(config, override, read, value):
@@ -137,7 +137,7 @@ WRONG = [
         "data.source=digit",
         "data.source: 'digit'",
         "did you mean 'digits'",
-        "breast-cancer, cifar10, csv, digits, gaussian-modes, hashed-text",
+        "breast-cancer, wine, cifar10, csv, npz, parquet, gaussian-modes",
     ),
     ("data={source: csv}", "data.path: missing; it must be given", "", ""),
     ("data={}", "data.source: missing in {}", "", ""),

@@ -10,6 +10,7 @@ import sys
 from itertools import product
 
 import numpy as np
+from pydantic import TypeAdapter
 from threadpoolctl import threadpool_limits
 
 from tailweave.clients.features import fit_features
@@ -125,7 +126,8 @@ def equal_rows():
         said.add(refused(lambda: yardstick_of(rows, features, None))[:40])  # noqa: B023 - called at once
         said.add(refused(lambda: yardstick(features(rows), None))[:44])  # noqa: B023
         for kind, dimensions in (("pca", 2), ("standard", None), ("random-projection", 4)):
-            spec = FeaturesSpec(kind=kind, dimensions=dimensions)
+            options = {"kind": kind} | ({} if dimensions is None else {"dimensions": dimensions})
+            spec = TypeAdapter(FeaturesSpec).validate_python(options)
             said.add(refused(lambda: fit_features(spec, rows, rng=np.random.default_rng(0)))[:36])  # noqa: B023
     return sorted(said)
 

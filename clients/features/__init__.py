@@ -2,19 +2,30 @@
 """Fitting the public feature map on samples of the public base generator, never on private rows."""
 
 from collections.abc import Mapping
+from typing import Protocol
 
 import numpy as np
-from sklearn.decomposition import PCA
-from sklearn.random_projection import GaussianRandomProjection
 
 from tailweave.clients.encoders import make_encoder, open_encoder
+from tailweave.clients.kinds import implementation
 from tailweave.protocols.arrays import Floats, matrix
-from tailweave.protocols.config.features import FeaturesSpec
 from tailweave.protocols.features import FeatureMap
+from tailweave.protocols.kinds.features.base import FeaturesKind
+
+Affine = tuple[Floats, Floats]
+"""Offset (p,) and weights (p, d): features are (rows - offset) @ weights."""
+
+
+class Kind(Protocol):
+    """What implements a feature map."""
+
+    def __call__(self, spec: FeaturesKind, samples: Floats, state: int) -> Affine:
+        """Fit it on public samples (n, p), or an encoder's codes of them; ``state`` seeds what is random."""
+        ...
 
 
 def fit_features(
-    spec: FeaturesSpec,
+    spec: FeaturesKind,
     samples: Floats,
     *,
     rng: np.random.Generator,
@@ -39,16 +50,17 @@ def fit_features(
     if (samples == samples[0]).all():  # judged before the map, which rounds equal samples to unequal features
         raise ValueError("public samples must not all be equal: they have no spread to scale by")
     encoder = None
-    if spec.model is not None:
+    if spec.encoder is not None:
         if image is None:
             raise ValueError("features of kind encoder need images: data has no image shape (data.image)")
-        encoder = make_encoder(spec.model, samples, image, rng=rng)
+        encoder = make_encoder(spec.encoder, samples, image, rng=rng)
         samples = matrix(encoder(samples), "codes of public samples")
     columns = samples.shape[1]
-    if spec.dimensions is not None and spec.dimensions > columns:
+    if spec.reduces_to is not None and spec.reduces_to > columns:
         what = "number of columns" if encoder is None else "length of a code"
-        raise ValueError(f"features.dimensions must be at most the {what} ({columns}), got {spec.dimensions}")
-    offset, weights = _affine(spec, samples, int(rng.integers(2**31)))
+        raise ValueError(f"features.dimensions must be at most the {what} ({columns}), got {spec.reduces_to}")
+    kind: Kind = implementation(spec, spec.kind)
+    offset, weights = kind(spec, samples, int(rng.integers(2**31)))
     mapped = (samples - offset) @ weights
     center = mapped.mean(axis=0)
     scale = float(np.sqrt(((mapped - center) ** 2).mean()))
@@ -64,19 +76,3 @@ def received_features(arrays: Mapping[str, Floats]) -> FeatureMap:
         ValueError: If parts are missing or do not fit, or the encoder cannot be had here.
     """
     return FeatureMap.from_arrays(arrays, open_encoder)
-
-
-def _affine(spec: FeaturesSpec, samples: Floats, state: int) -> tuple[Floats, Floats]:
-    columns = samples.shape[1]
-    if spec.kind == "identity":
-        return np.zeros(columns), np.eye(columns)
-    mean = samples.mean(axis=0)
-    if spec.kind == "standard":
-        constant = samples.min(axis=0) == samples.max(axis=0)  # the deviation of equal numbers may miss 0
-        spread = np.where(constant, 1.0, samples.std(axis=0))
-        return np.where(constant, samples[0], mean), np.diag(1.0 / spread)
-    if spec.kind in ("pca", "encoder"):
-        fitted = PCA(spec.dimensions, svd_solver="full").fit(samples)
-        return fitted.mean_, np.ascontiguousarray(fitted.components_.T)
-    projection = GaussianRandomProjection(spec.dimensions, random_state=state).fit(samples)
-    return mean, np.ascontiguousarray(projection.components_.T)

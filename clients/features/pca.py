@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Feature maps onto principal axes."""
+
+import numpy as np
+from sklearn.decomposition import PCA
+
+from tailweave.clients.features import Affine
+from tailweave.clients.kinds import implements
+from tailweave.protocols.arrays import Floats
+from tailweave.protocols.kinds.features.encoder import EncoderFeatures
+from tailweave.protocols.kinds.features.projections import Pca
+
+
+@implements(Pca, EncoderFeatures)
+def principal_axes(spec: Pca | EncoderFeatures, samples: Floats, state: int) -> Affine:
+    """Return the map onto the axes of most variance."""
+    fitted = PCA(spec.dimensions, svd_solver="full").fit(samples)
+    return fitted.mean_, np.ascontiguousarray(fitted.components_.T)

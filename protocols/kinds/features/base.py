@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every public feature map says of itself."""
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from tailweave.protocols.config.base import Spec
+
+Dimensions = Annotated[int, Field(ge=1)]
+
+
+class FeaturesKind(Spec):
+    """A public affine map into the space in which samples are compared, fitted on public samples alone.
+
+    ``implemented_in`` names the file in ``clients/features`` that fits it, if it is not the map's own name.
+    """
+
+    kind: str
+    implemented_in: ClassVar[str | None] = None
+
+    @property
+    def reduces_to(self) -> int | None:
+        """d, where that is not the number of columns."""
+        return None
+
+    @property
+    def encoder(self) -> str | None:
+        """Name of the network that images go through first."""
+        return None
