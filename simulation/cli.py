@@ -1,23 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command line: ``tailweave run | report | audit | list``."""
 
-import multiprocessing
 import os
-import signal
 import sys
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 os.environ.setdefault("FLWR_TELEMETRY_ENABLED", "0")
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from tailweave.simulation.deploy.command import app as deploy_app
 from tailweave.simulation.serve_command import serve
@@ -39,35 +33,6 @@ def _console(*, stderr: bool = False, terminal: bool | None = None) -> Console:
 
 
 _out, _err = _console(), _console(stderr=True)
-_BY_SIGNAL = 128
-"""Added to the number of a signal, gives the exit code: 130 after Ctrl-C."""
-_LEAVE_SECONDS = 5.0
-
-
-def _leave(number: int, _frame: FrameType | None) -> NoReturn:
-    """Leave on Ctrl-C or SIGTERM, at once: a run may be killed at any moment and loses nothing.
-
-    A ``KeyboardInterrupt`` gives exit code -2 where it lands in an ``exec`` (as in the making of a
-    dataclass), and any exception is lost where it lands in a callback: hence the timer.
-    """
-    _err.print("interrupted; go on with --resume", style="yellow")
-    for worker in multiprocessing.active_children():
-        worker.kill()
-    code = _BY_SIGNAL + number
-    last = threading.Timer(_LEAVE_SECONDS, os._exit, (code,))
-    last.daemon = True
-    last.start()
-    raise SystemExit(code)
-
-
-@contextmanager
-def _leaving_on_interrupt() -> Iterator[None]:
-    before = {number: signal.signal(number, _leave) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @app.command()
@@ -90,30 +55,57 @@ def run(
     ] = "plain",
 ) -> None:
     """Run an experiment, or a study of the paper (configs/paper), and write its report."""
-    from tailweave.simulation import run as runner
     from tailweave.simulation.engines import Machine
-    from tailweave.simulation.outcome import print_outcome
-    from tailweave.simulation.paper import study
-    from tailweave.simulation.progress import seconds_since
+    from tailweave.simulation.paper.spec import is_study
+    from tailweave.simulation.request import RunOptions, accept
 
     begun = time.monotonic()
     folder = out or Path("runs") / config.stem
     if dry_run:
-        from tailweave.simulation.dry_run import dry_run as describe
-
-        describe(config, override or [], _out, engine=engine)
+        _describe(config, override or [], engine)
         return
-    if config.is_file() and study.is_study(config):
-        page = study.run_study_command(config, folder, _err, force=force, plain=not (override or resume))
-        _out.print(f"ran in {seconds_since(begun)}; report: {page}", soft_wrap=True)
+    if config.is_file() and is_study(config):
+        _run_study(config, folder, force=force, plain=not (override or resume))
         return
     machine = Machine(workers, cpus, gpus, federation)
-    options = runner.RunOptions(folder, engine, machine, resume, force, tuple(sys.argv), log_format)
-    console = _console(stderr=True, terminal=False) if log_format == "json" else _err
-    with _leaving_on_interrupt():
-        report = runner.run(config, override or [], options, console)
+    options = RunOptions(folder, engine, machine, resume, force, tuple(sys.argv), log_format)
+    request = accept(config, override or [], options)
+
+    from tailweave.simulation.interrupt import leaving_on_interrupt
+    from tailweave.simulation.outcome import print_outcome
+    from tailweave.simulation.run import run as run_apps
+
+    with leaving_on_interrupt(_err):
+        page = run_apps(request, _console(stderr=True, terminal=False) if log_format == "json" else _err)
     print_outcome(folder, _out)
-    _out.print(f"ran in {seconds_since(begun)}; report: {report}", soft_wrap=True)
+    _say_where(page, begun)
+
+
+def _describe(config: Path, overrides: Sequence[str], engine: str) -> None:
+    from tailweave.protocols.config.load import load_experiment
+    from tailweave.simulation.engines.opening import in_messages
+
+    experiment = in_messages(load_experiment(config, overrides), engine)
+
+    from tailweave.simulation.dry_run import dry_run
+
+    dry_run(experiment, _out)
+
+
+def _run_study(config: Path, folder: Path, *, force: bool, plain: bool) -> None:
+    from tailweave.simulation.paper.spec import accept_study
+
+    begun, spec = time.monotonic(), accept_study(config, plain=plain)
+
+    from tailweave.simulation.paper.study import run_study_command
+
+    _say_where(run_study_command(spec, folder, _err, force=force), begun)
+
+
+def _say_where(page: Path, begun: float) -> None:
+    from tailweave.simulation.progress import seconds_since
+
+    _out.print(f"ran in {seconds_since(begun)}; report: {page}", soft_wrap=True)
 
 
 @app.command()
@@ -124,16 +116,17 @@ def report(
     ),
 ) -> None:
     """Make report and figures again; with several folders also a page side by side."""
-    from tailweave.simulation.paper import study
     from tailweave.simulation.paper.run_page import write_published
+    from tailweave.simulation.paper.spec import is_study_folder
+    from tailweave.simulation.paper.study import write_study_report
     from tailweave.simulation.report.comparison import write_comparison
     from tailweave.simulation.report.page import write_report
     from tailweave.simulation.run_folder import RunFolder
     from tailweave.simulation.summary import write_summary
 
-    studies = [path for path in folders if study.is_study_folder(path)]
+    studies = [path for path in folders if is_study_folder(path)]
     for path in studies:
-        _out.print(f"report: {study.write_study_report(path)}", soft_wrap=True)
+        _out.print(f"report: {write_study_report(path)}", soft_wrap=True)
     opened = [RunFolder(path) for path in folders if path not in studies]
     for folder in opened:
         write_summary(folder)
@@ -154,9 +147,13 @@ def audit(
     questions: Annotated[int, typer.Option(help="Free questions to a silo under its default policy.")] = 1000,
 ) -> None:
     """Attack what leaves the silos; exit 1 if a promised bound is broken."""
+    from tailweave.simulation.audit.request import accept_audit
+
+    request = accept_audit(target, out, override or [], runs=canary_runs, questions=questions)
+
     from tailweave.simulation.audit.command import run_audit
 
-    raise typer.Exit(run_audit(target, out, _out, override or [], runs=canary_runs, questions=questions))
+    raise typer.Exit(run_audit(request, _out))
 
 
 @app.command("list")
@@ -164,6 +161,8 @@ def list_all(
     configs: Annotated[Path, typer.Option(help="Folder of experiments.")] = Path("configs"),
 ) -> None:
     """Show configs, data sources, generators, references, rules and metrics, with one line each."""
+    from rich.table import Table
+
     from tailweave.simulation.catalogue import catalogue
 
     for title, entries in catalogue(configs):

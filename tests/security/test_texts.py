@@ -41,7 +41,7 @@ from tailweave.server.questions import Member
 from tailweave.server.record import Record
 from tailweave.simulation import cli
 from tailweave.simulation.outcome import print_outcome
-from tailweave.simulation.report import write_report
+from tailweave.simulation.report.page import write_report
 from tailweave.simulation.run_folder import RunFolder
 
 RAW = {

@@ -8,9 +8,10 @@ from html.parser import HTMLParser
 import pytest
 import yaml
 
-from tailweave.simulation.report import tables, write_comparison, write_report
+from tailweave.simulation.report import tables
+from tailweave.simulation.report.comparison import write_comparison
 from tailweave.simulation.report.headline import answers
-from tailweave.simulation.report.page import base_note, facts, truth_note
+from tailweave.simulation.report.page import base_note, facts, truth_note, write_report
 from tailweave.simulation.report.wording import decimals_for, listed, number, percent, size
 from tailweave.simulation.run_folder import RunFolder, RunFolderError
 from tailweave.simulation.summary import summarise

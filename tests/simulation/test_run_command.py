@@ -3,7 +3,6 @@
 
 import json
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import pytest
 from tailweave.protocols.config.load import load_experiment
 from tailweave.simulation import cli
 from tailweave.simulation.environment import environment
-from tailweave.simulation.run import RunOptions
+from tailweave.simulation.request import RunOptions
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -58,13 +57,6 @@ def test_without_a_command_there_is_help(tailweave):
     assert code in (0, 2)
     assert "run" in out + error
     assert "report" in out + error
-
-
-def test_help_loads_nothing_heavy():
-    code = "import atexit, sys, tailweave.simulation.cli as cli; heavy = {'flwr', 'numpy', 'sklearn', 'ot'}\n"
-    code += "atexit.register(lambda: print(sorted(heavy & sys.modules.keys())))\ncli.main()"
-    done = subprocess.run([sys.executable, "-c", code, "--help"], capture_output=True, text=True, check=False)
-    assert done.stdout.splitlines()[-1] == "[]", done.stderr
 
 
 def test_an_unknown_command_is_a_usage_error(tailweave):
