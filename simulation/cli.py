@@ -1,26 +1,39 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command line: ``tailweave run | report | audit | list``."""
+"""The command line: ``tailweave list | run | report | audit | serve | deploy``."""
 
 import os
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 os.environ.setdefault("FLWR_TELEMETRY_ENABLED", "0")
 
+import click
 import typer
+import typer.core
 from rich.console import Console
 
 from tailweave.simulation.deploy.command import app as deploy_app
 from tailweave.simulation.serve_command import serve
 
+if TYPE_CHECKING:
+    from tailweave.simulation.chosen import Chosen
+
+
+class _InOrderOfUse(typer.core.TyperGroup):
+    """Help lists the commands as one comes to need them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return ["list", "run", "report", "audit", "serve", "deploy"]
+
+
 app = typer.Typer(
     name="tailweave",
     help="Siloed against collaborative retraining: who loses the tails, and what sharing summaries saves.",
+    cls=_InOrderOfUse,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 app.add_typer(deploy_app, name="deploy")
@@ -35,10 +48,27 @@ def _console(*, stderr: bool = False, terminal: bool | None = None) -> Console:
 _out, _err = _console(), _console(stderr=True)
 
 
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        _out.print(f"tailweave {version('tailweave')}")
+        raise typer.Exit
+
+
+@app.callback()
+def every(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Do what any command needs before it: nothing."""
+
+
 @app.command()
 def run(
-    config: Annotated[Path, typer.Argument(help="Experiment (YAML); see `tailweave list`.")],
-    out: Annotated[Path | None, typer.Option(help="Run folder; default runs/<name of the config>.")] = None,
+    config: Annotated[Path, typer.Argument(help="Experiment: a name that `list` shows, or a YAML file.")],
+    out: Annotated[Path | None, typer.Option(help="Run folder; default runs/<name of the file>.")] = None,
     engine: Annotated[str, typer.Option(help="How the two apps are run.")] = "in-process",
     workers: Annotated[int, typer.Option(help="Processes for the silos; 0 stays in this one.")] = 0,
     cpus: Annotated[int, typer.Option(help="Engine ray: CPU cores a silo.")] = 1,
@@ -55,21 +85,23 @@ def run(
     ] = "plain",
 ) -> None:
     """Run an experiment, or a study of the paper (configs/paper), and write its report."""
+    from tailweave.simulation.chosen import choose
     from tailweave.simulation.engines import Machine
     from tailweave.simulation.paper.spec import is_study
     from tailweave.simulation.request import RunOptions, accept
 
     begun = time.monotonic()
-    folder = out or Path("runs") / config.stem
+    chosen = choose(config)
+    folder = out or Path("runs") / chosen.path.stem
     if dry_run:
-        _describe(config, override or [], engine)
+        _describe(chosen, override or [], engine)
         return
-    if config.is_file() and is_study(config):
-        _run_study(config, folder, force=force, plain=not (override or resume))
+    if is_study(chosen.path):
+        _run_study(chosen.path, folder, force=force, plain=not (override or resume))
         return
     machine = Machine(workers, cpus, gpus, federation)
     options = RunOptions(folder, engine, machine, resume, force, tuple(sys.argv), log_format)
-    request = accept(config, override or [], options)
+    request = accept(chosen.path, override or [], options, beside=chosen.beside)
 
     from tailweave.simulation.interrupt import leaving_on_interrupt
     from tailweave.simulation.outcome import print_outcome
@@ -81,11 +113,11 @@ def run(
     _say_where(page, begun)
 
 
-def _describe(config: Path, overrides: Sequence[str], engine: str) -> None:
+def _describe(chosen: "Chosen", overrides: Sequence[str], engine: str) -> None:
     from tailweave.protocols.config.load import load_experiment
     from tailweave.simulation.engines.opening import in_messages
 
-    experiment = in_messages(load_experiment(config, overrides), engine)
+    experiment = in_messages(load_experiment(chosen.path, overrides, beside=chosen.beside), engine)
 
     from tailweave.simulation.dry_run import dry_run
 
@@ -140,7 +172,7 @@ def report(
 
 @app.command()
 def audit(
-    target: Annotated[Path, typer.Argument(help="Experiment (YAML) or a run folder.")],
+    target: Annotated[Path, typer.Argument(help="Experiment, by name or file, or a run folder.")],
     out: Annotated[Path | None, typer.Option(help="Folder for audit.html and audit.json.")] = None,
     override: Annotated[list[str] | None, typer.Option("--set", help="key.path=value, repeatable.")] = None,
     canary_runs: Annotated[int, typer.Option(help="Releases with and without the canary.")] = 3000,
@@ -148,8 +180,12 @@ def audit(
 ) -> None:
     """Attack what leaves the silos; exit 1 if a promised bound is broken."""
     from tailweave.simulation.audit.request import accept_audit
+    from tailweave.simulation.chosen import Chosen, choose
 
-    request = accept_audit(target, out, override or [], runs=canary_runs, questions=questions)
+    chosen = Chosen(target, target) if target.is_dir() else choose(target)
+    request = accept_audit(
+        chosen.path, out, override or [], beside=chosen.beside, runs=canary_runs, questions=questions
+    )
 
     from tailweave.simulation.audit.command import run_audit
 
@@ -158,7 +194,9 @@ def audit(
 
 @app.command("list")
 def list_all(
-    configs: Annotated[Path, typer.Option(help="Folder of experiments.")] = Path("configs"),
+    configs: Annotated[
+        Path | None, typer.Option(help="Folder of your own experiments, instead of those that come along.")
+    ] = None,
 ) -> None:
     """Show configs, data sources, generators, references, rules and metrics, with one line each."""
     from rich.table import Table
@@ -179,7 +217,7 @@ def main() -> None:
     from tailweave.server.failure import RunFailed
 
     try:
-        app()
+        app(prog_name="tailweave")
     except ValueError as error:
         _err.print(f"error: {error}", style="red", markup=False, soft_wrap=True)
         sys.exit(2)

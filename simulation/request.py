@@ -43,13 +43,16 @@ class Request:
     options: RunOptions
 
 
-def accept(config: Path, overrides: Sequence[str], options: RunOptions) -> Request:
+def accept(
+    config: Path, overrides: Sequence[str], options: RunOptions, *, beside: Path | None = None
+) -> Request:
     """Read the experiment and check the options and the run folder; nothing is made.
 
     Args:
         config: The experiment's file.
         overrides: ``key.path=value`` each.
         options: How to run.
+        beside: Folder from which the config's relative paths are taken; by default its own.
 
     Raises:
         ConfigError: If an option, the experiment or the state of the run folder is wrong.
@@ -58,7 +61,7 @@ def accept(config: Path, overrides: Sequence[str], options: RunOptions) -> Reque
         raise ConfigError("--resume goes on with a run and --force replaces it: give one of them")
     wants_json(options.log_format)
     check_engine(options.engine, options.machine)
-    experiment = in_messages(load_experiment(config, overrides), options.engine)
+    experiment = in_messages(load_experiment(config, overrides, beside=beside), options.engine)
     _check_folder(options, dump_experiment(experiment))
     return Request(experiment, options)
 

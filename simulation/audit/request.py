@@ -24,7 +24,7 @@ class AuditRequest:
     """An audit that may begin.
 
     Attributes:
-        target: The config, by its name or path, or the run folder.
+        target: The config's file, or the run folder.
         experiment: What the config says; None for a run folder.
         out: Folder for ``audit.html`` and ``audit.json``.
         runs: Releases of each canary audit with and without the canary.
@@ -43,6 +43,7 @@ def accept_audit(
     out: Path | None,
     overrides: Sequence[str] = (),
     *,
+    beside: Path | None = None,
     runs: int = RUNS,
     questions: int = QUESTIONS,
 ) -> AuditRequest:
@@ -52,6 +53,7 @@ def accept_audit(
         target: A YAML file, or a folder that ``tailweave run`` wrote.
         out: Folder for the report; by default the run folder itself, or ``runs/<name of the config>-audit``.
         overrides: ``key.path=value`` each; for a config only.
+        beside: Folder from which a config's relative paths are taken; by default its own.
         runs: Releases of each canary audit with and without the canary, at least 100.
         questions: Free questions to a silo under its default policy, at least 100.
 
@@ -73,4 +75,5 @@ def accept_audit(
     if target.is_dir():
         return AuditRequest(target, None, out or target, runs, questions)
     folder = out or Path("runs") / f"{target.stem}-audit"
-    return AuditRequest(target, load_experiment(target, overrides), folder, runs, questions)
+    experiment = load_experiment(target, overrides, beside=beside)
+    return AuditRequest(target, experiment, folder, runs, questions)

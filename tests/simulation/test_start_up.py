@@ -65,6 +65,7 @@ def loaded(*arguments: str) -> tuple[int, str, set[str]]:
     [
         (("--help",), 0, "Commands"),
         (("deploy", "--help"), 0, "register"),
+        (("--version",), 0, "tailweave 0."),
         (("list",), 0, "partial-transport"),
         (("run", "no.yaml"), 2, "no.yaml: no such file"),
         (("run", "EXPERIMENT"), 2, "genrator: unknown key"),
