@@ -206,7 +206,7 @@ def test_the_worst_of_them_together(tmp_path, way, capsys, monkeypatch):
     assert {event["event"] for event in events} == {"refused"}
     assert all(len(event["reason"]) <= LONGEST for event in events)
 
-    def fails() -> None:
+    def fails(**_: object) -> None:
         raise RunFailed(said)
 
     monkeypatch.setattr(cli, "app", fails)
