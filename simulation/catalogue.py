@@ -10,17 +10,20 @@ from tailweave.protocols.config import data, features, references, training
 from tailweave.protocols.config.rules import RULES
 from tailweave.protocols.config.yaml_file import ConfigError, parse_yaml, read_text
 from tailweave.protocols.kinds.family import Family
+from tailweave.simulation.chosen import named_configs
 from tailweave.simulation.engines import ENGINES
 from tailweave.simulation.report.wording import METRICS
 
 
-def catalogue(configs: Path) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+def catalogue(configs: Path | None = None) -> Iterator[tuple[str, list[tuple[str, str]]]]:
     """Yield sections with their entries: name and one line each.
 
     Args:
-        configs: Folder of experiments; the first comment line of each is its description.
+        configs: Folder of experiments, listed by path; by default those that come along, by name. The first
+            comment line of each is its description.
     """
-    yield "configs", [(str(path), _first_comment(path)) for path in sorted(configs.rglob("*.yaml"))]
+    found = named_configs() if configs is None else {str(path): path for path in configs.rglob("*.yaml")}
+    yield "configs", [(name, _first_comment(found[name])) for name in sorted(found)]
     yield "data sources", list(_lines(data.SOURCES))
     yield "partitions", list(_lines(data.PARTITIONS))
     yield "features", list(_lines(features.FEATURES))

@@ -1,32 +1,39 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command line: ``tailweave run | report | audit | list``."""
+"""The command line: ``tailweave list | run | report | audit | serve | deploy``."""
 
-import multiprocessing
 import os
-import signal
 import sys
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 os.environ.setdefault("FLWR_TELEMETRY_ENABLED", "0")
 
+import click
 import typer
+import typer.core
 from rich.console import Console
-from rich.table import Table
 
 from tailweave.simulation.deploy.command import app as deploy_app
 from tailweave.simulation.serve_command import serve
 
+if TYPE_CHECKING:
+    from tailweave.simulation.chosen import Chosen
+
+
+class _InOrderOfUse(typer.core.TyperGroup):
+    """Help lists the commands as one comes to need them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return ["list", "run", "report", "audit", "serve", "deploy"]
+
+
 app = typer.Typer(
     name="tailweave",
     help="Siloed against collaborative retraining: who loses the tails, and what sharing summaries saves.",
+    cls=_InOrderOfUse,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 app.add_typer(deploy_app, name="deploy")
@@ -39,41 +46,29 @@ def _console(*, stderr: bool = False, terminal: bool | None = None) -> Console:
 
 
 _out, _err = _console(), _console(stderr=True)
-_BY_SIGNAL = 128
-"""Added to the number of a signal, gives the exit code: 130 after Ctrl-C."""
-_LEAVE_SECONDS = 5.0
 
 
-def _leave(number: int, _frame: FrameType | None) -> NoReturn:
-    """Leave on Ctrl-C or SIGTERM, at once: a run may be killed at any moment and loses nothing.
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
 
-    A ``KeyboardInterrupt`` gives exit code -2 where it lands in an ``exec`` (as in the making of a
-    dataclass), and any exception is lost where it lands in a callback: hence the timer.
-    """
-    _err.print("interrupted; go on with --resume", style="yellow")
-    for worker in multiprocessing.active_children():
-        worker.kill()
-    code = _BY_SIGNAL + number
-    last = threading.Timer(_LEAVE_SECONDS, os._exit, (code,))
-    last.daemon = True
-    last.start()
-    raise SystemExit(code)
+        _out.print(f"tailweave {version('tailweave')}")
+        raise typer.Exit
 
 
-@contextmanager
-def _leaving_on_interrupt() -> Iterator[None]:
-    before = {number: signal.signal(number, _leave) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+@app.callback()
+def every(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Do what any command needs before it: nothing."""
 
 
 @app.command()
 def run(
-    config: Annotated[Path, typer.Argument(help="Experiment (YAML); see `tailweave list`.")],
-    out: Annotated[Path | None, typer.Option(help="Run folder; default runs/<name of the config>.")] = None,
+    config: Annotated[Path, typer.Argument(help="Experiment: a name that `list` shows, or a YAML file.")],
+    out: Annotated[Path | None, typer.Option(help="Run folder; default runs/<name of the file>.")] = None,
     engine: Annotated[str, typer.Option(help="How the two apps are run.")] = "in-process",
     workers: Annotated[int, typer.Option(help="Processes for the silos; 0 stays in this one.")] = 0,
     cpus: Annotated[int, typer.Option(help="Engine ray: CPU cores a silo.")] = 1,
@@ -90,30 +85,59 @@ def run(
     ] = "plain",
 ) -> None:
     """Run an experiment, or a study of the paper (configs/paper), and write its report."""
-    from tailweave.simulation import run as runner
+    from tailweave.simulation.chosen import choose
     from tailweave.simulation.engines import Machine
-    from tailweave.simulation.outcome import print_outcome
-    from tailweave.simulation.paper import study
-    from tailweave.simulation.progress import seconds_since
+    from tailweave.simulation.paper.spec import is_study
+    from tailweave.simulation.request import RunOptions, accept
 
     begun = time.monotonic()
-    folder = out or Path("runs") / config.stem
+    chosen = choose(config)
+    folder = out or Path("runs") / chosen.path.stem
     if dry_run:
-        from tailweave.simulation.dry_run import dry_run as describe
-
-        describe(config, override or [], _out, engine=engine)
+        _describe(chosen, override or [], engine)
         return
-    if config.is_file() and study.is_study(config):
-        page = study.run_study_command(config, folder, _err, force=force, plain=not (override or resume))
-        _out.print(f"ran in {seconds_since(begun)}; report: {page}", soft_wrap=True)
+    if is_study(chosen.path):
+        _run_study(chosen.path, folder, force=force, plain=not (override or resume))
         return
     machine = Machine(workers, cpus, gpus, federation)
-    options = runner.RunOptions(folder, engine, machine, resume, force, tuple(sys.argv), log_format)
-    console = _console(stderr=True, terminal=False) if log_format == "json" else _err
-    with _leaving_on_interrupt():
-        report = runner.run(config, override or [], options, console)
+    options = RunOptions(folder, engine, machine, resume, force, tuple(sys.argv), log_format)
+    request = accept(chosen.path, override or [], options, beside=chosen.beside)
+
+    from tailweave.simulation.interrupt import leaving_on_interrupt
+    from tailweave.simulation.outcome import print_outcome
+    from tailweave.simulation.run import run as run_apps
+
+    with leaving_on_interrupt(_err):
+        page = run_apps(request, _console(stderr=True, terminal=False) if log_format == "json" else _err)
     print_outcome(folder, _out)
-    _out.print(f"ran in {seconds_since(begun)}; report: {report}", soft_wrap=True)
+    _say_where(page, begun)
+
+
+def _describe(chosen: "Chosen", overrides: Sequence[str], engine: str) -> None:
+    from tailweave.protocols.config.load import load_experiment
+    from tailweave.simulation.engines.opening import in_messages
+
+    experiment = in_messages(load_experiment(chosen.path, overrides, beside=chosen.beside), engine)
+
+    from tailweave.simulation.dry_run import dry_run
+
+    dry_run(experiment, _out)
+
+
+def _run_study(config: Path, folder: Path, *, force: bool, plain: bool) -> None:
+    from tailweave.simulation.paper.spec import accept_study
+
+    begun, spec = time.monotonic(), accept_study(config, plain=plain)
+
+    from tailweave.simulation.paper.study import run_study_command
+
+    _say_where(run_study_command(spec, folder, _err, force=force), begun)
+
+
+def _say_where(page: Path, begun: float) -> None:
+    from tailweave.simulation.progress import seconds_since
+
+    _out.print(f"ran in {seconds_since(begun)}; report: {page}", soft_wrap=True)
 
 
 @app.command()
@@ -124,16 +148,17 @@ def report(
     ),
 ) -> None:
     """Make report and figures again; with several folders also a page side by side."""
-    from tailweave.simulation.paper import study
     from tailweave.simulation.paper.run_page import write_published
+    from tailweave.simulation.paper.spec import is_study_folder
+    from tailweave.simulation.paper.study import write_study_report
     from tailweave.simulation.report.comparison import write_comparison
     from tailweave.simulation.report.page import write_report
     from tailweave.simulation.run_folder import RunFolder
     from tailweave.simulation.summary import write_summary
 
-    studies = [path for path in folders if study.is_study_folder(path)]
+    studies = [path for path in folders if is_study_folder(path)]
     for path in studies:
-        _out.print(f"report: {study.write_study_report(path)}", soft_wrap=True)
+        _out.print(f"report: {write_study_report(path)}", soft_wrap=True)
     opened = [RunFolder(path) for path in folders if path not in studies]
     for folder in opened:
         write_summary(folder)
@@ -147,23 +172,35 @@ def report(
 
 @app.command()
 def audit(
-    target: Annotated[Path, typer.Argument(help="Experiment (YAML) or a run folder.")],
+    target: Annotated[Path, typer.Argument(help="Experiment, by name or file, or a run folder.")],
     out: Annotated[Path | None, typer.Option(help="Folder for audit.html and audit.json.")] = None,
     override: Annotated[list[str] | None, typer.Option("--set", help="key.path=value, repeatable.")] = None,
     canary_runs: Annotated[int, typer.Option(help="Releases with and without the canary.")] = 3000,
     questions: Annotated[int, typer.Option(help="Free questions to a silo under its default policy.")] = 1000,
 ) -> None:
     """Attack what leaves the silos; exit 1 if a promised bound is broken."""
+    from tailweave.simulation.audit.request import accept_audit
+    from tailweave.simulation.chosen import Chosen, choose
+
+    chosen = Chosen(target, target) if target.is_dir() else choose(target)
+    request = accept_audit(
+        chosen.path, out, override or [], beside=chosen.beside, runs=canary_runs, questions=questions
+    )
+
     from tailweave.simulation.audit.command import run_audit
 
-    raise typer.Exit(run_audit(target, out, _out, override or [], runs=canary_runs, questions=questions))
+    raise typer.Exit(run_audit(request, _out))
 
 
 @app.command("list")
 def list_all(
-    configs: Annotated[Path, typer.Option(help="Folder of experiments.")] = Path("configs"),
+    configs: Annotated[
+        Path | None, typer.Option(help="Folder of your own experiments, instead of those that come along.")
+    ] = None,
 ) -> None:
     """Show configs, data sources, generators, references, rules and metrics, with one line each."""
+    from rich.table import Table
+
     from tailweave.simulation.catalogue import catalogue
 
     for title, entries in catalogue(configs):
@@ -180,7 +217,7 @@ def main() -> None:
     from tailweave.server.failure import RunFailed
 
     try:
-        app()
+        app(prog_name="tailweave")
     except ValueError as error:
         _err.print(f"error: {error}", style="red", markup=False, soft_wrap=True)
         sys.exit(2)

@@ -2,9 +2,8 @@
 """``tailweave run --dry-run``: check an experiment and say what it would take, without making a folder."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from rich.console import Console
@@ -17,13 +16,11 @@ from tailweave.clients.selection.candidates import Candidates
 from tailweave.protocols import references
 from tailweave.protocols.arrays import Floats
 from tailweave.protocols.config.experiment import ArmSpec, Experiment
-from tailweave.protocols.config.load import load_experiment
 from tailweave.protocols.config.references import QuantizedReference, SlicedReference
 from tailweave.protocols.features import PublicSpace
 from tailweave.protocols.kinds.generators.diffusion import DiffusionSpec
 from tailweave.protocols.references import Empirical, Reference
 from tailweave.protocols.streams import stream
-from tailweave.simulation.engines.opening import in_messages
 from tailweave.simulation.report.wording import counted
 from tailweave.simulation.workload import Sizes, Workload, sizes, workload
 
@@ -46,19 +43,16 @@ class _Cost:
     row: float
 
 
-def dry_run(config: Path, overrides: Sequence[str], console: Console, *, engine: str = "in-process") -> None:
+def dry_run(experiment: Experiment, console: Console) -> None:
     """Print what a run would take; times are measured here by a few steps on random rows.
 
     Args:
-        config: The experiment.
-        overrides: ``key.path=value`` each.
+        experiment: As the engine would run it (``in_messages``).
         console: Where it is printed.
-        engine: One of ``ENGINES``: how many generations a message covers by default.
 
     Raises:
         ValueError: If the experiment cannot be run as written; missing images are said, not refused.
     """
-    experiment = in_messages(load_experiment(config, overrides), engine)
     found = sizes(experiment)
     work = workload(experiment, found)
     for name, text in _lines(experiment, found, work):

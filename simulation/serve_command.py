@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """``tailweave serve``: find the reference and the secrets, then hand over to ``clients.service``."""
 
-import asyncio
 import ipaddress
 import logging
 import os
@@ -50,6 +49,8 @@ def serve(  # noqa: PLR0913 - typer: one parameter an option
     grace_seconds: Annotated[int, typer.Option(help="For streams to finish after SIGTERM or Ctrl-C.")] = 10,
 ) -> None:
     """Serve selection against a run's proxy reference to a silo's own pipelines, over gRPC."""
+    import asyncio
+
     from tailweave.clients.service.limits import Limits
     from tailweave.clients.service.serve import serve as serve_until_stopped
     from tailweave.clients.service.served import Served

@@ -61,11 +61,12 @@ def tiny(tmp_path: Path) -> Callable[..., Path]:
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory) -> Path:
     """The run folder of the tiny configuration, made once in this process; do not change it."""
-    from tailweave.simulation.run import RunOptions, run
+    from tailweave.simulation.request import RunOptions, accept
+    from tailweave.simulation.run import run
 
     folder = tmp_path_factory.mktemp("finished")
     options = RunOptions(folder / "run", command=("tailweave", "run", "tiny.yaml"))
-    run(_write(folder / "tiny.yaml", {}), [], options, Console(stderr=True, quiet=True))
+    run(accept(_write(folder / "tiny.yaml", {}), [], options), Console(stderr=True, quiet=True))
     return folder / "run"
 
 

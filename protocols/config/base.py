@@ -12,5 +12,10 @@ class Spec(BaseModel):
     """Base of the configuration tree; ``model_dump(by_alias=True)`` gives the YAML's own keys."""
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", alias_generator=_kebab, populate_by_name=True, allow_inf_nan=False
+        frozen=True,
+        extra="forbid",
+        alias_generator=_kebab,
+        populate_by_name=True,
+        allow_inf_nan=False,
+        defer_build=True,  # a validator for each of 40 models, when one for the root will do, takes a while
     )

@@ -88,15 +88,15 @@ class Experiment(Spec):
     name: Name
     seeds: tuple[Annotated[int, Field(ge=0, lt=2**32)], ...] = (0, 1, 2)
     data: DataSpec
-    features: FeaturesSpec = Identity()
+    features: FeaturesSpec = Field(default_factory=Identity)
     silos: SilosSpec
-    public: PublicSpec = PublicSpec()
+    public: PublicSpec = Field(default_factory=PublicSpec)
     generator: GeneratorSpec
     recursion: RecursionSpec
     arms: Annotated[tuple[ArmSpec, ...], Field(min_length=1)]
-    privacy: PrivacySpec = PrivacySpec()
-    federation: FederationSpec = FederationSpec()
-    evaluation: EvaluationSpec = EvaluationSpec()
+    privacy: PrivacySpec = Field(default_factory=PrivacySpec)
+    federation: FederationSpec = Field(default_factory=FederationSpec)
+    evaluation: EvaluationSpec = Field(default_factory=EvaluationSpec)
     paper: PaperPage | None = None
 
     @field_validator("seeds", mode="before")

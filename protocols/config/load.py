@@ -15,17 +15,18 @@ from tailweave.protocols.config.yaml_file import ConfigError, parse_yaml, read_y
 __all__ = ["ConfigError", "dump_experiment", "load_experiment"]
 
 
-def load_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:
+def load_experiment(path: Path, overrides: Sequence[str] = (), *, beside: Path | None = None) -> Experiment:
     """Read and validate an experiment.
 
     Args:
         path: A YAML file with the keys of ``Experiment``.
         overrides: ``key.path=value`` each; the value is YAML, list items are addressed by number.
+        beside: Folder from which relative paths are taken; by default that of ``path``.
 
     Returns:
-        The frozen experiment. Relative paths of data and of a base generator are taken from the folder of
-        ``path``, and so is a diffusion model's base where it is a folder there; else it stays what it may be:
-        a name on the hub.
+        The frozen experiment. Relative paths of data and of a base generator are taken from ``beside``, and
+        so is a diffusion model's base where it is a folder there; else it stays what it may be: a name on the
+        hub.
 
     Raises:
         ConfigError: If the file is missing or not YAML, or a key, type or range is wrong.
@@ -37,7 +38,8 @@ def load_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:
         experiment = Experiment.model_validate(raw)
     except ValidationError as error:
         raise ConfigError("\n".join(f"{path}: {line}" for line in complaint(error, Experiment))) from None
-    anchored = {key: getattr(experiment, key).anchored(path.parent) for key in ("data", "generator")}
+    folder = path.parent if beside is None else beside
+    anchored = {key: getattr(experiment, key).anchored(folder) for key in ("data", "generator")}
     return experiment.model_copy(update=anchored)
 
 

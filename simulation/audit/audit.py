@@ -22,12 +22,13 @@ from tailweave.simulation.audit.channel import Channel
 from tailweave.simulation.audit.findings import Attack, AuditResult, Finding, Role
 from tailweave.simulation.audit.game import play_density, play_linear
 from tailweave.simulation.audit.notes import notes
-from tailweave.simulation.audit.one_row import RUNS, run_canary
+from tailweave.simulation.audit.one_row import run_canary
 from tailweave.simulation.audit.parameters import averaged
 from tailweave.simulation.audit.promises import MASKED, promises
 from tailweave.simulation.audit.published import published
 from tailweave.simulation.audit.raw_rows import forced
 from tailweave.simulation.audit.recovered import pooled, recovered
+from tailweave.simulation.audit.request import RUNS
 from tailweave.simulation.audit.scene import Scene, released
 from tailweave.simulation.audit.scores import Membership
 

@@ -13,11 +13,8 @@ from tailweave.protocols.privacy.mechanisms import lloyd
 from tailweave.protocols.privacy.mechanisms.grid import radius
 from tailweave.simulation.audit.channel import Channel
 from tailweave.simulation.audit.findings import Canary
+from tailweave.simulation.audit.request import FEWEST_RUNS
 
-RUNS = 3000
-"""Releases with and without the canary."""
-FEWEST_RUNS = 100
-"""With fewer, standard errors are not to be trusted."""
 LAST_LOOK = f"the last of {lloyd.ITERATIONS + 2} looks, the only one that leaves the silo,"
 _FAR = 1e3
 _INSIDE = 0.85

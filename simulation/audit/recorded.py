@@ -22,12 +22,13 @@ from tailweave.simulation.audit.findings import Attack, AuditResult, Finding, Pr
 from tailweave.simulation.audit.game import FLOORS, RIDGES, best, shadows
 from tailweave.simulation.audit.masked import masked_promises, sums
 from tailweave.simulation.audit.notes import notes
-from tailweave.simulation.audit.one_row import RUNS, run_canary
+from tailweave.simulation.audit.one_row import run_canary
 from tailweave.simulation.audit.parameters import averaged
 from tailweave.simulation.audit.promises import MASKED, promises
 from tailweave.simulation.audit.published import published
 from tailweave.simulation.audit.raw_rows import recorded
 from tailweave.simulation.audit.recovered import pooled, recovered
+from tailweave.simulation.audit.request import RUNS
 from tailweave.simulation.audit.scene import Released, Scene, released
 from tailweave.simulation.audit.scores import Membership
 from tailweave.simulation.audit.wire_log import MaskedVector, RawPoints, Recorded, read_wire

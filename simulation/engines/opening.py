@@ -14,16 +14,15 @@ _GENERATIONS_IN_PROCESS = 5
 _TAKES = {"in-process": {"workers"}, "ray": {"cpus", "gpus"}, "superlink": {"federation"}}
 
 
-def open_engine(name: str, machine: Machine) -> Engine:
-    """Return the engine, ready to run; nothing has been started yet.
+def check_engine(name: str, machine: Machine) -> None:
+    """Check what an engine is given, without importing it.
 
     Args:
         name: One of ``ENGINES``.
         machine: What it may use.
 
     Raises:
-        ConfigError: If the name is unknown, an option is out of range or not for this engine, or what the
-            engine needs is not there.
+        ConfigError: If the name is unknown, or an option is out of range or not for this engine.
     """
     if name not in _OPENERS:
         raise ConfigError(f"--engine: {name!r} is unknown; allowed: {', '.join(_OPENERS)}")
@@ -34,6 +33,19 @@ def open_engine(name: str, machine: Machine) -> Engine:
         if given and option.name not in _TAKES[name]:
             owner = next(engine for engine, takes in _TAKES.items() if option.name in takes)
             raise ConfigError(f"--{option.name} is for --engine {owner}, the engine is {name}")
+
+
+def open_engine(name: str, machine: Machine) -> Engine:
+    """Return the engine, ready to run; nothing has been started yet.
+
+    Args:
+        name: One of ``ENGINES``.
+        machine: What it may use.
+
+    Raises:
+        ConfigError: As ``check_engine``, or if what the engine needs is not there.
+    """
+    check_engine(name, machine)
     return _OPENERS[name](machine)
 
 

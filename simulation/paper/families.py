@@ -6,7 +6,6 @@ Source of every constant: sub-experiment NonGaussian_Modeling of arXiv 2606.1373
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from scipy.spatial.distance import cdist
@@ -16,10 +15,8 @@ from tailweave.protocols.streams import stream
 from tailweave.simulation.paper.expectation import Components
 from tailweave.simulation.paper.gaussian import Recursion, Setting
 from tailweave.simulation.paper.shapes import Gaussian, Laplace, Mixture, Shape
+from tailweave.simulation.paper.spec import Family
 from tailweave.simulation.paper.worlds import World
-
-Family = Literal["anisotropic", "gmm", "unequal-gmm", "laplace"]
-FAMILIES: tuple[Family, ...] = ("anisotropic", "gmm", "unequal-gmm", "laplace")
 
 JUDGED = 4096
 """Fresh samples per evaluation, as published."""

@@ -8,8 +8,8 @@ five runs; FedWaD as re-run in published-facts section 6.1; Barycenter_Convergen
 from collections.abc import Iterator, Mapping
 
 from tailweave.simulation.paper.claims import Claim, Rule
-from tailweave.simulation.paper.families import Family
 from tailweave.simulation.paper.gaussian import SETTINGS, Setting
+from tailweave.simulation.paper.spec import Family
 
 LAST = 200
 _ORDER: tuple[Setting, ...] = ("accumulate", "accumulate+select", "replace", "replace+select")

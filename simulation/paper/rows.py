@@ -9,9 +9,9 @@ from typing import TypeVar
 from threadpoolctl import threadpool_limits
 
 from tailweave.protocols.streams import stream
-from tailweave.simulation.paper.families import Family, follow
+from tailweave.simulation.paper.families import follow
 from tailweave.simulation.paper.gaussian import SETTINGS, Recursion, Setting, Traces, trajectories
-from tailweave.simulation.paper.spec import FamiliesSpec, GaussianSpec, StudySpec, TransportSpec
+from tailweave.simulation.paper.spec import FamiliesSpec, Family, GaussianSpec, StudySpec, TransportSpec
 from tailweave.simulation.paper.transport import barycenter_row, fedwad_rows, toy_row
 from tailweave.simulation.paper.worlds import Draws, isotropic_world, legacy_stream, published_world
 from tailweave.simulation.run_folder import Row

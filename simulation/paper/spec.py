@@ -9,9 +9,12 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from tailweave.protocols.config.base import Spec
 from tailweave.protocols.config.complaints import complaint
-from tailweave.protocols.config.yaml_file import ConfigError, read_yaml
-from tailweave.simulation.paper.families import FAMILIES, Family
-from tailweave.simulation.paper.worlds import PUBLISHED_SEEDS
+from tailweave.protocols.config.yaml_file import ConfigError, read_text, read_yaml
+
+PUBLISHED_SEEDS = (42, 123, 456, 789, 2023, 2024, 2025, 3141, 1618, 9999)
+"""Source: ``gaussian_correct.py`` of arXiv 2606.13732's public code."""
+Family = Literal["anisotropic", "gmm", "unequal-gmm", "laplace"]
+FAMILIES: tuple[Family, ...] = ("anisotropic", "gmm", "unequal-gmm", "laplace")
 
 Seeds = Annotated[tuple[Annotated[int, Field(ge=0, lt=2**32)], ...], Field(min_length=1)]
 Sizes = Annotated[tuple[Annotated[int, Field(ge=2)], ...], Field(min_length=1)]
@@ -79,6 +82,27 @@ _SPECS: dict[str, type[StudySpec]] = {
 }
 
 
+def is_study(config: Path) -> bool:
+    """Tell whether a YAML file configures a study of the paper rather than an experiment.
+
+    Args:
+        config: The file.
+
+    Returns:
+        Whether a line of it starts with the key ``study``.
+
+    Raises:
+        FileNotFoundError: If there is none.
+        ConfigError: If it cannot be read, is longer than such a file is, or is not text.
+    """
+    return any(line.startswith("study:") for line in read_text(config).splitlines())
+
+
+def is_study_folder(folder: Path) -> bool:
+    """Tell whether a folder holds a study, by its ``config.yaml``."""
+    return (folder / "config.yaml").is_file() and is_study(folder / "config.yaml")
+
+
 def load_study(path: Path) -> StudySpec:
     """Read and validate the configuration of a study.
 
@@ -103,6 +127,21 @@ def load_study(path: Path) -> StudySpec:
         return _SPECS[study].model_validate(raw)
     except ValidationError as error:
         raise ConfigError("\n".join(f"{path}: {line}" for line in complaint(error, spec))) from None
+
+
+def accept_study(path: Path, *, plain: bool) -> StudySpec:
+    """Return the study that ``tailweave run`` is asked for.
+
+    Args:
+        path: A YAML file with a key ``study``.
+        plain: Whether nothing was asked for that a study cannot do (``--set``, ``--resume``).
+
+    Raises:
+        ConfigError: If it is not plain, or the configuration is wrong.
+    """
+    if not plain:
+        raise ConfigError(f"{path}: a study takes neither --set nor --resume; edit a copy of the file")
+    return load_study(path)
 
 
 def dump_study(spec: StudySpec) -> str:

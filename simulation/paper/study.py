@@ -6,25 +6,24 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import Progress as Bar
 
-from tailweave.protocols.config.yaml_file import ConfigError, read_text
+from tailweave.protocols.config.yaml_file import ConfigError
 from tailweave.simulation.paper.claims import Claim, findings
 from tailweave.simulation.paper.figures import draw
 from tailweave.simulation.paper.page import write_page
 from tailweave.simulation.paper.published_families import families_claims, transport_claims
 from tailweave.simulation.paper.published_gaussian import gaussian_claims
 from tailweave.simulation.paper.rows import Progress, rows_of
-from tailweave.simulation.paper.spec import StudySpec, dump_study, load_study
+from tailweave.simulation.paper.spec import StudySpec, dump_study, is_study_folder, load_study
 from tailweave.simulation.run_folder import Row, read_rows, write_json, write_text
 
 
-def run_study(config: Path, out: Path, progress: Progress = lambda done, total: None) -> Path:
+def run_study(spec: StudySpec, out: Path, progress: Progress = lambda done, total: None) -> Path:
     """Run a study and write its folder.
 
     Args:
-        config: YAML with a key ``study``.
+        spec: Which study, and its sizes.
         out: The folder; made if missing, its files of a former run are replaced.
         progress: Told after each piece of work.
 
@@ -32,10 +31,8 @@ def run_study(config: Path, out: Path, progress: Progress = lambda done, total: 
         Path of ``report.html``.
 
     Raises:
-        ConfigError: If the configuration is wrong.
         FileExistsError: If ``out`` is a file.
     """
-    spec = load_study(config)
     out.mkdir(parents=True, exist_ok=True)
     write_text(out / "config.yaml", dump_study(spec))
     write_text(out / "metrics.jsonl", _lines(rows_of(spec, progress)))
@@ -62,50 +59,26 @@ def write_study_report(folder: Path) -> Path:
     return write_page(folder, spec, found, draw(spec, rows))
 
 
-def is_study(config: Path) -> bool:
-    """Tell whether a YAML file configures a study of the paper rather than an experiment.
-
-    Args:
-        config: The file.
-
-    Returns:
-        Whether a line of it starts with the key ``study``.
-
-    Raises:
-        FileNotFoundError: If there is none.
-        ConfigError: If it cannot be read, is longer than such a file is, or is not text.
-    """
-    return any(line.startswith("study:") for line in read_text(config).splitlines())
-
-
-def is_study_folder(folder: Path) -> bool:
-    """Tell whether a folder holds a study, by its ``config.yaml``."""
-    return (folder / "config.yaml").is_file() and is_study(folder / "config.yaml")
-
-
-def run_study_command(config: Path, out: Path, console: Console, *, force: bool, plain: bool) -> Path:
+def run_study_command(spec: StudySpec, out: Path, console: Console, *, force: bool) -> Path:
     """Run a study for the command line, with a progress bar where someone looks.
 
     Args:
-        config: YAML with a key ``study``.
+        spec: Which study, and its sizes.
         out: The folder.
         console: Where progress is shown.
         force: Whether a former study in ``out`` may be replaced.
-        plain: Whether nothing was asked for that a study cannot do (``--set``, ``--resume``).
 
     Returns:
         Path of ``report.html``.
 
     Raises:
-        ConfigError: If the configuration is wrong, or ``out`` exists and may not be replaced.
+        ConfigError: If ``out`` exists and may not be replaced.
     """
-    if not plain:
-        raise ConfigError(f"{config}: a study takes neither --set nor --resume; edit a copy of the file")
     if out.exists() and any(out.iterdir()) and not (force and is_study_folder(out)):
         raise ConfigError(f"--out: {out} exists; give another folder, or --force to replace a former study")
     with Bar(console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task(escape(config.stem), total=None)
-        return run_study(config, out, lambda done, total: bar.update(task, completed=done, total=total))
+        task = bar.add_task(spec.study, total=None)
+        return run_study(spec, out, lambda done, total: bar.update(task, completed=done, total=total))
 
 
 def _claims(spec: StudySpec) -> list[Claim]:

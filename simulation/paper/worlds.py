@@ -10,9 +10,6 @@ from tailweave.protocols.arrays import Floats
 Draws = np.random.RandomState | np.random.Generator
 """A stream of standard normals: numpy's legacy one (published traces) or a named one."""
 
-PUBLISHED_SEEDS = (42, 123, 456, 789, 2023, 2024, 2025, 3141, 1618, 9999)
-"""Source: ``gaussian_correct.py`` of arXiv 2606.13732's public code."""
-
 
 @dataclass(frozen=True)
 class World:

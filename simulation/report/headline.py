@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The first screen: four questions, answered in plain words with numbers of the summary."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,8 @@ from tailweave.simulation.report.wording import counted, listed, metric, number,
 Summary = Mapping[str, Any]
 COMPARED_BY = ("coverage", "recall", "frechet", "w2_sq", "energy_distance")
 """Collaboration is judged by the first of these that both arms have."""
+NAMED = 3
+"""Arms that a headline names; of more it names two."""
 
 
 @dataclass(frozen=True)
@@ -75,8 +77,16 @@ def who(summary: Summary) -> Answer:
     rest = f"Not so: {listed(kept)}." if kept else "No arm was spared."
     if not fallen:
         return Answer(question, "no arm", (f"No arm lost half of its coverage of the truth {within}.", rest))
-    lost = f"Fell below half of the coverage they began with, {within}: {listed([moved[a] for a in fallen])}."
-    return Answer(question, f"{len(fallen)} of {counted(len(judged), 'arm')}", (lost, rest))
+    count, names = f"{len(fallen)} of {counted(len(judged), 'arm')}", listed([moved[arm] for arm in fallen])
+    lost = f"{count} fell below half of the coverage at the start, {within}: {names}."
+    return Answer(question, _named(list(fallen), len(judged)), (lost, rest))
+
+
+def _named(arms: Sequence[str], judged: int) -> str:
+    """Name the arms, as many as a headline holds; those that fell first come first."""
+    if len(arms) <= NAMED:
+        return listed(arms)
+    return f"all {judged} arms" if len(arms) == judged else f"{arms[0]}, {arms[1]} and {len(arms) - 2} more"
 
 
 def how_fast(summary: Summary) -> Answer:

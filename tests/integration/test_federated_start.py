@@ -18,7 +18,8 @@ from tailweave.simulation.audit.audit import audit
 from tailweave.simulation.audit.recorded import attack_recorded
 from tailweave.simulation.audit.report import headline
 from tailweave.simulation.engines import Machine
-from tailweave.simulation.run import RunOptions, run
+from tailweave.simulation.request import RunOptions, accept
+from tailweave.simulation.run import run
 from tailweave.simulation.run_folder import RunFolder
 
 pytestmark = pytest.mark.slow
@@ -40,7 +41,8 @@ SMALL = {
 
 
 def made(config: Path, out: Path, *, workers: int = 0, resume: bool = False) -> Path:
-    run(config, [], RunOptions(out, machine=Machine(workers=workers), resume=resume), Console(quiet=True))
+    options = RunOptions(out, machine=Machine(workers=workers), resume=resume)
+    run(accept(config, [], options), Console(quiet=True))
     return out
 
 

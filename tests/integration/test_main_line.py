@@ -15,7 +15,8 @@ from tailweave.protocols.config.load import load_experiment
 from tailweave.protocols.streams import stream
 from tailweave.simulation.engines.in_process import run_in_process
 from tailweave.simulation.prepare import prepare
-from tailweave.simulation.run import RunOptions, run
+from tailweave.simulation.request import RunOptions, accept
+from tailweave.simulation.run import run
 from tailweave.simulation.run_folder import RunFolder
 
 pytestmark = pytest.mark.slow
@@ -24,7 +25,7 @@ KEPT = ("metrics.jsonl", "wire.jsonl", "summary.json")
 
 
 def again(config: Path, out: Path, **options) -> Path:
-    run(config, [], RunOptions(out, **options), Console(quiet=True))
+    run(accept(config, [], RunOptions(out, **options)), Console(quiet=True))
     return out
 
 

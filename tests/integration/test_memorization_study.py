@@ -9,7 +9,8 @@ import pytest
 import yaml
 from rich.console import Console
 
-from tailweave.simulation.run import RunOptions, run
+from tailweave.simulation.request import RunOptions, accept
+from tailweave.simulation.run import run
 from tailweave.simulation.run_folder import RunFolder
 
 pytest.importorskip("torch")
@@ -24,7 +25,7 @@ def folder(tmp_path_factory) -> RunFolder:
     raw["arms"] = [arm for arm in raw["arms"] if arm["name"] in ("vanilla-replace", "random", "greedy")]
     short = out.with_name("short.yaml")
     short.write_text(yaml.safe_dump(raw, sort_keys=False), encoding="utf-8")
-    run(short, SHORT, RunOptions(out), Console(file=io.StringIO()))
+    run(accept(short, SHORT, RunOptions(out)), Console(file=io.StringIO()))
     return RunFolder(out)
 
 

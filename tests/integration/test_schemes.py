@@ -16,8 +16,9 @@ from tailweave.server.rounds import greet, summarise
 from tailweave.simulation.engines.in_process import InProcessGrid
 from tailweave.simulation.paper.fedwad import fedwad
 from tailweave.simulation.prepare import prepare
+from tailweave.simulation.request import RunOptions, accept
 from tailweave.simulation.revealed import revealed
-from tailweave.simulation.run import RunOptions, run
+from tailweave.simulation.run import run
 from tailweave.simulation.run_folder import RunFolder
 
 ATOMS = 30
@@ -81,7 +82,7 @@ def test_the_federation_computes_what_one_machine_would(woven):
 @pytest.mark.slow
 def test_one_command_runs_both_schemes_and_says_what_leaked(tiny, tmp_path, capsys):
     out = tmp_path / "run"
-    run(tiny(**SCHEMES), [], RunOptions(out), Console(stderr=True, width=500))
+    run(accept(tiny(**SCHEMES), [], RunOptions(out)), Console(stderr=True, width=500))
     assert "reference geodesic reveals projections of real rows" in capsys.readouterr().err
     rows = RunFolder(out).metrics()
     assert {(row["arm"], row["generation"]) for row in rows} == {
@@ -100,5 +101,5 @@ def test_one_command_runs_both_schemes_and_says_what_leaked(tiny, tmp_path, caps
 def test_without_the_permission_nothing_is_read(tiny, tmp_path, kind):
     arms = [{"name": "scheme", "rule": "herding", "reference": kind}]
     with pytest.raises(ConfigError, match=r"100 % of them.*privacy.allow-raw-row-leakage: true"):
-        run(tiny(arms=arms), [], RunOptions(tmp_path / "run"), Console(quiet=True))
+        run(accept(tiny(arms=arms), [], RunOptions(tmp_path / "run")), Console(quiet=True))
     assert not (tmp_path / "run").exists()

@@ -17,7 +17,8 @@ from tailweave.protocols.config.load import load_experiment
 from tailweave.simulation.deploy.node_settings import load_node
 from tailweave.simulation.engines.in_process import run_in_process
 from tailweave.simulation.prepare import prepare
-from tailweave.simulation.run import RunOptions, run
+from tailweave.simulation.request import RunOptions, accept
+from tailweave.simulation.run import run
 
 POLICY = "allow-no-privacy: true\nlifetime-epsilon: null\nmin-rows: 20\n"
 CONFIG = {
@@ -136,7 +137,7 @@ def test_a_simulation_on_documents_writes_a_report(tmp_path):
         "silos": {"count": 2, "partition": {"kind": "by-class", "classes-per-silo": 2}},
     }
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
-    run(tmp_path / "config.yaml", [], RunOptions(tmp_path / "out"), Console(file=io.StringIO()))
+    run(accept(tmp_path / "config.yaml", [], RunOptions(tmp_path / "out")), Console(file=io.StringIO()))
     rows = [json.loads(line) for line in (tmp_path / "out" / "metrics.jsonl").read_text().splitlines()]
     assert {(row["silo"], row["generation"]) for row in rows} == {
         (silo, generation) for silo in ("silo-0", "silo-1") for generation in (0, 1)

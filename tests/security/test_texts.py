@@ -41,7 +41,7 @@ from tailweave.server.questions import Member
 from tailweave.server.record import Record
 from tailweave.simulation import cli
 from tailweave.simulation.outcome import print_outcome
-from tailweave.simulation.report import write_report
+from tailweave.simulation.report.page import write_report
 from tailweave.simulation.run_folder import RunFolder
 
 RAW = {
@@ -206,7 +206,7 @@ def test_the_worst_of_them_together(tmp_path, way, capsys, monkeypatch):
     assert {event["event"] for event in events} == {"refused"}
     assert all(len(event["reason"]) <= LONGEST for event in events)
 
-    def fails() -> None:
+    def fails(**_: object) -> None:
         raise RunFailed(said)
 
     monkeypatch.setattr(cli, "app", fails)

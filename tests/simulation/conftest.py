@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from tailweave.protocols.streams import stream
-from tailweave.simulation.report import write_report
+from tailweave.simulation.report.page import write_report
 from tailweave.simulation.run_folder import RunFolder
 
 SEEDS, SILOS, GENERATIONS = (0, 1), 3, 6

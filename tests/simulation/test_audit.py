@@ -25,6 +25,7 @@ from tailweave.simulation.audit.one_row import run_canary
 from tailweave.simulation.audit.promises import MASKED, promises
 from tailweave.simulation.audit.raw_rows import ALL_ATOMS
 from tailweave.simulation.audit.report import headline, write_audit
+from tailweave.simulation.audit.request import accept_audit
 from tailweave.simulation.audit.scene import Scene, released
 
 RUNS = 120
@@ -291,10 +292,9 @@ def test_the_command_audits_a_config_with_overrides(tmp_path):
     config = tmp_path / "quiet.yaml"
     config.write_text(dump_experiment(EXPERIMENT.model_copy(update={"arms": EXPERIMENT.arms[:1]})))
     console = Console(record=True, width=200)
-    assert (
-        run_audit(config, tmp_path / "deep" / "out", console, ("name=renamed", "seeds=[3]"), questions=100)
-        == 0
-    )
+    changes = ("name=renamed", "seeds=[3]")
+    request = accept_audit(config, tmp_path / "deep" / "out", changes, questions=100)
+    assert run_audit(request, console) == 0
     assert "Nothing leaves the silos but metrics" in console.export_text()
     stored = json.loads((tmp_path / "deep" / "out" / "audit.json").read_text())
     assert (stored["name"], stored["broken"]) == ("renamed", False)

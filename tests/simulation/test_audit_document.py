@@ -17,6 +17,7 @@ from tailweave.simulation.audit.document import (
     MembershipDocument,
     PromiseDocument,
 )
+from tailweave.simulation.audit.request import accept_audit
 
 SKETCH = {"kind": "sliced", "directions": 32}
 CONFIG = {
@@ -113,10 +114,8 @@ def as_page(finding):
 def test_the_page_and_the_json_say_the_same_and_all_keys_are_documented(tmp_path):
     config = tmp_path / "small.yaml"
     config.write_text(yaml.safe_dump(CONFIG))
-    assert (
-        run_audit(config, tmp_path / "out", Console(quiet=True), ("name=renamed",), runs=150, questions=100)
-        == 0
-    )
+    request = accept_audit(config, tmp_path / "out", ("name=renamed",), runs=150, questions=100)
+    assert run_audit(request, Console(quiet=True)) == 0
     found = json.loads((tmp_path / "out" / "audit.json").read_text())
     assert list(unlike(found, AuditDocument)) == []
     assert (found["format"], found["name"]) == ("tailweave-audit/1", "renamed")

@@ -15,6 +15,7 @@ from tailweave.protocols.streams import stream
 from tailweave.simulation.audit.channel import Channel
 from tailweave.simulation.audit.command import run_audit
 from tailweave.simulation.audit.recorded import attack_recorded, audit_run
+from tailweave.simulation.audit.request import accept_audit
 from tailweave.simulation.audit.scene import Scene, released
 from tailweave.simulation.audit.wire_noise import independent, large_enough, wire_noise
 from tailweave.simulation.run_folder import RunFolder, RunFolderError
@@ -105,7 +106,7 @@ def test_a_raw_row_on_the_wire_breaks_a_promise(tmp_path):
     assert breach.startswith("direct reading: 1 of")
     assert result.findings[0].breaches == ()
     console = Console(record=True, width=200)
-    assert run_audit(folder.path, None, console, questions=100) == 1
+    assert run_audit(accept_audit(folder.path, None, questions=100), console) == 1
     assert "A promise is broken" in console.export_text()
     assert (folder.path / "audit.html").exists()
     assert json.loads((folder.path / "audit.json").read_text())["broken"] is True
@@ -211,7 +212,7 @@ def test_bad_folders_are_named(tmp_path):
     with pytest.raises(ValueError, match="unknown silo 'silo-9'"):
         audit_run(folder)
     with pytest.raises(ConfigError, match="--set changes a config"):
-        run_audit(folder.path, None, Console(), ("seeds=1",))
+        run_audit(accept_audit(folder.path, None, ("seeds=1",)), Console())
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ REPOSITORY = Path(__file__).parents[2]
 
 @pytest.fixture
 def sections() -> dict[str, dict[str, str]]:
-    return {title: dict(entries) for title, entries in catalogue(REPOSITORY / "configs")}
+    return {title: dict(entries) for title, entries in catalogue()}
 
 
 def test_everything_of_the_configuration_is_listed(sections):
@@ -46,10 +46,11 @@ def test_every_entry_has_one_line(sections):
 
 
 def test_configs_are_listed_with_their_first_comment(sections):
-    listed = {Path(path).name: line for path, line in sections["configs"].items()}
-    assert set(listed) == {path.name for path in (REPOSITORY / "configs").rglob("*.yaml")}
+    listed = sections["configs"]
+    assert list(listed) == sorted(listed)
+    assert {name.split("/")[-1] for name in listed} == {p.stem for p in REPOSITORY.glob("configs/**/*.yaml")}
     first = (REPOSITORY / "configs" / "quickstart.yaml").read_text(encoding="utf-8").splitlines()[0]
-    assert listed["quickstart.yaml"] == first.removeprefix("# ")
+    assert listed["quickstart"] == first.removeprefix("# ")
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,10 @@ from rich.console import Console
 
 from tailweave.clients.generators.diffusion.architecture import architecture_of
 from tailweave.clients.generators.diffusion.measure import size_of, speeds
+from tailweave.protocols.config.load import load_experiment
 from tailweave.protocols.kinds.generators.diffusion import DiffusionSpec, MlpSpec, UnetSpec
 from tailweave.simulation.dry_run import dry_run
+from tailweave.simulation.engines.opening import in_messages
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 TINY = {"kind": "diffusion", "network": {"kind": "mlp", "hidden": 16, "layers": 1}, "sampling-steps": 2}
@@ -19,7 +21,7 @@ TINY = {"kind": "diffusion", "network": {"kind": "mlp", "hidden": 16, "layers": 
 
 def said(path: Path, *overrides: str) -> str:
     file = io.StringIO()
-    dry_run(path, overrides, Console(file=file, width=400))
+    dry_run(in_messages(load_experiment(path, overrides), "in-process"), Console(file=file, width=400))
     return file.getvalue()
 
 

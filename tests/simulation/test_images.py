@@ -16,7 +16,8 @@ from tailweave.protocols.streams import stream
 from tailweave.simulation.figures.samples import draw_samples
 from tailweave.simulation.images import _pictures, shows_images
 from tailweave.simulation.report.page import space_note
-from tailweave.simulation.run import RunOptions, run
+from tailweave.simulation.request import RunOptions, accept
+from tailweave.simulation.run import run
 from tailweave.simulation.run_folder import RunFolder
 
 CONFIG = """\
@@ -101,7 +102,7 @@ def test_a_shared_encoder_is_warned_of():
 def finished(tmp_path_factory) -> Path:
     home = tmp_path_factory.mktemp("pictures")
     (home / "pictures.yaml").write_text(CONFIG)
-    run(home / "pictures.yaml", [], RunOptions(home / "run"), Console(file=io.StringIO()))
+    run(accept(home / "pictures.yaml", [], RunOptions(home / "run")), Console(file=io.StringIO()))
     return home / "run"
 
 
@@ -138,7 +139,7 @@ def test_arms_have_their_own_paradigm_and_the_real_share_is_in_the_rows(finished
 @pytest.mark.slow
 def test_generations_are_measured_in_the_space_of_the_evaluation(finished, tmp_path):
     (tmp_path / "same.yaml").write_text(CONFIG.replace("dimensions: 6", "dimensions: 4"))
-    run(tmp_path / "same.yaml", [], RunOptions(tmp_path / "run"), Console(file=io.StringIO()))
+    run(accept(tmp_path / "same.yaml", [], RunOptions(tmp_path / "run")), Console(file=io.StringIO()))
     here, there = (RunFolder(path).metrics() for path in (finished, tmp_path / "run"))
     assert here[0]["frechet"] != there[0]["frechet"]
     assert here[0]["frechet"] > there[0]["frechet"]  # more axes, more to differ in
@@ -158,7 +159,7 @@ def test_an_encoder_travels_with_the_run_and_its_sharing_is_said(tmp_path, monke
         "  - {name: collaborative, rule: herding, reference: sliced, paradigm: accumulate-select}\n"
     )
     (tmp_path / "coded.yaml").write_text(text)
-    run(tmp_path / "coded.yaml", [], RunOptions(tmp_path / "run"), Console(file=io.StringIO()))
+    run(accept(tmp_path / "coded.yaml", [], RunOptions(tmp_path / "run")), Console(file=io.StringIO()))
     rows = RunFolder(tmp_path / "run").metrics()
     assert {(row["arm"], row["generation"]) for row in rows if row["silo"] == "silo-1"} == {
         (arm, generation) for arm in ("vanilla", "greedy", "collaborative") for generation in (0, 1)

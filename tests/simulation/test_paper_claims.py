@@ -6,10 +6,10 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from tailweave.simulation.paper.claims import Claim, Rule, findings, loglog_slope, measured
-from tailweave.simulation.paper.families import FAMILIES
 from tailweave.simulation.paper.gaussian import SETTINGS
 from tailweave.simulation.paper.published_families import families_claims, transport_claims
 from tailweave.simulation.paper.published_gaussian import gaussian_claims
+from tailweave.simulation.paper.spec import FAMILIES
 
 
 def rows(values, metric="x"):

@@ -2,9 +2,10 @@
 import numpy as np
 import pytest
 
-from tailweave.simulation.paper.families import FAMILIES, dispersion, family_world, follow
+from tailweave.simulation.paper.families import dispersion, family_world, follow
 from tailweave.simulation.paper.gaussian import SETTINGS, Recursion
 from tailweave.simulation.paper.shapes import RIDGE, Gaussian, Laplace, Mixture
+from tailweave.simulation.paper.spec import FAMILIES
 
 # Source of published numbers: NonGaussian_Modeling of arXiv 2606.13732's public code (published-facts 1.2).
 SEEDS = (42, 123, 456, 789, 2024)

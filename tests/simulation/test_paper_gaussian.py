@@ -8,8 +8,8 @@ from tailweave.protocols.streams import stream
 from tailweave.simulation.paper.claims import loglog_slope
 from tailweave.simulation.paper.closed_forms import accumulate_ratio, decay_exponent, unbiased_ratio
 from tailweave.simulation.paper.gaussian import RIDGE, SETTINGS, Recursion, trajectories
+from tailweave.simulation.paper.spec import PUBLISHED_SEEDS
 from tailweave.simulation.paper.worlds import (
-    PUBLISHED_SEEDS,
     isotropic_world,
     legacy_stream,
     published_world,

@@ -6,8 +6,9 @@ import yaml
 from rich.console import Console
 
 from tailweave.simulation.paper.run_page import write_published
-from tailweave.simulation.report import write_report
-from tailweave.simulation.run import RunOptions, run
+from tailweave.simulation.report.page import write_report
+from tailweave.simulation.request import RunOptions, accept
+from tailweave.simulation.run import run
 from tailweave.simulation.run_folder import RunFolder
 
 PICKS = [
@@ -91,7 +92,7 @@ def test_a_run_writes_its_page(tiny, tmp_path):
     config = tiny(
         paper="biased-verification", seeds=1, arms=arms, recursion={"generations": 1, "samples": 60}
     )
-    run(config, [], RunOptions(tmp_path / "out"), Console(quiet=True))
+    run(accept(config, [], RunOptions(tmp_path / "out")), Console(quiet=True))
     assert write_published(RunFolder(tmp_path / "out")).is_file()
     told = json.loads((tmp_path / "out/published.json").read_text(encoding="utf-8"))
     assert [one["quantity"] for one in told][

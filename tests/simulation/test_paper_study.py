@@ -6,8 +6,15 @@ import pytest
 
 from tailweave.protocols.config.load import ConfigError
 from tailweave.simulation.paper.rows import rows_of
-from tailweave.simulation.paper.spec import FamiliesSpec, GaussianSpec, TransportSpec, dump_study, load_study
-from tailweave.simulation.paper.study import is_study, run_study, write_study_report
+from tailweave.simulation.paper.spec import (
+    FamiliesSpec,
+    GaussianSpec,
+    TransportSpec,
+    dump_study,
+    is_study,
+    load_study,
+)
+from tailweave.simulation.paper.study import run_study, write_study_report
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 SMALL = {
@@ -50,7 +57,7 @@ def rows_in(folder):
 def test_a_small_study_fills_its_folder(study, tmp_path):
     steps = []
     config = write(tmp_path, SMALL[study] + "workers: 1\n")
-    page = run_study(config, tmp_path / "out", lambda done, total: steps.append((done, total)))
+    page = run_study(load_study(config), tmp_path / "out", lambda done, total: steps.append((done, total)))
     html = page.read_text(encoding="utf-8")
     assert steps == [(i, len(steps)) for i in range(1, len(steps) + 1)]
     assert html.count("<svg") == len(list((tmp_path / "out/figures").glob("*.svg"))) > 0
@@ -78,7 +85,7 @@ def test_gaussian_rows_are_complete_sorted_and_the_same_for_any_number_of_worker
 
 def test_findings_name_verdict_and_source(tmp_path):
     text = SMALL["gaussian"].replace("[10, 20]", "[100]").replace("[42, 7, 1]", "[42]")
-    page = run_study(write(tmp_path, text + "workers: 1\n"), tmp_path / "out")
+    page = run_study(load_study(write(tmp_path, text + "workers: 1\n")), tmp_path / "out")
     found = json.loads((tmp_path / "out/published.json").read_text(encoding="utf-8"))
     trace = next(one for one in found if one["quantity"] == "Tr(S₁) of replace, seed 42, n = 100")
     assert trace["verdict"] == "agrees"

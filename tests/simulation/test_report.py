@@ -8,9 +8,10 @@ from html.parser import HTMLParser
 import pytest
 import yaml
 
-from tailweave.simulation.report import tables, write_comparison, write_report
-from tailweave.simulation.report.headline import answers
-from tailweave.simulation.report.page import base_note, facts, truth_note
+from tailweave.simulation.report import tables
+from tailweave.simulation.report.comparison import write_comparison
+from tailweave.simulation.report.headline import answers, who
+from tailweave.simulation.report.page import base_note, facts, truth_note, write_report
 from tailweave.simulation.report.wording import decimals_for, listed, number, percent, size
 from tailweave.simulation.run_folder import RunFolder, RunFolderError
 from tailweave.simulation.summary import summarise
@@ -92,7 +93,8 @@ def test_the_first_screen_answers_four_questions(reported):
     collapsed, fast, saved, sent = answers(summary)
     arms = summary["arms"]
     end = {arm: number(found["last"]["coverage"]["mean"]) for arm, found in arms.items()}
-    assert collapsed.short == "2 of 4 arms"
+    assert collapsed.short == "siloed and no-selection"
+    assert "2 of 4 arms fell below half of the coverage at the start, within 6 gener" in said(collapsed)
     assert f"siloed 0.90 → {end['siloed']} and no-selection 0.90 → {end['no-selection']}" in said(collapsed)
     assert f"Not so: anchored 0.90 → {end['anchored']} and collaborative" in said(collapsed)
     half_life = arms["siloed"]["collapse"]["half_life"]
@@ -135,6 +137,28 @@ def test_other_names_and_fewer_arms_still_make_sense(run_folder):
     collapsed, fast, *_ = answers(renamed(run_folder, {"collaborative": "woven"}))
     assert collapsed.short == "no arm"
     assert fast.short == "not yet"
+
+
+@pytest.mark.parametrize(
+    ("fallen", "spared", "headline"),
+    [
+        (1, 0, "arm-0"),
+        (3, 1, "arm-0, arm-1 and arm-2"),
+        (3, 0, "arm-0, arm-1 and arm-2"),
+        (4, 1, "arm-0, arm-1 and 2 more"),
+        (19, 5, "arm-0, arm-1 and 17 more"),
+        (24, 0, "all 24 arms"),
+    ],
+)
+def test_the_headline_names_the_arms_that_collapsed_first(run_folder, fallen, spared, headline):
+    summary = summary_of(run_folder)
+    lost, kept = summary["arms"]["siloed"], summary["arms"]["collaborative"]
+    arms = {f"arm-{i}": lost | {"collapse": {"half_life": 1 + i}} for i in range(fallen)}
+    spare = {f"spared-{i}": kept for i in range(spared)}
+    collapsed = who({**summary, "arms": spare | dict(reversed(arms.items()))})
+    assert collapsed.short == headline
+    assert f"{fallen} of {fallen + spared} arm" in collapsed.sentences[0]
+    assert all(f"{arm} 0.90 → " in collapsed.sentences[0] for arm in arms)
 
 
 def test_an_arm_that_gives_rows_away_speaks_only_where_it_is_alone(run_folder):

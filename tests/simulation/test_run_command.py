@@ -3,16 +3,17 @@
 
 import json
 import shutil
-import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+import typer
 
 from tailweave.protocols.config.load import load_experiment
 from tailweave.simulation import cli
 from tailweave.simulation.environment import environment
-from tailweave.simulation.run import RunOptions
+from tailweave.simulation.request import RunOptions
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -34,13 +35,14 @@ def one_generation(tiny) -> Path:
     )
 
 
-def test_list_shows_every_section(tailweave, monkeypatch):
-    monkeypatch.chdir(REPOSITORY)
+def test_list_shows_every_section_wherever_it_is_called(tailweave, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
     code, out, error = tailweave("list")
     assert (code, error) == (0, "")
     titles = ("configs", "data sources", "generators", "references", "rules", "metrics", "engines")
     assert set(titles) <= {line.strip() for line in out.splitlines()}
-    assert "configs/quickstart.yaml" in out
+    names = {line.split()[0] for line in out.splitlines() if line.strip()}
+    assert {"quickstart", "paper/crossed"} <= names
     assert "partial-transport" in out
 
 
@@ -60,11 +62,47 @@ def test_without_a_command_there_is_help(tailweave):
     assert "report" in out + error
 
 
-def test_help_loads_nothing_heavy():
-    code = "import atexit, sys, tailweave.simulation.cli as cli; heavy = {'flwr', 'numpy', 'sklearn', 'ot'}\n"
-    code += "atexit.register(lambda: print(sorted(heavy & sys.modules.keys())))\ncli.main()"
-    done = subprocess.run([sys.executable, "-c", code, "--help"], capture_output=True, text=True, check=False)
-    assert done.stdout.splitlines()[-1] == "[]", done.stderr
+def test_help_lists_every_command_in_the_order_of_use(tailweave):
+    listed = list(typer.main.get_command(cli.app).list_commands(None))
+    assert sorted(listed) == sorted(typer.main.get_command(cli.app).commands)
+    _, out, _ = tailweave("--help")
+    found = [word for line in out.splitlines() for word in line.strip("│ ").split()[:1] if word in listed]
+    assert found == listed == ["list", "run", "report", "audit", "serve", "deploy"]
+
+
+def test_the_version_is_that_of_what_is_installed(tailweave):
+    assert tailweave("--version") == (0, f"tailweave {version('tailweave')}\n", "")
+
+
+def test_a_shell_is_told_how_to_complete(tailweave, monkeypatch):
+    monkeypatch.setenv("_TAILWEAVE_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", "tailweave re")
+    monkeypatch.setenv("COMP_CWORD", "1")
+    assert tailweave()[1].split() == ["report"]
+
+
+def test_an_unknown_name_is_refused_with_the_nearest(tailweave, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    for command in (("run",), ("run", "--dry-run"), ("audit",)):
+        code, out, error = tailweave(*command, "quickstrat")
+        assert (code, out) == (2, "")
+        assert "quickstrat: no such file, nor the name of a config; did you mean 'quickstart'?" in error
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_a_config_is_run_and_audited_by_name(tailweave, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    short = ("--set", "seeds=1", "--set", "recursion.generations=1")
+    code, out, error = tailweave("run", "quickstart", *short)
+    assert code == 0, error
+    assert f"report: {tmp_path}/runs/quickstart/report.html" in out
+    assert "generations: 1" in (tmp_path / "runs/quickstart/config.yaml").read_text()
+    code, out, _ = tailweave("run", "quickstart", "--dry-run", *short)
+    assert (code, "4 arms x 1 seed" in out) == (0, True)
+    code, _, error = tailweave("audit", "quickstart", *short, "--canary-runs", "100", "--questions", "100")
+    assert (code, error) == (0, "")
+    assert (tmp_path / "runs/quickstart-audit/audit.html").is_file()
 
 
 def test_an_unknown_command_is_a_usage_error(tailweave):

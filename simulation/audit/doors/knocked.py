@@ -11,10 +11,7 @@ from tailweave.simulation.audit.doors.code import Sent, by_flower, by_silo, send
 from tailweave.simulation.audit.doors.metrics import Learnt, question_metrics
 from tailweave.simulation.audit.doors.silo import unheard
 from tailweave.simulation.audit.findings import Finding, Promise
-
-QUESTIONS = 1000
-"""Free questions under the default policy; each is asked again of a silo that differs in one row."""
-FEWEST_QUESTIONS = 100
+from tailweave.simulation.audit.request import QUESTIONS
 
 _CONSENT = Policy(allow_own_metrics=True)
 _DEFAULT, _OPENED = "the default policy", "allow-own-metrics: true"

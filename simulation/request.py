@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a run is asked for, checked as far as it goes without any maths: a typo is refused in no time."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tailweave.protocols.config.experiment import Experiment
+from tailweave.protocols.config.load import ConfigError, dump_experiment, load_experiment
+from tailweave.protocols.logs import wants_json
+from tailweave.simulation.engines import Machine
+from tailweave.simulation.engines.opening import check_engine, in_messages
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How to run.
+
+    Attributes:
+        out: Run folder.
+        engine: One of ``ENGINES``.
+        machine: What the engine may use.
+        resume: Go on with an interrupted run in ``out``.
+        force: Replace a run folder that is there.
+        command: The command line, for the record.
+        log_format: One of ``protocols.logs.FORMATS``.
+    """
+
+    out: Path
+    engine: str = "in-process"
+    machine: Machine = Machine()
+    resume: bool = False
+    force: bool = False
+    command: Sequence[str] = ()
+    log_format: str = ""
+
+
+@dataclass(frozen=True)
+class Request:
+    """A run that may begin: the experiment, and how to run it."""
+
+    experiment: Experiment
+    options: RunOptions
+
+
+def accept(
+    config: Path, overrides: Sequence[str], options: RunOptions, *, beside: Path | None = None
+) -> Request:
+    """Read the experiment and check the options and the run folder; nothing is made.
+
+    Args:
+        config: The experiment's file.
+        overrides: ``key.path=value`` each.
+        options: How to run.
+        beside: Folder from which the config's relative paths are taken; by default its own.
+
+    Raises:
+        ConfigError: If an option, the experiment or the state of the run folder is wrong.
+    """
+    if options.resume and options.force:
+        raise ConfigError("--resume goes on with a run and --force replaces it: give one of them")
+    wants_json(options.log_format)
+    check_engine(options.engine, options.machine)
+    experiment = in_messages(load_experiment(config, overrides, beside=beside), options.engine)
+    _check_folder(options, dump_experiment(experiment))
+    return Request(experiment, options)
+
+
+def _check_folder(options: RunOptions, resolved: str) -> None:
+    out, stored = options.out, options.out / "config.yaml"
+    if options.resume:
+        if not stored.exists():
+            raise ConfigError(f"--resume: {out} holds no run to go on with (no config.yaml)")
+        if stored.read_text(encoding="utf-8") != resolved:
+            raise ConfigError(f"--resume: {stored} is of another experiment than the one given")
+        return
+    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+        return
+    if not options.force:
+        raise ConfigError(
+            f"--out: {out} exists; give another folder, --resume to go on, or --force to replace it"
+        )
+    if not stored.exists():
+        raise ConfigError(f"--force: {out} is not a run folder (no config.yaml) and is left alone")
