@@ -9,7 +9,13 @@ RUN := $(VENV)/.installed
 # federation once.
 PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: run test test-fast lint check bench kills clean
+# Flowers that are supported; constraints.txt has the oldest.
+FLOWERS := 1.41 1.42
+# What a user of Flower does, and what a silo's executor takes from inside Flower.
+FLOWER_TESTS := tests/integration/test_flwr_run.py tests/simulation/test_engine_bundle.py \
+	tests/security/test_code_door_process.py tests/simulation/deploy/test_deploy_versions.py
+
+.PHONY: run test test-fast lint check bench kills flower-versions clean
 
 # The quickstart: prints its table and where the report is.
 run: $(RUN)
@@ -40,8 +46,20 @@ bench: $(DEV)
 kills: $(DEV)
 	KILL_TRIALS=3 OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest tests/integration/test_kill_trials.py
 
+# `flwr run .` and the like with each Flower, in an environment of its own without torch.
+flower-versions: $(FLOWERS:%=$(VENV)-flower-%/.installed)
+	for version in $(FLOWERS); do OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 \
+		$(VENV)-flower-$$version/bin/python -m pytest -o addopts="-q" $(FLOWER_TESTS) || exit 1; done
+
+$(VENV)-flower-%/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(@D)
+	grep -vE '^(flwr|certifi|uv|torch|diffusers|transformers)==' constraints.txt > $(@D)/constraints.txt
+	$(@D)/bin/python -m pip install --quiet --constraint $(@D)/constraints.txt --editable '.[ray]' \
+		'flwr[simulation]==$*.*' grpcio-tools hypothesis pytest pytest-timeout
+	touch $@
+
 clean:
-	rm -rf $(VENV) .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis .benchmarks build *.egg-info
+	rm -rf $(VENV) $(VENV)-flower-* .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis .benchmarks build *.egg-info
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed"; exit 1; }

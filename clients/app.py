@@ -4,6 +4,7 @@
 import logging
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from flwr.app import Context, Message
@@ -144,8 +145,16 @@ def _named(asked: messages.Message, silo: str) -> Fields:
 
 
 def _settings(context: Context, run: str) -> dict[str, object]:
-    """Return the run-config; a simulated silo that was given no folder keeps its state below Flower's own."""
+    """Return the run-config; what it leaves out, a simulated silo finds in the run folder below Flower's own.
+
+    That is a place for its state, and the experiment where the ServerApp chose it.
+    """
     settings: dict[str, object] = dict(context.run_config)
-    if not settings.get("state-dir") and "data" not in context.node_config:
-        settings["state-dir"] = str(state_folder(run_folder(get_flwr_home(), run)))
+    if "data" in context.node_config:
+        return settings
+    folder = run_folder(get_flwr_home(), run)
+    if not settings.get("state-dir"):
+        settings["state-dir"] = str(state_folder(folder))
+    if not settings.get("config"):
+        settings["config"] = str(Path(str(settings.get("out") or folder)) / "config.yaml")
     return settings

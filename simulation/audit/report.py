@@ -42,7 +42,7 @@ def write_audit(result: AuditResult, folder: Path) -> Path:
     page = folder / "audit.html"
     html = (
         _templates()
-        .get_template("audit.html.j2")
+        .get_template("audit.html.md")
         .render(
             result=result,
             headline=headline(result),

@@ -20,7 +20,7 @@ import tailweave
 from tailweave import clients, protocols
 
 PUBLISHER = NAME = "tailweave"
-CLIENT_APP = "tailweave.clients.app:app"
+CLIENT_APP = "tailweave:client_app"
 _COMPARED = {"clients": clients, "protocols": protocols}
 """Folders of what a ClientApp imports, beside ``tailweave`` itself; the others run on the server alone."""
 _SERVERS_OWN = ("server", "simulation")

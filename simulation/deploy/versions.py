@@ -9,8 +9,8 @@ from pydantic import Field
 from tailweave.protocols.config.base import Spec
 from tailweave.protocols.messages import SCHEMA_VERSION
 
-FLOWER = "1.41"
-"""The Flower whose inner functions a silo's executor uses; pyproject.toml allows no other."""
+FLOWER = ("1.41", "1.42")
+"""The Flowers whose inner functions a silo's executor uses; pyproject.toml allows no other."""
 
 
 class VersionError(ValueError):
@@ -42,13 +42,14 @@ def check_flower() -> None:
     """Refuse to go on with another Flower: nobody has looked whether the door for code holds there.
 
     Raises:
-        VersionError: If Flower is not the one that this was written for.
+        VersionError: If Flower is none of those that this was written for.
     """
     found = _version("flwr")
-    if found != FLOWER and not found.startswith(f"{FLOWER}."):
+    if not any(found == known or found.startswith(f"{known}.") for known in FLOWER):
+        wanted = " or ".join(f"{known}.x" for known in FLOWER)
         raise VersionError(
-            f"flwr {found} is installed, this tailweave needs {FLOWER}.x: what a silo runs is guarded there "
-            f"and nowhere else; remedy: pip install 'flwr=={FLOWER}.*'"
+            f"flwr {found} is installed, this tailweave needs {wanted}: "
+            f"what a silo runs is guarded there and nowhere else; remedy: pip install 'flwr=={FLOWER[-1]}.*'"
         )
 
 

@@ -27,7 +27,7 @@ publisher = "tailweave"
 
 [tool.flwr.app.components]
 serverapp = "tailweave.server.app:app"
-clientapp = "tailweave.clients.app:app"
+clientapp = "tailweave:client_app"
 
 [tool.flwr.app.config]
 {defaults}

@@ -1,21 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The ServerApp of ``flwr run .``: prepares what ``tailweave run`` prepares, and then is ``server.app``.
-
-The report is left to ``tailweave report``: Flower's bundles have no room for its templates.
-"""
+"""The ServerApp of ``flwr run .``: does what ``tailweave run`` does, with ``server.app`` in the middle."""
 
 import logging
-from collections.abc import Mapping
+import sys
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from flwr.app import Context
 from flwr.serverapp import Grid, ServerApp
 from flwr.supercore.utils import get_flwr_home
+from rich.console import Console
 
+from tailweave.clients.data.rows import DataError
+from tailweave.protocols.config.experiment import Experiment
 from tailweave.protocols.config.load import ConfigError, dump_experiment, load_experiment
 from tailweave.protocols.places import packaged, run_folder, state_folder
 from tailweave.server.app import run_experiment, run_name
+from tailweave.server.failure import RunFailed
 from tailweave.simulation.engines.job import Job
+from tailweave.simulation.engines.quickstart import QUICKSTART, quickstart
 from tailweave.simulation.environment import environment
 from tailweave.simulation.prepare import Prepared, prepare
 from tailweave.simulation.staging import complete, make_folder
@@ -23,13 +27,28 @@ from tailweave.simulation.staging import complete, make_folder
 app = ServerApp()
 logger = logging.getLogger("flwr")
 _RUN_ID_DIGITS = 8
+_WIDTH = 100
+"""Columns of the table in Flower's log, which is no terminal."""
+_LOOKS, _LOOK_SECONDS = 10, 0.3
+
+
+def _in_one_line(record: logging.LogRecord) -> bool:
+    """Leave Flower's record of an error that explains itself without the way through the code."""
+    error = record.exc_info[1] if record.exc_info else None
+    if isinstance(error, ConfigError | DataError | RunFailed):
+        record.msg, record.args, record.exc_info = "%s", (str(error),), None
+    return True
+
+
+logger.addFilter(_in_one_line)
 
 
 @app.main()
 def main(grid: Grid, context: Context) -> None:
-    """Run the experiment that ``config`` names in run-config.
+    """Run the experiment that ``config`` names in run-config, print its table, and write its report.
 
-    Without ``out`` the run folder is made below Flower's own; without ``kit`` the public kit is fitted here.
+    Without ``config`` a simulation runs the quickstart over as many silos as it has nodes; without ``out``
+    the run folder is made below Flower's own; without ``kit`` the public kit is fitted here.
 
     Raises:
         ValueError: If the experiment, or something it needs, is wrong.
@@ -39,24 +58,54 @@ def main(grid: Grid, context: Context) -> None:
     if settings.get("kit"):
         run_experiment(grid, settings)
         return
-    config = packaged(Path(settings.get("config", "")))
-    prepared = prepare(load_experiment(config), silos_elsewhere=True)
-    _check_nodes(grid, prepared)
+    experiment = _experiment(settings.get("config", ""), _nodes(grid))
+    prepared = prepare(experiment, silos_elsewhere=True)
     job = _job(prepared, settings, f"{context.run_id:08x}"[-_RUN_ID_DIGITS:])
     given = {key: value for key, value in settings.items() if value and key not in ("config", "out")}
     run_experiment(grid, {**job.run_config, **given})
     complete(prepared, job, _silos(prepared, job, settings))
-    logger.info("run folder: %s; make its report with: tailweave report %s", job.out, job.out)
+    _report(job.out)
 
 
-def _check_nodes(grid: Grid, prepared: Prepared) -> None:
-    """Refuse a simulation with too few nodes; in a deployment nodes have names, and may still come."""
-    nodes, wanted = list(grid.get_nodes()), prepared.experiment.silos.count
-    if nodes and len(nodes) < wanted and not any(node.name for node in nodes):
+def _nodes(grid: Grid) -> Sequence[str]:
+    """Return the names of the nodes once they are all there, empty where a node has none.
+
+    A simulation makes all its nodes, which have no names, within a moment of starting this app.
+    """
+    names: list[str] = []
+    for _ in range(_LOOKS):
+        time.sleep(_LOOK_SECONDS)
+        before, names = names, [node.name for node in grid.get_nodes()]
+        if names and len(names) == len(before):
+            break
+    return names
+
+
+def _experiment(config: str, nodes: Sequence[str]) -> Experiment:
+    """Return what is to be run; in a deployment nodes have names, and may still come.
+
+    Raises:
+        ConfigError: If it cannot be read, or does not suit the nodes.
+    """
+    simulated = bool(nodes) and not any(nodes)
+    if not config and not simulated:
         raise ConfigError(
-            f"the federation has {len(nodes)} nodes, the experiment {wanted} silos: add "
+            "run-config config is empty, and only a simulation runs the quickstart by itself: name an "
+            "experiment, --run-config 'config=\"/path/to/experiment.yaml\"'"
+        )
+    if not config:
+        experiment = quickstart(len(nodes))
+        silos = experiment.silos.count
+        logger.info("no config is named in run-config: %s over %d silos, one a node", QUICKSTART, silos)
+        return experiment
+    experiment = load_experiment(packaged(Path(config)))
+    wanted = experiment.silos.count
+    if simulated and len(nodes) < wanted:
+        raise ConfigError(
+            f"the federation has {len(nodes)} nodes, {config} {wanted} silos: add "
             f"--federation-config 'num-supernodes={wanted} client-resources-num-cpus=1'"
         )
+    return experiment
 
 
 def _job(prepared: Prepared, settings: Mapping[str, str], run_id: str) -> Job:
@@ -79,3 +128,17 @@ def _silos(prepared: Prepared, job: Job, settings: Mapping[str, str]) -> Path:
     if settings.get("state-dir"):
         return Path(settings["state-dir"])
     return state_folder(run_folder(get_flwr_home(), run_name(prepared.experiment, job.run_id)))
+
+
+def _report(out: Path) -> None:
+    """Write the report; print the table and where the report is, on what Flower shows as the run's log."""
+    from tailweave.simulation.outcome import print_outcome
+    from tailweave.simulation.paper.run_page import write_published
+    from tailweave.simulation.report.page import write_report
+    from tailweave.simulation.run_folder import RunFolder
+
+    folder = RunFolder(out)
+    report = write_report(folder)
+    write_published(folder)
+    print_outcome(out, Console(file=sys.stdout, width=_WIDTH, highlight=False, markup=False, emoji=False))
+    logger.info("report: %s", report)

@@ -45,7 +45,7 @@ def write_page(
     differing = sum(not one.agrees for one in found)
     html = (
         templates()
-        .get_template("paper.html.j2")
+        .get_template("paper.html.md")
         .render(
             title=TITLES[spec.study],
             facts=[

@@ -60,7 +60,7 @@ def write_published(folder: RunFolder) -> Path | None:
     crossed = which == "crossed"
     html = (
         templates()
-        .get_template("published.html.j2")
+        .get_template("published.html.md")
         .render(
             title=_TITLES[which],
             facts=facts(summary, config),

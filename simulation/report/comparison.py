@@ -34,7 +34,7 @@ def write_comparison(folders: Sequence[RunFolder], out: Path) -> Path:
         raise ValueError(f"folders must hold at least two runs to compare, got {len(folders)}")
     runs = [_run(folder, f"run{number}") for number, folder in enumerate(folders, start=1)]
     changed = _changed([run["title"] for run in runs], [folder.config() for folder in folders])
-    html = templates().get_template("comparison.html.j2").render(runs=runs, changed=changed)
+    html = templates().get_template("comparison.html.md").render(runs=runs, changed=changed)
     write_text(out, html)
     return out
 

@@ -84,7 +84,7 @@ def write_report(folder: RunFolder) -> Path:
     by_silo = (("Metrics", tables.per_silo(summary)), ("Mode shares", tables.mode_shares(summary)))
     html = (
         templates()
-        .get_template("report.html.j2")
+        .get_template("report.html.md")
         .render(
             summary=summary,
             facts=facts(summary, config),
@@ -121,7 +121,10 @@ def _alt(summary: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, str
 
 
 def templates() -> Environment:
-    """Return the templates; every value put into a page is escaped, and an unknown one is an error."""
+    """Return the templates; every value put into a page is escaped, and an unknown one is an error.
+
+    They are HTML, but end in ``.md``: of the suffixes that Flower packs into an app's bundle the nearest.
+    """
     return Environment(
         loader=PackageLoader("tailweave.simulation", "report"),
         autoescape=True,

@@ -11,6 +11,7 @@ import pytest
 from flwr.app import ConfigRecord, Context, Message, RecordDict
 from flwr.supercore.task_identity import TaskIdentity
 
+from tailweave.clients import app as client_app
 from tailweave.clients.app import app
 from tailweave.clients.release.policy import PolicyError
 from tailweave.protocols.config.privacy import PrivacySpec
@@ -160,3 +161,18 @@ def test_the_oracle_is_refused_on_a_real_node(context, retrain_question):
     question = retrain_question(0, 1, arm={"name": "oracle", "rule": "herding", "reference": "oracle"})
     with pytest.raises(ValueError, match="simulation only"):
         send(encode(question), "train.retrain", context)
+
+
+@pytest.mark.parametrize(
+    ("node", "given", "config"),
+    [
+        ({"partition-id": 0}, {"config": ""}, "home/tailweave/run-1/config.yaml"),
+        ({"partition-id": 0}, {"config": "", "out": "/there"}, "/there/config.yaml"),
+        ({"partition-id": 0}, {"config": "a.yaml"}, "a.yaml"),
+        ({"data": "rows.csv"}, {"config": ""}, ""),
+    ],
+)
+def test_a_simulated_silo_finds_the_experiment_that_the_server_chose(node, given, config, monkeypatch):
+    monkeypatch.setenv("FLWR_HOME", "home")
+    context = Context(1, 1, node, RecordDict(), given)
+    assert client_app._settings(context, "run-1")["config"] == config

@@ -284,7 +284,7 @@ def test_flwr_run_on_the_repository_agrees(wanted, config, tmp_path, temporary):
             check=False,
         )
         assert flwr(home, "list")["runs"][0]["status"] == "finished:completed", done.stdout
-        assert f"make its report with: tailweave report {out}" in done.stdout
+        assert f"report: {out}/report.html" in done.stdout
     finally:
         started.stdin.close()
         started.wait(60)

@@ -92,7 +92,7 @@ def test_a_file_less_is_named_and_of_many_the_first(installed):
     ("old", "new", "told"),
     [
         (
-            'clientapp = "tailweave.clients.app:app"',
+            'clientapp = "tailweave:client_app"',
             'clientapp = "tailweave.server.app:app"',
             "names tailweave.server.app:app",
         ),

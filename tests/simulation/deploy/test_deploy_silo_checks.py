@@ -52,9 +52,9 @@ def test_a_foreign_app_is_sent_through_this_hosts_executor(kit):
 
 
 def test_another_flower_is_no_proof(kit, monkeypatch):
-    monkeypatch.setattr("tailweave.simulation.deploy.versions._version", lambda package: "1.42.0")
+    monkeypatch.setattr("tailweave.simulation.deploy.versions._version", lambda package: "1.43.0")
     _door.cache_clear()
-    with pytest.raises(ValueError, match="flwr 1.42.0 is installed, this tailweave needs 1.41.x"):
+    with pytest.raises(ValueError, match="flwr 1.43.0 is installed, this tailweave needs 1.41.x or 1.42.x"):
         _door()
 
 

@@ -34,17 +34,20 @@ def test_each_difference_is_named():
     ]
 
 
-def test_the_flower_that_is_installed_is_the_one_that_pyproject_allows(monkeypatch):
+def test_the_flowers_that_are_accepted_are_those_that_pyproject_allows(monkeypatch):
     check_flower()
     project = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())["project"]
-    major, minor = map(int, FLOWER.split("."))
-    assert f"flwr>={FLOWER},<{major}.{minor + 1}" in project["dependencies"]
-    monkeypatch.setattr("tailweave.simulation.deploy.versions._version", lambda package: FLOWER)
-    check_flower()
+    majors, minors = zip(*(map(int, known.split(".")) for known in FLOWER), strict=True)
+    assert set(majors) == {1}
+    assert minors == tuple(range(minors[0], minors[-1] + 1))
+    assert f"flwr>={FLOWER[0]},<1.{minors[-1] + 1}" in project["dependencies"]
+    for found in (*FLOWER, f"{FLOWER[-1]}.3"):
+        monkeypatch.setattr("tailweave.simulation.deploy.versions._version", lambda package, v=found: v)
+        check_flower()
 
 
-@pytest.mark.parametrize("found", ["1.42.0", "1.4", "1.410.0", "2.0", "unknown"])
+@pytest.mark.parametrize("found", ["1.43.0", "1.4", "1.410.0", "2.0", "unknown"])
 def test_another_flower_is_refused(monkeypatch, found):
     monkeypatch.setattr("tailweave.simulation.deploy.versions._version", lambda package: found)
-    with pytest.raises(VersionError, match=f"flwr {found} is installed, this tailweave needs 1.41.x"):
+    with pytest.raises(VersionError, match=f"flwr {found} is installed, .* needs 1.41.x or 1.42.x"):
         check_flower()
