@@ -58,6 +58,6 @@ def test_the_factors_are_those_of_the_issue():
 def test_the_shipped_experiment_has_the_page_and_runs_what_is_claimed(name):
     experiment = load_experiment(PAPER / f"{name}.yaml", [])
     assert experiment.paper == name
-    run = {(arm.rule, arm.reference.kind if arm.reference else None) for arm in experiment.arms}
+    run = {(arm.rule.kind, arm.reference.kind if arm.reference else None) for arm in experiment.arms}
     wanted = {pick for order in ORDERS[name] for pick in (order.left, *order.right)}
     assert wanted <= run
