@@ -10,9 +10,9 @@ from tailweave.protocols.config import data, features, references, training
 from tailweave.protocols.config.rules import RULES
 from tailweave.protocols.config.yaml_file import ConfigError, parse_yaml, read_text
 from tailweave.protocols.kinds.family import Family
+from tailweave.protocols.metrics import METRICS
 from tailweave.simulation.chosen import named_configs
 from tailweave.simulation.engines import ENGINES
-from tailweave.simulation.report.wording import METRICS
 
 
 def catalogue(configs: Path | None = None) -> Iterator[tuple[str, list[tuple[str, str]]]]:
@@ -30,7 +30,7 @@ def catalogue(configs: Path | None = None) -> Iterator[tuple[str, list[tuple[str
     yield "generators", list(_lines(training.GENERATORS))
     yield "references", list(_kinds(references.ReferenceSpec, "kind"))
     yield "rules", list(_lines(RULES))
-    yield "metrics", [(name, metric.meaning) for name, metric in METRICS.items()]
+    yield "metrics", list(_lines(METRICS))
     yield "engines", list(ENGINES.items())
 
 

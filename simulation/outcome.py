@@ -8,9 +8,11 @@ from typing import Any
 
 from rich.console import Console
 
+from tailweave.protocols.metrics import METRICS
 from tailweave.protocols.visible import visible
 from tailweave.simulation.folded import Column, folded
-from tailweave.simulation.report.wording import metric, owners_alone
+from tailweave.simulation.report.wording import as_declared, main_metrics, metric, owners_alone
+from tailweave.simulation.run_folder import RunFolder
 
 _SHOWN = ("frechet", "coverage", "recall", "modes_covered", "unseen_share")
 
@@ -24,9 +26,16 @@ def print_outcome(folder: Path, console: Console) -> None:
         folder: A finished run folder.
         console: Where to print; a narrow one gets a narrow table.
     """
+    with as_declared(RunFolder(folder).declared()):
+        _print(folder, console)
+
+
+def _print(folder: Path, console: Console) -> None:
     summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
     arms = summary["arms"]
-    names = [name for name in _SHOWN if any(name in arm["last"] for arm in arms.values())]
+    known = METRICS.kinds
+    others = [name for name in main_metrics() if name not in known or not METRICS.is_own(name)]
+    names = [name for name in (*_SHOWN, *others) if any(name in arm["last"] for arm in arms.values())]
     title = f"{summary['name']}: generation {summary['generations']}"
     columns = [
         Column(metric(name).title, [_cell(arm["last"].get(name)) for arm in arms.values()]) for name in names

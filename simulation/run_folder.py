@@ -19,6 +19,9 @@ Row = dict[str, Any]
 STATE = ".state"
 """Kits and checkpoints of an unfinished run, inside its folder; gone when it is finished."""
 
+DECLARATIONS = "metrics.json"
+"""What the run's metrics mean, so that a report of it needs no list of names."""
+_DECLARED = ("title", "meaning", "better", "decimals", "role", "rank")
 REQUIRED = ("config.yaml", "environment.json", "metrics.jsonl", "wire.jsonl")
 
 
@@ -131,6 +134,21 @@ class RunFolder:
                 "against public or released references, with evaluation.against: data, is told to the server"
             )
         return rows
+
+    def declared(self) -> dict[str, dict[str, Any]]:
+        """Return what the run says of its metrics, by name; empty for a run from before it said so.
+
+        Raises:
+            RunFolderError: If the file is broken.
+        """
+        path = self.path / DECLARATIONS
+        if not path.is_file():
+            return {}
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+            return {str(name): {key: parts.get(key) for key in _DECLARED} for name, parts in found.items()}
+        except (ValueError, AttributeError) as error:
+            raise RunFolderError(f"{path}: is not what a run wrote there ({error})") from None
 
     def wire(self) -> list[Row]:
         """Return one row per message that left a silo.

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.spatial.distance import cdist
 
+from tailweave.clients.metrics.brought import brought
 from tailweave.clients.metrics.diversity import (
     entropy_from_radii,
     entropy_kl,
@@ -139,7 +140,8 @@ def evaluate(yardstick: Yardstick, generated: ArrayLike, training: ArrayLike | N
         ``precision``, ``recall``, ``density``, ``coverage``, ``vendi``, ``variance_ratio``, ``entropy_kl``,
         ``memorization``, ``generalization_score``, ``training_entropy`` (``entropy_kl`` of the training
         rows: arXiv 2509.16499 finds it linear in the logarithm of the score); with a judge also
-        ``modes_covered``, ``rarest_mode_share`` and ``mode_share/<label>`` for each mode.
+        ``modes_covered``, ``rarest_mode_share`` and ``mode_share/<label>`` for each mode; then those that
+        other packages bring.
 
     Raises:
         ValueError: If an argument is not a finite, non-empty matrix of the yardstick's columns with entries
@@ -151,6 +153,7 @@ def evaluate(yardstick: Yardstick, generated: ArrayLike, training: ArrayLike | N
         **_pairwise(yardstick, x),
         **({} if training is None else _beside_training(yardstick, x, training)),
         **_modes(yardstick.judge, x),
+        **brought(yardstick, x),
     }
 
 

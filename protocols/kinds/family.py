@@ -49,6 +49,10 @@ class Family:
         """
         return _kinds(self)
 
+    def is_own(self, name: str) -> bool:
+        """Tell whether a kind is tailweave's own, and no other package's."""
+        return self.kinds[name].__module__.startswith(f"{self.folder}.")
+
     def field(self) -> Any:  # noqa: ANN401 - a type that pydantic reads
         """Return the type of a field that holds one of these, given as a mapping or by its name alone."""
         specs = tuple(dict.fromkeys(self.kinds.values()))

@@ -12,7 +12,7 @@ from tailweave.simulation.figures.curves import draw_curves
 from tailweave.simulation.figures.style import save
 from tailweave.simulation.report.page import base_note, facts, flat, inline_svg, templates
 from tailweave.simulation.report.tables import Cell, Line, Table, results
-from tailweave.simulation.report.wording import EN_DASH
+from tailweave.simulation.report.wording import EN_DASH, as_declared
 from tailweave.simulation.run_folder import RunFolder, write_text
 from tailweave.simulation.summary import measured, summarise
 
@@ -40,6 +40,11 @@ def write_comparison(folders: Sequence[RunFolder], out: Path) -> Path:
 
 
 def _run(folder: RunFolder, prefix: str) -> dict[str, Any]:
+    with as_declared(folder.declared()):
+        return _page_part(folder, prefix)
+
+
+def _page_part(folder: RunFolder, prefix: str) -> dict[str, Any]:
     config = folder.config()
     summary = summarise(folder.metrics(), config, wire=folder.wire(), events=folder.events())
     return {

@@ -15,7 +15,14 @@ from tailweave.simulation.figures.style import GRID, INK, MUTED, PAPER
 from tailweave.simulation.report import privacy, tables
 from tailweave.simulation.report.absences import absences
 from tailweave.simulation.report.headline import answers
-from tailweave.simulation.report.wording import MAIN, METRICS, counted, listed, owners_alone, percent
+from tailweave.simulation.report.wording import (
+    as_declared,
+    counted,
+    listed,
+    owners_alone,
+    percent,
+    shown_metrics,
+)
 from tailweave.simulation.run_folder import RunFolder, write_text
 from tailweave.simulation.summary import write_summary
 
@@ -77,10 +84,16 @@ def write_report(folder: RunFolder) -> Path:
     Raises:
         ValueError: If the folder is incomplete or a row in it is broken.
     """
+    with as_declared(folder.declared()):
+        return _write(folder)
+
+
+def _write(folder: RunFolder) -> Path:
     summary, config, made = write_summary(folder), folder.config(), folder.environment()
     drawn = {path.stem: inline_svg(path, path.stem) for path in draw_figures(folder)}
     rivals = dict.fromkeys(rival for arm in summary["arms"].values() for rival in arm["paired"])
-    others = [n for n in METRICS if n not in MAIN and any(n in a["last"] for a in summary["arms"].values())]
+    had = {name for arm in summary["arms"].values() for name in arm["last"]}
+    others = [name for name, one in shown_metrics().items() if one.role == "other" and name in had]
     by_silo = (("Metrics", tables.per_silo(summary)), ("Mode shares", tables.mode_shares(summary)))
     html = (
         templates()

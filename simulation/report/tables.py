@@ -10,10 +10,10 @@ from tailweave.simulation.measurements import natural
 from tailweave.simulation.report.wording import (
     ARROWS,
     EN_DASH,
-    MAIN,
     counted,
     decimals_for,
     half_width,
+    main_metrics,
     metric,
     number,
     percent,
@@ -58,18 +58,22 @@ BLANK = Cell(EN_DASH)
 HALF_LIFE = ("half-life", "First generation whose coverage is below half of generation 0's.")
 
 
-def results(summary: Summary, names: Sequence[str] = MAIN) -> Table:
+def results(summary: Summary, names: Sequence[str] | None = None) -> Table:
     """Arms x metrics at the last generation, the best mean of each column marked.
 
     Args:
         summary: What ``summarise`` returns.
-        names: Metrics wanted; those that no arm has are left out.
+        names: Metrics wanted, by default the main ones; those that no arm has are left out.
 
     Returns:
         The table; the oracle, which no federation can have, is never marked. Where all arms start from one
         base, its generation 0 is the first line.
     """
-    arms, names = summary["arms"], [n for n in names if any(n in a["last"] for a in summary["arms"].values())]
+    wanted = main_metrics() if names is None else names
+    arms, names = (
+        summary["arms"],
+        [n for n in wanted if any(n in a["last"] for a in summary["arms"].values())],
+    )
     decimals = {
         n: _decimals(n, [a["last"][n]["mean"] for a in arms.values() if n in a["last"]]) for n in names
     }
@@ -139,7 +143,7 @@ def _best(arms: Mapping[str, Any], name: str, decimals: int) -> set[str]:
 def differences(summary: Summary, rival: str) -> Table | None:
     """Paired differences of every arm to one rival, those whose interval excludes 0 marked ``clear``."""
     arms = {a: f["paired"][rival] for a, f in summary["arms"].items() if rival in f["paired"]}
-    names = [n for n in MAIN if any(n in paired for paired in arms.values())]
+    names = [n for n in main_metrics() if any(n in paired for paired in arms.values())]
     if not names:
         return None
     decimals = {
@@ -161,7 +165,7 @@ def _difference(found: Estimate | None, decimals: int) -> Cell:
 
 def retention(summary: Summary) -> Table | None:
     """Metric at the last generation over metric at generation 0, per arm."""
-    names = [n for n in MAIN if any(a["retention"].get(n) for a in summary["arms"].values())]
+    names = [n for n in main_metrics() if any(a["retention"].get(n) for a in summary["arms"].values())]
     colours = colour_of(list(summary["arms"]))
     lines = []
     for arm, found in summary["arms"].items():
@@ -173,7 +177,7 @@ def retention(summary: Summary) -> Table | None:
 
 def per_silo(summary: Summary) -> Table:
     """Main metrics on every silo at the last generation, means over seeds."""
-    names = [n for n in MAIN if any(n in a["last"] for a in summary["arms"].values())]
+    names = [n for n in main_metrics() if any(n in a["last"] for a in summary["arms"].values())]
     values = {
         n: [f[n] for a in summary["arms"].values() for f in a["silos"].values() if n in f] for n in names
     }

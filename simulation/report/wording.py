@@ -2,9 +2,15 @@
 """Names, directions and number formats that the report speaks with."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Literal
+
+from tailweave.protocols.kinds.metrics.base import LAST
+from tailweave.protocols.metrics import METRICS
 
 MINUS, EN_DASH = "\N{MINUS SIGN}", "\N{EN DASH}"
 KIB = 1024
@@ -12,68 +18,52 @@ KIB = 1024
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric in plain words.
-
-    Attributes:
-        title: Short name, as a column head.
-        meaning: One sentence.
-        better: Which way is better; ``one`` is nearest to 1; ``None`` if neither way is.
-        decimals: Decimals shown; ``None`` shows three digits of the largest value.
-    """
+    """A metric in plain words; see ``protocols.kinds.metrics.base`` for what each says."""
 
     title: str
     meaning: str
     better: Literal["higher", "lower", "one"] | None
     decimals: int | None = None
+    role: str = "other"
+    rank: int = LAST
 
 
-METRICS: Mapping[str, Metric] = {
-    "coverage": Metric(
-        "coverage", "Share of real samples with a synthetic one in their neighbourhood.", "higher", 3
-    ),
-    "recall": Metric("recall", "Share of real samples that lie inside the synthetic support.", "higher", 3),
-    "precision": Metric(
-        "precision", "Share of synthetic samples that lie inside the real support.", "higher", 3
-    ),
-    "frechet": Metric("Fréchet", "Distance between Gaussians fitted to real and synthetic samples.", "lower"),
-    "vendi": Metric("Vendi", "Effective number of distinct samples.", "higher"),
-    "variance_ratio": Metric("variance kept", "Total variance over that of the truth.", "one", 2),
-    "modes_covered": Metric("modes", "Modes that hold at least 2 % of the samples.", "higher", 1),
-    "unseen_share": Metric(
-        "unseen classes", "Share of samples in classes that the silo itself has no row of.", None, 3
-    ),
-    "rarest_mode_share": Metric(
-        "rarest mode", "Share of samples in the mode that the truth has least of.", None, 3
-    ),
-    "thinned_share": Metric(
-        "thinned classes",
-        "Share of the classes that the public base saw less of; silos that hold them may carry the mean.",
-        None,
-        3,
-    ),
-    "density": Metric("density", "How many real neighbourhoods hold a synthetic sample, scaled.", "higher"),
-    "w2_sq": Metric("W2²", "Squared 2-Wasserstein distance to the truth.", "lower"),
-    "energy_distance": Metric("energy", "Energy distance to the truth.", "lower"),
-    "entropy_kl": Metric("entropy", "Differential entropy (Kozachenko–Leonenko), in nats.", None),
-    "memorization": Metric("memorization", "Nearest training distance ratio.", None),
-    "generalization_score": Metric(
-        "generalization", "Mean distance from samples to the nearest training row of their model.", None
-    ),
-    "training_entropy": Metric(
-        "training entropy", "Differential entropy of the rows that the model was trained on, in nats.", None
-    ),
-    "real_share": Metric(
-        "real rows", "Share of real rows among those that the model was trained on.", None, 3
-    ),
-}
-MAIN = tuple(METRICS)[:10]
+_OF_A_RUN: ContextVar[Mapping[str, Metric]] = ContextVar("metrics of a run", default=MappingProxyType({}))
+
+
+@contextmanager
+def as_declared(found: Mapping[str, Mapping[str, Any]]) -> Iterator[None]:
+    """Speak of metrics as a run folder declares them: its kinds may be gone, or called otherwise by now.
+
+    Args:
+        found: Name to declaration, as ``RunFolder.declared`` returns it; others keep today's words.
+    """
+    before = _OF_A_RUN.set({name: Metric(**parts) for name, parts in found.items()})
+    try:
+        yield
+    finally:
+        _OF_A_RUN.reset(before)
+
+
+def shown_metrics() -> dict[str, Metric]:
+    """Return all metrics that have a place in reports, in their order."""
+    kinds = {name: Metric(**kind.declaration()) for name, kind in METRICS.kinds.items()}
+    found = {name: one for name, one in (kinds | dict(_OF_A_RUN.get())).items() if one.role != "part"}
+    return dict(sorted(found.items(), key=lambda item: (item[1].rank, item[0])))
+
+
+def main_metrics() -> list[str]:
+    """Return the names of those that stand in every table."""
+    return [name for name, one in shown_metrics().items() if one.role == "main"]
+
+
 ARROWS = {"higher": "\u00a0↑", "lower": "\u00a0↓", "one": "\u00a0→\u00a01", None: ""}
 """No-break spaces keep an arrow on the line of its word."""
 
 
 def metric(name: str) -> Metric:
-    """Return a metric in plain words; one that the report does not know keeps its own name."""
-    return METRICS.get(name, Metric(name, "", None))
+    """Return a metric in plain words; one that nobody declares keeps its own name."""
+    return shown_metrics().get(name, Metric(name, "", None))
 
 
 def decimals_for(values: Sequence[float]) -> int:

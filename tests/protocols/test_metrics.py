@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tailweave.clients.metrics import evaluate, yardstick
-from tailweave.protocols.metrics import RANGES, check_metric
+from tailweave.protocols.metrics import METRICS, check_metric
 from tailweave.protocols.streams import stream
 
 
@@ -28,7 +28,7 @@ def test_what_can_be_measured_is_in_range(spread):
         ("frechet", 0.0, 1e160, "metric frechet must be within 0 and 1e.100, got 1e.160"),
         ("mode_share/x", 0.0, 1.5, "metric mode_share/x must be within 0 and 1, got 1.5"),
         ("mode_share", 0.0, 0.5, "metric 'mode_share' is not known here"),
-        ("speed", 0.0, 0.5, "metric 'speed' is not known here; known are frechet, w2_sq"),
+        ("speed", 0.0, 0.5, "metric 'speed' is not known here; known are coverage, density"),
         ("vendi", math.nan, math.nan, "metric vendi must be within"),
     ],
 )
@@ -38,6 +38,6 @@ def test_what_lies_outside_is_refused_by_name(name, low, high, message):
 
 
 def test_extremes_of_every_range_leave_means_and_variances_finite():
-    for allowed in RANGES.values():
+    for allowed in METRICS.kinds.values():
         values = [allowed.low, allowed.high] * 500
         assert math.isfinite(np.var(values) + np.mean(values))

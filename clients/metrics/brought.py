@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Metrics that other installed packages bring; each is computed of every generation."""
+
+from typing import TYPE_CHECKING, Protocol
+
+from tailweave.clients.kinds import implementation
+from tailweave.protocols.arrays import Floats
+from tailweave.protocols.kinds.metrics.base import MetricKind
+from tailweave.protocols.metrics import METRICS, check_metric
+
+if TYPE_CHECKING:
+    from tailweave.clients.metrics.yardstick import Yardstick
+
+
+class Measure(Protocol):
+    """What implements a metric."""
+
+    def __call__(self, spec: MetricKind, yardstick: "Yardstick", generated: Floats) -> float:
+        """Return one number for generated rows, shape (m, d), beside the truth."""
+        ...
+
+
+def brought(yardstick: "Yardstick", generated: Floats) -> dict[str, float]:
+    """Measure by every metric of another package.
+
+    Args:
+        yardstick: The truth.
+        generated: Fresh samples, shape (m, d), in the evaluation features.
+
+    Raises:
+        ValueError: If one gives no number, or one out of the range that it declares; names it.
+    """
+    found = {}
+    for name, kind in METRICS.kinds.items():
+        if METRICS.is_own(name):
+            continue
+        measure: Measure = implementation(kind(kind=name), name)
+        value = float(measure(kind(kind=name), yardstick, generated))
+        check_metric(name, value, value)
+        found[name] = value
+    return found
