@@ -7,6 +7,7 @@ from tailweave.clients import starts
 from tailweave.clients.features import received_features
 from tailweave.clients.node import Node
 from tailweave.clients.release.desk import answer as desk_answer
+from tailweave.clients.release.experiments import check_kinds
 from tailweave.clients.release.request import ReleaseRequest, Request
 from tailweave.clients.schema import check_schema
 from tailweave.protocols.arrays import Floats
@@ -20,11 +21,13 @@ def hello(node: Node, question: Hello) -> HelloReply:
     """Say who this silo is and how its data look from outside.
 
     Raises:
-        Refusal: If its table does not fit the federation's (a simulated silo is cut from that table), or its
-            base generator is not the one that the run starts from.
+        Refusal: If its table does not fit the federation's (a simulated silo is cut from that table), its
+            base generator is not the one that the run starts from, or the experiment wants another package's
+            kind that is not installed here or that the owner did not name.
     """
     if node.truth is None:
         check_schema(node.silo, question)
+    check_kinds(None if node.truth else node.policy, question.kinds)
     if question.base_digest is not None:
         starts.check_base(node, question.base_digest)
     rows = node.silo.train

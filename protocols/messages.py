@@ -30,7 +30,7 @@ from tailweave.protocols.kinds.sources.hashed_text import TextColumns
 from tailweave.protocols.metrics import check_metric
 from tailweave.protocols.visible import visible
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 """Raised whenever a message changes; both ends must have the same."""
 
 MOST_ROWS = 10**9
@@ -75,13 +75,17 @@ class Message(Spec):
         return self
 
 
+OthersKind = Annotated[str, Field(pattern=r"^[a-z]+ [A-Za-z0-9_.-]{1,64}$")]
+
+
 class Hello(Message):
     """Server: who are you, and do your data fit?
 
     ``columns`` and ``label`` where the federation's have names; ``standardized`` where its values were
     brought to a common scale, which a silo could not repeat; ``image`` where rows are images,
     ``text_columns`` where they are documents as hashed words. ``base_digest`` is of the base generator, where
-    each node has a file of it.
+    each node has a file of it. ``kinds`` are the rules and generators of other packages that the experiment
+    wants, such as ``rule every-nth``.
     """
 
     kind: ClassVar[str] = "hello"
@@ -92,6 +96,7 @@ class Hello(Message):
     base_digest: Digest | None = None
     image: ImageShape | None = None
     text_columns: TextColumns | None = None
+    kinds: Annotated[tuple[OthersKind, ...], Field(max_length=100)] = ()
 
     @model_validator(mode="after")
     def _rows_are_of_one_kind(self) -> Self:

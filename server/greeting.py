@@ -3,6 +3,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from tailweave.protocols.config.others import kinds_of_others
 from tailweave.protocols.kit import PublicKit
 from tailweave.protocols.messages import Hello, HelloReply
 from tailweave.protocols.records import MAX_BODY_BYTES, MAX_BODY_COMMAS
@@ -91,7 +92,7 @@ def _welcome(federation: Federation, question: Hello, member: Member) -> None:
 
 
 def _hello(federation: Federation, seed: int, kit: PublicKit) -> Hello:
-    data = federation.experiment.data
+    data, arms = federation.experiment.data, federation.experiment.arms
     return Hello(
         run=federation.run,
         seed=seed,
@@ -101,6 +102,7 @@ def _hello(federation: Federation, seed: int, kit: PublicKit) -> Hello:
         base_digest=digest_of_base(federation, kit),
         image=data.image_shape,
         text_columns=data.word_columns,
+        kinds=kinds_of_others(federation.experiment.generator, (arm.rule for arm in arms)),
     )
 
 

@@ -6,13 +6,37 @@ Then the answer is a function of the question, and two silos that differ in rows
 the owner's: a local start, own rows among the training rows, as reference, or as what is measured against.
 """
 
+from collections.abc import Sequence
+
 from tailweave.clients.owner_report import OWN_HELD_OUT
 from tailweave.clients.release.policy import Policy, PolicyError
+from tailweave.protocols.config.others import kinds_of_others, not_here
 from tailweave.protocols.messages import Retrain
 from tailweave.protocols.refusals import Refusal
 
 HELD_OUT = "held-out"
 """Part of a question that brings public rows to measure against."""
+
+
+def check_kinds(policy: Policy | None, kinds: Sequence[str]) -> None:
+    """Refuse kinds of other packages that this node lacks, or that its owner did not name.
+
+    Args:
+        policy: The silo's own; None in a simulation, whose silos are nobody else's.
+        kinds: As ``kinds_of_others`` returns them, but a stranger's.
+
+    Raises:
+        Refusal: If one is not installed here; names it.
+        PolicyError: If one is not among ``other-kinds``; names it, and what is.
+    """
+    if lacking := not_here(kinds):
+        raise Refusal(f"not installed on this node: {', '.join(lacking)}; its owner must install the package")
+    beyond = [] if policy is None else [kind for kind in kinds if kind not in policy.other_kinds]
+    if policy is not None and beyond:
+        raise PolicyError(
+            f"refused by the silo's policy: {', '.join(beyond)} asked, other-kinds allowed: "
+            f"{_listed(policy.other_kinds)}"
+        )
 
 
 def check_experiment(policy: Policy, question: Retrain) -> None:
@@ -40,6 +64,7 @@ def check_experiment(policy: Policy, question: Retrain) -> None:
         beyond.append(f"arm {question.arm.name} asked, allowed: {_listed(policy.arms)}")
     if beyond:
         raise PolicyError(f"refused by the silo's policy: {'; '.join(beyond)}")
+    check_kinds(policy, kinds_of_others(question.generator, [question.arm.rule]))
 
 
 def own_rows_seen(question: Retrain) -> tuple[str, ...]:

@@ -46,6 +46,7 @@ class Policy(Spec):
     then kept by that many together, so without it no secure sum is taken part in. ``trusted-identities``
     names a file (beside the policy) of the only identities that may take part. ``models`` are the only
     pretrained models that a question may have opened here, as it names them: folders, or names in the cache.
+    ``other-kinds`` are the only kinds of other packages that it may have run, such as ``rule every-nth``.
     """
 
     epsilon: Annotated[float, Field(gt=0.0, le=100.0)] = 2.0
@@ -71,6 +72,7 @@ class Policy(Spec):
     trusted_identities: Path | None = None
 
     models: tuple[ModelName, ...] = ()
+    other_kinds: tuple[str, ...] = ()
 
     allow_raw_row_leakage: bool = False
     allow_parameter_release: bool = False
