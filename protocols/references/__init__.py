@@ -2,7 +2,7 @@
 """References, by kind: what a silo releases, how the server weaves releases, how candidates are compared."""
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Never, Protocol
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from tailweave.protocols.arrays import Floats
 from tailweave.protocols.config.references import (
     BarycenterReference,
     GeodesicReference,
+    QuantizedReference,
     ReleasingSpec,
     SlicedReference,
     TransportSpec,
@@ -50,7 +51,9 @@ def release(
     """
     if isinstance(spec, SlicedReference):
         return sliced.summarise(rows, spec, space)
-    return quantized.summarise(rows, spec.clusters, min_cluster_size, rng=rng)
+    if isinstance(spec, QuantizedReference):
+        return quantized.summarise(rows, spec.clusters, min_cluster_size, rng=rng)
+    raise _unknown(spec)
 
 
 def read_summary(
@@ -78,6 +81,8 @@ def read_summary(
         if exact and spec.basis == "histogram":
             histogram.check_counts(summary.sums, summary.count)
         return summary
+    if not isinstance(spec, QuantizedReference):
+        raise _unknown(spec)
     quantised = QuantizedSummary.from_arrays(arrays)
     if quantised.dimension != dimension:
         raise ValueError(f"centroids must have {dimension} columns, got {quantised.dimension}")
@@ -106,6 +111,8 @@ def weave(
         sketches = [s for s in summaries if isinstance(s, SlicedSummary)]
         _all_of_kind(sketches, summaries, spec)
         return {"sketch": sliced.aggregate(sketches, spec, weights=weights)}
+    if not isinstance(spec, QuantizedReference):
+        raise _unknown(spec)
     clusters = [s for s in summaries if isinstance(s, QuantizedSummary)]
     _all_of_kind(clusters, summaries, spec)
     return quantized.aggregate(clusters, weights=weights).arrays()
@@ -116,6 +123,11 @@ def _all_of_kind(found: Sequence[Summary], given: Sequence[Summary], spec: Relea
         raise ValueError(
             f"{spec.kind} needs summaries of its own kind, got {[type(s).__name__ for s in given]}"
         )
+
+
+def _unknown(spec: Never) -> ValueError:
+    """Say that a reference is nobody's here; a type checker finds the branch that is missing."""
+    return ValueError(f"reference {spec!r} is not known here")
 
 
 def proxy(arrays: Mapping[str, Floats], spec: ReleasingSpec | TransportSpec, space: PublicSpace) -> Reference:
@@ -132,6 +144,8 @@ def proxy(arrays: Mapping[str, Floats], spec: ReleasingSpec | TransportSpec, spa
         if set(arrays) != {"sketch"}:
             raise ValueError(f"sliced reference needs array 'sketch', got {sorted(arrays)}")
         return Sliced(arrays["sketch"], spec, space)
+    if not isinstance(spec, QuantizedReference):
+        raise _unknown(spec)
     mixture = QuantizedSummary.from_arrays(arrays)
     return quantized.pseudo_samples(mixture, spec.samples, rng=stream(space.seed, "reference", "quantized"))
 
