@@ -6,20 +6,16 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
-
-os.environ.setdefault("FLWR_TELEMETRY_ENABLED", "0")
+from typing import Annotated
 
 import click
 import typer
 import typer.core
 from rich.console import Console
 
+import tailweave
 from tailweave.simulation.deploy.command import app as deploy_app
 from tailweave.simulation.serve_command import serve
-
-if TYPE_CHECKING:
-    from tailweave.simulation.chosen import Chosen
 
 
 class _InOrderOfUse(typer.core.TyperGroup):
@@ -50,9 +46,7 @@ _out, _err = _console(), _console(stderr=True)
 
 def _version(asked: bool) -> None:
     if asked:
-        from importlib.metadata import version
-
-        _out.print(f"tailweave {version('tailweave')}")
+        _out.print(f"tailweave {tailweave.__version__}")
         raise typer.Exit
 
 
@@ -85,39 +79,43 @@ def run(
     ] = "plain",
 ) -> None:
     """Run an experiment, or a study of the paper (configs/paper), and write its report."""
-    from tailweave.simulation.chosen import choose
-    from tailweave.simulation.engines import Machine
-    from tailweave.simulation.paper.spec import is_study
-    from tailweave.simulation.request import RunOptions, accept
-
     begun = time.monotonic()
-    chosen = choose(config)
-    folder = out or Path("runs") / chosen.path.stem
     if dry_run:
-        _describe(chosen, override or [], engine)
+        _describe(config, override or [], engine)
         return
-    if is_study(chosen.path):
-        _run_study(chosen.path, folder, force=force, plain=not (override or resume))
-        return
-    machine = Machine(workers, cpus, gpus, federation)
-    options = RunOptions(folder, engine, machine, resume, force, tuple(sys.argv), log_format)
-    request = accept(chosen.path, override or [], options, beside=chosen.beside)
 
+    from tailweave.simulation.chosen import choose
     from tailweave.simulation.interrupt import leaving_on_interrupt
-    from tailweave.simulation.outcome import print_outcome
-    from tailweave.simulation.run import run as run_apps
+    from tailweave.simulation.paper.spec import is_study
 
+    chosen = choose(config).path
+    if is_study(chosen):
+        folder = out or Path("runs") / chosen.stem
+        _run_study(chosen, folder, force=force, plain=not (override or resume))
+        return
     with leaving_on_interrupt(_err):
-        page = run_apps(request, _console(stderr=True, terminal=False) if log_format == "json" else _err)
-    print_outcome(folder, _out)
-    _say_where(page, begun)
+        done = tailweave.run(
+            config,
+            out=out,
+            overrides=override or [],
+            engine=engine,
+            workers=workers,
+            cpus=cpus,
+            gpus=gpus,
+            federation=federation,
+            resume=resume,
+            force=force,
+            log_format=log_format,
+            progress=True,
+        )
+    _out.print(done)
+    _say_where(done.report, begun)
 
 
-def _describe(chosen: "Chosen", overrides: Sequence[str], engine: str) -> None:
-    from tailweave.protocols.config.load import load_experiment
+def _describe(config: Path, overrides: Sequence[str], engine: str) -> None:
     from tailweave.simulation.engines.opening import in_messages
 
-    experiment = in_messages(load_experiment(chosen.path, overrides, beside=chosen.beside), engine)
+    experiment = in_messages(tailweave.load(config, overrides), engine)
 
     from tailweave.simulation.dry_run import dry_run
 
@@ -148,26 +146,19 @@ def report(
     ),
 ) -> None:
     """Make report and figures again; with several folders also a page side by side."""
-    from tailweave.simulation.paper.run_page import write_published
     from tailweave.simulation.paper.spec import is_study_folder
     from tailweave.simulation.paper.study import write_study_report
-    from tailweave.simulation.report.comparison import write_comparison
-    from tailweave.simulation.report.page import write_report
-    from tailweave.simulation.run_folder import RunFolder
-    from tailweave.simulation.summary import write_summary
 
     studies = [path for path in folders if is_study_folder(path)]
     for path in studies:
         _out.print(f"report: {write_study_report(path)}", soft_wrap=True)
-    opened = [RunFolder(path) for path in folders if path not in studies]
-    for folder in opened:
-        write_summary(folder)
-        _out.print(f"report: {write_report(folder)}", soft_wrap=True)
-        if page := write_published(folder):
-            _out.print(f"published against reproduced: {page}", soft_wrap=True)
+    opened = [tailweave.open_run(path) for path in folders if path not in studies]
+    for one in opened:
+        _out.print(f"report: {one.draw()}", soft_wrap=True)
+        if one.published:
+            _out.print(f"published against reproduced: {one.published}", soft_wrap=True)
     if len(opened) > 1:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        _out.print(f"comparison: {write_comparison(opened, out)}", soft_wrap=True)
+        _out.print(f"comparison: {tailweave.compare(opened, out)}", soft_wrap=True)
 
 
 @app.command()
@@ -214,6 +205,8 @@ def list_all(
 
 def main() -> None:
     """Run the command line; what the user got wrong is one message and exit code 2."""
+    os.environ.setdefault("FLWR_TELEMETRY_ENABLED", "0")  # before Flower is imported, which looks once
+
     from tailweave.server.failure import RunFailed
 
     try:

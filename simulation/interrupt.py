@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Leaving a run on Ctrl-C or SIGTERM, at once: it may be killed at any moment and loses nothing."""
 
-import multiprocessing
 import os
 import signal
 import threading
@@ -29,6 +28,8 @@ def leaving_on_interrupt(console: Console) -> Iterator[None]:
     """
 
     def leave(number: int, _frame: FrameType | None) -> NoReturn:
+        import multiprocessing  # here: what is said before any maths is said at once
+
         console.print("interrupted; go on with --resume", style="yellow")
         for worker in multiprocessing.active_children():
             worker.kill()

@@ -21,7 +21,7 @@ Cells = dict[tuple[str, int], dict[tuple[int, str], dict[str, float]]]
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean over seeds.
+    """A mean over seeds; ``float`` of it is the mean.
 
     Attributes:
         mean: Mean of the per-seed values, in the unit of the metric.
@@ -32,6 +32,16 @@ class Estimate:
     mean: float
     interval: tuple[float, float] | None
     seeds: int
+
+    def __float__(self) -> float:
+        """Return the mean."""
+        return self.mean
+
+    @classmethod
+    def from_json(cls, found: Mapping[str, Any]) -> "Estimate":
+        """Return the estimate that ``summary.json`` holds."""
+        interval = found["interval"]
+        return cls(found["mean"], None if interval is None else (interval[0], interval[1]), found["seeds"])
 
     def as_json(self) -> dict[str, Any]:
         """Return the estimate as ``summary.json`` holds it."""

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The table that a run prints when it is done."""
 
+import html
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, Self
 
-from rich.console import Console
+from rich.console import Console, RenderableType
+from rich.text import Text
 
 from tailweave.protocols.metrics import METRICS
 from tailweave.protocols.visible import visible
@@ -17,35 +19,75 @@ from tailweave.simulation.run_folder import RunFolder
 _SHOWN = ("frechet", "coverage", "recall", "modes_covered", "unseen_share")
 
 
-def print_outcome(folder: Path, console: Console) -> None:
-    """Print every arm's main metrics at the last generation, and which silos were missing or set aside.
+class Outcome(NamedTuple):
+    """What a run came to: every arm's main metrics at the last generation, means and half-widths over seeds.
 
-    Means and 95 % half-widths are over seeds.
+    Attributes:
+        title: Of the table.
+        arms: Their names, a line each.
+        columns: A metric each.
+        missing: Sentences about silos that were missing or set aside.
+        kept: Sentences about arms whose numbers are for the silos' owners.
+    """
+
+    title: str
+    arms: Sequence[str]
+    columns: Sequence[Column]
+    missing: Sequence[str]
+    kept: Sequence[str]
+
+    @classmethod
+    def of(cls, summary: Mapping[str, Any]) -> Self:
+        """Read a ``summary.json``."""
+        arms, events = summary["arms"], summary["events"]
+        known = METRICS.kinds
+        others = [name for name in main_metrics() if name not in known or not METRICS.is_own(name)]
+        names = [name for name in (*_SHOWN, *others) if any(name in arm["last"] for arm in arms.values())]
+        return cls(
+            f"{summary['name']}: generation {summary['generations']}",
+            list(arms),
+            [
+                Column(metric(name).title, [_cell(arm["last"].get(name)) for arm in arms.values()])
+                for name in names
+            ],
+            [visible(line) for line in (*_missing(events["absences"]), *_quarantine(events["quarantined"]))],
+            owners_alone(events.get("kept", {})),
+        )
+
+    def drawn(self, width: int) -> Iterator[RenderableType]:
+        """Yield tables, narrow ones where there are few characters, and the sentences."""
+        yield from folded(self.title, [Column("arm", self.arms, right=False)], self.columns, width)
+        yield from (Text(line, style="yellow") for line in self.missing)
+        yield from map(Text, self.kept)
+
+    def as_html(self) -> str:
+        """Return the table and the sentences for a notebook."""
+        heads = "".join(f"<th>{html.escape(column.head)}</th>" for column in self.columns)
+        lines = zip(self.arms, *(column.cells for column in self.columns), strict=True)
+        body = "".join(_html_line(arm, cells) for arm, *cells in lines)
+        said = "".join(f"<p>{html.escape(line)}</p>" for line in (*self.missing, *self.kept))
+        return (
+            f"<table><caption>{html.escape(self.title)}</caption>"
+            f"<thead><tr><th>arm</th>{heads}</tr></thead><tbody>{body}</tbody></table>{said}"
+        )
+
+
+def print_outcome(folder: Path, console: Console) -> None:
+    """Print what a run came to.
 
     Args:
         folder: A finished run folder.
         console: Where to print; a narrow one gets a narrow table.
     """
-    with as_declared(RunFolder(folder).declared()):
-        _print(folder, console)
-
-
-def _print(folder: Path, console: Console) -> None:
     summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
-    arms = summary["arms"]
-    known = METRICS.kinds
-    others = [name for name in main_metrics() if name not in known or not METRICS.is_own(name)]
-    names = [name for name in (*_SHOWN, *others) if any(name in arm["last"] for arm in arms.values())]
-    title = f"{summary['name']}: generation {summary['generations']}"
-    columns = [
-        Column(metric(name).title, [_cell(arm["last"].get(name)) for arm in arms.values()]) for name in names
-    ]
-    for table in folded(title, [Column("arm", list(arms), right=False)], columns, console.width):
-        console.print(table)
-    for line in [*_missing(summary["events"]["absences"]), *_quarantine(summary["events"]["quarantined"])]:
-        console.print(visible(line), style="yellow", markup=False, emoji=False)
-    for line in owners_alone(summary["events"].get("kept", {})):
-        console.print(line, markup=False, emoji=False)
+    with as_declared(RunFolder(folder).declared()):
+        outcome = Outcome.of(summary)
+    for part in outcome.drawn(console.width):
+        console.print(part)
+
+
+def _html_line(arm: str, cells: Iterable[str]) -> str:
+    return f"<tr><th>{html.escape(arm)}</th>{''.join(f'<td>{html.escape(cell)}</td>' for cell in cells)}</tr>"
 
 
 def _missing(absences: Iterable[Mapping[str, Any]]) -> list[str]:

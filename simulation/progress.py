@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Progress of a run, read from its metrics as they arrive; nothing is printed where no one looks."""
 
+import contextvars
 import json
 import threading
 import time
@@ -8,83 +9,62 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
-
 from tailweave.clients.telling import TOLD
 from tailweave.protocols.config.experiment import Experiment
+from tailweave.simulation.audience import Audience, Tell
 from tailweave.simulation.run_folder import STATE
 
 _LOOK_SECONDS = 0.2
 
 
 def run_with_progress(
-    work: Callable[[], None], experiment: Experiment, metrics: Path, console: Console
+    work: Callable[[], None], experiment: Experiment, metrics: Path, audience: Audience
 ) -> None:
-    """Do the work in a thread and show how far it is, if the console is a terminal.
+    """Do the work here, and show from a thread how far it is, if someone looks.
 
     Args:
         work: Runs the experiment; writes ``metrics`` line by line.
         experiment: Tells how many lines there will be.
         metrics: The run's ``metrics.jsonl``.
-        console: Where progress is shown.
+        audience: Where progress is shown.
 
     Raises:
-        BaseException: Whatever the work raises.
+        BaseException: Whatever the work raises; an interrupted notebook leaves no work behind.
     """
-    if not console.is_terminal:
+    if audience.bar is None:
         work()
         return
-    failure: list[BaseException] = []
-
-    def watched() -> None:
+    rows = len(experiment.arms) * len(experiment.seeds) * experiment.silos.followed
+    total, over = rows * (experiment.recursion.generations + 1), threading.Event()
+    with audience.bar() as tell:
+        here = contextvars.copy_context()  # a notebook knows by it which cell the thread speaks for
+        watcher = threading.Thread(target=here.run, args=(_watch, metrics, tell, total, over), daemon=True)
+        watcher.start()
         try:
             work()
-        except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
-            failure.append(error)
-
-    thread = threading.Thread(target=watched, daemon=True)
-    thread.start()
-    with _bar(console) as progress:
-        rows = len(experiment.arms) * len(experiment.seeds) * experiment.silos.followed
-        task = progress.add_task("preparing", total=rows * (experiment.recursion.generations + 1))
-        reader, state = _Tail(metrics), metrics.parent / STATE
-        while thread.is_alive():
-            done, last = reader.look()
-            progress.update(task, completed=done, description=_describe(last) + _training(state))
-            thread.join(_LOOK_SECONDS)
-    if failure:
-        raise failure[0]
+        finally:
+            over.set()
+            watcher.join()
 
 
-def _bar(console: Console) -> Progress:
-    columns = (
-        TextColumn("{task.description}", style="bold", markup=False),
-        BarColumn(bar_width=None),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-    )
-    return Progress(*columns, console=console, transient=True)
+def _watch(metrics: Path, tell: Tell, total: int, over: threading.Event) -> None:
+    reader, state = _Tail(metrics), metrics.parent / STATE
+    ended = False
+    while not ended:
+        ended = over.wait(_LOOK_SECONDS)  # and then a last look
+        done, last = reader.look()
+        tell(_describe(last) + _training(state), done, total)
 
 
 @contextmanager
-def told_on(console: Console, what: str) -> Iterator[Callable[[int, int], None] | None]:
+def told_on(audience: Audience, what: str) -> Iterator[Callable[[int, int], None] | None]:
     """Give a function of steps done and steps in all, which shows them; None where no one looks."""
-    if not console.is_terminal:
+    if audience.bar is None:
         yield None
         return
-    with _bar(console) as progress:
-        task = progress.add_task(what, total=None)
-        yield lambda done, total: progress.update(task, completed=done, total=total)
+    with audience.bar() as tell:
+        tell(what, 0, None)
+        yield lambda done, total: tell(what, done, total)
 
 
 class _Tail:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tailweave.protocols.config.experiment import Experiment
-from tailweave.protocols.config.load import ConfigError, dump_experiment, load_experiment
+from tailweave.protocols.config.load import ConfigError, dump_experiment
 from tailweave.protocols.logs import wants_json
 from tailweave.simulation.engines import Machine
 from tailweave.simulation.engines.opening import check_engine, in_messages
@@ -43,25 +43,17 @@ class Request:
     options: RunOptions
 
 
-def accept(
-    config: Path, overrides: Sequence[str], options: RunOptions, *, beside: Path | None = None
-) -> Request:
-    """Read the experiment and check the options and the run folder; nothing is made.
-
-    Args:
-        config: The experiment's file.
-        overrides: ``key.path=value`` each.
-        options: How to run.
-        beside: Folder from which the config's relative paths are taken; by default its own.
+def accept(experiment: Experiment, options: RunOptions) -> Request:
+    """Check the options and the run folder; nothing is made.
 
     Raises:
-        ConfigError: If an option, the experiment or the state of the run folder is wrong.
+        ConfigError: If an option or the state of the run folder is wrong.
     """
     if options.resume and options.force:
         raise ConfigError("--resume goes on with a run and --force replaces it: give one of them")
     wants_json(options.log_format)
     check_engine(options.engine, options.machine)
-    experiment = in_messages(load_experiment(config, overrides, beside=beside), options.engine)
+    experiment = in_messages(experiment, options.engine)
     _check_folder(options, dump_experiment(experiment))
     return Request(experiment, options)
 

@@ -6,10 +6,9 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-from rich.console import Console
-
 from tailweave.clients.generators import Course
 from tailweave.protocols.config.experiment import Experiment
+from tailweave.simulation.audience import Audience
 from tailweave.simulation.engines import Engine, Job, open_engine
 from tailweave.simulation.environment import environment
 from tailweave.simulation.paper.run_page import write_published
@@ -21,7 +20,7 @@ from tailweave.simulation.run_folder import STATE, RunFolder
 from tailweave.simulation.staging import complete, make_folder
 
 
-def run(request: Request, console: Console) -> Path:
+def run(request: Request, audience: Audience) -> Path:
     """Run an experiment and return the path of its report.
 
     Raises:
@@ -30,11 +29,11 @@ def run(request: Request, console: Console) -> Path:
     """
     options = request.options
     engine = open_engine(options.engine, options.machine)
-    prepared = _prepared(request.experiment, options, console)
+    prepared = _prepared(request.experiment, options, audience)
     for warning in prepared.warnings:
-        console.print(f"note: {warning}", style="yellow", highlight=False)
+        audience.note(warning)
     job = _make_folder(prepared, options)
-    _run_apps(prepared, engine, job, console)
+    _run_apps(prepared, engine, job, audience)
     complete(prepared, job)
     folder = RunFolder(job.out)
     report = write_report(folder)
@@ -42,12 +41,12 @@ def run(request: Request, console: Console) -> Path:
     return report
 
 
-def _prepared(experiment: Experiment, options: RunOptions, console: Console) -> Prepared:
+def _prepared(experiment: Experiment, options: RunOptions, audience: Audience) -> Prepared:
     """Prepare, with the kits of an interrupted run; an unfinished base is kept beside the folder to be."""
     kept = options.out / STATE / "kits" if options.resume else None
     unfinished = options.out.with_name(f".{options.out.name}.base.safetensors")
     elsewhere = options.engine == "superlink"
-    with told_on(console, "fitting the base") as tell:
+    with told_on(audience, "fitting the base") as tell:
         return prepare(experiment, silos_elsewhere=elsewhere, kept=kept, course=Course(tell, unfinished))
 
 
@@ -61,8 +60,8 @@ def _make_folder(prepared: Prepared, options: RunOptions) -> Job:
     return replace(make_folder(prepared, options.out, made, run_id), log_format=options.log_format)
 
 
-def _run_apps(prepared: Prepared, engine: Engine, job: Job, console: Console) -> None:
+def _run_apps(prepared: Prepared, engine: Engine, job: Job, audience: Audience) -> None:
     try:
-        run_with_progress(lambda: engine.run(job), prepared.experiment, job.out / "metrics.jsonl", console)
+        run_with_progress(lambda: engine.run(job), prepared.experiment, job.out / "metrics.jsonl", audience)
     finally:
         engine.close()

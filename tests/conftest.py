@@ -4,12 +4,14 @@
 import os
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import yaml
-from rich.console import Console
+
+import tailweave
 
 TINY = {
     "name": "tiny",
@@ -61,12 +63,10 @@ def tiny(tmp_path: Path) -> Callable[..., Path]:
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory) -> Path:
     """The run folder of the tiny configuration, made once in this process; do not change it."""
-    from tailweave.simulation.request import RunOptions, accept
-    from tailweave.simulation.run import run
-
     folder = tmp_path_factory.mktemp("finished")
-    options = RunOptions(folder / "run", command=("tailweave", "run", "tiny.yaml"))
-    run(accept(_write(folder / "tiny.yaml", {}), [], options), Console(stderr=True, quiet=True))
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings(action="ignore"):
+        patch.setattr(sys, "argv", ["tailweave", "run", "tiny.yaml"])
+        tailweave.run(_write(folder / "tiny.yaml", {}), out=folder / "run")
     return folder / "run"
 
 

@@ -14,7 +14,7 @@ MAY_IMPORT = {
     "clients": {"clients", "protocols"},
     "server": {"server", "protocols"},
     "simulation": {"simulation", "server", "clients", "protocols"},
-    "tailweave": {"simulation", "server", "clients", "protocols"},
+    "tailweave": {"experiments", "rows", "runs", "selection", "simulation", "server", "clients", "protocols"},
 }
 FLOWER = {
     "clients/app.py",
@@ -29,6 +29,7 @@ FLOWER = {
     "simulation/deploy/door_proof.py",  # a node's Runtime API
     "simulation/deploy/foreign_app.py",  # a bundle as Flower builds it
 }
+API = {"Experiment", "Reference", "Run", "RunFailed", "compare", "load", "open_run", "run", "select"}
 GRPC = {"grpc", "grpc_health", "grpc_reflection"}
 GRPC_FOLDERS = ("clients/service/", "simulation/deploy/")
 HEAVY = {"torch", "transformers", "diffusers"}
@@ -103,6 +104,16 @@ def directions(path: str, source: str, tree: ast.Module) -> Iterator[str]:
             yield f"imports {name} outside the service"
         if root == "flwr" and path not in FLOWER and not path.startswith("simulation/engines/"):
             yield f"imports {name} outside the Flower modules"
+
+
+def api_last(path: str, source: str, tree: ast.Module) -> Iterator[str]:
+    """Of ours only the command line uses the API: all else is below it."""
+    if path == "simulation/cli.py":
+        return
+    for node in ast.walk(tree):
+        used = ast.unparse(node) if isinstance(node, ast.Attribute) else ""
+        if used.removeprefix("tailweave.") in API and used.startswith("tailweave."):
+            yield f"uses {used}"
 
 
 def light_imports(path: str, source: str, tree: ast.Module) -> Iterator[str]:
@@ -186,6 +197,7 @@ RULES: list[Rule] = [
     short_files,
     telling_names,
     directions,
+    api_last,
     light_imports,
     short_functions,
     few_arguments,
@@ -253,6 +265,8 @@ BAD = [
     ),
     (directions, "server/a.py", "import tailweave.simulation", "server imports simulation"),
     (directions, "server/a.py", "import clients", "the folder clients"),
+    (api_last, "simulation/run.py", "import tailweave\ntailweave.load(x)", "uses tailweave.load"),
+    (directions, "simulation/cli.py", "from tailweave import runs", "simulation imports runs"),
     (directions, "clients/a.py", "from . import b", "imports"),
     (directions, "clients/node.py", "from flwr.app import Context", "outside the Flower modules"),
     (directions, "simulation/run.py", "import flwr", "outside the Flower modules"),
@@ -304,6 +318,10 @@ GOOD = [
         "import flwr\nfrom tailweave import clients, server",
     ),
     (directions, "clients/service/calls.py", "import grpc"),
+    (directions, "simulation/cli.py", "import tailweave"),
+    (api_last, "simulation/cli.py", "import tailweave\ntailweave.load(x)"),
+    (api_last, "simulation/deploy/code_door.py", "import tailweave\nx = tailweave.__file__"),
+    (directions, "tailweave/runs.py", "from tailweave.experiments import load"),
     (light_imports, "clients/a.py", "def f():\n    import torch\nif TYPE_CHECKING:\n    import torch"),
     (short_functions, "clients/a.py", f'def f():\n    """Doc.\n\n    More.\n    """\n{_lines(49)}'),
     (few_arguments, "clients/a.py", "class A:\n    def f(self, a, b, c, d, e, f): ..."),

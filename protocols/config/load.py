@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reading an experiment from YAML, with overrides, and saying precisely what is wrong when it is not one."""
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 from pydantic import ValidationError
@@ -12,15 +13,18 @@ from tailweave.protocols.config.complaints import complaint
 from tailweave.protocols.config.experiment import Experiment
 from tailweave.protocols.config.yaml_file import ConfigError, parse_yaml, read_yaml
 
-__all__ = ["ConfigError", "dump_experiment", "load_experiment"]
+__all__ = ["ConfigError", "Overrides", "dump_experiment", "load_experiment", "make_experiment"]
+
+Overrides = Mapping[str, object] | Sequence[str]
+"""Key path to value, or ``key.path=value`` each, whose value is YAML; list items by number or name."""
 
 
-def load_experiment(path: Path, overrides: Sequence[str] = (), *, beside: Path | None = None) -> Experiment:
+def load_experiment(path: Path, overrides: Overrides = (), *, beside: Path | None = None) -> Experiment:
     """Read and validate an experiment.
 
     Args:
         path: A YAML file with the keys of ``Experiment``.
-        overrides: ``key.path=value`` each; the value is YAML, list items are addressed by number.
+        overrides: What is changed.
         beside: Folder from which relative paths are taken; by default that of ``path``.
 
     Returns:
@@ -31,15 +35,35 @@ def load_experiment(path: Path, overrides: Sequence[str] = (), *, beside: Path |
     Raises:
         ConfigError: If the file is missing or not YAML, or a key, type or range is wrong.
     """
-    raw = _read(path)
-    for override in overrides:
-        _apply(raw, override)
-    try:
-        experiment = Experiment.model_validate(raw)
-    except ValidationError as error:
-        raise ConfigError("\n".join(f"{path}: {line}" for line in complaint(error, Experiment))) from None
     folder = path.parent if beside is None else beside
-    anchored = {key: getattr(experiment, key).anchored(folder) for key in ("data", "generator")}
+    return make_experiment(_read(path), overrides, called=str(path), beside=folder)
+
+
+def make_experiment(
+    raw: Mapping[str, Any], overrides: Overrides = (), *, called: str, beside: Path
+) -> Experiment:
+    """Validate an experiment that is given as a mapping, which is left as it is.
+
+    Args:
+        raw: The keys of ``Experiment``, as in YAML.
+        overrides: What is changed.
+        called: What the mapping is called in messages.
+        beside: Folder from which relative paths are taken.
+
+    Returns:
+        As ``load_experiment``.
+
+    Raises:
+        ConfigError: If a key, type or range is wrong.
+    """
+    changed = copy.deepcopy(dict(raw))
+    for override in _read_overrides(overrides):
+        _apply(changed, override)
+    try:
+        experiment = Experiment.model_validate(changed)
+    except ValidationError as error:
+        raise ConfigError("\n".join(f"{called}: {line}" for line in complaint(error, Experiment))) from None
+    anchored = {key: getattr(experiment, key).anchored(beside) for key in ("data", "generator")}
     return experiment.model_copy(update=anchored)
 
 
@@ -58,40 +82,65 @@ def _read(path: Path) -> dict[str, Any]:
     return raw
 
 
-def _apply(raw: dict[str, Any], override: str) -> None:
+class _Override(NamedTuple):
+    """One change, and what it is called in messages."""
+
+    said: str
+    key: str
+    value: object
+
+
+def _read_overrides(overrides: Overrides) -> Iterator[_Override]:
+    if isinstance(overrides, str):
+        raise ConfigError(
+            f"overrides must be a mapping of key paths to values, or a list, got {overrides[:60]!r}"
+        )
+    if not isinstance(overrides, Mapping):
+        yield from map(_parse, overrides)
+        return
+    for key, value in overrides.items():
+        if not isinstance(key, str) or not key:
+            raise ConfigError(f"overrides: a key must be a path such as recursion.generations, got {key!r}")
+        array: Any = value if hasattr(value, "tolist") else None  # NumPy's, such as a number of a range
+        yield _Override(f"overrides: {key}", key, copy.deepcopy(value) if array is None else array.tolist())
+
+
+def _parse(override: str) -> _Override:
     key, equals, text = override.partition("=")
+    said = f"--set {override}"
     if not equals or not key:
-        raise ConfigError(f"--set {override}: write it as key.path=value")
-    value = parse_yaml(text, f"--set {override}: the value is")
-    parts = key.split(".")
+        raise ConfigError(f"{said}: write it as key.path=value")
+    return _Override(said, key, parse_yaml(text, f"{said}: the value is"))
+
+
+def _apply(raw: dict[str, Any], override: _Override) -> None:
+    said, parts = override.said, override.key.split(".")
     place: Any = raw
     for depth, part in enumerate(parts[:-1]):
-        place = _step(place, part, ".".join(parts[: depth + 1]), override)
+        place = _step(place, part, ".".join(parts[: depth + 1]), said)
     if isinstance(place, list):
-        place[_number(place, parts[-1], override)] = value
+        place[_number(place, parts[-1], said)] = override.value
     elif isinstance(place, dict):
-        place[parts[-1]] = value
+        place[parts[-1]] = override.value
     else:
-        raise ConfigError(f"--set {override}: {'.'.join(parts[:-1])} is {place!r}, it has no keys")
+        raise ConfigError(f"{said}: {'.'.join(parts[:-1])} is {place!r}, it has no keys")
 
 
-def _step(place: Any, part: str, path: str, override: str) -> Any:  # noqa: ANN401 - raw YAML
+def _step(place: Any, part: str, path: str, said: str) -> Any:  # noqa: ANN401 - raw YAML
     if isinstance(place, list):
-        return place[_number(place, part, override)]
+        return place[_number(place, part, said)]
     if not isinstance(place, dict):
-        raise ConfigError(f"--set {override}: {path} leads into {place!r}, which has no keys")
+        raise ConfigError(f"{said}: {path} leads into {place!r}, which has no keys")
     if part not in place or place[part] is None:
         place[part] = {}
     return place[part]
 
 
-def _number(items: list[Any], part: str, override: str) -> int:
+def _number(items: list[Any], part: str, said: str) -> int:
     names = [item.get("name") for item in items if isinstance(item, dict)]
     if part in names:
         return names.index(part)
     if not part.isdecimal() or int(part) >= len(items):
         allowed = ", ".join(str(name) for name in names if name) or f"0 to {len(items) - 1}"
-        raise ConfigError(
-            f"--set {override}: no item {part!r} in a list of {len(items)} (there are: {allowed})"
-        )
+        raise ConfigError(f"{said}: no item {part!r} in a list of {len(items)} (there are: {allowed})")
     return int(part)

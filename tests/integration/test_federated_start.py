@@ -9,17 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from rich.console import Console
 
+import tailweave
 from tailweave.clients.node import world_of
 from tailweave.protocols.base_file import load_base
 from tailweave.protocols.config.load import load_experiment
 from tailweave.simulation.audit.audit import audit
 from tailweave.simulation.audit.recorded import attack_recorded
 from tailweave.simulation.audit.report import headline
-from tailweave.simulation.engines import Machine
-from tailweave.simulation.request import RunOptions, accept
-from tailweave.simulation.run import run
 from tailweave.simulation.run_folder import RunFolder
 
 pytestmark = pytest.mark.slow
@@ -41,8 +38,7 @@ SMALL = {
 
 
 def made(config: Path, out: Path, *, workers: int = 0, resume: bool = False) -> Path:
-    options = RunOptions(out, machine=Machine(workers=workers), resume=resume)
-    run(accept(config, [], options), Console(quiet=True))
+    tailweave.run(config, out=out, workers=workers, resume=resume)
     return out
 
 

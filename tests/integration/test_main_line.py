@@ -9,14 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from rich.console import Console
 
+import tailweave
 from tailweave.protocols.config.load import load_experiment
 from tailweave.protocols.streams import stream
 from tailweave.simulation.engines.in_process import run_in_process
 from tailweave.simulation.prepare import prepare
-from tailweave.simulation.request import RunOptions, accept
-from tailweave.simulation.run import run
 from tailweave.simulation.run_folder import RunFolder
 
 pytestmark = pytest.mark.slow
@@ -25,7 +23,7 @@ KEPT = ("metrics.jsonl", "wire.jsonl", "summary.json")
 
 
 def again(config: Path, out: Path, **options) -> Path:
-    run(accept(config, [], RunOptions(out, **options)), Console(quiet=True))
+    tailweave.run(config, out=out, **options)
     return out
 
 

@@ -1,16 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """configs/memorization.yaml, in one seed, three arms and four generations: shows what its study is about."""
 
-import io
 import json
 from pathlib import Path
 
 import pytest
 import yaml
-from rich.console import Console
 
-from tailweave.simulation.request import RunOptions, accept
-from tailweave.simulation.run import run
+import tailweave
 from tailweave.simulation.run_folder import RunFolder
 
 pytest.importorskip("torch")
@@ -25,7 +22,7 @@ def folder(tmp_path_factory) -> RunFolder:
     raw["arms"] = [arm for arm in raw["arms"] if arm["name"] in ("vanilla-replace", "random", "greedy")]
     short = out.with_name("short.yaml")
     short.write_text(yaml.safe_dump(raw, sort_keys=False), encoding="utf-8")
-    run(accept(short, SHORT, RunOptions(out)), Console(file=io.StringIO()))
+    tailweave.run(short, out=out, overrides=SHORT)
     return RunFolder(out)
 
 

@@ -5,8 +5,8 @@ import json
 
 import numpy as np
 import pytest
-from rich.console import Console
 
+import tailweave
 from tailweave.clients.node import world_of
 from tailweave.protocols.config.load import ConfigError, load_experiment
 from tailweave.protocols.transport.free_support import free_support, tolerance_sq
@@ -16,9 +16,7 @@ from tailweave.server.rounds import greet, summarise
 from tailweave.simulation.engines.in_process import InProcessGrid
 from tailweave.simulation.paper.fedwad import fedwad
 from tailweave.simulation.prepare import prepare
-from tailweave.simulation.request import RunOptions, accept
 from tailweave.simulation.revealed import revealed
-from tailweave.simulation.run import run
 from tailweave.simulation.run_folder import RunFolder
 
 ATOMS = 30
@@ -80,10 +78,10 @@ def test_the_federation_computes_what_one_machine_would(woven):
 
 
 @pytest.mark.slow
-def test_one_command_runs_both_schemes_and_says_what_leaked(tiny, tmp_path, capsys):
+def test_one_command_runs_both_schemes_and_says_what_leaked(tiny, tmp_path):
     out = tmp_path / "run"
-    run(accept(tiny(**SCHEMES), [], RunOptions(out)), Console(stderr=True, width=500))
-    assert "reference geodesic reveals projections of real rows" in capsys.readouterr().err
+    with pytest.warns(UserWarning, match="reference geodesic reveals projections of real rows"):
+        tailweave.run(tiny(**SCHEMES), out=out)
     rows = RunFolder(out).metrics()
     assert {(row["arm"], row["generation"]) for row in rows} == {
         (arm["name"], g) for arm in SCHEMES["arms"] for g in range(4)
@@ -101,5 +99,5 @@ def test_one_command_runs_both_schemes_and_says_what_leaked(tiny, tmp_path, caps
 def test_without_the_permission_nothing_is_read(tiny, tmp_path, kind):
     arms = [{"name": "scheme", "rule": "herding", "reference": kind}]
     with pytest.raises(ConfigError, match=r"100 % of them.*privacy.allow-raw-row-leakage: true"):
-        run(accept(tiny(arms=arms), [], RunOptions(tmp_path / "run")), Console(quiet=True))
+        tailweave.run(tiny(arms=arms), out=tmp_path / "run")
     assert not (tmp_path / "run").exists()

@@ -5,13 +5,11 @@ import json
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
+import tailweave
 from tailweave.protocols.config.load import load_experiment
 from tailweave.simulation.engines.in_process import run_in_process
 from tailweave.simulation.prepare import prepare
-from tailweave.simulation.request import RunOptions, accept
-from tailweave.simulation.run import run
 
 PRIVACY = {"epsilon": 4, "min-rows": 50, "secure-aggregation": True, "honest-silos": 3}
 RECURSION = {"generations": 1, "samples": 60, "candidates-per-sample": 2}
@@ -35,7 +33,7 @@ def apps(config: Path, folder: Path, out: str = "out") -> dict[str, bytes]:
 @pytest.mark.slow
 def test_a_run_under_masks_gives_a_report_and_its_log_says_so(tiny, tmp_path):
     config = tiny(seeds=1, arms=ARMS, privacy=PRIVACY, recursion=RECURSION)
-    report = run(accept(config, [], RunOptions(tmp_path / "out")), Console(quiet=True))
+    report = tailweave.run(config, out=tmp_path / "out").report
     assert "sliced" in report.read_text(encoding="utf-8")
     wire = [json.loads(line) for line in (tmp_path / "out" / "wire.jsonl").read_text().splitlines()]
     assert [row["round"] for row in wire[:9]] == ["hello"] * 3 + ["offer"] * 3 + ["masked"] * 3

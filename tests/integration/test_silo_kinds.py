@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Silos with images and documents of their own: those that fit work together, the others are told why not."""
 
-import io
 import json
 from pathlib import Path
 from pydoc_data.topics import topics
@@ -10,15 +9,13 @@ import numpy as np
 import pytest
 import yaml
 from PIL import Image
-from rich.console import Console
 from sklearn.datasets import load_digits
 
+import tailweave
 from tailweave.protocols.config.load import load_experiment
 from tailweave.simulation.deploy.node_settings import load_node
 from tailweave.simulation.engines.in_process import run_in_process
 from tailweave.simulation.prepare import prepare
-from tailweave.simulation.request import RunOptions, accept
-from tailweave.simulation.run import run
 
 POLICY = "allow-no-privacy: true\nlifetime-epsilon: null\nmin-rows: 20\n"
 CONFIG = {
@@ -137,7 +134,7 @@ def test_a_simulation_on_documents_writes_a_report(tmp_path):
         "silos": {"count": 2, "partition": {"kind": "by-class", "classes-per-silo": 2}},
     }
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
-    run(accept(tmp_path / "config.yaml", [], RunOptions(tmp_path / "out")), Console(file=io.StringIO()))
+    tailweave.run(tmp_path / "config.yaml", out=tmp_path / "out")
     rows = [json.loads(line) for line in (tmp_path / "out" / "metrics.jsonl").read_text().splitlines()]
     assert {(row["silo"], row["generation"]) for row in rows} == {
         (silo, generation) for silo in ("silo-0", "silo-1") for generation in (0, 1)

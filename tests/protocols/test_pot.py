@@ -23,3 +23,23 @@ def test_solvers_take_arrays():
     from tailweave.protocols.pot import ot
 
     assert ot.emd2([0.5, 0.5], [0.5, 0.5], [[0.0, 1.0], [1.0, 0.0]]) == pytest.approx(0.0, abs=1e-15)
+
+
+def test_the_environment_is_left_as_it_was():
+    code = (
+        "import os, sys; before = dict(os.environ); import sklearn; added = set(os.environ) - set(before)\n"
+        "from tailweave.protocols.pot import ot; import ot.backend\n"
+        "changed = {k for k in {*before, *os.environ} if before.get(k) != os.environ.get(k)}\n"
+        "print(sorted(changed - added), os.environ.get('POT_BACKEND_DISABLE_JAX'), 'torch' in sys.modules)"
+    )
+    for given, found in (("", "None"), ("x", "x")):
+        own = {"POT_BACKEND_DISABLE_JAX": given} if given else {}
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
+            env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT)} | own,
+        )
+        assert done.stdout.split() == ["[]", found, "False"]

@@ -9,15 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from rich.console import Console
 
+import tailweave
 from tailweave.clients.samples import SHOWN, beside_nearest
 from tailweave.protocols.streams import stream
 from tailweave.simulation.figures.samples import draw_samples
 from tailweave.simulation.images import _pictures, shows_images
 from tailweave.simulation.report.page import space_note
-from tailweave.simulation.request import RunOptions, accept
-from tailweave.simulation.run import run
 from tailweave.simulation.run_folder import RunFolder
 
 CONFIG = """\
@@ -102,7 +100,7 @@ def test_a_shared_encoder_is_warned_of():
 def finished(tmp_path_factory) -> Path:
     home = tmp_path_factory.mktemp("pictures")
     (home / "pictures.yaml").write_text(CONFIG)
-    run(accept(home / "pictures.yaml", [], RunOptions(home / "run")), Console(file=io.StringIO()))
+    tailweave.run(home / "pictures.yaml", out=home / "run")
     return home / "run"
 
 
@@ -139,7 +137,7 @@ def test_arms_have_their_own_paradigm_and_the_real_share_is_in_the_rows(finished
 @pytest.mark.slow
 def test_generations_are_measured_in_the_space_of_the_evaluation(finished, tmp_path):
     (tmp_path / "same.yaml").write_text(CONFIG.replace("dimensions: 6", "dimensions: 4"))
-    run(accept(tmp_path / "same.yaml", [], RunOptions(tmp_path / "run")), Console(file=io.StringIO()))
+    tailweave.run(tmp_path / "same.yaml", out=tmp_path / "run")
     here, there = (RunFolder(path).metrics() for path in (finished, tmp_path / "run"))
     assert here[0]["frechet"] != there[0]["frechet"]
     assert here[0]["frechet"] > there[0]["frechet"]  # more axes, more to differ in
@@ -159,7 +157,7 @@ def test_an_encoder_travels_with_the_run_and_its_sharing_is_said(tmp_path, monke
         "  - {name: collaborative, rule: herding, reference: sliced, paradigm: accumulate-select}\n"
     )
     (tmp_path / "coded.yaml").write_text(text)
-    run(accept(tmp_path / "coded.yaml", [], RunOptions(tmp_path / "run")), Console(file=io.StringIO()))
+    tailweave.run(tmp_path / "coded.yaml", out=tmp_path / "run")
     rows = RunFolder(tmp_path / "run").metrics()
     assert {(row["arm"], row["generation"]) for row in rows if row["silo"] == "silo-1"} == {
         (arm, generation) for arm in ("vanilla", "greedy", "collaborative") for generation in (0, 1)

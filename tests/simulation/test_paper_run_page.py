@@ -3,12 +3,10 @@ import json
 
 import pytest
 import yaml
-from rich.console import Console
 
+import tailweave
 from tailweave.simulation.paper.run_page import write_published
 from tailweave.simulation.report.page import write_report
-from tailweave.simulation.request import RunOptions, accept
-from tailweave.simulation.run import run
 from tailweave.simulation.run_folder import RunFolder
 
 PICKS = [
@@ -92,7 +90,7 @@ def test_a_run_writes_its_page(tiny, tmp_path):
     config = tiny(
         paper="biased-verification", seeds=1, arms=arms, recursion={"generations": 1, "samples": 60}
     )
-    run(accept(config, [], RunOptions(tmp_path / "out")), Console(quiet=True))
+    tailweave.run(config, out=tmp_path / "out")
     assert write_published(RunFolder(tmp_path / "out")).is_file()
     told = json.loads((tmp_path / "out/published.json").read_text(encoding="utf-8"))
     assert [one["quantity"] for one in told][

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from tailweave.clients.telling import TOLD
 from tailweave.protocols.config.load import load_experiment
+from tailweave.simulation.audience import Audience, on_console
 from tailweave.simulation.progress import run_with_progress, seconds_since, told_on
 from tailweave.simulation.run_folder import STATE
 
@@ -26,8 +27,12 @@ def experiment(tiny):
     return load_experiment(tiny())
 
 
-def terminal(file: io.StringIO) -> Console:
-    return Console(file=file, force_terminal=True, width=100)
+def terminal(file: io.StringIO) -> Audience:
+    return on_console(Console(file=file, force_terminal=True, width=100))
+
+
+def no_terminal(file: io.StringIO) -> Audience:
+    return on_console(Console(file=file))
 
 
 def write(path, rows) -> None:
@@ -38,7 +43,7 @@ def write(path, rows) -> None:
 def test_nothing_is_printed_where_no_terminal_is(experiment, tmp_path):
     file, threads = io.StringIO(), []
     run_with_progress(
-        lambda: threads.append(threading.current_thread()), experiment, tmp_path / "m", Console(file=file)
+        lambda: threads.append(threading.current_thread()), experiment, tmp_path / "m", no_terminal(file)
     )
     assert file.getvalue() == ""
     assert threads == [threading.main_thread()]
@@ -80,13 +85,13 @@ def test_a_torn_character_at_the_end_is_left_for_the_next_look(experiment, tmp_p
 
 @pytest.mark.parametrize("shown", [False, True])
 def test_what_the_work_raises_is_raised(experiment, tmp_path, shown):
-    console = terminal(io.StringIO()) if shown else Console(file=io.StringIO())
+    audience = (terminal if shown else no_terminal)(io.StringIO())
 
     def fail() -> None:
         raise ValueError("no luck")
 
     with pytest.raises(ValueError, match="no luck"):
-        run_with_progress(fail, experiment, tmp_path / "m", console)
+        run_with_progress(fail, experiment, tmp_path / "m", audience)
 
 
 @pytest.mark.parametrize(
@@ -122,5 +127,5 @@ def test_steps_of_a_base_are_shown_on_a_terminal_only():
         time.sleep(0.3)
     assert "fitting the base" in file.getvalue()
     assert "3/40" in file.getvalue()
-    with told_on(Console(file=io.StringIO()), "fitting the base") as tell:
+    with told_on(no_terminal(io.StringIO()), "fitting the base") as tell:
         assert tell is None
