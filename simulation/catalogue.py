@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What there is to choose from, with one line each: read from the code, so it cannot be out of date."""
 
-import inspect
 from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
 
 from tailweave.protocols.config import data, features, references, training
+from tailweave.protocols.config.base import first_paragraph
 from tailweave.protocols.config.rules import RULES
 from tailweave.protocols.config.yaml_file import ConfigError, parse_yaml, read_text
 from tailweave.protocols.kinds.family import Family
@@ -36,7 +36,7 @@ def catalogue(configs: Path | None = None) -> Iterator[tuple[str, list[tuple[str
 
 def _lines(family: Family) -> Iterator[tuple[str, str]]:
     for kind, spec in family.kinds.items():
-        yield kind, inspect.cleandoc(spec.__doc__ or "").split("\n\n")[0].replace("\n", " ").replace("``", "")
+        yield kind, first_paragraph(spec).replace("``", "")
 
 
 def _kinds(union: object, field: str) -> Iterator[tuple[str, str]]:

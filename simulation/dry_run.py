@@ -77,8 +77,10 @@ def _lines(experiment: Experiment, found: Sizes, work: Workload) -> list[tuple[s
         lines.append(("", f"not there, sizes are assumed: {found.missing}"))
     spec = experiment.generator
     size = size_of(spec, found.columns) if isinstance(spec, DiffusionSpec) else None
-    parameters = size.parameters if size else spec.parameters(found.columns) or 0
-    lines.append(("model", f"{spec.kind}, {parameters:,} parameters" if parameters else spec.kind))
+    counted_by_spec = size.parameters if size else spec.parameters(found.columns)
+    parameters = counted_by_spec or 0
+    said = "size unknown: left out below" if counted_by_spec is None else f"{parameters:,} parameters"
+    lines.append(("model", f"{spec.kind}, {said}"))
     lines.append(("memory", f"at least {_bytes(_memory(size, parameters, work))} a process"))
     lines.append(("work", _work(experiment, found, work)))
     base = parameters * _FLOAT64

@@ -11,10 +11,9 @@ from tailweave.protocols.config.experiment import Experiment
 from tailweave.simulation.audience import Audience
 from tailweave.simulation.engines import Engine, Job, open_engine
 from tailweave.simulation.environment import environment
-from tailweave.simulation.paper.run_page import write_published
+from tailweave.simulation.pages import write_pages
 from tailweave.simulation.prepare import Prepared, prepare
 from tailweave.simulation.progress import run_with_progress, told_on
-from tailweave.simulation.report.page import write_report
 from tailweave.simulation.request import Request, RunOptions
 from tailweave.simulation.run_folder import STATE, RunFolder
 from tailweave.simulation.staging import complete, make_folder
@@ -35,10 +34,7 @@ def run(request: Request, audience: Audience) -> Path:
     job = _make_folder(prepared, options)
     _run_apps(prepared, engine, job, audience)
     complete(prepared, job)
-    folder = RunFolder(job.out)
-    report = write_report(folder)
-    write_published(folder)
-    return report
+    return write_pages(RunFolder(job.out))
 
 
 def _prepared(experiment: Experiment, options: RunOptions, audience: Audience) -> Prepared:

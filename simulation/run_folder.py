@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 from numpy.typing import NDArray
 
 from tailweave.protocols.config.yaml_file import ConfigError, read_yaml
+from tailweave.protocols.kinds.metrics.base import DECLARED
 from tailweave.protocols.npz import NpzError, read_npz
 
 Row = dict[str, Any]
@@ -21,7 +22,6 @@ STATE = ".state"
 
 DECLARATIONS = "metrics.json"
 """What the run's metrics mean, so that a report of it needs no list of names."""
-_DECLARED = ("title", "meaning", "better", "decimals", "role", "rank")
 REQUIRED = ("config.yaml", "environment.json", "metrics.jsonl", "wire.jsonl")
 
 
@@ -146,9 +146,9 @@ class RunFolder:
             return {}
         try:
             found = json.loads(path.read_text(encoding="utf-8"))
-            return {str(name): {key: parts.get(key) for key in _DECLARED} for name, parts in found.items()}
-        except (ValueError, AttributeError) as error:
-            raise RunFolderError(f"{path}: is not what a run wrote there ({error})") from None
+            return {str(name): {key: parts[key] for key in DECLARED} for name, parts in found.items()}
+        except (ValueError, AttributeError, TypeError, KeyError) as error:
+            raise RunFolderError(f"{path}: is not what a run wrote there ({error!r})") from None
 
     def wire(self) -> list[Row]:
         """Return one row per message that left a silo.

@@ -80,15 +80,9 @@ class Run:
         Raises:
             ValueError: If the folder is incomplete or broken.
         """
-        from tailweave.simulation.paper.run_page import write_published
-        from tailweave.simulation.report.page import write_report
-        from tailweave.simulation.summary import write_summary
+        from tailweave.simulation.pages import write_pages
 
-        folder = self._folder()
-        write_summary(folder)
-        page = write_report(folder)
-        write_published(folder)
-        return page
+        return write_pages(self._folder())
 
     def _folder(self) -> "RunFolder":
         from tailweave.simulation.run_folder import RunFolder

@@ -34,8 +34,9 @@ def brought(yardstick: "Yardstick", generated: Floats) -> dict[str, float]:
     for name, kind in METRICS.kinds.items():
         if METRICS.is_own(name):
             continue
-        measure: Measure = implementation(kind(kind=name), name)
-        value = float(measure(kind(kind=name), yardstick, generated))
+        spec = kind(kind=name)
+        measure: Measure = implementation(spec, name)
+        value = float(measure(spec, yardstick, generated))
         check_metric(name, value, value)
         found[name] = value
     return found

@@ -4,6 +4,11 @@
 from pydantic import BaseModel, ConfigDict
 
 
+def first_paragraph(spec: type[BaseModel]) -> str:
+    """Return what a spec's docstring says first, in one line."""
+    return " ".join((spec.__doc__ or "").split("\n\n")[0].split())
+
+
 def _kebab(name: str) -> str:
     return name.replace("_", "-")
 

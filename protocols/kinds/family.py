@@ -27,7 +27,7 @@ class KindError(ValueError):
 
 
 class Family:
-    """Kinds of one sort by their names; see ``find``."""
+    """Kinds of one sort by their names."""
 
     def __init__(self, name: str, base: type[Spec], folder: str, *, tag: str = "kind") -> None:
         """Name a family.

@@ -133,12 +133,9 @@ def _silos(prepared: Prepared, job: Job, settings: Mapping[str, str]) -> Path:
 def _report(out: Path) -> None:
     """Write the report; print the table and where the report is, on what Flower shows as the run's log."""
     from tailweave.simulation.outcome import print_outcome
-    from tailweave.simulation.paper.run_page import write_published
-    from tailweave.simulation.report.page import write_report
+    from tailweave.simulation.pages import write_pages
     from tailweave.simulation.run_folder import RunFolder
 
-    folder = RunFolder(out)
-    report = write_report(folder)
-    write_published(folder)
+    report = write_pages(RunFolder(out))
     print_outcome(out, Console(file=sys.stdout, width=_WIDTH, highlight=False, markup=False, emoji=False))
     logger.info("report: %s", report)

@@ -63,7 +63,9 @@ ARROWS = {"higher": "\u00a0↑", "lower": "\u00a0↓", "one": "\u00a0→\u00a01"
 
 def metric(name: str) -> Metric:
     """Return a metric in plain words; one that nobody declares keeps its own name."""
-    return shown_metrics().get(name, Metric(name, "", None))
+    if (found := _OF_A_RUN.get().get(name)) is None and name in METRICS.kinds:
+        found = Metric(**METRICS.kinds[name].declaration())
+    return Metric(name, "", None) if found is None or found.role == "part" else found
 
 
 def decimals_for(values: Sequence[float]) -> int:

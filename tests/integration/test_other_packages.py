@@ -157,7 +157,7 @@ def config(site: Path, **changes) -> Path:
 @pytest.mark.slow
 def test_they_run_and_stand_in_the_report(site):
     printed = tailweave(site, "run", config(site), "--out", site / "out")
-    assert "reach of rows" in printed.replace("\n", " ") or "reach of" in printed
+    assert "reach of" in printed  # the head of a column, which may be folded
     rows = [json.loads(line) for line in (site / "out/metrics.jsonl").read_text().splitlines()]
     assert {row["arm"] for row in rows} == {"thinned", "collaborative"}
     assert all(row["reach"] > 0 for row in rows)

@@ -27,7 +27,7 @@ def test_readme_shows_the_notebook():
 
 @pytest.mark.slow
 def test_a_notebook_runs_an_experiment_and_selects(tmp_path, monkeypatch):
-    """Twelve seconds of one core."""
+    """Half a minute on a busy machine."""
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
     monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / "jupyter"))
     notebook = nbformat.read(NOTEBOOK, as_version=4)

@@ -3,11 +3,13 @@
 
 from typing import Any, ClassVar, Literal
 
-from tailweave.protocols.config.base import Spec
+from tailweave.protocols.config.base import Spec, first_paragraph
 
 FARTHEST = 1e100
 """Of a distance, squared or not: means and variances over silos stay finite."""
 LAST = 1000
+DECLARED = ("title", "meaning", "better", "decimals", "role", "rank")
+"""What a report needs to know of a metric."""
 
 
 class MetricKind(Spec):
@@ -41,12 +43,4 @@ class MetricKind(Spec):
     @classmethod
     def declaration(cls) -> dict[str, Any]:
         """Return what a report needs to know of it, as JSON."""
-        meaning = " ".join((cls.__doc__ or "").split("\n\n")[0].split())
-        return {
-            "title": cls.title,
-            "meaning": meaning,
-            "better": cls.better,
-            "decimals": cls.decimals,
-            "role": cls.role,
-            "rank": cls.rank,
-        }
+        return {key: first_paragraph(cls) if key == "meaning" else getattr(cls, key) for key in DECLARED}

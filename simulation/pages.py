@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The pages of a finished run: its report, and for the paper's experiments "published against reproduced"."""
+
+from pathlib import Path
+
+from tailweave.simulation.paper.run_page import write_published
+from tailweave.simulation.report.page import write_report
+from tailweave.simulation.run_folder import RunFolder
+
+
+def write_pages(folder: RunFolder) -> Path:
+    """Make summary, figures and all pages of a run, and return the report.
+
+    Raises:
+        ValueError: If the folder is incomplete or broken.
+    """
+    report = write_report(folder)
+    write_published(folder)
+    return report
