@@ -40,6 +40,7 @@ def test_a_run_leaves_what_the_design_lists_and_nothing_else(finished):
         "events.jsonl",
         "maps.npz",
         "images.npz",
+        "metrics.json",
         "metrics.jsonl",
         "references",
         "report.html",
