@@ -7,7 +7,7 @@ import numpy as np
 
 from tailweave.clients.data.rows import Rows
 from tailweave.clients.data.scaling import standardized
-from tailweave.clients.kinds import implements
+from tailweave.protocols.kinds.implementing import implements
 from tailweave.protocols.kinds.sources.bundled import DIGITS_IMAGE, BundledData
 
 _DIGITS_WHITE = 16.0

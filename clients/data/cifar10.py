@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tailweave.clients.data.rows import DataError, Rows
-from tailweave.clients.kinds import implements
+from tailweave.protocols.kinds.implementing import implements
 from tailweave.protocols.kinds.sources.cifar10 import Cifar10
 from tailweave.protocols.streams import stream
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tailweave.clients.data.folders import checked_file, files_by_class
 from tailweave.clients.data.naming import unknown_name
 from tailweave.clients.data.rows import DataError, Rows
-from tailweave.clients.kinds import implements
+from tailweave.protocols.kinds.implementing import implements
 from tailweave.protocols.kinds.sources.image_folder import ImageFolder
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ import numpy as np
 
 from tailweave.clients.data.class_partitions import Index
 from tailweave.clients.data.rows import DataError, Rows
-from tailweave.clients.kinds import implements
+from tailweave.protocols.kinds.implementing import implements
 from tailweave.protocols.kinds.partitions.by_row import ByQuantilePartition, IidPartition
 
 

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tailweave.clients.generators.course import NOTHING_BESIDE, Course
-from tailweave.clients.kinds import implementation
 from tailweave.protocols.arrays import Floats
 from tailweave.protocols.kinds.generators.base import GeneratorKind
+from tailweave.protocols.kinds.implementing import implementation
 
 
 class Generator(Protocol):
@@ -78,7 +78,7 @@ def fit(
         ValueError: If rows are too few for the model or not finite, or the model is of another kind than
             the previous one.
     """
-    kind: Kind = implementation(spec, spec.kind)
+    kind: Kind = implementation(spec, spec.kind, __package__)
     return kind.fit(spec, rows, rng=rng, previous=previous, course=course)
 
 
@@ -88,7 +88,7 @@ def from_arrays(spec: GeneratorKind, arrays: Mapping[str, NDArray[np.generic]]) 
     Raises:
         ValueError: If parts are missing or do not fit.
     """
-    kind: Kind = implementation(spec, spec.kind)
+    kind: Kind = implementation(spec, spec.kind, __package__)
     return kind.read(spec, arrays)
 
 

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tailweave.clients.generators import doubles
-from tailweave.clients.kinds import implements
 from tailweave.protocols.arrays import Floats, matrix
 from tailweave.protocols.kinds.generators.gaussian import GaussianSpec
+from tailweave.protocols.kinds.implementing import implements
 
 
 @dataclass(frozen=True)

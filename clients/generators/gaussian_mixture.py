@@ -13,9 +13,9 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 
 from tailweave.clients.generators import doubles
-from tailweave.clients.kinds import implements
 from tailweave.protocols.arrays import Floats, matrix, probabilities
 from tailweave.protocols.kinds.generators.gaussian import GaussianMixtureSpec
+from tailweave.protocols.kinds.implementing import implements
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,8 @@
 
 from typing import TYPE_CHECKING, Protocol
 
-from tailweave.clients.kinds import implementation
 from tailweave.protocols.arrays import Floats
+from tailweave.protocols.kinds.implementing import implementation
 from tailweave.protocols.kinds.metrics.base import MetricKind
 from tailweave.protocols.metrics import METRICS, check_metric
 
@@ -35,7 +35,7 @@ def brought(yardstick: "Yardstick", generated: Floats) -> dict[str, float]:
         if METRICS.is_own(name):
             continue
         spec = kind(kind=name)
-        measure: Measure = implementation(spec, name)
+        measure: Measure = implementation(spec, name, __package__)
         value = float(measure(spec, yardstick, generated))
         check_metric(name, value, value)
         found[name] = value

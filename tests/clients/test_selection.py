@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from tailweave.clients.kinds import implements
 from tailweave.clients.selection import select
 from tailweave.clients.selection.candidates import Candidates
 from tailweave.clients.selection.center_matching import center_matching
@@ -25,6 +24,7 @@ from tailweave.protocols.config.references import SlicedReference
 from tailweave.protocols.config.rules import RULES, RuleSpec
 from tailweave.protocols.features import PublicSpace
 from tailweave.protocols.kinds.family import KindError
+from tailweave.protocols.kinds.implementing import implements
 from tailweave.protocols.kinds.rules.base import RuleKind
 from tailweave.protocols.references import Empirical
 from tailweave.protocols.references.sliced import Sliced

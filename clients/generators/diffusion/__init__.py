@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from tailweave.clients.generators.course import Course
 from tailweave.clients.generators.diffusion.model import Diffusion
-from tailweave.clients.kinds import implements
 from tailweave.protocols.arrays import Floats
 from tailweave.protocols.kinds.generators.diffusion import DiffusionSpec
+from tailweave.protocols.kinds.implementing import implements
 
 
 @implements(DiffusionSpec)
