@@ -15,8 +15,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from tailweave.protocols import references
 from tailweave.protocols.arrays import MAX_ARRAY_BYTES, Floats
-from tailweave.protocols.config.references import ReferenceSpec, ReleasingSpec, TransportSpec
+from tailweave.protocols.config.references import ReferenceSpec
 from tailweave.protocols.features import FeatureMap
+from tailweave.protocols.kinds.references.transported import WovenReference
 from tailweave.protocols.messages import with_prefix
 from tailweave.protocols.npz import read_npz
 from tailweave.protocols.references import Reference
@@ -42,7 +43,7 @@ class KeptReference:
     run: str
     arm: str
     seed: int
-    spec: ReleasingSpec | TransportSpec
+    spec: WovenReference
     features: FeatureMap
     arrays: Mapping[str, Floats]
 
@@ -114,11 +115,11 @@ def _part(arrays: Mapping[str, Floats], name: str) -> dict[str, Floats]:
     return {key.removeprefix(prefix): array for key, array in arrays.items() if key.startswith(prefix)}
 
 
-def _served(raw: object) -> ReleasingSpec | TransportSpec:
+def _served(raw: object) -> WovenReference:
     try:
         spec = _SPEC.validate_python(raw)
     except ValidationError as error:
         raise ValueError(f"its options do not fit: {error.errors()[0]['msg']}") from None
-    if not isinstance(spec, ReleasingSpec | TransportSpec):
+    if not isinstance(spec, WovenReference):
         raise ValueError(f"a reference of kind {spec.kind} is not woven by a server")
     return spec

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What implements a kind: an object that says whose spec it is for, and which part of it, where there are more.
+"""What implements a kind: an object that says whose spec it is for, and for which part of it.
 
 It is found where it lies by rule: for a kind of tailweave in the file of its name, beside those that do the
 same for other kinds; for one of another package in the module of its spec.

@@ -11,7 +11,8 @@ from tailweave.clients.data.silo import Silo
 from tailweave.protocols.arrays import Floats
 from tailweave.protocols.config.experiment import Experiment
 from tailweave.protocols.config.privacy import PrivacySpec
-from tailweave.protocols.config.references import ReleasingSpec, SlicedReference
+from tailweave.protocols.kinds.references.base import SummarisedReference
+from tailweave.protocols.kinds.references.sliced import SlicedReference
 from tailweave.protocols.references import Summary
 from tailweave.protocols.references.sliced import SlicedSummary, sketch_shape
 from tailweave.protocols.streams import stream
@@ -44,7 +45,7 @@ _LARGEST_FLOW = 65_536
 class _Case:
     """A release to examine, the arms that use it, and why."""
 
-    spec: ReleasingSpec
+    spec: SummarisedReference
     privacy: PrivacySpec
     arms: tuple[str, ...]
     role: Role
@@ -91,7 +92,7 @@ def _cases(experiment: Experiment) -> list[_Case]:
     return cases
 
 
-def _no_quantiles(spec: ReleasingSpec, epsilon: float | None) -> bool:
+def _no_quantiles(spec: SummarisedReference, epsilon: float | None) -> bool:
     """Say whether no config may ask for this: noised histograms that are to be averaged as quantiles."""
     return epsilon is not None and isinstance(spec, SlicedReference) and spec.aggregate == "barycenter"
 

@@ -13,8 +13,9 @@ import numpy as np
 from tailweave.protocols import secure_sum
 from tailweave.protocols.arrays import Floats
 from tailweave.protocols.config.privacy import PrivacySpec
-from tailweave.protocols.config.references import ReleasingSpec, SlicedReference
 from tailweave.protocols.features import FeatureMap, PublicSpace
+from tailweave.protocols.kinds.references.base import SummarisedReference
+from tailweave.protocols.kinds.references.sliced import SlicedReference
 from tailweave.protocols.privacy import gate
 from tailweave.protocols.privacy.calibration import noise_multiplier
 from tailweave.protocols.privacy.noise import SeededNoise
@@ -38,13 +39,15 @@ class Channel:
         silos: How many add up to one release under secure aggregation; otherwise without meaning.
     """
 
-    spec: ReleasingSpec
+    spec: SummarisedReference
     space: PublicSpace
     privacy: PrivacySpec
     silos: int = 1
 
     @classmethod
-    def of(cls, spec: ReleasingSpec, space: PublicSpace, privacy: PrivacySpec, *, silos: int) -> "Channel":
+    def of(
+        cls, spec: SummarisedReference, space: PublicSpace, privacy: PrivacySpec, *, silos: int
+    ) -> "Channel":
         """Open the channel that silos release through; without epsilon nothing is masked."""
         changes: dict[str, object] = {"min_rows": 1}
         if privacy.epsilon is None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from tailweave.clients.data.rows import Rows
 from tailweave.clients.data.silo import Silo
-from tailweave.protocols.config.references import SlicedReference
+from tailweave.protocols.kinds.references.sliced import SlicedReference
 from tailweave.protocols.secure_sum import Words, from_words, pooled_summary
 from tailweave.simulation.audit.findings import Promise
 from tailweave.simulation.audit.wire_log import MaskedVector, Recorded

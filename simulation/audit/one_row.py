@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from tailweave.protocols.arrays import Floats
-from tailweave.protocols.config.references import QuantizedReference
+from tailweave.protocols.kinds.references.quantized import QuantizedReference
 from tailweave.protocols.privacy.canary import canary_audit
 from tailweave.protocols.privacy.mechanisms import lloyd
 from tailweave.protocols.privacy.mechanisms.grid import radius

@@ -3,7 +3,7 @@
 
 from collections.abc import Sequence
 
-from tailweave.protocols.config.references import QuantizedReference
+from tailweave.protocols.kinds.references.quantized import QuantizedReference
 from tailweave.protocols.references import Summary
 from tailweave.protocols.references.quantized import QuantizedSummary
 from tailweave.protocols.streams import stream

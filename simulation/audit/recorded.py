@@ -9,7 +9,7 @@ import numpy as np
 from tailweave.protocols.arrays import Floats
 from tailweave.protocols.config.experiment import Experiment
 from tailweave.protocols.config.load import load_experiment
-from tailweave.protocols.config.references import SlicedReference
+from tailweave.protocols.kinds.references.sliced import SlicedReference
 from tailweave.protocols.references import Summary
 from tailweave.protocols.references.sliced import SlicedSummary
 from tailweave.simulation.audit.attacks.differencing import added_row

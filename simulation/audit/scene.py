@@ -9,20 +9,20 @@ from tailweave.clients.data.silo import Silo, World, simulated_world
 from tailweave.protocols.arrays import Floats
 from tailweave.protocols.config.experiment import Experiment
 from tailweave.protocols.config.privacy import PrivacySpec
-from tailweave.protocols.config.references import (
+from tailweave.protocols.features import FeatureMap, PublicSpace
+from tailweave.protocols.kinds.references.base import SummarisedReference
+from tailweave.protocols.kinds.references.quantized import QuantizedReference
+from tailweave.protocols.kinds.references.sliced import SlicedReference
+from tailweave.protocols.kinds.references.transported import (
     BarycenterReference,
     GeodesicReference,
-    QuantizedReference,
-    ReleasingSpec,
-    SlicedReference,
-    TransportSpec,
+    TransportedReference,
 )
-from tailweave.protocols.features import FeatureMap, PublicSpace
 from tailweave.simulation.audit.game import Game
 from tailweave.simulation.audit.recovered import Ruler, ruler
 from tailweave.simulation.prepare import fit_kit
 
-Released = tuple[ReleasingSpec, PrivacySpec]
+Released = tuple[SummarisedReference, PrivacySpec]
 """What silos are asked to release: for which reference, within which bounds."""
 
 _DECOYS = 2000
@@ -100,9 +100,9 @@ def released(experiment: Experiment) -> dict[Released, tuple[str, ...]]:
     return found
 
 
-def raw_arms(experiment: Experiment) -> dict[TransportSpec, tuple[str, ...]]:
+def raw_arms(experiment: Experiment) -> dict[TransportedReference, tuple[str, ...]]:
     """Return the references by published protocols that the config forces on, with their arms."""
-    found: dict[TransportSpec, tuple[str, ...]] = {}
+    found: dict[TransportedReference, tuple[str, ...]] = {}
     for arm in experiment.arms:
         if isinstance(arm.reference, BarycenterReference | GeodesicReference):
             found[arm.reference] = (*found.get(arm.reference, ()), arm.name)

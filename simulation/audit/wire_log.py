@@ -14,12 +14,11 @@ from pydantic import BaseModel, Field, ValidationError
 from tailweave.clients.data.silo import Silo
 from tailweave.protocols.arrays import MAX_ARRAY_BYTES, Floats
 from tailweave.protocols.config.experiment import Experiment
-from tailweave.protocols.config.references import (
-    RAW_ROW_KINDS,
+from tailweave.protocols.config.references import RAW_ROW_KINDS, ReferenceSpec
+from tailweave.protocols.kinds.references.transported import (
     BarycenterReference,
     GeodesicReference,
-    ReferenceSpec,
-    TransportSpec,
+    TransportedReference,
 )
 from tailweave.protocols.npz import NpzError, read_npz
 from tailweave.protocols.references import Summary, read_summary
@@ -104,7 +103,7 @@ class MaskedVector(Sent):
 class RawPoints(Sent):
     """What left the silo for a published protocol: where atoms went, (s, d); None if it was not kept."""
 
-    spec: TransportSpec
+    spec: TransportedReference
     points: Floats | None
 
 

@@ -20,11 +20,11 @@ from tailweave.clients.selection.partial_transport import partial_transport
 from tailweave.clients.selection.random import random
 from tailweave.clients.selection.threshold_decay import threshold_decay
 from tailweave.clients.selection.top_potential import top_potential
-from tailweave.protocols.config.references import SlicedReference
 from tailweave.protocols.config.rules import RULES, RuleSpec
 from tailweave.protocols.features import PublicSpace
 from tailweave.protocols.kinds.family import KindError
 from tailweave.protocols.kinds.implementing import implements
+from tailweave.protocols.kinds.references.sliced import SlicedReference
 from tailweave.protocols.kinds.rules.base import RuleKind
 from tailweave.protocols.references import Empirical
 from tailweave.protocols.references.sliced import Sliced

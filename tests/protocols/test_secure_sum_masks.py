@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tailweave.protocols.config.references import SlicedReference
 from tailweave.protocols.features import PublicSpace
+from tailweave.protocols.kinds.references.sliced import SlicedReference
 from tailweave.protocols.secure_sum import (
     DroppedOut,
     Masked,

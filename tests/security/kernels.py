@@ -17,8 +17,8 @@ from tailweave.clients.features import fit_features
 from tailweave.clients.metrics import yardstick, yardstick_of
 from tailweave.protocols.config.features import FeaturesSpec
 from tailweave.protocols.config.privacy import PrivacySpec
-from tailweave.protocols.config.references import SlicedReference
 from tailweave.protocols.features import FeatureMap
+from tailweave.protocols.kinds.references.sliced import SlicedReference
 from tailweave.protocols.privacy import gate
 from tailweave.protocols.privacy.mechanisms import cosine, grid, histogram, lloyd
 from tailweave.protocols.secure_sum import noisy_share, sensitivity_steps

@@ -8,7 +8,7 @@ from tailweave.clients import masking
 from tailweave.clients.node import open_node
 from tailweave.clients.release.policy import PolicyError
 from tailweave.protocols.config.privacy import PrivacySpec
-from tailweave.protocols.config.references import SlicedReference
+from tailweave.protocols.kinds.references.sliced import SlicedReference
 from tailweave.protocols.messages import with_prefix
 from tailweave.protocols.secure_sum import identity
 from tailweave.protocols.sum_messages import OfferKey

@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import multivariate_normal
 
-from tailweave.protocols.config.references import QuantizedReference, SlicedReference
 from tailweave.protocols.features import PublicSpace
+from tailweave.protocols.kinds.references.quantized import QuantizedReference
+from tailweave.protocols.kinds.references.sliced import SlicedReference
 from tailweave.protocols.references import quantized, sliced
 from tailweave.protocols.references.quantized import QuantizedSummary
 from tailweave.protocols.streams import stream

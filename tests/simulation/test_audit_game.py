@@ -9,8 +9,9 @@ from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 
 from tailweave.protocols.config.privacy import PrivacySpec
-from tailweave.protocols.config.references import QuantizedReference, SlicedReference
 from tailweave.protocols.features import PublicSpace
+from tailweave.protocols.kinds.references.quantized import QuantizedReference
+from tailweave.protocols.kinds.references.sliced import SlicedReference
 from tailweave.protocols.privacy.calibration import noise_multiplier
 from tailweave.protocols.privacy.mechanisms import moments
 from tailweave.protocols.privacy.mechanisms.grid import radius, unit_ball

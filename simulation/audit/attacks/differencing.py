@@ -2,8 +2,9 @@
 """Attack ``differencing``: subtract two releases of one silo, before and after a row arrived."""
 
 from tailweave.protocols.arrays import Floats
-from tailweave.protocols.config.references import QuantizedReference, SlicedReference
 from tailweave.protocols.features import PublicSpace
+from tailweave.protocols.kinds.references.quantized import QuantizedReference
+from tailweave.protocols.kinds.references.sliced import SlicedReference
 from tailweave.protocols.references import Summary
 from tailweave.protocols.references.quantized import QuantizedSummary
 from tailweave.protocols.references.sliced import SlicedSummary
