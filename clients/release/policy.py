@@ -17,7 +17,7 @@ from tailweave.protocols.config.yaml_file import ConfigError, read_yaml
 from tailweave.protocols.messages import rows_bucket
 from tailweave.protocols.refusals import Refusal
 
-Kind = Literal["sliced", "quantized", "gaussian", "barycenter", "geodesic"]
+Kind = Literal["sliced", "quantized", "barycenter", "geodesic"]
 Start = Literal["shared", "path", "local", "federated"]
 Against = Literal["local", "public", "sliced", "quantized", "barycenter", "geodesic"]
 ModelName = Annotated[str, Field(min_length=1, max_length=500)]
@@ -27,7 +27,8 @@ _BOUNDED: dict[str, tuple[str, ...]] = {
     "cosine": ("directions", "coefficients"),
     "histogram": ("directions", "bins"),
     "quantized": ("clusters",),
-    **dict.fromkeys(("gaussian", "barycenter", "geodesic"), ()),
+    "barycenter": (),
+    "geodesic": (),
 }
 """Sizes that matter to each basis or kind."""
 
@@ -115,7 +116,7 @@ def simulation_policy() -> Policy:
     return Policy(
         epsilon=100.0,
         delta=1.0 - 2.0**-53,
-        kinds=("sliced", "quantized", "gaussian", "barycenter", "geodesic"),
+        kinds=("sliced", "quantized", "barycenter", "geodesic"),
         directions=8192,
         coefficients=1024,
         bins=4096,
