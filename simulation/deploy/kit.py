@@ -13,9 +13,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pydantic import TypeAdapter, ValidationError
 
 from tailweave.protocols.config.experiment import Name
+from tailweave.protocols.node_keys import make_node_keys
 from tailweave.simulation.deploy.certificates import make_ca, make_server
 from tailweave.simulation.deploy.federation import Host, load_federation
-from tailweave.simulation.deploy.node_keys import make_node_keys
 from tailweave.simulation.deploy.node_settings import Device, load_node
 from tailweave.simulation.deploy.units import UnitError, server_units, silo_units
 from tailweave.simulation.deploy.versions import installed

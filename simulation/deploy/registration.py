@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tailweave.protocols.node_keys import fingerprint
 from tailweave.simulation.deploy.federation import Federation, FederationSilo
 from tailweave.simulation.deploy.health import serving
-from tailweave.simulation.deploy.node_keys import fingerprint
 
 _CONNECTION = "kit"
 _SECONDS = 60.0

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from cryptography.x509 import Certificate
 
+from tailweave.protocols.node_keys import fingerprint
 from tailweave.simulation.deploy.certificates import (
     CertificateError,
     check_dates,
@@ -19,7 +20,6 @@ from tailweave.simulation.deploy.certificates import (
 from tailweave.simulation.deploy.federation import FEDERATION_FILE, Federation, FederationSilo
 from tailweave.simulation.deploy.health import serving
 from tailweave.simulation.deploy.host_checks import disk_space, ports_free, private_file, versions_equal
-from tailweave.simulation.deploy.node_keys import fingerprint
 from tailweave.simulation.deploy.reach import ask, listens
 from tailweave.simulation.deploy.registration import RegistrationError, node_statuses, recorded
 from tailweave.simulation.deploy.verdict import NotRunning, Verdict, judged

@@ -9,6 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from tailweave.clients.schema import described
+from tailweave.protocols.node_keys import NodeKeyError, fingerprint, public_of
 from tailweave.protocols.privacy.noise import SystemNoise
 from tailweave.simulation.deploy.data_set import standing
 from tailweave.simulation.deploy.file_modes import check_unchangeable
@@ -22,7 +23,6 @@ from tailweave.simulation.deploy.host_checks import (
     versions_equal,
 )
 from tailweave.simulation.deploy.launch import check_ca, check_data
-from tailweave.simulation.deploy.node_keys import NodeKeyError, fingerprint, public_of
 from tailweave.simulation.deploy.node_settings import NODE_FILE, SiloNode
 from tailweave.simulation.deploy.reach import ReachError, ask
 from tailweave.simulation.deploy.verdict import NotRunning, Verdict, judged

@@ -9,9 +9,9 @@ from contextlib import asynccontextmanager
 
 import h11
 
-from tailweave.simulation.deploy.gate.line import PIECE, Headers, Line
-from tailweave.simulation.deploy.gate.refused import Refused
-from tailweave.simulation.deploy.gate.wire import Wire
+from tailweave.server.gate.line import PIECE, Headers, Line
+from tailweave.server.gate.refused import Refused
+from tailweave.server.gate.wire import Wire
 
 _OF_ONE_HOP = frozenset(b"connection expect host keep-alive te trailer transfer-encoding upgrade".split())
 _OWN = frozenset(b"connection date keep-alive server transfer-encoding".split())
