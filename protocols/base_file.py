@@ -14,13 +14,7 @@ _KIND = "kind"
 
 
 def save_base(path: Path, kind: str, arrays: Mapping[str, Floats]) -> None:
-    """Write the parameters of a generator; a killed process leaves the old file or this one.
-
-    Args:
-        path: Target; its folder is made.
-        kind: Kind of the generator.
-        arrays: What ``Generator.arrays`` returns.
-    """
+    """Write the parameters of a generator into a file whose folder is made."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.part")
     with part.open("wb") as file:
@@ -30,9 +24,6 @@ def save_base(path: Path, kind: str, arrays: Mapping[str, Floats]) -> None:
 
 def load_base(path: Path) -> tuple[str, dict[str, Floats]]:
     """Read what ``save_base`` wrote.
-
-    Args:
-        path: The file; a run folder keeps one a seed as ``base/seed-N.npz``.
 
     Returns:
         Kind of the generator, and its parameters by name.
@@ -55,10 +46,6 @@ def load_base(path: Path) -> tuple[str, dict[str, Floats]]:
 
 def base_digest(kind: str, arrays: Mapping[str, Floats]) -> str:
     """Return what nodes compare to agree that they have the same base.
-
-    Args:
-        kind: Kind of the generator.
-        arrays: Its parameters.
 
     Returns:
         SHA-256 of kind, names, shapes and values, 64 hex digits; how the file was packed does not matter.

@@ -108,9 +108,6 @@ class _Stderr(logging.Handler):
 def open_log(log_format: str) -> None:
     """Print log lines on stderr from now on, if the format says so; a second call does nothing.
 
-    Args:
-        log_format: One of ``FORMATS``; empty is plain.
-
     Raises:
         ValueError: If the format is unknown.
     """
@@ -127,10 +124,6 @@ def close_log() -> None:
 @contextmanager
 def log_file(folder: Path, log_format: str) -> Iterator[None]:
     """Keep log lines in ``folder/log.jsonl`` too, for as long as the context lasts.
-
-    Args:
-        folder: The run folder; must be there when the first line is logged.
-        log_format: One of ``FORMATS``; empty is plain.
 
     Raises:
         ValueError: If the format is unknown.

@@ -146,13 +146,6 @@ class NpzArchive:
 def open_npz(path: Path, *, most_bytes: int = MOST_BYTES) -> Iterator[NpzArchive]:
     """Open an archive and read its directory, no array yet.
 
-    Args:
-        path: The file.
-        most_bytes: Of one array.
-
-    Yields:
-        The archive.
-
     Raises:
         OSError: If there is no such file, or it may not be opened.
         NpzError: If it is no zip, or its directory is damaged, too long or names an array twice.
@@ -200,10 +193,6 @@ def read_npz(path: Path, *, most_bytes: int = MOST_BYTES) -> dict[str, NDArray[A
 
 def check_ratio(unpacked: int, packed: int) -> None:
     """Refuse what grows beyond measure: a file of a few KiB must not fill the memory of a node.
-
-    Args:
-        unpacked: Bytes in memory.
-        packed: Bytes in the file.
 
     Raises:
         NpzError: If there are many, and more than ``MOST_RATIO`` times those in the file.

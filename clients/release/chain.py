@@ -124,11 +124,7 @@ def append(path: Path, entry: Entry) -> None:
 def recover(path: Path) -> list[Entry]:
     """Check the ledger and finish what a killed process left: cut a torn line, bring the head forward.
 
-    Args:
-        path: The ledger; the caller holds its lock.
-
-    Returns:
-        The lines, oldest first, at least one.
+    The caller holds the ledger's lock; returns the lines, oldest first, at least one.
 
     Raises:
         LedgerError: If the ledger or its head is missing, edited (names the line), cut or rolled back.

@@ -45,13 +45,6 @@ def enrol(own: Own, values: Callable[[], Floats]) -> Witness:
 
     Rows that lie where and as they did are not read: one look at sizes and times for a message.
 
-    Args:
-        own: The node.
-        values: Gives all rows, shape (n, p), data units.
-
-    Returns:
-        What the desk works with: the data set's folder, and what this kit remembers of it.
-
     Raises:
         LedgerError: If the rows are of several data sets and the owner named none of them, or named another;
             or if a folder or file cannot be trusted or written.
@@ -72,10 +65,6 @@ def enrol(own: Own, values: Callable[[], Floats]) -> Witness:
 
 def look(own: Own, values: Callable[[], Floats]) -> Matches:
     """Find out whose rows these are; writes nothing.
-
-    Args:
-        own: The node.
-        values: As ``enrol``.
 
     Returns:
         The data sets that match; one, none, or several that ``chosen`` joins.

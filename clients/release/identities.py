@@ -64,13 +64,7 @@ def own_identity(path: Path, *, make: bool) -> tuple[str, str]:
 
 
 def read_identities(path: Path) -> dict[str, str]:
-    """Read the identities that a silo's owner trusts.
-
-    Args:
-        path: YAML, the public key of each silo by name, 64 hex digits.
-
-    Returns:
-        Public keys by silo.
+    """Read the identities that a silo's owner trusts: a YAML of public keys, 64 hex digits, by silo.
 
     Raises:
         ConfigError: If the file cannot be read or is no such mapping.
@@ -103,9 +97,7 @@ def check_trusted(found: Mapping[str, str], trusted: Mapping[str, str]) -> None:
 def check_first_met(found: Mapping[str, str], path: Path) -> None:
     """Refuse an identity that differs from the one met first under its name, and remember new names.
 
-    Args:
-        found: Identities by silo; their signatures were checked.
-        path: Where this run's are remembered; its folder exists and is locked by the caller.
+    The signatures of ``found`` were checked; the caller has locked the folder.
 
     Raises:
         IdentityError: If a silo comes with another identity than before.

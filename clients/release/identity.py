@@ -100,9 +100,7 @@ def identities(ledgers: Path) -> dict[str, Identity]:
 def host_key(ledgers: Path, *, make: bool) -> bytes | None:
     """Return the host's secret under which rows are sketched, or None where there is none yet.
 
-    Args:
-        ledgers: The host's folder.
-        make: Whether a missing one is made; the caller holds the host's lock.
+    To ``make`` a missing one the caller holds the host's lock.
 
     Raises:
         LedgerError: If it is missing beside ledgers, which cannot be told apart without it, or no key.

@@ -133,9 +133,6 @@ class Ledger:
     def charge(self, charge: Charge) -> None:
         """Write the price of a release; when this returns it is on the disk, and noise may be drawn.
 
-        Args:
-            charge: The price.
-
         Raises:
             LedgerError: If it cannot be written, or its noise is a simulation's and this is none.
         """

@@ -18,14 +18,7 @@ _LEDGER = "ledger.jsonl"
 
 
 def old_ledger(state: Path, silo: str) -> Path | None:
-    """Return the folder in which an earlier version kept this silo's ledger: in the kit's own state.
-
-    Args:
-        state: The kit's state folder.
-        silo: Name of the silo.
-
-    Returns:
-        The folder, or None.
+    """Return the folder, if any, in which an earlier version kept this silo's ledger: in the kit's own state.
 
     Raises:
         LedgerError: If there is one under another name only, and nothing says whether it is of these rows.
@@ -58,9 +51,7 @@ def copy_old(old: Path, folder: Path) -> None:
 def take_over(old: Path, folder: Path) -> None:
     """Charge in a data set's ledger what one of an earlier version has spent, unless it was begun from that.
 
-    Args:
-        old: Folder of the earlier version's; put aside under another name.
-        folder: The data set's.
+    The old folder is put aside under another name.
 
     Raises:
         LedgerError: If one of the two cannot be trusted or written.

@@ -58,15 +58,7 @@ class Offers:
             yield
 
     def offer(self, sum_round: SumRound, silo: str, identity_private: str) -> Offered:
-        """Make a key for a new number, or return what was offered under it before.
-
-        Args:
-            sum_round: Of this run and schema.
-            silo: This silo.
-            identity_private: Signs the key.
-
-        Returns:
-            What is offered; the same bytes whenever it is asked for again.
+        """Offer a key under a new number, or the same bytes that were offered under it before.
 
         Raises:
             OfferError: If the number was offered to another roster, or is below one that was used.

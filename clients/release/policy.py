@@ -136,12 +136,6 @@ def simulation_policy() -> Policy:
 def load_policy(path: Path) -> Policy:
     """Read a policy; a key that is left out has its default.
 
-    Args:
-        path: A YAML file with the keys of ``Policy``.
-
-    Returns:
-        The policy.
-
     Raises:
         ConfigError: If the file is missing, not YAML, or a key, type or range is wrong.
     """
@@ -169,10 +163,6 @@ def _anchored(policy: Policy, folder: Path) -> Policy:
 def check(policy: Policy, request: Request) -> None:
     """Refuse what the owner did not allow.
 
-    Args:
-        policy: The silo's own.
-        request: What the server asks.
-
     Raises:
         PolicyError: If anything is beyond the policy; names all of it.
     """
@@ -191,11 +181,6 @@ def check_rows(policy: Policy, request: Request, rows: int) -> None:
     The request's own ``min-rows`` and ``delta`` bind too wherever noise is asked for. The server chooses
     those two and may ask again and again, so they are held against the bucket of rows that ``hello`` told
     it: held against the number itself, a few refusals would tell that number.
-
-    Args:
-        policy: The silo's own.
-        request: What the server asks.
-        rows: How many the silo holds.
 
     Raises:
         PolicyError: If rows are too few, or too many for the delta.

@@ -70,10 +70,7 @@ def released_table(folder: Path) -> str | None:
 def check_all(state: Path, ledgers: Path, *, but: str | None = None) -> None:
     """Hold everything that a kit remembers against the host's folder, whatever its rows are now.
 
-    Args:
-        state: The kit's folder ``releases``.
-        ledgers: The host's folder.
-        but: A data set that is looked at elsewhere.
+    What is remembered of data set ``but`` is looked at elsewhere.
 
     Raises:
         LedgerError: If a ledger is gone, was rolled back or cannot be read; says what to put where.

@@ -50,9 +50,6 @@ def make_experiment(
         called: What the mapping is called in messages.
         beside: Folder from which relative paths are taken.
 
-    Returns:
-        As ``load_experiment``.
-
     Raises:
         ConfigError: If a key, type or range is wrong.
     """

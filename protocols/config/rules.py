@@ -17,10 +17,6 @@ else:
 def check_reference(rule: RuleKind, kind: str | None) -> None:
     """Refuse a rule without the reference that it needs, or with one that it cannot use.
 
-    Args:
-        rule: The rule.
-        kind: Kind of reference; None for none.
-
     Raises:
         ValueError: With what is allowed.
     """

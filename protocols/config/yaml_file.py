@@ -127,13 +127,7 @@ def read_text(path: Path) -> str:
 
 
 def read_yaml(path: Path) -> Any:  # noqa: ANN401 - raw YAML
-    """Read a YAML file.
-
-    Args:
-        path: The file, UTF-8.
-
-    Returns:
-        Mappings, lists and plain values; None for an empty file.
+    """Read a YAML file into mappings, lists and plain values; an empty one is None.
 
     Raises:
         FileNotFoundError: If there is none.

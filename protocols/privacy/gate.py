@@ -170,10 +170,6 @@ def noise_variance(spec: ReleasingSpec, privacy: PrivacySpec) -> Floats | None:
     The mean sketch of K silos with (noisy) counts n_k then has noise variance K times this over
     (sum n_k)^2; that the counts are noisy adds less than 1/L of the same to it.
 
-    Args:
-        spec: Reference kind.
-        privacy: Epsilon and delta.
-
     Returns:
         Shape (J,) or (B,); None for ``quantized``, and without epsilon.
     """

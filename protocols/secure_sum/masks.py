@@ -68,9 +68,6 @@ def mask(vector: Words, own: KeyPair, offers: Sequence[Offer], enrolled: Mapping
         offers: One of every silo of the round, this one too, as the server passed them on.
         enrolled: Identity keys pinned at enrolment, by silo.
 
-    Returns:
-        The masked vector.
-
     Raises:
         ValueError: If the vector is of another kind, an offer is missing, doubled, or not signed for this
             round, or the server passed on another key for this silo than it offered.

@@ -30,13 +30,7 @@ class House:
 
 
 async def converse(wire: Wire, guest: Guest, house: House) -> None:
-    """Answer requests until the peer goes, is silent, or is refused.
-
-    Args:
-        wire: The peer.
-        guest: Its entry in the list of guests.
-        house: Keys, guests, SuperLink.
-    """
+    """Answer requests until the peer goes, is silent, or is refused."""
     while True:
         known = guest.silo is not None
         try:

@@ -38,9 +38,6 @@ class GateError(ValueError):
 def serve_gate(site: Site) -> None:
     """Serve until SIGTERM or SIGINT.
 
-    Args:
-        site: Ports, CA, server certificate and silos.
-
     Raises:
         GateError: If the port is taken, a certificate or key does not fit, or too few files may be open.
     """

@@ -36,9 +36,6 @@ def signer(headers: Sequence[tuple[bytes, bytes]], keys: KnownKeys, now: dt.date
         keys: Of the federation's silos.
         now: The time, with its zone.
 
-    Returns:
-        The silo's name.
-
     Raises:
         Refused: 401 if a header is missing, twice or malformed, the time outside the window, or the signature
             not of this key; 412 if the key is none of the federation's.

@@ -48,10 +48,6 @@ class Upstream:
     async def pass_on(self, request: h11.Request, wire: Wire) -> None:
         """Send a request on piece by piece, and the answer back likewise.
 
-        Args:
-            request: Its line and headers.
-            wire: Where the body comes from and the answer goes.
-
         Raises:
             Refused: If the SuperLink does not answer, or the body does not come.
         """

@@ -56,11 +56,6 @@ def audit(experiment: Experiment, target: str, *, runs: int = RUNS) -> AuditResu
     Attacks are made on the first seed, as if silos of any size were allowed to release: what ``min-rows``
     keeps from leaving cannot be worse than what is shown here.
 
-    Args:
-        experiment: The config.
-        target: Where it came from, for the report.
-        runs: Releases of each canary audit, with and without the canary.
-
     Returns:
         One finding for each release, then those for comparison, those of references that hand out rows, and
         the published protocols on the same rows.
@@ -98,14 +93,6 @@ def _no_quantiles(spec: ReleasingSpec, epsilon: float | None) -> bool:
 
 def examine(scene: Scene, case: _Case, *, runs: int) -> Finding:
     """Run every attack on one release.
-
-    Args:
-        scene: Silos and public space.
-        case: What they send.
-        runs: Releases of the canary audit.
-
-    Returns:
-        The finding.
 
     Raises:
         ValueError: If the gate refuses.

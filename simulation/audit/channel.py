@@ -165,11 +165,6 @@ class Channel:
     def numbers(self, rows: Floats, near: Floats, rng: np.random.Generator) -> Floats:
         """Send rows and return as many numbers as always, for a canary.
 
-        Args:
-            rows: Shape (n, d).
-            near: The canary, shape (d,).
-            rng: Stream of the noise.
-
         Returns:
             All of a sketch, shape (LJ + 1,), or count and moments of the cluster nearest to ``near``, shape
             (d + 2,).

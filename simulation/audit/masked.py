@@ -39,9 +39,6 @@ def looks_uniform(words: Words) -> bool:
 def sums(vectors: Sequence[MaskedVector]) -> list[Recorded]:
     """Add up the last attempt at every sum: one release of one silo that holds the rows of all that sent.
 
-    Args:
-        vectors: Of one reference and its bounds, any seeds.
-
     Returns:
         One a seed; none where the words of a vector were not kept.
 

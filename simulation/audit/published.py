@@ -30,12 +30,7 @@ def published(scene: Scene, experiment: Experiment) -> tuple[Finding, ...]:
     Messages are those of the papers: the atoms of Scheme I come back in another order, and the attacker does
     not know how far they went.
 
-    Args:
-        scene: Silos and public space.
-        experiment: The config; a protocol that it asks for is not one for comparison and is left out.
-
-    Returns:
-        At most two findings of role ``published``, which break nothing.
+    Protocols that the experiment itself asks for are left out; what is found breaks nothing.
     """
     used = {spec.kind for spec in raw_arms(experiment)}
     silo = scene.world.silos[0]

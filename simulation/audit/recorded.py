@@ -45,10 +45,6 @@ _FLOW_ROWS = 50
 def audit_run(folder: RunFolder, *, runs: int = RUNS) -> AuditResult:
     """Attack what a run recorded.
 
-    Args:
-        folder: A finished, simulated run.
-        runs: Releases of each canary audit, with and without the canary.
-
     Returns:
         One finding a reference and epsilon, over all seeds and silos; then the published protocols on the
         rows of the first seed, for comparison.

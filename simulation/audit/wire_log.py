@@ -111,13 +111,6 @@ class RawPoints(Sent):
 def read_wire(folder: RunFolder, experiment: Experiment) -> Iterator[Sent]:
     """Yield what left the silos, metrics aside, in the order in which it did.
 
-    Args:
-        folder: A finished, simulated run.
-        experiment: Its config.
-
-    Yields:
-        One a message.
-
     Raises:
         ValueError: If a message cannot be read or belongs to no reference or silo of the config.
     """

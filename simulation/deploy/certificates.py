@@ -33,16 +33,7 @@ class Issued:
 
 
 def make_ca(name: str, *, now: dt.datetime, days: int = CA_DAYS) -> Issued:
-    """Make a self-signed CA.
-
-    Args:
-        name: Its common name.
-        now: Begin of validity, with a time zone.
-        days: Length of validity.
-
-    Returns:
-        The CA.
-    """
+    """Make a self-signed CA."""
     key = ec.generate_private_key(ec.SECP384R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     builder = (
@@ -55,16 +46,7 @@ def make_ca(name: str, *, now: dt.datetime, days: int = CA_DAYS) -> Issued:
 
 
 def make_server(ca: Issued, hosts: Sequence[str], *, now: dt.datetime, days: int = SERVER_DAYS) -> Issued:
-    """Make the server's certificate.
-
-    Args:
-        ca: Who signs.
-        hosts: DNS names and IP addresses by which nodes reach the server; loopback is added.
-        now: Begin of validity, with a time zone.
-        days: Length of validity; never beyond the CA's.
-
-    Returns:
-        Certificate and key.
+    """Make the server's certificate, for loopback too, and never beyond the CA's validity.
 
     Raises:
         CertificateError: If the CA cannot be read, or has expired.

@@ -132,9 +132,6 @@ def stage() -> Iterator[Stage]:
 def prove_door() -> str:
     """Send a changed tailweave, and a stranger's app as another kind of task, through this host's executor.
 
-    Returns:
-        A sentence on what was tried.
-
     Raises:
         DoorError: If anything ran, or was answered with anything but a refusal.
     """
@@ -160,9 +157,6 @@ def prove_door() -> str:
 
 def check_locked(address: str) -> None:
     """Ask a SuperNode for a task without its secret; nothing is taken even where it is given.
-
-    Args:
-        address: Its Runtime API.
 
     Raises:
         DoorError: If it would hand one out, or is no SuperNode.

@@ -126,13 +126,7 @@ class Federation(Spec):
 
 
 def load_federation(directory: Path) -> Federation:
-    """Read ``federation.yaml`` of a folder that ``tailweave deploy init`` made.
-
-    Args:
-        directory: The folder.
-
-    Returns:
-        The federation, its ``folder`` absolute. Files that it names need not exist.
+    """Read ``federation.yaml`` of a folder that ``tailweave deploy init`` made; no file it names need exist.
 
     Raises:
         ConfigError: If the file is missing or not YAML, or a key, type or range is wrong.

@@ -83,9 +83,6 @@ def write_foreign_app(folder: Path, spoils: Path, heard: Path) -> Path:
         folder: Where to; made.
         spoils: File that a node writes its rows to, if the app runs there.
         heard: File that the ServerApp writes to: how many it asked, and what they told.
-
-    Returns:
-        Path of the app, to be submitted as it is.
     """
     app = folder / "harmless"
     app.mkdir(parents=True)
@@ -100,15 +97,7 @@ def write_foreign_app(folder: Path, spoils: Path, heard: Path) -> Path:
 
 
 def write_disguised_app(folder: Path, spoils: Path) -> Path:
-    """Write tailweave itself, under its own name and version, with a few lines more in one file.
-
-    Args:
-        folder: Where to; made.
-        spoils: File that a node writes its rows to, if the lines run there.
-
-    Returns:
-        Path of the app.
-    """
+    """Write tailweave itself, under its own name and version, with a few lines more in one file."""
     app = write_bundle(folder, {"log-format": ""})
     with (app / "clients/app.py").open("a", encoding="utf-8") as file:
         file.write(_TAKEN_TOO.format(spoils=str(spoils)))
@@ -116,15 +105,7 @@ def write_disguised_app(folder: Path, spoils: Path) -> Path:
 
 
 def ask_instead(app: Path, heard: Path) -> Path:
-    """Put another ServerApp into a tailweave: one that says ``hello``, and writes down what it is told.
-
-    Args:
-        app: Path of the app; what runs on the server is the server's own affair.
-        heard: See ``write_foreign_app``.
-
-    Returns:
-        The same path.
-    """
+    """Put another ServerApp into a tailweave: one that says ``hello``, and writes down what it is told."""
     asking = _ASKING.format(heard=str(heard), seconds=_SECONDS, kind="query.hello")
     (app / "server/app.py").write_text(asking, encoding="utf-8")
     return app
@@ -141,14 +122,7 @@ def write_other_version(folder: Path, version: str) -> Path:
 
 
 def bundled(write: Callable[[Path], Path]) -> bytes:
-    """Return the FAB of an app, as Flower builds it.
-
-    Args:
-        write: Writes the app into a folder and returns its path, as the functions above do.
-
-    Returns:
-        What a node would receive.
-    """
+    """Return the FAB of an app, as Flower builds it from what ``write`` puts into a folder."""
     folder = Path(tempfile.mkdtemp(prefix="tailweave-app-"))
     try:
         built: bytes = build_fab_from_disk(write(folder))

@@ -75,12 +75,7 @@ class PlannedSilo:
 
 
 def init(directory: Path, plan: Plan, *, now: dt.datetime) -> None:
-    """Make the kit.
-
-    Args:
-        directory: Must not exist, or be empty.
-        plan: What is wanted.
-        now: When certificates begin.
+    """Make the kit in a folder that does not exist, or is empty.
 
     Raises:
         KitError: If the folder is in use or the plan is impossible; nothing is left behind then.
@@ -111,14 +106,7 @@ def init(directory: Path, plan: Plan, *, now: dt.datetime) -> None:
 
 
 def renew(directory: Path, *, now: dt.datetime) -> Path:
-    """Make a new server certificate for the same names, in place of the old one.
-
-    Args:
-        directory: A federation's folder with ``ca/``.
-        now: When it begins.
-
-    Returns:
-        Path of the new certificate.
+    """Make a new server certificate for the same names, in place of the old one; return its path.
 
     Raises:
         KitError: If the CA's key is not here.

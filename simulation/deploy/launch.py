@@ -23,11 +23,7 @@ class LaunchError(ValueError):
 def settings(folder: Path) -> str:
     """Return the settings of the server or of one silo, ``NAME=value`` a line, quoted for a shell.
 
-    Args:
-        folder: A federation's folder, or a silo's, whose node-config is then written to its state folder.
-
-    Returns:
-        The lines.
+    Of a silo's folder the node-config is written to its state folder.
 
     Raises:
         LaunchError: If the folder is neither, or a silo's certificate, data, label, policy or executor secret
@@ -66,14 +62,7 @@ def settings(folder: Path) -> str:
 
 
 def check_ca(node: SiloNode, now: dt.datetime) -> str:
-    """Look at the certificate that the SuperNode trusts.
-
-    Args:
-        node: The silo's settings.
-        now: This host's time.
-
-    Returns:
-        Until when it is valid.
+    """Say until when the certificate that the SuperNode trusts is valid.
 
     Raises:
         LaunchError: If it is missing, none, or outside its dates.
@@ -94,13 +83,7 @@ def check_ca(node: SiloNode, now: dt.datetime) -> str:
 
 
 def check_data(node: SiloNode) -> Rows:
-    """Open the silo as its ClientApp will.
-
-    Args:
-        node: Its settings.
-
-    Returns:
-        Its training rows.
+    """Open the silo as its ClientApp will; return its training rows.
 
     Raises:
         LaunchError: If data, label column or policy cannot be used.

@@ -180,13 +180,7 @@ class SiloNode(Spec):
 
 
 def load_node(folder: Path) -> SiloNode:
-    """Read ``node.yaml`` of a silo's folder.
-
-    Args:
-        folder: The folder, ``silos/NAME`` of the federation's.
-
-    Returns:
-        The settings. Files that they name need not exist.
+    """Read ``node.yaml`` of a silo's folder; no file it names need exist.
 
     Raises:
         ConfigError: If the file is missing or not YAML, or a key, type or range is wrong.

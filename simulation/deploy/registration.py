@@ -35,14 +35,7 @@ class Registered:
 
 
 def register(federation: Federation, *, deadline: float = 180.0) -> list[str]:
-    """Register the keys of all silos; those that are registered stay as they are.
-
-    Args:
-        federation: Whose SuperLink runs on this host, or is about to.
-        deadline: Seconds to wait for it.
-
-    Returns:
-        One sentence a silo.
+    """Register the keys of all silos; those that are registered stay as they are. One sentence a silo.
 
     Raises:
         RegistrationError: If the SuperLink does not answer, or, once all the others are registered, for the

@@ -31,12 +31,7 @@ _CONTROL_PATH = "/v1/control/list-nodes"
 
 
 def server_checks(federation: Federation, *, now: dt.datetime) -> Iterator[Verdict]:
-    """Yield the verdicts on the server: files, ports, parts that run, silos that are registered.
-
-    Args:
-        federation: What is to run here.
-        now: This host's time.
-    """
+    """Yield the verdicts on the server: files, ports, parts that run, silos that are registered."""
     server = federation.folder / "server"
     yield versions_equal(_SERVER, federation.versions)
     yield judged(_SERVER, "CA", "copy ca.crt of this federation here", lambda: _dates(federation.ca, now))

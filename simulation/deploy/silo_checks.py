@@ -43,11 +43,7 @@ def silo_checks(
 ) -> Iterator[Verdict]:
     """Yield the verdicts on one silo: its files, code, data, device, ports, the way to the server, its parts.
 
-    Args:
-        node: The silo's settings.
-        registered: The public key that the server has for it, where the server's folder is here too.
-        now: This host's time.
-        prove: Send a foreign app through this host's executor.
+    ``registered`` is the public key that the server has for it, where the server's folder is here too.
     """
     subject, settings = f"silo {node.name}", node.folder / NODE_FILE
     key = node.path(node.private_key)

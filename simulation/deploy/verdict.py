@@ -34,14 +34,7 @@ class Verdict:
 def judged(subject: str, check: str, remedy: str, look: Callable[[], str]) -> Verdict:
     """Look, and say what came of it.
 
-    Args:
-        subject: ``server`` or ``silo NAME``.
-        check: What is looked at.
-        remedy: What to do if it is not well.
-        look: Returns what it found; raises ``NotRunning``, or ``ValueError`` or ``OSError`` with the fault.
-
-    Returns:
-        The verdict.
+    ``look`` returns what it found, or raises ``NotRunning``, or ``ValueError`` or ``OSError`` with the fault.
     """
     try:
         return Verdict("ok", subject, check, look())

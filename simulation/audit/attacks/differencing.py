@@ -19,12 +19,6 @@ def added_row(
 
     whatever the clusters and their smallest size; of two sketches the difference is the sketch of the row.
 
-    Args:
-        before: Release without the row.
-        after: Release with it.
-        spec: The reference that both were sent for.
-        space: Public space.
-
     Returns:
         Shape (1, d), feature units; exact without noise (histograms: within half a bin a direction).
 

@@ -12,11 +12,6 @@ from tailweave.simulation.audit.attacks.invert import row_of_sketch
 def direct(summary: Summary, spec: QuantizedReference | SlicedReference, space: PublicSpace) -> Floats:
     """Guess rows from one release.
 
-    Args:
-        summary: What a silo sent.
-        spec: The reference that it was sent for.
-        space: Public space.
-
     Returns:
         Guesses, shape (g, d), feature units: all centroids (a cluster of one row, or of equal rows, is that
         row), or the one row that would explain the mean sketch (exact if all rows are equal).

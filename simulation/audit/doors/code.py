@@ -45,15 +45,7 @@ class Sent:
 
 
 def send_foreign_app(folder: Path, execute: Executor) -> Sent:
-    """Let a foreign app arrive at a node that has rows, and look what it read of them.
-
-    Args:
-        folder: For rows, app and spoils; must not exist.
-        execute: Takes the task: the silo's own executor, or Flower's.
-
-    Returns:
-        Rows taken, and what was said.
-    """
+    """Let a foreign app arrive at a node that has rows, and look what it read of them; ``folder`` is made."""
     folder.mkdir(parents=True)
     rows = table(stream(0, "audit", "doors", "rows"), _ROWS)
     data, spoils = folder / "rows.csv", folder / "spoils.csv"

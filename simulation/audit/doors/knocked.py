@@ -25,9 +25,6 @@ def knock(questions: int = QUESTIONS) -> tuple[Finding, ...]:
     What is attacked is the node's own app under the default policy, whatever experiment is audited: a server
     need not ask what it has announced. A simulation keeps nothing from its server.
 
-    Args:
-        questions: How many free questions are asked.
-
     Returns:
         One finding a door, then one a door that is open: there the attacks must succeed, or they are blind.
     """
