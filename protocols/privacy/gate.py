@@ -15,10 +15,7 @@ from tailweave.protocols.privacy.calibration import noise_multiplier, rho_of, wh
 from tailweave.protocols.privacy.mechanisms import cosine, histogram, lloyd
 from tailweave.protocols.privacy.noise import Noise
 from tailweave.protocols.references import Summary
-from tailweave.protocols.references.quantized import QuantizedSummary
 from tailweave.protocols.refusals import Refusal
-
-_ENOUGH_FOR_LLOYD = 50_000.0
 
 
 @dataclass(frozen=True)
@@ -36,33 +33,6 @@ class Cost:
     delta: float
     rho: float | None
     mechanism: str
-
-
-@dataclass(frozen=True)
-class Release:
-    """A summary that may leave the silo, and what is known about its noise.
-
-    Attributes:
-        summary: The summary.
-        epsilon: Its cost; None where nothing bounds it, and then ``rho`` and ``z`` are None too.
-        delta: Of that epsilon.
-        rho: Zero-concentrated cost.
-        z: Noise standard deviation over L2 sensitivity.
-        mechanism: ``cosine``, ``histogram``, ``lloyd`` or ``none``.
-        noise: ``seeded`` (simulation only), ``system`` or ``none``.
-        noise_variance: Of each coefficient of the sum, shape (J,) or (B,); None where there is no linear sum.
-        note: What the operator should know, if anything.
-    """
-
-    summary: Summary
-    epsilon: float | None
-    delta: float
-    rho: float | None
-    z: float | None
-    mechanism: str
-    noise: str
-    noise_variance: Floats | None
-    note: str | None = None
 
 
 class _Prepaid:
@@ -95,8 +65,8 @@ def release(  # noqa: PLR0913 - the one door: everything a release depends on is
     noise: Noise,
     rng: np.random.Generator,
     charge: Callable[[Cost], None],
-) -> Release:
-    """Turn a silo's rows into a release, or refuse.
+) -> Summary:
+    """Turn a silo's rows into a summary that may leave it, or refuse.
 
     In this order: enough rows, before a value is read; finite values; the feature map; clip and cap by public
     constants; summarise; ``charge``, which writes the ledger or raises; noise. An exception of ``charge``
@@ -116,9 +86,6 @@ def release(  # noqa: PLR0913 - the one door: everything a release depends on is
         rng: Stream of the un-noised k-means; private releases draw nothing from it.
         charge: Called exactly once.
 
-    Returns:
-        The release.
-
     Raises:
         ValueError: If rows are too few, not finite (names the column) or of another dimension, if delta is
             no less than 1 / n, or if the noise would be too small for the grid.
@@ -130,8 +97,7 @@ def release(  # noqa: PLR0913 - the one door: everything a release depends on is
     if privacy.epsilon is None:
         mapped = features(rows)
         charge(Cost(None, privacy.delta, None, "none"))
-        exact = references.release(mapped, spec, features.space(seed), privacy.min_cluster_size, rng=rng)
-        return Release(exact, None, privacy.delta, None, None, "none", "none", None)
+        return references.release(mapped, spec, features.space(seed), privacy.min_cluster_size, rng=rng)
     enough(len(rows), privacy)
     mapped = features.alike(rows)
     z = multiplier(spec, privacy)
@@ -140,9 +106,7 @@ def release(  # noqa: PLR0913 - the one door: everything a release depends on is
     summary = _privatise(mapped, spec, features.space(seed), z, noise=prepaid)
     if not prepaid.paid:
         raise RuntimeError(f"mechanism {cost.mechanism} drew no noise; nothing is released")
-    variance, note = noise_variance(spec, privacy), _note(summary, privacy.epsilon)
-    known = (cost.epsilon, cost.delta, cost.rho, z, cost.mechanism, noise.name)
-    return Release(summary, *known, variance, note)
+    return summary
 
 
 def mechanism(spec: ReleasingSpec) -> str:
@@ -199,12 +163,3 @@ def enough(rows: int, privacy: PrivacySpec) -> None:
         raise Refusal(f"a private release needs min-rows = {privacy.min_rows} rows: the silo has fewer")
     if privacy.delta * rows >= 1.0:
         raise Refusal(f"delta must be below 1 over the silo's number of rows, got {privacy.delta}")
-
-
-def _note(summary: Summary, epsilon: float) -> str | None:
-    if not isinstance(summary, QuantizedSummary):
-        return None
-    worth = float(summary.counts.sum()) * epsilon
-    if worth >= _ENOUGH_FOR_LLOYD:
-        return None
-    return f"rows x epsilon = {worth:.0f} is below {_ENOUGH_FOR_LLOYD:.0f}: a sliced reference is less noisy"

@@ -10,7 +10,7 @@ Where the number of rows is known and fixed (one row replaced by another) two ro
 sqrt(2) D apart, so mu becomes sqrt(2) mu.
 
 Source:
-    Dong, Roth & Su (2022), J. R. Stat. Soc. B 84:3-37, definition 2.6; privacy-notes section 2.
+    Dong, Roth & Su (2022), J. R. Stat. Soc. B 84:3-37, definition 2.6.
 """
 
 import math

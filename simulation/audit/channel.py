@@ -102,7 +102,7 @@ class Channel:
             noise=SeededNoise(rng),
             rng=rng,
             charge=lambda cost: None,
-        ).summary
+        )
 
     def _sum(self, rows: Floats, spec: SlicedReference, rng: np.random.Generator) -> SlicedSummary:
         noise = SeededNoise(rng)

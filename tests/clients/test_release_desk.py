@@ -394,7 +394,7 @@ def test_the_real_gate_and_accountant_fit_the_desk(tmp_path):
             rng=np.random.default_rng(0),
             charge=charge,
         )
-        return release.summary.arrays()
+        return release.arrays()
 
     policy = Policy(lifetime_epsilon=2.0)
     real = Desk(tmp_path, policy, SystemNoise(), calibration.epsilon_of_rho)

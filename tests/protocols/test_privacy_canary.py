@@ -54,7 +54,7 @@ def through_the_gate(name, rows, rng):
         noise=SeededNoise(rng),
         rng=rng,
         charge=lambda cost: None,
-    ).summary
+    )
 
 
 def sketch(name, rows, rng):

@@ -72,7 +72,7 @@ def released(name, rows, features, spec):
         )
         return numbers - LIFT, sensitivity_steps(spec)
     options = {"seed": 0, "noise": Constant(), "rng": np.random.default_rng(0), "charge": lambda cost: None}
-    summary = gate.release(rows, spec, features, PRIVACY, **options).summary
+    summary = gate.release(rows, spec, features, PRIVACY, **options)
     if spec.basis == "histogram":
         return summary.sums.ravel() - LIFT, histogram.sensitivity(spec)
     own = np.rint(summary.count * cosine.COUNT_WEIGHT * np.sqrt(spec.directions) / grid.GRID)

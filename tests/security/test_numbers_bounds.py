@@ -59,9 +59,7 @@ def released(rows, features, spec, privacy):
         numbers = noisy_share(rows, spec, features, privacy, seed=0, silos=3, **options)
         return [to_words(numbers, 3)]
     drawn = np.random.default_rng(1)
-    return list(
-        gate.release(rows, spec, features, privacy, seed=0, rng=drawn, **options).summary.arrays().values()
-    )
+    return list(gate.release(rows, spec, features, privacy, seed=0, rng=drawn, **options).arrays().values())
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

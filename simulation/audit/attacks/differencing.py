@@ -24,9 +24,6 @@ def added_row(
 
     Raises:
         ValueError: If the two are of different kinds or shapes.
-
-    Source:
-        privacy-notes section 1 (c) and (d).
     """
     if isinstance(before, QuantizedSummary) and isinstance(after, QuantizedSummary):
         return (after.counts @ after.centroids - before.counts @ before.centroids)[None, :]

@@ -18,9 +18,6 @@ def direct(summary: Summary, spec: QuantizedReference | SlicedReference, space: 
 
     Raises:
         ValueError: If the summary is a sketch and ``spec`` is not.
-
-    Source:
-        privacy-notes section 1 (c).
     """
     if isinstance(summary, QuantizedSummary):
         return summary.centroids
