@@ -17,7 +17,6 @@ from tailweave.clients.features import received_features
 from tailweave.clients.node import Node
 from tailweave.clients.release.desk import answer as desk_answer
 from tailweave.clients.release.desk import release_folder
-from tailweave.clients.release.durable import write_durably
 from tailweave.clients.release.identities import check_first_met, check_trusted, own_identity, read_identities
 from tailweave.clients.release.offers import OfferError, Offers
 from tailweave.clients.release.policy import PolicyError, check
@@ -34,6 +33,7 @@ from tailweave.protocols.sum_messages import (
     SignedKey,
     Sum,
 )
+from tailweave.protocols.whole_file import write_whole
 
 
 @dataclass(frozen=True)
@@ -156,7 +156,7 @@ def _identity(node: Node, folder: Path) -> tuple[str, str]:
     private, public = own_identity(own or folder / "identity.key", make=own is None)
     shown = folder / "identity.pub"
     if not shown.exists() or shown.read_text(encoding="ascii") != public:
-        write_durably(shown, public.encode())
+        write_whole(shown, public, mode=0o600)
     return private, public
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from tailweave.protocols.arrays import Floats
-from tailweave.protocols.npz import NpzError, read_npz
+from tailweave.protocols.npz import NpzError, read_npz, write_npz
 
 _KIND = "kind"
 
@@ -16,10 +16,7 @@ _KIND = "kind"
 def save_base(path: Path, kind: str, arrays: Mapping[str, Floats]) -> None:
     """Write the parameters of a generator into a file whose folder is made."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    with part.open("wb") as file:
-        np.savez(file, allow_pickle=False, **{_KIND: np.array(kind, dtype=np.str_)}, **dict(arrays))
-    part.replace(path)
+    write_npz(path, {_KIND: np.array(kind, dtype=np.str_), **arrays})
 
 
 def load_base(path: Path) -> tuple[str, dict[str, Floats]]:

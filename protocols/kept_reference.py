@@ -2,9 +2,7 @@
 """One file with a proxy reference and all that is needed to select against it, without the run it is from."""
 
 import hashlib
-import io
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,7 +16,7 @@ from tailweave.protocols.arrays import MAX_ARRAY_BYTES, Floats
 from tailweave.protocols.config.references import ReferenceSpec, ReleasingSpec, TransportSpec
 from tailweave.protocols.features import FeatureMap
 from tailweave.protocols.messages import with_prefix
-from tailweave.protocols.npz import read_npz
+from tailweave.protocols.npz import read_npz, write_npz
 from tailweave.protocols.references import Reference
 
 VERSION = 1
@@ -66,15 +64,7 @@ class KeptReference:
     def save(self, path: Path) -> None:
         """Write as NPZ, atomically: a killed process leaves the old file, the new one, or none."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        buffer = io.BytesIO()
-        about = np.array(json.dumps(self._about()))
-        np.savez(buffer, allow_pickle=False, about=about, **self._parts())
-        part = path.with_name(f".{path.name}.{os.getpid()}")
-        with part.open("wb") as file:
-            file.write(buffer.getbuffer())
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
+        write_npz(path, {"about": np.array(json.dumps(self._about())), **self._parts()})
 
     @classmethod
     def load(cls, path: Path) -> "KeptReference":

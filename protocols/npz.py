@@ -12,7 +12,7 @@ import re
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,8 @@ from typing import IO, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from tailweave.protocols.whole_file import write_whole
 
 GIB = 2**30
 MOST_BYTES = 16 * GIB
@@ -189,6 +191,15 @@ def read_npz(path: Path, *, most_bytes: int = MOST_BYTES) -> dict[str, NDArray[A
             except NpzError as error:
                 raise NpzError(f"array {name!r}: {error}") from None
         return found
+
+
+def write_npz(
+    path: Path, arrays: Mapping[str, NDArray[Any]], *, mode: int | None = None, lasting: bool = True
+) -> None:
+    """Write what ``read_npz`` reads; ``mode`` and ``lasting`` as in ``write_whole``."""
+    buffer = io.BytesIO()
+    np.savez(buffer, allow_pickle=False, **dict(arrays))
+    write_whole(path, buffer.getbuffer(), mode=mode, lasting=lasting)
 
 
 def check_ratio(unpacked: int, packed: int) -> None:

@@ -15,14 +15,15 @@ from pathlib import Path
 from secrets import token_hex
 
 from tailweave.clients.release.chain import LedgerError
-from tailweave.clients.release.durable import locked, sync_folder
 from tailweave.clients.release.identity import Identity, host_key, identities
 from tailweave.clients.release.likeness import Likeness, likeness
+from tailweave.clients.release.lock import locked
 from tailweave.clients.release.moving import copy_old, join, old_ledger, take_over
 from tailweave.clients.release.places import Own
 from tailweave.clients.release.witness import Witness, check_all
 from tailweave.clients.storage import private_folder
 from tailweave.protocols.arrays import Floats
+from tailweave.protocols.whole_file import sync_folder
 
 _LOCK = "host.lock"
 

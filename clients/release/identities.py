@@ -14,11 +14,11 @@ from pathlib import Path
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from tailweave.clients.release.durable import write_durably
 from tailweave.protocols.config.experiment import Name
 from tailweave.protocols.config.yaml_file import ConfigError, read_yaml
 from tailweave.protocols.refusals import Refusal
 from tailweave.protocols.sum_messages import Key
+from tailweave.protocols.whole_file import write_whole
 
 _MAPPING = TypeAdapter(dict[Name, Key])
 
@@ -47,7 +47,7 @@ def own_identity(path: Path, *, make: bool) -> tuple[str, str]:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
     if make and not path.exists():
-        write_durably(path, os.urandom(32).hex().encode())
+        write_whole(path, os.urandom(32).hex(), mode=0o600)
     try:
         text, mode = path.read_text(encoding="ascii").strip(), path.stat().st_mode
     except (OSError, UnicodeDecodeError) as error:
@@ -107,4 +107,4 @@ def check_first_met(found: Mapping[str, str], path: Path) -> None:
         if met.get(silo, key) != key:
             raise StrangerError(f"{silo} comes with another identity than it first had in this run")
     if not found.keys() <= met.keys():
-        write_durably(path, yaml.safe_dump({**met, **found}).encode())
+        write_whole(path, yaml.safe_dump({**met, **found}), mode=0o600)

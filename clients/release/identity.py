@@ -9,10 +9,10 @@ from typing import Annotated
 from pydantic import Field, ValidationError
 
 from tailweave.clients.release.chain import Digest, LedgerError
-from tailweave.clients.release.durable import write_durably
 from tailweave.clients.release.likeness import SAME, Likeness, overlap, union
 from tailweave.clients.release.places import Place
 from tailweave.protocols.config.base import Spec
+from tailweave.protocols.whole_file import write_whole
 
 _IDENTITY, _KEY = "identity.json", "host.key"
 _KEY_BYTES = 32
@@ -74,7 +74,7 @@ class Identity(Spec):
 
     def save(self, folder: Path) -> None:
         """Write it into a data set's folder."""
-        write_durably(folder / _IDENTITY, self.model_dump_json().encode())
+        write_whole(folder / _IDENTITY, self.model_dump_json(), mode=0o600)
 
 
 def identities(ledgers: Path) -> dict[str, Identity]:
@@ -111,7 +111,7 @@ def host_key(ledgers: Path, *, make: bool) -> bytes | None:
             raise LedgerError(f"{path}: missing: these ledgers' rows cannot be known again without it")
         if not make:
             return None
-        write_durably(path, token_bytes(_KEY_BYTES))
+        write_whole(path, token_bytes(_KEY_BYTES), mode=0o600)
     key = path.read_bytes()
     if len(key) != _KEY_BYTES:
         raise LedgerError(f"{path}: a host's key has {_KEY_BYTES} bytes, got {len(key)}")

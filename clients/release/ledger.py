@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from tailweave.clients.release import chain
 from tailweave.clients.release.chain import Entry, Kind, LedgerError
-from tailweave.clients.release.durable import locked
+from tailweave.clients.release.lock import locked
 from tailweave.clients.storage import private_folder
 
 

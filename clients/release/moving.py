@@ -11,8 +11,8 @@ from secrets import token_hex
 
 from tailweave.clients.release.chain import LedgerError
 from tailweave.clients.release.desk import release_folder
-from tailweave.clients.release.durable import sync_folder, write_durably
 from tailweave.clients.release.ledger import Ledger
+from tailweave.protocols.whole_file import sync_folder, write_whole
 
 _LEDGER = "ledger.jsonl"
 
@@ -45,7 +45,7 @@ def copy_old(old: Path, folder: Path) -> None:
     with Ledger.open(old / _LEDGER, create=False, simulation=True):
         for path in sorted(old.iterdir()):
             if path.is_file() and not path.name.startswith(".") and path.suffix != ".lock":
-                write_durably(folder / path.name, path.read_bytes())
+                write_whole(folder / path.name, path.read_bytes(), mode=0o600)
 
 
 def take_over(old: Path, folder: Path) -> None:

@@ -9,13 +9,14 @@ from typing import Annotated
 
 from pydantic import Field, ValidationError
 
-from tailweave.clients.release.durable import locked, write_durably
+from tailweave.clients.release.lock import locked
 from tailweave.clients.storage import StorageError, private_folder
 from tailweave.protocols.config.base import Spec
 from tailweave.protocols.config.experiment import Name
 from tailweave.protocols.refusals import Refusal
 from tailweave.protocols.secure_sum.keys import KeyPair, SumRound, keypair, signed_offer
 from tailweave.protocols.sum_messages import Key, Number, Signature
+from tailweave.protocols.whole_file import write_whole
 
 
 class OfferError(Refusal):
@@ -78,7 +79,7 @@ class Offers:
         key = keypair(sum_round, silo)
         signature = signed_offer(key, identity_private).signature
         offered = Offered(number=number, silos=sum_round.silos, public=key.public, signature=signature)
-        write_durably(self._key(number), key.private.encode())
+        write_whole(self._key(number), key.private, mode=0o600)
         self._save((*self._all(), offered))
         return offered
 
@@ -131,4 +132,4 @@ class Offers:
         return book.offered
 
     def _save(self, offered: tuple[Offered, ...]) -> None:
-        write_durably(self._book, _Book(offered=offered).model_dump_json().encode())
+        write_whole(self._book, _Book(offered=offered).model_dump_json(), mode=0o600)

@@ -2,17 +2,14 @@
 """One release a data version and question, kept to be sent again byte for byte."""
 
 import hashlib
-import io
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from tailweave.clients import storage
-from tailweave.clients.release.durable import write_durably
 from tailweave.protocols.arrays import MAX_ARRAY_BYTES, Floats
+from tailweave.protocols.npz import write_npz
 
 _NAME = re.compile(r"([0-9a-f]{64})-([0-9a-f]{64})\.npz")
 
@@ -46,9 +43,7 @@ class Store:
         Raises:
             StorageError: If it cannot be read back.
         """
-        buffer = io.BytesIO()
-        np.savez(buffer, allow_pickle=False, **dict(arrays))
-        write_durably(self._path(version, request), buffer.getvalue())
+        write_npz(self._path(version, request), arrays, mode=0o600)
         kept = self.load(version, request)
         if kept is None:
             raise storage.StorageError(f"{self._path(version, request)}: vanished while it was written")

@@ -14,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from tailweave.protocols.config.experiment import Name
 from tailweave.protocols.node_keys import make_node_keys
+from tailweave.protocols.whole_file import write_whole
 from tailweave.simulation.deploy.certificates import make_ca, make_server
 from tailweave.simulation.deploy.federation import Host, load_federation
 from tailweave.simulation.deploy.node_settings import Device, load_node
@@ -130,10 +131,7 @@ def renew(directory: Path, *, now: dt.datetime) -> Path:
         (server / "server.pem", issued.certificate, 0o644),
     )
     for path, content, mode in replacements:
-        part = path.with_name(f".{path.name}.part")
-        part.unlink(missing_ok=True)
-        _write(part, content, mode)
-        os.replace(part, path)
+        write_whole(path, content, mode=mode)
     return server / "server.pem"
 
 

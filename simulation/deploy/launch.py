@@ -3,12 +3,12 @@
 
 import datetime as dt
 import json
-import os
 import shlex
 from pathlib import Path
 
 from tailweave.clients.data.rows import Rows
 from tailweave.clients.node import open_node
+from tailweave.protocols.whole_file import write_whole
 from tailweave.simulation.deploy.certificates import CertificateError, check_dates, read_certificate
 from tailweave.simulation.deploy.data_set import enrolled
 from tailweave.simulation.deploy.federation import FEDERATION_FILE, load_federation
@@ -115,9 +115,7 @@ def _write_node_config(node: SiloNode) -> Path:
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = state / "node-config.toml"
     lines = [f"{key} = {_toml(value)}\n" for key, value in node.node_config().items()]
-    part = path.with_name(f".{path.name}.{os.getpid()}")  # both parts may start at once
-    part.write_text("".join(lines), encoding="utf-8")
-    os.replace(part, path)
+    write_whole(path, "".join(lines))  # both parts may start at once
     return path
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tailweave.protocols.node_keys import fingerprint
+from tailweave.protocols.whole_file import write_whole
 from tailweave.simulation.deploy.federation import Federation, FederationSilo
 from tailweave.simulation.deploy.health import serving
 
@@ -123,11 +124,7 @@ def _record_path(federation: Federation) -> Path:
 def _record(federation: Federation, known: dict[str, Registered]) -> None:
     path = _record_path(federation)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(
-        json.dumps({name: vars(entry) for name, entry in known.items()}, indent=1), encoding="utf-8"
-    )
-    os.replace(part, path)
+    write_whole(path, json.dumps({name: vars(entry) for name, entry in known.items()}, indent=1))
 
 
 def _flower(federation: Federation, arguments: Sequence[str]) -> dict[str, Any]:
