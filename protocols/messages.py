@@ -2,8 +2,8 @@
 """The messages of the protocol: questions of the server, and a silo's answer to each.
 
 ``hello``: who is there and does it fit? ``summarise``: release a summary of your features once.
-Under secure aggregation instead ``offer`` and ``masked``, in ``sum_messages.py``; ``fit``, for FedAvg over
-the generator, is in ``fit_messages.py``.
+Under secure aggregation instead ``offer`` and ``masked``, in ``secure_sum_messages.py``; ``fit``, for FedAvg
+over the generator, is in ``fit_messages.py``.
 ``transport``: map the atoms of a support onto your rows, for the published references that leak them.
 ``retrain``: bring one arm to a generation and report its metrics. Scalars are checked by type and range,
 arrays by name, shape and finiteness; what does not fit is refused by ``ValueError``.

@@ -30,7 +30,7 @@ from tailweave.protocols.secure_sum import (
     verify_offer,
 )
 from tailweave.protocols.secure_sum.sketches import STEP, width
-from tailweave.protocols.sum_messages import OfferKey, OfferKeyReply, SendMasked, SendMaskedReply
+from tailweave.protocols.secure_sum_messages import OfferKey, OfferKeyReply, SendMasked, SendMaskedReply
 from tailweave.server.controls.bounds import COUNT_MARGIN, NOISE_MARGIN, breaches, bucket_end
 from tailweave.server.failure import RunFailed
 from tailweave.server.federation import Federation

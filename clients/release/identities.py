@@ -17,7 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 from tailweave.protocols.config.experiment import Name
 from tailweave.protocols.config.yaml_file import ConfigError, read_yaml
 from tailweave.protocols.refusals import Refusal
-from tailweave.protocols.sum_messages import Key
+from tailweave.protocols.secure_sum_messages import Key
 from tailweave.protocols.whole_file import write_whole
 
 _MAPPING = TypeAdapter(dict[Name, Key])

@@ -15,7 +15,7 @@ from tailweave.protocols.config.base import Spec
 from tailweave.protocols.config.experiment import Name
 from tailweave.protocols.refusals import Refusal
 from tailweave.protocols.secure_sum.keys import KeyPair, SumRound, keypair, signed_offer
-from tailweave.protocols.sum_messages import Key, Number, Signature
+from tailweave.protocols.secure_sum_messages import Key, Number, Signature
 from tailweave.protocols.whole_file import write_whole
 
 

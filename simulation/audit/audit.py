@@ -24,7 +24,7 @@ from tailweave.simulation.audit.game import play_density, play_linear
 from tailweave.simulation.audit.notes import notes
 from tailweave.simulation.audit.one_row import run_canary
 from tailweave.simulation.audit.parameters import averaged
-from tailweave.simulation.audit.promises import MASKED, promises
+from tailweave.simulation.audit.promises import SECURE_SUM, promises
 from tailweave.simulation.audit.published import published
 from tailweave.simulation.audit.raw_rows import forced
 from tailweave.simulation.audit.recovered import pooled, recovered
@@ -115,14 +115,14 @@ def examine(scene: Scene, case: _Case, *, runs: int) -> Finding:
         promises=promises(scene, channel, [summary for _, summary in sent]),
         membership=_membership(scene, channel),
         canary=run_canary(channel, rows, runs=runs, rng=_rng(scene, channel, "canary")),
-        note=MASKED if channel.masked else "",
+        note=SECURE_SUM if channel.summed else "",
     )
 
 
 def _sent(scene: Scene, channel: Channel) -> Iterator[tuple[Silo, Summary]]:
     """Yield what the server sees of each silo: its summary, or the sum of all."""
     silos = scene.world.silos
-    if channel.masked:
+    if channel.summed:
         everyone = np.concatenate([scene.rows(silo) for silo in silos])
         total = channel.send(everyone, _rng(scene, channel, "sum"))
         yield from ((silo, total) for silo in silos)

@@ -56,7 +56,7 @@ class Channel:
         return replace(self, privacy=self.privacy.model_copy(update={"min_rows": min_rows}))
 
     @property
-    def masked(self) -> SlicedReference | None:
+    def summed(self) -> SlicedReference | None:
         """The sketch whose sum over silos is all that leaves them; None if each silo's own does."""
         masks = self.privacy.secure_aggregation
         return self.spec if masks and isinstance(self.spec, SlicedReference) else None
@@ -67,7 +67,7 @@ class Channel:
         if not isinstance(self.spec, SlicedReference):
             return f"quantized, {self.spec.clusters} clusters"
         size = f"{self.spec.directions} x {sketch_shape(self.spec)[1]}"
-        return f"sliced {self.spec.basis}, {size}{', masked' if self.masked else ''}"
+        return f"sliced {self.spec.basis}, {size}{', masked' if self.summed else ''}"
 
     @cached_property
     def z(self) -> float | None:
@@ -79,8 +79,8 @@ class Channel:
     @cached_property
     def noise_sd(self) -> float:
         """Largest standard deviation of the noise of a sum; 0 without noise or where nothing is summed."""
-        if self.masked:
-            variance: Floats | None = secure_sum.noise_variance(self.masked, self.privacy, self.silos)
+        if self.summed:
+            variance: Floats | None = secure_sum.noise_variance(self.summed, self.privacy, self.silos)
         else:
             variance = gate.noise_variance(self.spec, self.privacy)
         return 0.0 if variance is None else float(np.sqrt(variance.max()))
@@ -91,8 +91,8 @@ class Channel:
         Raises:
             ValueError: If the gate refuses the rows.
         """
-        if self.masked:
-            return self._sum(rows, self.masked, rng)
+        if self.summed:
+            return self._sum(rows, self.summed, rng)
         return gate.release(
             rows,
             self.spec,

@@ -11,7 +11,7 @@ from tailweave.simulation.audit.channel import Channel
 from tailweave.simulation.audit.findings import Promise
 from tailweave.simulation.audit.scene import Scene
 
-MASKED = "masked: server sees only the sum"
+SECURE_SUM = "masked: server sees only the sum"
 
 
 def promises(scene: Scene, channel: Channel, sent: Sequence[Summary]) -> tuple[Promise, ...]:

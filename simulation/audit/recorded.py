@@ -20,17 +20,17 @@ from tailweave.simulation.audit.audit import TINY, read_directly
 from tailweave.simulation.audit.channel import Channel
 from tailweave.simulation.audit.findings import Attack, AuditResult, Finding, Promise
 from tailweave.simulation.audit.game import FLOORS, RIDGES, best, shadows
-from tailweave.simulation.audit.masked import masked_promises, sums
 from tailweave.simulation.audit.notes import notes
 from tailweave.simulation.audit.one_row import run_canary
 from tailweave.simulation.audit.parameters import averaged
-from tailweave.simulation.audit.promises import MASKED, promises
+from tailweave.simulation.audit.promises import SECURE_SUM, promises
 from tailweave.simulation.audit.published import published
 from tailweave.simulation.audit.raw_rows import recorded
 from tailweave.simulation.audit.recovered import pooled, recovered
 from tailweave.simulation.audit.request import RUNS
 from tailweave.simulation.audit.scene import Released, Scene, released
 from tailweave.simulation.audit.scores import Membership
+from tailweave.simulation.audit.secure_sums import masked_promises, sums
 from tailweave.simulation.audit.wire_log import MaskedVector, RawPoints, Recorded, read_wire
 from tailweave.simulation.audit.wire_noise import independent, large_enough, wire_noise
 from tailweave.simulation.run_folder import RunFolder
@@ -67,7 +67,7 @@ def attack_recorded(folder: RunFolder, experiment: Experiment, *, runs: int = RU
         if mine:
             findings.append(_finding(asked, arms, mine, runs=runs))
         if under_masks:
-            findings.append(_masked_finding(asked, arms, under_masks, runs=runs))
+            findings.append(_summed_finding(asked, arms, under_masks, runs=runs))
         if not mine and not under_masks:
             findings.append(_nothing_kept(asked, arms, scene))
     findings += averaged(experiment, "as recorded")
@@ -83,7 +83,7 @@ def _finding(asked: Released, arms: tuple[str, ...], mine: Sequence[Recorded], *
     again = list(_sent_again(mine))
     kept = [*promises(first.scene, channel, [m.summary for m in mine])]
     if privacy.secure_aggregation:
-        kept.append(Promise(MASKED, False))
+        kept.append(Promise(SECURE_SUM, False))
     if privacy.epsilon is not None:
         fewest = min(len(m.rows) for m in mine)
         kept += [
@@ -110,7 +110,7 @@ def _finding(asked: Released, arms: tuple[str, ...], mine: Sequence[Recorded], *
     )
 
 
-def _masked_finding(
+def _summed_finding(
     asked: Released, arms: tuple[str, ...], vectors: Sequence[MaskedVector], *, runs: int
 ) -> Finding:
     """Attack the sums of masked vectors, all that masks let the server see."""
@@ -133,7 +133,7 @@ def _masked_finding(
         ),
         membership=_membership(found[:_GAMES]),
         canary=run_canary(channel, first.rows[:TINY], runs=runs, rng=first.rng("canary")),
-        note=MASKED if found else _LOST,
+        note=SECURE_SUM if found else _LOST,
     )
 
 

@@ -27,8 +27,8 @@ from tailweave.protocols.secure_sum import (
     schema,
     sensitivity_steps,
 )
+from tailweave.protocols.secure_sum_messages import OfferKeyReply, SendMaskedReply
 from tailweave.protocols.streams import stream
-from tailweave.protocols.sum_messages import OfferKeyReply, SendMaskedReply
 from tailweave.server.failure import RunFailed
 from tailweave.server.federation import Federation
 from tailweave.server.masked import summarise

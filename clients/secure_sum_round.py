@@ -25,13 +25,13 @@ from tailweave.clients.rounds import privacy_noise
 from tailweave.protocols.arrays import Floats
 from tailweave.protocols.privacy.gate import Cost
 from tailweave.protocols.secure_sum import Offer, SumRound, mask, noisy_share, schema, to_words, verify_offer
-from tailweave.protocols.sum_messages import (
+from tailweave.protocols.secure_sum_messages import (
     OfferKey,
     OfferKeyReply,
+    SecureSum,
     SendMasked,
     SendMaskedReply,
     SignedKey,
-    Sum,
 )
 from tailweave.protocols.whole_file import write_whole
 
@@ -124,7 +124,7 @@ def masked(node: Node, question: SendMasked) -> SendMaskedReply:
     )
 
 
-def _part(node: Node, question: Sum, silos: tuple[str, ...]) -> _Part:
+def _part(node: Node, question: SecureSum, silos: tuple[str, ...]) -> _Part:
     features = received_features(question.part("features"))
     digest = schema(question.reference, question.privacy, features, question.seed)
     sum_round = SumRound(question.run, question.number, digest, silos)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import yaml
 
-from tailweave.clients import masking
+from tailweave.clients import secure_sum_round
 from tailweave.clients.data.rows import Rows
 from tailweave.clients.data.silo import Silo
 from tailweave.clients.node import Node
@@ -34,8 +34,8 @@ from tailweave.protocols.secure_sum import (
     signed_offer,
     unmask_sum,
 )
+from tailweave.protocols.secure_sum_messages import OfferKey, SendMasked, SignedKey
 from tailweave.protocols.streams import stream
-from tailweave.protocols.sum_messages import OfferKey, SendMasked, SignedKey
 
 SPEC = SlicedReference(kind="sliced", directions=16, coefficients=3)
 PRIVACY = PrivacySpec(epsilon=2.0, min_rows=20, secure_aggregation=True, honest_silos=3)
@@ -86,11 +86,13 @@ def ask(kit, silos):
 
         def offer(self, i, number=1, names=NAMES, **changes):
             fields = self.fields | changes
-            return masking.offer(silos[i], OfferKey(**fields, number=number, silos=names, arrays=self.arrays))
+            return secure_sum_round.offer(
+                silos[i], OfferKey(**fields, number=number, silos=names, arrays=self.arrays)
+            )
 
         def masked(self, i, roster, number=1, **changes):
             fields = self.fields | changes
-            return masking.masked(
+            return secure_sum_round.masked(
                 silos[i], SendMasked(**fields, number=number, roster=tuple(roster), arrays=self.arrays)
             )
 
