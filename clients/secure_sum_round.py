@@ -24,7 +24,11 @@ from tailweave.clients.release.request import ReleaseRequest
 from tailweave.clients.rounds import privacy_noise
 from tailweave.protocols.arrays import Floats
 from tailweave.protocols.privacy.gate import Cost
-from tailweave.protocols.secure_sum import Offer, SumRound, mask, noisy_share, schema, to_words, verify_offer
+from tailweave.protocols.secure_sum.keys import Offer, SumRound, verify_offer
+from tailweave.protocols.secure_sum.masks import mask
+from tailweave.protocols.secure_sum.schema import schema
+from tailweave.protocols.secure_sum.share import noisy_share
+from tailweave.protocols.secure_sum.sketches import to_words
 from tailweave.protocols.secure_sum_messages import (
     OfferKey,
     OfferKeyReply,

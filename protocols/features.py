@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tailweave.protocols.arrays import Floats, matrix
+from tailweave.protocols.arrays import Floats, matrix, part_of
 from tailweave.protocols.encoders import Encoder, SealedEncoder
 from tailweave.protocols.row_products import row_products
 from tailweave.protocols.streams import stream
@@ -19,7 +19,6 @@ LARGEST = 1e100
 FARTHEST = 1e99
 """Bound on a feature: less than what metrics still take."""
 MOST_COLUMNS = 1_000_000
-_ENCODER = "encoder/"
 
 
 @dataclass(frozen=True)
@@ -216,7 +215,7 @@ class FeatureMap:
             "weights": self.weights,
             "center": self.center,
             "scale": np.array([self.scale]),
-            **{f"{_ENCODER}{name}": part for name, part in encoder.items()},
+            **{f"encoder/{name}": part for name, part in encoder.items()},
         }
 
     @classmethod
@@ -244,7 +243,7 @@ class FeatureMap:
             raise ValueError(f"feature map lacks {', '.join(missing)}")
         if arrays["scale"].shape != (1,):
             raise ValueError(f"feature map scale must have shape (1,), got {arrays['scale'].shape}")
-        parts = {name.removeprefix(_ENCODER): a for name, a in arrays.items() if name.startswith(_ENCODER)}
+        parts = part_of(arrays, "encoder")
         encoder = open_encoder(parts) if parts else None
         return cls(arrays["offset"], arrays["weights"], arrays["center"], float(arrays["scale"][0]), encoder)
 

@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from tailweave.protocols import references
-from tailweave.protocols.arrays import MAX_ARRAY_BYTES, Floats
+from tailweave.protocols.arrays import MAX_ARRAY_BYTES, Floats, part_of
 from tailweave.protocols.config.references import ReferenceSpec, ReleasingSpec, TransportSpec
 from tailweave.protocols.features import FeatureMap
 from tailweave.protocols.messages import with_prefix
@@ -83,8 +83,8 @@ class KeptReference:
                 str(about["arm"]),
                 int(about["seed"]),
                 _served(about["reference"]),
-                FeatureMap.from_arrays(_part(arrays, "features")),
-                _part(arrays, "reference"),
+                FeatureMap.from_arrays(part_of(arrays, "features")),
+                part_of(arrays, "reference"),
             )
             kept.reference()
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
@@ -97,11 +97,6 @@ class KeptReference:
 
     def _parts(self) -> dict[str, Floats]:
         return with_prefix("features", self.features.arrays()) | with_prefix("reference", dict(self.arrays))
-
-
-def _part(arrays: Mapping[str, Floats], name: str) -> dict[str, Floats]:
-    prefix = f"{name}/"
-    return {key.removeprefix(prefix): array for key, array in arrays.items() if key.startswith(prefix)}
 
 
 def _served(raw: object) -> ReleasingSpec | TransportSpec:

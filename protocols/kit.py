@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tailweave.protocols.arrays import Floats, matrix
+from tailweave.protocols.arrays import Floats, matrix, part_of
 from tailweave.protocols.features import FeatureMap
 from tailweave.protocols.npz import NpzError, read_npz, write_npz
 
@@ -56,12 +56,8 @@ class PublicKit:
             arrays = read_npz(path)
         except (OSError, NpzError) as error:
             raise ValueError(f"{path}: not a readable public kit: {error}") from None
-        features = {n.removeprefix("features/"): a for n, a in arrays.items() if n.startswith("features/")}
-        base = {n.removeprefix("base/"): a for n, a in arrays.items() if n.startswith("base/")}
-        measured = {
-            n.removeprefix("evaluation/"): a for n, a in arrays.items() if n.startswith("evaluation/")
-        }
-        feature_map = FeatureMap.from_arrays(features)
+        measured = part_of(arrays, "evaluation")
+        feature_map = FeatureMap.from_arrays(part_of(arrays, "features"))
         evaluation = FeatureMap.from_arrays(measured) if measured else None
         if "samples" not in arrays:
             raise ValueError(f"{path}: not a readable public kit: it lacks samples")
@@ -74,4 +70,4 @@ class PublicKit:
         held_out = arrays.get("held-out")
         if held_out is not None:
             held_out = matrix(held_out, "held-out rows", columns=(evaluation or feature_map).dimension)
-        return cls(feature_map, base, samples, columns, evaluation, held_out)
+        return cls(feature_map, part_of(arrays, "base"), samples, columns, evaluation, held_out)

@@ -14,7 +14,7 @@ from typing import Annotated, ClassVar, Literal, Self
 import numpy as np
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
-from tailweave.protocols.arrays import Floats
+from tailweave.protocols.arrays import Floats, part_of
 from tailweave.protocols.config.base import Spec
 from tailweave.protocols.config.experiment import ArmSpec, Name
 from tailweave.protocols.config.privacy import PrivacySpec
@@ -63,8 +63,7 @@ class Message(Spec):
 
     def part(self, name: str) -> dict[str, Floats]:
         """Return the arrays whose names begin with ``name/``, without that prefix."""
-        prefix = f"{name}/"
-        return {key[len(prefix) :]: value for key, value in self.arrays.items() if key.startswith(prefix)}
+        return part_of(self.arrays, name)
 
     @model_validator(mode="after")
     def _arrays_are_finite(self) -> Self:

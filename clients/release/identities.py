@@ -6,7 +6,6 @@ names them in ``trusted-identities``. Without that file a silo takes whoever it 
 name, and nobody else after: enough against a server that is curious, not against one that invents silos.
 """
 
-import os
 import stat
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,6 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 from tailweave.protocols.config.experiment import Name
 from tailweave.protocols.config.yaml_file import ConfigError, read_yaml
 from tailweave.protocols.refusals import Refusal
+from tailweave.protocols.secure_sum.keys import identity
 from tailweave.protocols.secure_sum_messages import Key
 from tailweave.protocols.whole_file import write_whole
 
@@ -47,7 +47,7 @@ def own_identity(path: Path, *, make: bool) -> tuple[str, str]:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
     if make and not path.exists():
-        write_whole(path, os.urandom(32).hex(), mode=0o600)
+        write_whole(path, identity()[0], mode=0o600)
     try:
         text, mode = path.read_text(encoding="ascii").strip(), path.stat().st_mode
     except (OSError, UnicodeDecodeError) as error:

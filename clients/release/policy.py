@@ -4,16 +4,15 @@
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from tailweave.clients.release.identities import read_identities
 from tailweave.clients.release.request import ReleaseRequest, Request
 from tailweave.protocols.config.base import Spec
-from tailweave.protocols.config.complaints import complaint
 from tailweave.protocols.config.experiment import Name
 from tailweave.protocols.config.privacy import FEWEST_SILOS, PrivacySpec
 from tailweave.protocols.config.references import RAW_ROW_KINDS
-from tailweave.protocols.config.yaml_file import ConfigError, read_yaml
+from tailweave.protocols.config.spec_file import read_spec
 from tailweave.protocols.messages import rows_bucket
 from tailweave.protocols.refusals import Refusal
 
@@ -139,20 +138,11 @@ def load_policy(path: Path) -> Policy:
     Raises:
         ConfigError: If the file is missing, not YAML, or a key, type or range is wrong.
     """
-    try:
-        raw = read_yaml(path)
-    except FileNotFoundError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
-    if not isinstance(raw, dict):
-        raise ConfigError(f"{path}: a policy is a mapping of keys, found {type(raw).__name__}")
-    try:
-        return _anchored(Policy.model_validate(raw), path.parent)
-    except ValidationError as error:
-        raise ConfigError("\n".join(f"{path}: {line}" for line in complaint(error, Policy))) from None
+    return _anchored(read_spec(path, Policy, "see policy in node.yaml"), path.parent)
 
 
 def _anchored(policy: Policy, folder: Path) -> Policy:
-    """Find the identities beside the policy, and refuse now, not in the middle of a run, what is none."""
+    """Look for the identities beside the policy; a file that holds none is refused now, not during a run."""
     if policy.trusted_identities is None:
         return policy
     path = folder / policy.trusted_identities

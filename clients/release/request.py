@@ -6,7 +6,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,10 +14,8 @@ from tailweave.protocols.config.privacy import PrivacySpec
 from tailweave.protocols.config.references import ReleasingSpec, TransportSpec
 from tailweave.protocols.config.starts import StartedSpec
 from tailweave.protocols.features import FeatureMap
+from tailweave.protocols.secure_sum.keys import SumRound
 from tailweave.protocols.streams import stream
-
-if TYPE_CHECKING:  # it would bring POT and scikit-learn to nodes that only look at their policy
-    from tailweave.protocols.secure_sum.keys import SumRound
 
 _SERVER_SIDE = {
     "reference": {"aggregate", "samples", "rounds", "iterations", "weights"},
@@ -46,7 +43,7 @@ class ReleaseRequest:
     privacy: PrivacySpec
     features: FeatureMap
     seed: int
-    sum_round: "SumRound | None" = None
+    sum_round: SumRound | None = None
     support: Floats | None = None
 
     @cached_property

@@ -10,7 +10,6 @@ from functools import cached_property
 
 import numpy as np
 
-from tailweave.protocols import secure_sum
 from tailweave.protocols.arrays import Floats
 from tailweave.protocols.config.privacy import PrivacySpec
 from tailweave.protocols.config.references import ReleasingSpec, SlicedReference
@@ -21,6 +20,8 @@ from tailweave.protocols.privacy.noise import SeededNoise
 from tailweave.protocols.references import Summary, cosine
 from tailweave.protocols.references.quantized import QuantizedSummary
 from tailweave.protocols.references.sliced import SlicedSummary, sketch_shape
+from tailweave.protocols.secure_sum.share import noise_variance, noisy_share
+from tailweave.protocols.secure_sum.sketches import pooled_summary
 
 _WIDEST = 32_768
 """Numbers of a sketch that the membership attacker looks at, to bound its memory; the first directions."""
@@ -80,7 +81,7 @@ class Channel:
     def noise_sd(self) -> float:
         """Largest standard deviation of the noise of a sum; 0 without noise or where nothing is summed."""
         if self.summed:
-            variance: Floats | None = secure_sum.noise_variance(self.summed, self.privacy, self.silos)
+            variance: Floats | None = noise_variance(self.summed, self.privacy, self.silos)
         else:
             variance = gate.noise_variance(self.spec, self.privacy)
         return 0.0 if variance is None else float(np.sqrt(variance.max()))
@@ -107,7 +108,7 @@ class Channel:
     def _sum(self, rows: Floats, spec: SlicedReference, rng: np.random.Generator) -> SlicedSummary:
         noise = SeededNoise(rng)
         shares = [
-            secure_sum.noisy_share(
+            noisy_share(
                 part,
                 spec,
                 FeatureMap.of(self.space),
@@ -120,7 +121,7 @@ class Channel:
             for part in np.array_split(rows, self.silos)
         ]
         total = np.sum(shares, axis=0)
-        return secure_sum.pooled_summary(total, spec)
+        return pooled_summary(total, spec)
 
     def features(self, rows: Floats) -> Floats:
         """Return the functions of rows (n, d) that a sketch sums, uncapped: shape (n, p), p <= 32,768.

@@ -9,7 +9,8 @@ import numpy as np
 from tailweave.clients.data.rows import Rows
 from tailweave.clients.data.silo import Silo
 from tailweave.protocols.config.references import SlicedReference
-from tailweave.protocols.secure_sum import Words, from_words, pooled_summary
+from tailweave.protocols.secure_sum.masks import Words
+from tailweave.protocols.secure_sum.sketches import from_words, pooled_summary
 from tailweave.simulation.audit.findings import Promise
 from tailweave.simulation.audit.wire_log import MaskedVector, Recorded
 from tailweave.simulation.run_folder import RunFolderError

@@ -23,7 +23,7 @@ from tailweave.protocols.config.references import (
 )
 from tailweave.protocols.npz import NpzError, read_npz
 from tailweave.protocols.references import Summary, read_summary
-from tailweave.protocols.secure_sum import Masked, Words
+from tailweave.protocols.secure_sum.masks import Masked, Words
 from tailweave.protocols.streams import stream
 from tailweave.simulation.audit.scene import Released, Scene, released
 from tailweave.simulation.run_folder import Row, RunFolder, RunFolderError

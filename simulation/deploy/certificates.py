@@ -95,8 +95,8 @@ def hosts_of(certificate: x509.Certificate) -> tuple[str, ...]:
     return (*dns, *(str(address) for address in names.get_values_for_type(x509.IPAddress)))
 
 
-def check_dates(certificate: x509.Certificate, now: dt.datetime) -> None:
-    """Refuse a certificate outside its dates.
+def check_dates(certificate: x509.Certificate, now: dt.datetime) -> str:
+    """Say until when a certificate is valid, or refuse one outside its dates.
 
     Raises:
         CertificateError: If it is not valid yet, or not any more.
@@ -108,6 +108,7 @@ def check_dates(certificate: x509.Certificate, now: dt.datetime) -> None:
         raise CertificateError(
             f"not valid before {begin:%Y-%m-%d %H:%M} UTC; this host says it is {now:%Y-%m-%d %H:%M} UTC"
         )
+    return f"valid until {end:%Y-%m-%d}"
 
 
 def check_signed_by(certificate: x509.Certificate, ca: x509.Certificate) -> None:

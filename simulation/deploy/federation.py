@@ -9,8 +9,8 @@ from pydantic import Field, PrivateAttr, model_validator
 
 from tailweave.protocols.config.base import Spec
 from tailweave.protocols.config.experiment import Name
+from tailweave.protocols.config.spec_file import read_spec
 from tailweave.server.gate.site import Site
-from tailweave.simulation.deploy.reading import read_spec
 from tailweave.simulation.deploy.versions import VersionsSpec
 
 FEDERATION_FILE = "federation.yaml"

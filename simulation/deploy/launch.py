@@ -69,8 +69,7 @@ def check_ca(node: SiloNode, now: dt.datetime) -> str:
     """
     path = node.path(node.ca)
     try:
-        certificate = read_certificate(path.read_bytes())
-        check_dates(certificate, now)
+        return check_dates(read_certificate(path.read_bytes()), now)
     except OSError as error:
         raise LaunchError(
             f"silo {node.name}: {path}: {error.strerror}; remedy: copy it from the server"
@@ -79,7 +78,6 @@ def check_ca(node: SiloNode, now: dt.datetime) -> str:
         raise LaunchError(
             f"silo {node.name}: {path}: {error}; remedy: this host's clock, or a new ca.crt from the server"
         ) from None
-    return f"valid until {certificate.not_valid_after_utc:%Y-%m-%d}"
 
 
 def check_data(node: SiloNode) -> Rows:

@@ -34,7 +34,9 @@ def server_checks(federation: Federation, *, now: dt.datetime) -> Iterator[Verdi
     """Yield the verdicts on the server: files, ports, parts that run, silos that are registered."""
     server = federation.folder / "server"
     yield versions_equal(_SERVER, federation.versions)
-    yield judged(_SERVER, "CA", "copy ca.crt of this federation here", lambda: _dates(federation.ca, now))
+    yield judged(
+        _SERVER, "CA", "copy ca.crt of this federation here", lambda: check_dates(_read(federation.ca), now)
+    )
     yield judged(_SERVER, "certificate", _RENEW, lambda: _certificate(federation, now))
     yield judged(
         _SERVER,
@@ -64,12 +66,6 @@ def server_checks(federation: Federation, *, now: dt.datetime) -> Iterator[Verdi
     yield from _registrations(federation, up)
 
 
-def _dates(path: Path, now: dt.datetime) -> str:
-    certificate = _read(path)
-    check_dates(certificate, now)
-    return f"valid until {certificate.not_valid_after_utc:%Y-%m-%d}"
-
-
 def _read(path: Path) -> Certificate:
     try:
         return read_certificate(path.read_bytes())
@@ -82,13 +78,13 @@ def _read(path: Path) -> Certificate:
 def _certificate(federation: Federation, now: dt.datetime) -> str:
     server = federation.folder / "server"
     certificate = _read(server / "server.pem")
-    check_dates(certificate, now)
+    valid = check_dates(certificate, now)
     check_signed_by(certificate, _read(federation.ca))
     check_key(certificate, (server / "server.key").read_bytes())
     hosts = hosts_of(certificate)
     if federation.superlink.host not in hosts:
         raise CertificateError(f"server.pem is for {', '.join(hosts)}, not for {federation.superlink.host}")
-    return f"valid until {certificate.not_valid_after_utc:%Y-%m-%d} for {', '.join(hosts)}"
+    return f"{valid} for {', '.join(hosts)}"
 
 
 def _ports(federation: Federation, up: bool) -> str:

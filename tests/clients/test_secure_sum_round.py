@@ -22,18 +22,11 @@ from tailweave.protocols.config.privacy import PrivacySpec
 from tailweave.protocols.config.references import SlicedReference
 from tailweave.protocols.messages import with_prefix
 from tailweave.protocols.privacy.calibration import analytic_gaussian_z
-from tailweave.protocols.secure_sum import (
-    Masked,
-    SumRound,
-    from_words,
-    identity,
-    integer_sketch,
-    keypair,
-    noise_variance,
-    schema,
-    signed_offer,
-    unmask_sum,
-)
+from tailweave.protocols.secure_sum.keys import SumRound, identity, keypair, signed_offer
+from tailweave.protocols.secure_sum.masks import Masked, unmask_sum
+from tailweave.protocols.secure_sum.schema import schema
+from tailweave.protocols.secure_sum.share import noise_variance
+from tailweave.protocols.secure_sum.sketches import from_words, integer_sketch
 from tailweave.protocols.secure_sum_messages import OfferKey, SendMasked, SignedKey
 from tailweave.protocols.streams import stream
 

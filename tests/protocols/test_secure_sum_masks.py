@@ -12,20 +12,9 @@ from scipy import stats
 
 from tailweave.protocols.config.references import SlicedReference
 from tailweave.protocols.features import PublicSpace
-from tailweave.protocols.secure_sum import (
-    DroppedOut,
-    Masked,
-    SumRound,
-    from_words,
-    identity,
-    integer_sketch,
-    keypair,
-    mask,
-    signed_offer,
-    to_words,
-    unmask_sum,
-)
-from tailweave.protocols.secure_sum.keys import shared_secret
+from tailweave.protocols.secure_sum.keys import SumRound, identity, keypair, shared_secret, signed_offer
+from tailweave.protocols.secure_sum.masks import DroppedOut, Masked, mask, unmask_sum
+from tailweave.protocols.secure_sum.sketches import from_words, integer_sketch, to_words
 
 SILOS = tuple(f"silo-{i}" for i in range(5))
 ROUND = SumRound("run-a", 1, "schema", SILOS)

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from tailweave.protocols.config.references import SlicedReference
 from tailweave.protocols.features import PublicSpace
 from tailweave.protocols.references import sliced
-from tailweave.protocols.secure_sum import (
+from tailweave.protocols.secure_sum.sketches import (
+    STEP,
     from_words,
     integer_sketch,
     noise_share,
@@ -15,7 +16,6 @@ from tailweave.protocols.secure_sum import (
     sensitivity_steps,
     to_words,
 )
-from tailweave.protocols.secure_sum.sketches import STEP
 
 COSINE = SlicedReference(kind="sliced", directions=32, coefficients=6)
 HISTOGRAM = SlicedReference(kind="sliced", basis="histogram", directions=32, bins=8)

@@ -21,7 +21,8 @@ from tailweave.protocols.config.references import SlicedReference
 from tailweave.protocols.features import FeatureMap
 from tailweave.protocols.privacy import gate
 from tailweave.protocols.privacy.mechanisms import cosine, grid, histogram, lloyd
-from tailweave.protocols.secure_sum import noisy_share, sensitivity_steps
+from tailweave.protocols.secure_sum.share import noisy_share
+from tailweave.protocols.secure_sum.sketches import sensitivity_steps
 
 COLUMNS, DIMENSIONS = 20, 8
 TWINS = 300

@@ -10,7 +10,7 @@ from tailweave.clients.release.policy import PolicyError
 from tailweave.protocols.config.privacy import PrivacySpec
 from tailweave.protocols.config.references import SlicedReference
 from tailweave.protocols.messages import with_prefix
-from tailweave.protocols.secure_sum import identity
+from tailweave.protocols.secure_sum.keys import identity
 from tailweave.protocols.secure_sum_messages import OfferKey
 from tailweave.simulation.deploy.node_settings import load_node
 

@@ -16,7 +16,8 @@ from tailweave.protocols.config.references import QuantizedReference, SlicedRefe
 from tailweave.protocols.features import FARTHEST, LARGEST, FeatureMap
 from tailweave.protocols.privacy import gate
 from tailweave.protocols.privacy.noise import SeededNoise
-from tailweave.protocols.secure_sum import noisy_share, to_words
+from tailweave.protocols.secure_sum.share import noisy_share
+from tailweave.protocols.secure_sum.sketches import to_words
 
 ROWS, COLUMNS, DIMENSIONS = 12, 3, 2
 NOISED = PrivacySpec(epsilon=2.0, min_rows=1)

@@ -18,13 +18,12 @@ from tailweave.protocols.privacy.calibration import analytic_gaussian_z
 from tailweave.protocols.privacy.noise import SeededNoise
 from tailweave.protocols.privacy.shrinkage import shrink
 from tailweave.protocols.records import decode, encode
-from tailweave.protocols.secure_sum import (
-    SumRound,
-    identity,
+from tailweave.protocols.secure_sum.keys import SumRound, identity
+from tailweave.protocols.secure_sum.schema import schema
+from tailweave.protocols.secure_sum.sketches import (
     integer_sketch,
     noise_share,
     pooled_summary,
-    schema,
     sensitivity_steps,
 )
 from tailweave.protocols.secure_sum_messages import OfferKeyReply, SendMaskedReply

@@ -7,7 +7,7 @@ import pytest
 from tailweave.protocols.config.experiment import Experiment
 from tailweave.protocols.config.references import SlicedReference
 from tailweave.protocols.references.sliced import summarise
-from tailweave.protocols.secure_sum import integer_sketch, to_words
+from tailweave.protocols.secure_sum.sketches import integer_sketch, to_words
 from tailweave.protocols.streams import stream
 from tailweave.simulation.audit.scene import Scene, released
 from tailweave.simulation.audit.secure_sums import looks_uniform, masked_promises, sums

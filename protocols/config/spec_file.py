@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reading one of the kit's YAML files, and saying precisely what is wrong when it is not one."""
+"""Reading a YAML file that is one spec, and saying precisely what is wrong when it is not."""
 
 from pathlib import Path
 from typing import TypeVar
