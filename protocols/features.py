@@ -43,9 +43,6 @@ class PublicSpace:
     def directions(self, count: int) -> Floats:
         """Return public unit vectors, uniform on the sphere.
 
-        Args:
-            count: L, how many.
-
         Returns:
             Unit vectors, shape (L, d); both ends of the wire derive the same ones from ``seed``.
         """
@@ -71,13 +68,7 @@ class PublicSpace:
     def project_alike(self, points: Floats, directions: Floats, half_width: float) -> Floats:
         """Project each point alike whatever stands beside it: ``project`` for private releases.
 
-        Args:
-            points: Shape (n, d), feature units.
-            directions: Unit vectors, shape (L, d).
-            half_width: In units of ``scale``.
-
-        Returns:
-            Positions clipped to [0, 1], shape (n, L), the same bits for the same point on every machine.
+        As ``project``; the same bits for the same point on every machine.
         """
         return self._positions(row_products(points - self.center, directions.T), half_width)
 
@@ -157,9 +148,6 @@ class FeatureMap:
     def alike(self, rows: ArrayLike) -> Floats:
         """Map each row alike whatever stands beside it: what private releases use instead of a call.
 
-        Args:
-            rows: Shape (n, p).
-
         Returns:
             Features, shape (n, d): those of a call up to rounding, but the same bits for the same row, and
             without an encoder on every machine.
@@ -231,9 +219,7 @@ class FeatureMap:
     ) -> "FeatureMap":
         """Rebuild a map from ``arrays()``.
 
-        Args:
-            arrays: Parts by name.
-            open_encoder: Makes the encoder, if there is one; by default it stays sealed.
+        ``open_encoder`` makes the encoder, if there is one; by default it stays sealed.
 
         Raises:
             ValueError: If a part is missing, not one-dimensional where it must be, or does not fit.

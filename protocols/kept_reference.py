@@ -26,16 +26,7 @@ _ABOUT = {"version", "run", "arm", "seed", "reference"}
 
 @dataclass(frozen=True, eq=False)
 class KeptReference:
-    """What the server wove for one arm and seed, and every silo of the run was given.
-
-    Attributes:
-        run: Name of the run.
-        arm: Name of the arm.
-        seed: Root seed; gives the public directions, or the draw of pseudo-samples.
-        spec: Kind and options of the reference.
-        features: The public feature map.
-        arrays: The woven reference, as ``protocols.references.proxy`` reads it.
-    """
+    """What the server wove for one arm and seed, and every silo of the run was given."""
 
     run: str
     arm: str

@@ -82,12 +82,7 @@ class _ShyFile(io.FileIO):
 
 @dataclass(frozen=True)
 class NpzArchive:
-    """An open archive; use ``open_npz``.
-
-    Attributes:
-        members: Arrays in it, by name.
-        most_bytes: Of one array.
-    """
+    """An open archive; use ``open_npz``."""
 
     members: dict[str, zipfile.ZipInfo]
     most_bytes: int
@@ -168,9 +163,7 @@ def open_npz(path: Path, *, most_bytes: int = MOST_BYTES) -> Iterator[NpzArchive
 def read_npz(path: Path, *, most_bytes: int = MOST_BYTES) -> dict[str, NDArray[Any]]:
     """Read all arrays of an archive.
 
-    Args:
-        path: The file.
-        most_bytes: Of one array; all together have at most ``MOST_BYTES``.
+    All arrays together have at most ``MOST_BYTES``, each at most ``most_bytes``.
 
     Returns:
         Arrays by name, in the order of the file.

@@ -32,14 +32,9 @@ class StrangerError(IdentityError, Refusal):
 
 
 def own_identity(path: Path, *, make: bool) -> tuple[str, str]:
-    """Return this silo's identity.
+    """Return this silo's identity, private and public key in hexadecimal; only its owner may read the file.
 
-    Args:
-        path: File of 64 hex digits, the private key, readable by its owner only.
-        make: Whether a missing file is made, with a fresh key. The caller holds the folder's lock.
-
-    Returns:
-        Private and public key, hexadecimal.
+    To ``make`` a missing one the caller holds the folder's lock.
 
     Raises:
         IdentityError: If the file is missing and may not be made, others may read it, or it holds no key.

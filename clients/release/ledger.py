@@ -20,14 +20,8 @@ from tailweave.clients.storage import private_folder
 class Charge:
     """The price of one release.
 
-    Attributes:
-        data_version: In force when it was charged, see ``Ledger.version``.
-        request: Digest of what was asked.
-        epsilon: Promised; None without noise.
-        delta: Of that epsilon.
-        rho: Zero-concentrated cost, positive; None without noise, when nothing bounds it.
-        mechanism: Its name.
-        noise: ``system``; in simulation only ``seeded``, or ``none``.
+    ``epsilon`` and ``rho`` (zero-concentrated, positive) are None without noise; ``noise``
+    is ``system``, or in simulation ``seeded`` or ``none``.
     """
 
     data_version: str

@@ -39,13 +39,7 @@ class _Book(Spec):
 
 @dataclass(frozen=True)
 class Offers:
-    """What one silo offered for one sum of one run; a number is never used for two rosters or two vectors.
-
-    Attributes:
-        folder: This silo's alone; made here, readable by its owner only.
-        run: Name of the run.
-        schema: What is summed, 64 hex digits.
-    """
+    """What one silo offered for one sum of one run; a number is never used for two rosters or two vectors."""
 
     folder: Path
     run: str

@@ -66,14 +66,7 @@ class ReleaseRequest:
 
 @dataclass(frozen=True)
 class ParameterRequest:
-    """A question for a generator's parameters, in a round ``fit``; every model sent is one of its own.
-
-    Attributes:
-        generator: Kind, ridge and local steps.
-        privacy: Without epsilon.
-        model: Parameters that training goes on from, by name.
-        seed: Root seed.
-    """
+    """A question for a generator's parameters, in a round ``fit``; every model sent is one of its own."""
 
     generator: StartedSpec
     privacy: PrivacySpec

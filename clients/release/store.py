@@ -16,12 +16,7 @@ _NAME = re.compile(r"([0-9a-f]{64})-([0-9a-f]{64})\.npz")
 
 @dataclass(frozen=True)
 class Kept:
-    """A stored release.
-
-    Attributes:
-        arrays: By name.
-        payload: SHA-256 of the stored file, 64 hex digits.
-    """
+    """A stored release, and the SHA-256 of its file, 64 hex digits."""
 
     arrays: dict[str, Floats]
     payload: str
@@ -29,11 +24,7 @@ class Kept:
 
 @dataclass(frozen=True)
 class Store:
-    """A folder of releases; names come from digests only, never from what a server wrote.
-
-    Attributes:
-        folder: Exists.
-    """
+    """A folder of releases; names come from digests only, never from what a server wrote."""
 
     folder: Path
 

@@ -139,12 +139,7 @@ def read_yaml(path: Path) -> Any:  # noqa: ANN401 - raw YAML
 def parse_yaml(text: str, where: str) -> Any:  # noqa: ANN401 - raw YAML
     """Parse a YAML text.
 
-    Args:
-        text: The text.
-        where: What begins the sentence of an error that goes on with "not valid YAML".
-
-    Returns:
-        Mappings, lists and plain values; None for an empty text.
+    ``where`` begins the sentence of an error that goes on with "not valid YAML".
 
     Raises:
         ConfigError: If it is not YAML, a key stands twice in a mapping, or there is more of it than fits: too

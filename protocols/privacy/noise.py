@@ -33,12 +33,7 @@ class Noise(Protocol):
 
 @dataclass(frozen=True)
 class SeededNoise:
-    """Noise that anybody with the seed can subtract again: for simulation only, never for a deployment.
-
-    Attributes:
-        rng: Stream of the noise.
-        name: ``seeded``.
-    """
+    """Noise that anybody with the seed can subtract again: for simulation only, never for a deployment."""
 
     rng: np.random.Generator
     name: str = field(default="seeded", init=False)
@@ -77,9 +72,6 @@ class SeededNoise:
 @dataclass(frozen=True)
 class SystemNoise:
     """Exact discrete Gaussian noise from the operating system's entropy, by opendp.
-
-    Attributes:
-        name: ``system``.
 
     Raises:
         ValueError: If opendp is not installed; said at once, before a budget is charged.

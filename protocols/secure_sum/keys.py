@@ -46,14 +46,7 @@ class SumRound:
 
 @dataclass(frozen=True)
 class KeyPair:
-    """A silo's X25519 key for one round. Kept on the node only, and deleted once the masked vector is made.
-
-    Attributes:
-        round: The only round that it may be used in.
-        silo: Whose it is.
-        private: 32 bytes; never shown.
-        public: 32 bytes.
-    """
+    """A silo's X25519 key for one round, on the node only, and deleted once the masked vector is made."""
 
     round: SumRound
     silo: str
@@ -65,10 +58,7 @@ class KeyPair:
 class Offer:
     """A silo's public key for one round, signed with the identity that was pinned at enrolment.
 
-    Attributes:
-        silo: Who offers.
-        public: X25519 public key, 32 bytes.
-        signature: Ed25519 over round, silo and public key, 64 bytes.
+    The key is X25519's, the signature Ed25519's over round, silo and key.
     """
 
     silo: str

@@ -21,13 +21,7 @@ class DroppedOut(ValueError):  # noqa: N818 - it reads as what happened
 
 @dataclass(frozen=True)
 class Masked:
-    """What a silo sends: its vector plus masks, uniform to whoever does not know them all.
-
-    Attributes:
-        silo: Who sends.
-        number: Of the round.
-        values: Shape (n,).
-    """
+    """What a silo sends: its vector plus masks, uniform to whoever does not know them all."""
 
     silo: str
     number: int

@@ -54,11 +54,8 @@ async def serve(
 ) -> None:
     """Serve until SIGTERM or SIGINT, or until ``stop`` is set; requests under way have 5 s to finish.
 
-    Args:
-        site: Ports, CA, server certificate and silos.
-        limits: Bounds on peers.
-        ready: Is called as soon as silos can connect.
-        stop: Given by whoever serves within another program; signals are then left alone.
+    ``ready`` is called as soon as silos can connect.
+    ``stop`` is given within another program; signals are then left alone.
 
     Raises:
         GateError: If the port is taken, or a certificate or key does not fit.

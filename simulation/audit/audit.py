@@ -3,7 +3,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -100,13 +100,8 @@ def examine(scene: Scene, case: _Case, *, runs: int) -> Finding:
     channel = Channel.of(case.spec, scene.space, case.privacy, silos=len(scene.world.silos))
     sent = list(_sent(scene, channel))
     rows = scene.rows(scene.world.silos[0])[:TINY]
-    return Finding(
-        protocol=channel.name,
-        arms=case.arms,
-        role=case.role,
-        epsilon=channel.privacy.epsilon,
-        delta=channel.privacy.delta,
-        z=channel.z,
+    return replace(
+        channel.finding(case.role, case.arms),
         attacks=(
             read_directly(scene, channel, sent),
             _differencing(scene, channel),

@@ -22,6 +22,7 @@ from tailweave.protocols.references.quantized import QuantizedSummary
 from tailweave.protocols.references.sliced import SlicedSummary, sketch_shape
 from tailweave.protocols.secure_sum.share import noise_variance, noisy_share
 from tailweave.protocols.secure_sum.sketches import pooled_summary
+from tailweave.simulation.audit.findings import Finding, Role
 
 _WIDEST = 32_768
 """Numbers of a sketch that the membership attacker looks at, to bound its memory; the first directions."""
@@ -85,6 +86,11 @@ class Channel:
         else:
             variance = gate.noise_variance(self.spec, self.privacy)
         return 0.0 if variance is None else float(np.sqrt(variance.max()))
+
+    def finding(self, role: Role, arms: tuple[str, ...]) -> Finding:
+        """Return what is claimed of this channel, before anything was found."""
+        asked = self.privacy
+        return Finding(self.name, arms, role, epsilon=asked.epsilon, delta=asked.delta, z=self.z)
 
     def send(self, rows: Floats, rng: np.random.Generator) -> Summary:
         """Return what arrives of rows (n, d) at the server; noise and k-means draw from ``rng``.

@@ -16,10 +16,7 @@ def averaged(experiment: Experiment, role: Role) -> list[Finding]:
             protocol=f"parameters of a {generator.kind}, {generator.rounds} rounds of FedAvg",
             arms=tuple(arm.name for arm in experiment.arms),
             role=role,
-            epsilon=None,
             delta=experiment.privacy.delta,
-            z=None,
-            attacks=(),
             note=f"not covered by this audit: generator.start: federated {PARAMETER_LEAK}; no epsilon holds",
         )
     ]

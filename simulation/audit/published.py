@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The published protocols on the same rows: what a silo would have given away with them."""
 
-import math
-
 from tailweave.protocols.arrays import Floats
 from tailweave.protocols.config.experiment import Experiment
 from tailweave.protocols.streams import stream
@@ -36,9 +34,7 @@ def published(scene: Scene, experiment: Experiment) -> tuple[Finding, ...]:
     silo = scene.world.silos[0]
     rows, by = scene.rows(silo)[:_MOST_ROWS], scene.ruler(silo)
     return tuple(
-        Finding(
-            NAMES[kind], (), "published", None, math.nan, None, (Attack(name, recovered(guesses, rows, by)),)
-        )
+        Finding(NAMES[kind], (), "published", attacks=(Attack(name, recovered(guesses, rows, by)),))
         for kind in NAMES
         if kind not in used
         for name, guesses in [_attack(scene, rows, kind)]

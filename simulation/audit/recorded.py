@@ -2,6 +2,7 @@
 """Audit of a run: attack the very bytes that left its silos, which the run folder recorded."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -69,7 +70,10 @@ def attack_recorded(folder: RunFolder, experiment: Experiment, *, runs: int = RU
         if under_masks:
             findings.append(_summed_finding(asked, arms, under_masks, runs=runs))
         if not mine and not under_masks:
-            findings.append(_nothing_kept(asked, arms, scene))
+            spec, privacy = asked
+            channel = Channel.of(spec, scene.space, privacy, silos=len(scene.world.silos))
+            nothing = replace(channel.finding("as recorded", arms), note="no message is in the run folder")
+            findings.append(nothing)
     findings += averaged(experiment, "as recorded")
     findings += recorded(experiment, [m for m in messages if isinstance(m, RawPoints)])
     findings += published(scene, experiment)
@@ -92,13 +96,8 @@ def _finding(asked: Released, arms: tuple[str, ...], mine: Sequence[Recorded], *
             Promise("no silo below min-rows released", fewest >= privacy.min_rows),
             *_noise(mine),
         ]
-    return Finding(
-        protocol=channel.name,
-        arms=arms,
-        role="as recorded",
-        epsilon=privacy.epsilon,
-        delta=privacy.delta,
-        z=channel.z,
+    return replace(
+        channel.finding("as recorded", arms),
         attacks=(
             _read(mine),
             *_differencing(again),
@@ -118,13 +117,8 @@ def _summed_finding(
     spec, privacy = asked
     channel = Channel.of(spec, first.scene.space, privacy, silos=len(first.scene.world.silos))
     logged = privacy.epsilon is not None and all(v.epsilon == privacy.epsilon for v in vectors)
-    return Finding(
-        protocol=channel.name,
-        arms=arms,
-        role="as recorded",
-        epsilon=privacy.epsilon,
-        delta=privacy.delta,
-        z=channel.z,
+    return replace(
+        channel.finding("as recorded", arms),
         attacks=(_read(found),) if found else (),
         promises=(
             *masked_promises(vectors),
@@ -134,22 +128,6 @@ def _summed_finding(
         membership=_membership(found[:_GAMES]),
         canary=run_canary(channel, first.rows[:TINY], runs=runs, rng=first.rng("canary")),
         note=SECURE_SUM if found else _LOST,
-    )
-
-
-def _nothing_kept(asked: Released, arms: tuple[str, ...], scene: Scene) -> Finding:
-    """Say that the run folder holds no message for a reference of its config."""
-    spec, privacy = asked
-    channel = Channel.of(spec, scene.space, privacy, silos=len(scene.world.silos))
-    return Finding(
-        protocol=channel.name,
-        arms=arms,
-        role="as recorded",
-        epsilon=privacy.epsilon,
-        delta=privacy.delta,
-        z=channel.z,
-        attacks=(),
-        note="no message is in the run folder",
     )
 
 

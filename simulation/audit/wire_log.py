@@ -62,10 +62,7 @@ class _Line(BaseModel):
 class Sent:
     """One message that carried more than metrics.
 
-    Attributes:
-        scene: The seed that it belongs to.
-        silo: Who sent it; its rows are rebuilt from the config, never read from the wire.
-        epsilon: What the wire log says that it cost.
+    The silo's rows are rebuilt from the config, never read from the wire; ``epsilon`` is what the log says.
     """
 
     scene: Scene

@@ -25,11 +25,7 @@ class KeptRunError(ValueError):
 class KeptRun:
     """What one run has left.
 
-    Attributes:
-        folder: In the silo's state folder; its name is the run's.
-        size: Bytes in all its files.
-        arms: How many arms and seeds have a checkpoint.
-        over: How many of them have come to their end; their training rows are gone.
+    Of ``arms`` and seeds with a checkpoint, ``over`` have come to their end; their training rows are gone.
     """
 
     folder: Path

@@ -16,12 +16,7 @@ class NotRunning(Exception):  # noqa: N818 - not an error before the start
 class Verdict:
     """One line of ``tailweave deploy check``.
 
-    Attributes:
-        state: ``off`` is what does not run yet; ``skip`` cannot be seen from here.
-        subject: ``server`` or ``silo NAME``.
-        check: What was looked at.
-        text: What was found.
-        remedy: What to do about it; shown unless all is well.
+    ``off`` is what does not run yet, ``skip`` what cannot be seen from here.
     """
 
     state: State

@@ -31,13 +31,7 @@ Executor = Callable[[Stage, Path, Callable[[], bool]], None]
 
 @dataclass(frozen=True)
 class Sent:
-    """What came of a foreign app.
-
-    Attributes:
-        attack: Rows that it read.
-        said: What the server was told.
-        taken: Whether it left anything behind, so has run.
-    """
+    """What came of a foreign app: rows that it read, what the server was told, whether it has run."""
 
     attack: Attack
     said: str
