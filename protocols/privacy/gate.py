@@ -41,18 +41,11 @@ class _Prepaid:
     def __init__(self, noise: Noise, pay: Callable[[], None]) -> None:
         self.name, self._noise, self._pay, self.paid = noise.name, noise, pay, False
 
-    def gaussian(self, scale: float, shape: tuple[int, ...]) -> Floats:
-        self._settle()
-        return self._noise.gaussian(scale, shape)
-
     def discrete_gaussian(self, scale: float, shape: tuple[int, ...]) -> Ints:
-        self._settle()
-        return self._noise.discrete_gaussian(scale, shape)
-
-    def _settle(self) -> None:
         if not self.paid:
             self._pay()
             self.paid = True
+        return self._noise.discrete_gaussian(scale, shape)
 
 
 def release(  # noqa: PLR0913 - the one door: everything a release depends on is named here

@@ -112,12 +112,12 @@ class Finding:
     @property
     def auc_ceiling(self) -> float | None:
         """Largest AUC that theory allows in a game with a known number of rows; None without noise."""
-        return None if self.z is None else auc_ceiling(self.z, replace_one=True)
+        return None if self.z is None else auc_ceiling(self.z)
 
     @property
     def tpr_ceiling(self) -> float | None:
         """Largest true-positive rate at ``FPR`` in the same game; None without noise."""
-        return None if self.z is None else tpr_ceiling(self.z, FPR, replace_one=True)
+        return None if self.z is None else tpr_ceiling(self.z, FPR)
 
     @property
     def breaches(self) -> tuple[str, ...]:

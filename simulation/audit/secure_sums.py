@@ -31,7 +31,7 @@ def looks_uniform(words: Words) -> bool:
 
     An unmasked sketch is small beside 2^32: its highest byte is 0 or 255 throughout.
     """
-    high = (words >> np.array(8 * words.dtype.itemsize - 8, dtype=words.dtype)).astype(np.int64)
+    high = (words >> np.uint32(24)).astype(np.int64)
     expected = len(words) / 256.0
     chi_sq = float(((np.bincount(high, minlength=256) - expected) ** 2).sum() / expected)
     return bool(chi_sq < 255.0 + _ERRORS * np.sqrt(2.0 * 255.0) + _ERRORS**2)

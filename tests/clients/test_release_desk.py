@@ -33,7 +33,7 @@ from tailweave.protocols.privacy.noise import SeededNoise, SystemNoise
 ROWS = np.random.default_rng(0).normal(size=(250, 3))
 FEATURES = FeatureMap(np.zeros(3), np.eye(3), np.zeros(3), 1.0)
 Z = 2.231
-"""Noise multiplier of epsilon = 2 at delta = 1e-6, rounded up (privacy-notes section 3)."""
+"""Noise multiplier of epsilon = 2 at delta = 1e-6, rounded up."""
 
 
 @lru_cache(maxsize=4096)
