@@ -26,7 +26,7 @@ from tailweave.protocols.whole_file import write_whole
 
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Noise = Literal["system", "seeded", "none"]
-Kind = Literal["open", "charge", "sent", "refresh", "joined", "closed"]
+LineKind = Literal["open", "charge", "sent", "refresh", "joined", "closed"]
 _BEFORE_THE_FIRST = "0" * 64
 
 
@@ -45,7 +45,7 @@ class Entry(Spec):
 
     index: Annotated[int, Field(ge=0)]
     previous_hash: Digest
-    kind: Kind
+    kind: LineKind
     data_version: Digest | None = None
     request: Digest | None = None
     epsilon: float | None = None

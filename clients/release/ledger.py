@@ -11,7 +11,7 @@ from typing import Self
 from pydantic import ValidationError
 
 from tailweave.clients.release import chain
-from tailweave.clients.release.chain import Entry, Kind, LedgerError
+from tailweave.clients.release.chain import Entry, LedgerError, LineKind
 from tailweave.clients.release.lock import locked
 from tailweave.clients.storage import private_folder
 
@@ -186,7 +186,7 @@ class Ledger:
         if self.closed is None:
             self._append("closed", {"mechanism": successor})
 
-    def _append(self, kind: Kind, fields: dict[str, object]) -> None:
+    def _append(self, kind: LineKind, fields: dict[str, object]) -> None:
         last = self._entries[-1]
         raw = {"index": last.index + 1, "previous_hash": last.hash, "kind": kind, **fields}
         try:

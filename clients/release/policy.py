@@ -16,7 +16,7 @@ from tailweave.protocols.config.spec_file import read_spec
 from tailweave.protocols.messages import rows_bucket
 from tailweave.protocols.refusals import Refusal
 
-Kind = Literal["sliced", "quantized", "barycenter", "geodesic"]
+ReleasedKind = Literal["sliced", "quantized", "barycenter", "geodesic"]
 Start = Literal["shared", "path", "local", "federated"]
 Against = Literal["local", "public", "sliced", "quantized", "barycenter", "geodesic"]
 ModelName = Annotated[str, Field(min_length=1, max_length=500)]
@@ -51,7 +51,7 @@ class Policy(Spec):
 
     epsilon: Annotated[float, Field(gt=0.0, le=100.0)] = 2.0
     delta: Annotated[float, Field(gt=0.0, lt=1.0)] = 1e-6
-    kinds: Annotated[tuple[Kind, ...], Field(min_length=1)] = ("sliced", "quantized")
+    kinds: Annotated[tuple[ReleasedKind, ...], Field(min_length=1)] = ("sliced", "quantized")
     directions: Annotated[int, Field(ge=1)] = 1024
     coefficients: Annotated[int, Field(ge=1)] = 12
     bins: Annotated[int, Field(ge=2)] = 64

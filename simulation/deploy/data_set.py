@@ -4,7 +4,7 @@
 from pathlib import Path
 
 from tailweave.clients.node import Node, open_node
-from tailweave.clients.release.data_sets import Matches, enrol, look
+from tailweave.clients.release.enrolment import Matches, enrol, look
 from tailweave.clients.release.ledger import Ledger
 from tailweave.clients.release.moving import old_ledger
 from tailweave.clients.release.places import Own

@@ -186,7 +186,7 @@ CONTROLS = (
         "tests/clients/test_release_ledger.py::test_older_copies_of_ledger_or_head_are_refused",
     ),
     Control(
-        "clients/release/data_sets.py",
+        "clients/release/enrolment.py",
         "if one.at(own.place) or one.like(rows)}",
         "if one.at(own.place)}",
         "tests/security/test_ledger_one_a_data_set.py::test_no_way_to_a_fresh_budget[moved]",

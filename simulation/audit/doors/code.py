@@ -30,7 +30,7 @@ Executor = Callable[[Stage, Path, Callable[[], bool]], None]
 
 
 @dataclass(frozen=True)
-class Sent:
+class Visit:
     """What came of a foreign app: rows that it read, what the server was told, whether it has run."""
 
     attack: Attack
@@ -38,7 +38,7 @@ class Sent:
     taken: bool
 
 
-def send_foreign_app(folder: Path, execute: Executor) -> Sent:
+def send_foreign_app(folder: Path, execute: Executor) -> Visit:
     """Let a foreign app arrive at a node that has rows, and look what it read of them; ``folder`` is made."""
     folder.mkdir(parents=True)
     rows = table(stream(0, "audit", "doors", "rows"), _ROWS)
@@ -55,7 +55,7 @@ def send_foreign_app(folder: Path, execute: Executor) -> Sent:
         execute(at, folder, over)
         over()
     found: list[Floats] = list(read_table(spoils, None).values) if spoils.exists() else []
-    return Sent(Attack(TAKEN, counted(found, rows)), told.get(_RUN, "nothing"), spoils.exists())
+    return Visit(Attack(TAKEN, counted(found, rows)), told.get(_RUN, "nothing"), spoils.exists())
 
 
 def by_silo(at: Stage, folder: Path, over: Callable[[], bool]) -> None:
