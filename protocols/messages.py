@@ -2,8 +2,8 @@
 """The messages of the protocol: questions of the server, and a silo's answer to each.
 
 ``hello``: who is there and does it fit? ``summarise``: release a summary of your features once.
-Under secure aggregation instead ``offer`` and ``masked``, in ``sum_messages.py``; ``fit``, for FedAvg over
-the generator, is in ``fit_messages.py``.
+Under secure aggregation instead ``offer`` and ``masked``, in ``secure_sum_messages.py``; ``fit``, for FedAvg
+over the generator, is in ``fit_messages.py``.
 ``transport``: map the atoms of a support onto your rows, for the published references that leak them.
 ``retrain``: bring one arm to a generation and report its metrics. Scalars are checked by type and range,
 arrays by name, shape and finiteness; what does not fit is refused by ``ValueError``.
@@ -14,7 +14,7 @@ from typing import Annotated, ClassVar, Literal, Self
 import numpy as np
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
-from tailweave.protocols.arrays import Floats
+from tailweave.protocols.arrays import Floats, part_of
 from tailweave.protocols.config.base import Spec
 from tailweave.protocols.config.experiment import ArmSpec, Name
 from tailweave.protocols.config.privacy import PrivacySpec
@@ -58,8 +58,7 @@ class Message(Spec):
 
     def part(self, name: str) -> dict[str, Floats]:
         """Return the arrays whose names begin with ``name/``, without that prefix."""
-        prefix = f"{name}/"
-        return {key[len(prefix) :]: value for key, value in self.arrays.items() if key.startswith(prefix)}
+        return part_of(self.arrays, name)
 
     @model_validator(mode="after")
     def _arrays_are_finite(self) -> Self:

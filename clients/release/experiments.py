@@ -21,9 +21,7 @@ HELD_OUT = "held-out"
 def check_kinds(policy: Policy | None, kinds: Sequence[str]) -> None:
     """Refuse kinds of other packages that this node lacks, or that its owner did not name.
 
-    Args:
-        policy: The silo's own; None in a simulation, whose silos are nobody else's.
-        kinds: As ``kinds_of_others`` returns them, but a stranger's.
+    A simulation has no policy: its silos are nobody else's.
 
     Raises:
         Refusal: If one is not installed here; names it.
@@ -41,10 +39,6 @@ def check_kinds(policy: Policy | None, kinds: Sequence[str]) -> None:
 
 def check_experiment(policy: Policy, question: Retrain) -> None:
     """Refuse an experiment that the owner did not allow on this node, before anything is computed.
-
-    Args:
-        policy: The silo's own.
-        question: What the server asks.
 
     Raises:
         PolicyError: If anything is beyond the policy; names all of it, and nothing private.
@@ -71,9 +65,6 @@ def check_experiment(policy: Policy, question: Retrain) -> None:
 
 def own_rows_seen(question: Retrain) -> tuple[str, ...]:
     """Say where models, picks or measurements of an arm see the silo's own rows.
-
-    Args:
-        question: What the server asks of a silo with rows of its own.
 
     Returns:
         The places, none if its numbers come from public rows and released references alone. A start that

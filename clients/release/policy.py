@@ -5,16 +5,15 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from tailweave.clients.release.identities import read_identities
 from tailweave.clients.release.request import ReleaseRequest, Request
 from tailweave.protocols.config.base import Spec
-from tailweave.protocols.config.complaints import complaint
 from tailweave.protocols.config.experiment import Name
 from tailweave.protocols.config.privacy import FEWEST_SILOS, PrivacySpec
 from tailweave.protocols.config.references import RAW_ROW_KINDS, REFERENCES
-from tailweave.protocols.config.yaml_file import ConfigError, read_yaml
+from tailweave.protocols.config.spec_file import read_spec
 from tailweave.protocols.kinds.references.base import SummarisedReference
 from tailweave.protocols.messages import rows_bucket
 from tailweave.protocols.refusals import Refusal
@@ -26,7 +25,7 @@ _DELTA_TIMES_ROWS = 0.1
 _COMPARED = tuple(name for name, spec in REFERENCES.kinds.items() if spec.sees != "truth")
 _RELEASED = tuple(name for name in _COMPARED if REFERENCES.kinds[name].sees == "releases")
 _NOISED = tuple(n for n in _RELEASED if n not in RAW_ROW_KINDS and REFERENCES.is_own(n))
-Kind = Annotated[str, AfterValidator(partial(REFERENCES.known, among=_RELEASED))]
+ReleasedKind = Annotated[str, AfterValidator(partial(REFERENCES.known, among=_RELEASED))]
 Against = Annotated[str, AfterValidator(partial(REFERENCES.known, among=_COMPARED))]
 
 
@@ -49,7 +48,7 @@ class Policy(Spec):
 
     epsilon: Annotated[float, Field(gt=0.0, le=100.0)] = 2.0
     delta: Annotated[float, Field(gt=0.0, lt=1.0)] = 1e-6
-    kinds: Annotated[tuple[Kind, ...], Field(min_length=1)] = _NOISED
+    kinds: Annotated[tuple[ReleasedKind, ...], Field(min_length=1)] = _NOISED
     directions: Annotated[int, Field(ge=1)] = 1024
     coefficients: Annotated[int, Field(ge=1)] = 12
     bins: Annotated[int, Field(ge=2)] = 64
@@ -133,29 +132,14 @@ def simulation_policy() -> Policy:
 def load_policy(path: Path) -> Policy:
     """Read a policy; a key that is left out has its default.
 
-    Args:
-        path: A YAML file with the keys of ``Policy``.
-
-    Returns:
-        The policy.
-
     Raises:
         ConfigError: If the file is missing, not YAML, or a key, type or range is wrong.
     """
-    try:
-        raw = read_yaml(path)
-    except FileNotFoundError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
-    if not isinstance(raw, dict):
-        raise ConfigError(f"{path}: a policy is a mapping of keys, found {type(raw).__name__}")
-    try:
-        return _anchored(Policy.model_validate(raw), path.parent)
-    except ValidationError as error:
-        raise ConfigError("\n".join(f"{path}: {line}" for line in complaint(error, Policy))) from None
+    return _anchored(read_spec(path, Policy, "see policy in node.yaml"), path.parent)
 
 
 def _anchored(policy: Policy, folder: Path) -> Policy:
-    """Find the identities beside the policy, and refuse now, not in the middle of a run, what is none."""
+    """Look for the identities beside the policy; a file that holds none is refused now, not during a run."""
     if policy.trusted_identities is None:
         return policy
     path = folder / policy.trusted_identities
@@ -165,10 +149,6 @@ def _anchored(policy: Policy, folder: Path) -> Policy:
 
 def check(policy: Policy, request: Request) -> None:
     """Refuse what the owner did not allow.
-
-    Args:
-        policy: The silo's own.
-        request: What the server asks.
 
     Raises:
         PolicyError: If anything is beyond the policy; names all of it.
@@ -188,11 +168,6 @@ def check_rows(policy: Policy, request: Request, rows: int) -> None:
     The request's own ``min-rows`` and ``delta`` bind too wherever noise is asked for. The server chooses
     those two and may ask again and again, so they are held against the bucket of rows that ``hello`` told
     it: held against the number itself, a few refusals would tell that number.
-
-    Args:
-        policy: The silo's own.
-        request: What the server asks.
-        rows: How many the silo holds.
 
     Raises:
         PolicyError: If rows are too few, or too many for the delta.

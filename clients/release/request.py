@@ -6,7 +6,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,10 +14,8 @@ from tailweave.protocols.config.privacy import PrivacySpec
 from tailweave.protocols.config.starts import StartedSpec
 from tailweave.protocols.features import FeatureMap
 from tailweave.protocols.kinds.references.transported import WovenReference
+from tailweave.protocols.secure_sum.keys import SumRound
 from tailweave.protocols.streams import stream
-
-if TYPE_CHECKING:  # it would bring POT and scikit-learn to nodes that only look at their policy
-    from tailweave.protocols.secure_sum.keys import SumRound
 
 _SERVER_SIDE = {
     "privacy": {"shrink", "allow_raw_row_leakage", "allow_parameter_release"},
@@ -45,7 +42,7 @@ class ReleaseRequest:
     privacy: PrivacySpec
     features: FeatureMap
     seed: int
-    sum_round: "SumRound | None" = None
+    sum_round: SumRound | None = None
     support: Floats | None = None
 
     @cached_property
@@ -68,14 +65,7 @@ class ReleaseRequest:
 
 @dataclass(frozen=True)
 class ParameterRequest:
-    """A question for a generator's parameters, in a round ``fit``; every model sent is one of its own.
-
-    Attributes:
-        generator: Kind, ridge and local steps.
-        privacy: Without epsilon.
-        model: Parameters that training goes on from, by name.
-        seed: Root seed.
-    """
+    """A question for a generator's parameters, in a round ``fit``; every model sent is one of its own."""
 
     generator: StartedSpec
     privacy: PrivacySpec

@@ -18,10 +18,6 @@ else:
 def check_reference(rule: RuleKind, reference: ReferenceKind | None) -> None:
     """Refuse a rule without the reference that it needs, or with one that it cannot use.
 
-    Args:
-        rule: The rule.
-        reference: The reference; None for none.
-
     Raises:
         ValueError: With what is allowed.
     """

@@ -14,10 +14,7 @@ from tailweave.protocols.kinds.references.base import SummarisedReference
 from tailweave.protocols.privacy.calibration import noise_multiplier, rho_of
 from tailweave.protocols.privacy.noise import Noise
 from tailweave.protocols.references import Summary
-from tailweave.protocols.references.quantized import QuantizedSummary
 from tailweave.protocols.refusals import Refusal
-
-_ENOUGH_FOR_LLOYD = 50_000.0
 
 
 @dataclass(frozen=True)
@@ -37,51 +34,17 @@ class Cost:
     mechanism: str
 
 
-@dataclass(frozen=True)
-class Release:
-    """A summary that may leave the silo, and what is known about its noise.
-
-    Attributes:
-        summary: The summary.
-        epsilon: Its cost; None where nothing bounds it, and then ``rho`` and ``z`` are None too.
-        delta: Of that epsilon.
-        rho: Zero-concentrated cost.
-        z: Noise standard deviation over L2 sensitivity.
-        mechanism: ``cosine``, ``histogram``, ``lloyd`` or ``none``.
-        noise: ``seeded`` (simulation only), ``system`` or ``none``.
-        noise_variance: Of each coefficient of the sum, shape (J,) or (B,); None where there is no linear sum.
-        note: What the operator should know, if anything.
-    """
-
-    summary: Summary
-    epsilon: float | None
-    delta: float
-    rho: float | None
-    z: float | None
-    mechanism: str
-    noise: str
-    noise_variance: Floats | None
-    note: str | None = None
-
-
 class _Prepaid:
     """Noise that pays just before its first draw, so that no draw goes unpaid and none is paid twice."""
 
     def __init__(self, noise: Noise, pay: Callable[[], None]) -> None:
         self.name, self._noise, self._pay, self.paid = noise.name, noise, pay, False
 
-    def gaussian(self, scale: float, shape: tuple[int, ...]) -> Floats:
-        self._settle()
-        return self._noise.gaussian(scale, shape)
-
     def discrete_gaussian(self, scale: float, shape: tuple[int, ...]) -> Ints:
-        self._settle()
-        return self._noise.discrete_gaussian(scale, shape)
-
-    def _settle(self) -> None:
         if not self.paid:
             self._pay()
             self.paid = True
+        return self._noise.discrete_gaussian(scale, shape)
 
 
 def release(  # noqa: PLR0913 - the one door: everything a release depends on is named here
@@ -94,8 +57,8 @@ def release(  # noqa: PLR0913 - the one door: everything a release depends on is
     noise: Noise,
     rng: np.random.Generator,
     charge: Callable[[Cost], None],
-) -> Release:
-    """Turn a silo's rows into a release, or refuse.
+) -> Summary:
+    """Turn a silo's rows into a summary that may leave it, or refuse.
 
     In this order: enough rows, before a value is read; finite values; the feature map; clip and cap by public
     constants; summarise; ``charge``, which writes the ledger or raises; noise. An exception of ``charge``
@@ -115,9 +78,6 @@ def release(  # noqa: PLR0913 - the one door: everything a release depends on is
         rng: Stream of the un-noised k-means; private releases draw nothing from it.
         charge: Called exactly once.
 
-    Returns:
-        The release.
-
     Raises:
         ValueError: If rows are too few, not finite (names the column) or of another dimension, if delta is
             no less than 1 / n, or if the noise would be too small for the grid.
@@ -129,8 +89,7 @@ def release(  # noqa: PLR0913 - the one door: everything a release depends on is
     if privacy.epsilon is None:
         mapped = features(rows)
         charge(Cost(None, privacy.delta, None, "none"))
-        exact = references.release(mapped, spec, features.space(seed), privacy.min_cluster_size, rng=rng)
-        return Release(exact, None, privacy.delta, None, None, "none", "none", None)
+        return references.release(mapped, spec, features.space(seed), privacy.min_cluster_size, rng=rng)
     enough(len(rows), privacy)
     mapped = features.alike(rows)
     z = multiplier(spec, privacy)
@@ -140,9 +99,7 @@ def release(  # noqa: PLR0913 - the one door: everything a release depends on is
     summary: Summary = mechanism.privatise(mapped, spec, features.space(seed), z, noise=prepaid)
     if not prepaid.paid:
         raise RuntimeError(f"mechanism {cost.mechanism} drew no noise; nothing is released")
-    variance, note = noise_variance(spec, privacy), _note(summary, privacy.epsilon)
-    known = (cost.epsilon, cost.delta, cost.rho, z, cost.mechanism, noise.name)
-    return Release(summary, *known, variance, note)
+    return summary
 
 
 def multiplier(spec: SummarisedReference, privacy: PrivacySpec) -> float:
@@ -163,10 +120,6 @@ def noise_variance(spec: SummarisedReference, privacy: PrivacySpec) -> Floats | 
     The mean sketch of K silos with (noisy) counts n_k then has noise variance K times this over
     (sum n_k)^2; that the counts are noisy adds less than 1/L of the same to it.
 
-    Args:
-        spec: Reference kind.
-        privacy: Epsilon and delta.
-
     Returns:
         Shape (J,) or (B,); None for ``quantized``, and without epsilon.
     """
@@ -185,12 +138,3 @@ def enough(rows: int, privacy: PrivacySpec) -> None:
         raise Refusal(f"a private release needs min-rows = {privacy.min_rows} rows: the silo has fewer")
     if privacy.delta * rows >= 1.0:
         raise Refusal(f"delta must be below 1 over the silo's number of rows, got {privacy.delta}")
-
-
-def _note(summary: Summary, epsilon: float) -> str | None:
-    if not isinstance(summary, QuantizedSummary):
-        return None
-    worth = float(summary.counts.sum()) * epsilon
-    if worth >= _ENOUGH_FOR_LLOYD:
-        return None
-    return f"rows x epsilon = {worth:.0f} is below {_ENOUGH_FOR_LLOYD:.0f}: a sliced reference is less noisy"

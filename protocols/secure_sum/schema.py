@@ -13,17 +13,7 @@ WORD_BITS = 32
 
 
 def schema(reference: SlicedReference, privacy: PrivacySpec, features: FeatureMap, seed: int) -> str:
-    """Return a digest that changes with anything that changes the vector.
-
-    Args:
-        reference: Basis, directions and range.
-        privacy: Epsilon, delta, fewest rows, and among how many honest silos the noise is shared.
-        features: Public feature map.
-        seed: Root seed; fixes the directions.
-
-    Returns:
-        SHA-256, 64 hex digits.
-    """
+    """Return a digest, 64 hex digits, that changes with anything that changes the vector."""
     summed = {
         "reference": reference.model_dump(mode="json"),
         "privacy": privacy.model_dump(mode="json", exclude={"shrink"}),

@@ -117,11 +117,6 @@ def noise_variance(spec: SlicedReference, privacy: PrivacySpec, silos: int) -> F
 
     .. math:: \nu^2 = K \sigma_k^2 = \frac{K}{K_h} (z \Delta)^2
 
-    Args:
-        spec: Sketch.
-        privacy: Epsilon, delta and K_h.
-        silos: K, how many were summed.
-
     Returns:
         Shape (J,) or (B,), in the unit of ``pooled_summary``'s sums.
 

@@ -3,7 +3,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -25,7 +25,7 @@ from tailweave.simulation.audit.game import play_density, play_linear
 from tailweave.simulation.audit.notes import notes
 from tailweave.simulation.audit.one_row import run_canary
 from tailweave.simulation.audit.parameters import averaged
-from tailweave.simulation.audit.promises import MASKED, promises
+from tailweave.simulation.audit.promises import SECURE_SUM, promises
 from tailweave.simulation.audit.published import published
 from tailweave.simulation.audit.raw_rows import forced
 from tailweave.simulation.audit.recovered import pooled, recovered
@@ -56,11 +56,6 @@ def audit(experiment: Experiment, target: str, *, runs: int = RUNS) -> AuditResu
 
     Attacks are made on the first seed, as if silos of any size were allowed to release: what ``min-rows``
     keeps from leaving cannot be worse than what is shown here.
-
-    Args:
-        experiment: The config.
-        target: Where it came from, for the report.
-        runs: Releases of each canary audit, with and without the canary.
 
     Returns:
         One finding for each release, then those for comparison, those of references that hand out rows, and
@@ -100,27 +95,14 @@ def _no_quantiles(spec: SummarisedReference, epsilon: float | None) -> bool:
 def examine(scene: Scene, case: _Case, *, runs: int) -> Finding:
     """Run every attack on one release.
 
-    Args:
-        scene: Silos and public space.
-        case: What they send.
-        runs: Releases of the canary audit.
-
-    Returns:
-        The finding.
-
     Raises:
         ValueError: If the gate refuses.
     """
     channel = Channel.of(case.spec, scene.space, case.privacy, silos=len(scene.world.silos))
     sent = list(_sent(scene, channel))
     rows = scene.rows(scene.world.silos[0])[:TINY]
-    return Finding(
-        protocol=channel.name,
-        arms=case.arms,
-        role=case.role,
-        epsilon=channel.privacy.epsilon,
-        delta=channel.privacy.delta,
-        z=channel.z,
+    return replace(
+        channel.finding(case.role, case.arms),
         attacks=(
             read_directly(scene, channel, sent),
             _differencing(scene, channel),
@@ -129,14 +111,14 @@ def examine(scene: Scene, case: _Case, *, runs: int) -> Finding:
         promises=promises(scene, channel, [summary for _, summary in sent]),
         membership=_membership(scene, channel),
         canary=run_canary(channel, rows, runs=runs, rng=_rng(scene, channel, "canary")),
-        note=MASKED if channel.masked else "",
+        note=SECURE_SUM if channel.summed else "",
     )
 
 
 def _sent(scene: Scene, channel: Channel) -> Iterator[tuple[Silo, Summary]]:
     """Yield what the server sees of each silo: its summary, or the sum of all."""
     silos = scene.world.silos
-    if channel.masked:
+    if channel.summed:
         everyone = np.concatenate([scene.rows(silo) for silo in silos])
         total = channel.send(everyone, _rng(scene, channel, "sum"))
         yield from ((silo, total) for silo in silos)

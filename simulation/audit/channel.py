@@ -10,7 +10,6 @@ from functools import cached_property
 
 import numpy as np
 
-from tailweave.protocols import secure_sum
 from tailweave.protocols.arrays import Floats
 from tailweave.protocols.config.privacy import PrivacySpec
 from tailweave.protocols.features import FeatureMap, PublicSpace
@@ -22,6 +21,9 @@ from tailweave.protocols.privacy.noise import SeededNoise
 from tailweave.protocols.references import Summary, cosine
 from tailweave.protocols.references.quantized import QuantizedSummary
 from tailweave.protocols.references.sliced import SlicedSummary, sketch_shape
+from tailweave.protocols.secure_sum.share import noise_variance, noisy_share
+from tailweave.protocols.secure_sum.sketches import pooled_summary
+from tailweave.simulation.audit.findings import Finding, Role
 
 _WIDEST = 32_768
 """Numbers of a sketch that the membership attacker looks at, to bound its memory; the first directions."""
@@ -59,7 +61,7 @@ class Channel:
         return replace(self, privacy=self.privacy.model_copy(update={"min_rows": min_rows}))
 
     @property
-    def masked(self) -> SlicedReference | None:
+    def summed(self) -> SlicedReference | None:
         """The sketch whose sum over silos is all that leaves them; None if each silo's own does."""
         masks = self.privacy.secure_aggregation
         return self.spec if masks and isinstance(self.spec, SlicedReference) else None
@@ -70,7 +72,7 @@ class Channel:
         if not isinstance(self.spec, SlicedReference):
             return f"quantized, {self.spec.clusters} clusters"
         size = f"{self.spec.directions} x {sketch_shape(self.spec)[1]}"
-        return f"sliced {self.spec.basis}, {size}{', masked' if self.masked else ''}"
+        return f"sliced {self.spec.basis}, {size}{', masked' if self.summed else ''}"
 
     @cached_property
     def z(self) -> float | None:
@@ -82,11 +84,16 @@ class Channel:
     @cached_property
     def noise_sd(self) -> float:
         """Largest standard deviation of the noise of a sum; 0 without noise or where nothing is summed."""
-        if self.masked:
-            variance: Floats | None = secure_sum.noise_variance(self.masked, self.privacy, self.silos)
+        if self.summed:
+            variance: Floats | None = noise_variance(self.summed, self.privacy, self.silos)
         else:
             variance = gate.noise_variance(self.spec, self.privacy)
         return 0.0 if variance is None else float(np.sqrt(variance.max()))
+
+    def finding(self, role: Role, arms: tuple[str, ...]) -> Finding:
+        """Return what is claimed of this channel, before anything was found."""
+        asked = self.privacy
+        return Finding(self.name, arms, role, epsilon=asked.epsilon, delta=asked.delta, z=self.z)
 
     def send(self, rows: Floats, rng: np.random.Generator) -> Summary:
         """Return what arrives of rows (n, d) at the server; noise and k-means draw from ``rng``.
@@ -94,8 +101,8 @@ class Channel:
         Raises:
             ValueError: If the gate refuses the rows.
         """
-        if self.masked:
-            return self._sum(rows, self.masked, rng)
+        if self.summed:
+            return self._sum(rows, self.summed, rng)
         return gate.release(
             rows,
             self.spec,
@@ -105,12 +112,12 @@ class Channel:
             noise=SeededNoise(rng),
             rng=rng,
             charge=lambda cost: None,
-        ).summary
+        )
 
     def _sum(self, rows: Floats, spec: SlicedReference, rng: np.random.Generator) -> SlicedSummary:
         noise = SeededNoise(rng)
         shares = [
-            secure_sum.noisy_share(
+            noisy_share(
                 part,
                 spec,
                 FeatureMap.of(self.space),
@@ -123,7 +130,7 @@ class Channel:
             for part in np.array_split(rows, self.silos)
         ]
         total = np.sum(shares, axis=0)
-        return secure_sum.pooled_summary(total, spec)
+        return pooled_summary(total, spec)
 
     def features(self, rows: Floats) -> Floats:
         """Return the functions of rows (n, d) that a sketch sums, uncapped: shape (n, p), p <= 32,768.
@@ -167,11 +174,6 @@ class Channel:
 
     def numbers(self, rows: Floats, near: Floats, rng: np.random.Generator) -> Floats:
         """Send rows and return as many numbers as always, for a canary.
-
-        Args:
-            rows: Shape (n, d).
-            near: The canary, shape (d,).
-            rng: Stream of the noise.
 
         Returns:
             All of a sketch, shape (LJ + 1,), or count and moments of the cluster nearest to ``near``, shape

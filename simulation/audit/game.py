@@ -86,12 +86,6 @@ def play_density(
 ) -> Membership:
     """Attack clusters by their density, calibrated on shadow silos cut from the auxiliary rows.
 
-    Args:
-        game: Pool, auxiliary rows and sizes.
-        send: Rows and a stream to the released clusters.
-        scale: Public scale, feature units.
-        rng: Stream of the game.
-
     Returns:
         The best over ``FLOORS``.
     """

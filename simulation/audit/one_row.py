@@ -33,12 +33,6 @@ def run_canary(channel: Channel, rows: Floats, *, runs: int, rng: np.random.Gene
     what it should show), so 15 % of what the row could do is not seen. An absurd row beside the crowd, in a
     tenth of the runs, shows if it is not clipped.
 
-    Args:
-        channel: What is released.
-        rows: Other rows of a sketch, shape (n, d); the attacker knows them.
-        runs: Releases with and without the canary.
-        rng: Stream of the audit.
-
     Returns:
         What was seen and what was allowed: of clusters by the row in the crowd, unless the absurd one alone
         breaks its bound. None without noise, where everything is seen.

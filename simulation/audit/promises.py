@@ -11,20 +11,11 @@ from tailweave.simulation.audit.channel import Channel
 from tailweave.simulation.audit.findings import Promise
 from tailweave.simulation.audit.scene import Scene
 
-MASKED = "masked: server sees only the sum"
+SECURE_SUM = "masked: server sees only the sum"
 
 
 def promises(scene: Scene, channel: Channel, sent: Sequence[Summary]) -> tuple[Promise, ...]:
-    """Look up whether no cluster is too small and whether the door refuses a silo that is too small.
-
-    Args:
-        scene: Silos and public space.
-        channel: What they sent it through.
-        sent: What they sent.
-
-    Returns:
-        The promises that these settings make.
-    """
+    """Look up whether no cluster is too small and whether the door refuses a silo that is too small."""
     found = []
     smallest = channel.privacy.min_cluster_size
     clusters = [summary.counts.min() for summary in sent if isinstance(summary, QuantizedSummary)]

@@ -35,13 +35,6 @@ def forced(scene: Scene, experiment: Experiment) -> Iterator[Finding]:
     First with the support of the config, then, of the smallest silo, with as many atoms as it has rows and
     exact transport: a silo that allows such a reference at all cannot refuse that.
 
-    Args:
-        scene: Silos and public space.
-        experiment: The config.
-
-    Yields:
-        One finding a reference.
-
     Raises:
         ValueError: If a silo cannot solve the transport problem that the config asks for.
     """
@@ -59,10 +52,6 @@ def forced(scene: Scene, experiment: Experiment) -> Iterator[Finding]:
 
 def recorded(experiment: Experiment, messages: Sequence[RawPoints]) -> Iterator[Finding]:
     """Take the points that silos sent for rows, and undo the map of each silo's first message.
-
-    Args:
-        experiment: The config of the run.
-        messages: What the run recorded, in order.
 
     Yields:
         One finding a reference of the config, also where the run kept none of its messages.
@@ -111,9 +100,7 @@ def _finding(
         protocol=described(spec),
         arms=arms,
         role=role,
-        epsilon=None,
         delta=experiment.privacy.delta,
-        z=None,
         attacks=tuple(attacks),
         note="; ".join(filter(None, (said, note))),
         hands_out_rows=True,

@@ -2,6 +2,7 @@
 """Audit of a run: attack the very bytes that left its silos, which the run folder recorded."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -20,17 +21,17 @@ from tailweave.simulation.audit.audit import TINY, read_directly
 from tailweave.simulation.audit.channel import Channel
 from tailweave.simulation.audit.findings import Attack, AuditResult, Finding, Promise
 from tailweave.simulation.audit.game import FLOORS, RIDGES, best, shadows
-from tailweave.simulation.audit.masked import masked_promises, sums
 from tailweave.simulation.audit.notes import notes
 from tailweave.simulation.audit.one_row import run_canary
 from tailweave.simulation.audit.parameters import averaged
-from tailweave.simulation.audit.promises import MASKED, promises
+from tailweave.simulation.audit.promises import SECURE_SUM, promises
 from tailweave.simulation.audit.published import published
 from tailweave.simulation.audit.raw_rows import recorded
 from tailweave.simulation.audit.recovered import pooled, recovered
 from tailweave.simulation.audit.request import RUNS
 from tailweave.simulation.audit.scene import Released, Scene, released
 from tailweave.simulation.audit.scores import Membership
+from tailweave.simulation.audit.secure_sums import masked_promises, sums
 from tailweave.simulation.audit.wire_log import MaskedVector, RawPoints, Recorded, read_wire
 from tailweave.simulation.audit.wire_noise import independent, large_enough, wire_noise
 from tailweave.simulation.run_folder import RunFolder
@@ -44,10 +45,6 @@ _FLOW_ROWS = 50
 
 def audit_run(folder: RunFolder, *, runs: int = RUNS) -> AuditResult:
     """Attack what a run recorded.
-
-    Args:
-        folder: A finished, simulated run.
-        runs: Releases of each canary audit, with and without the canary.
 
     Returns:
         One finding a reference and epsilon, over all seeds and silos; then the published protocols on the
@@ -71,9 +68,12 @@ def attack_recorded(folder: RunFolder, experiment: Experiment, *, runs: int = RU
         if mine:
             findings.append(_finding(asked, arms, mine, runs=runs))
         if under_masks:
-            findings.append(_masked_finding(asked, arms, under_masks, runs=runs))
+            findings.append(_summed_finding(asked, arms, under_masks, runs=runs))
         if not mine and not under_masks:
-            findings.append(_nothing_kept(asked, arms, scene))
+            spec, privacy = asked
+            channel = Channel.of(spec, scene.space, privacy, silos=len(scene.world.silos))
+            nothing = replace(channel.finding("as recorded", arms), note="no message is in the run folder")
+            findings.append(nothing)
     findings += averaged(experiment, "as recorded")
     findings += recorded(experiment, [m for m in messages if isinstance(m, RawPoints)])
     findings += published(scene, experiment)
@@ -87,7 +87,7 @@ def _finding(asked: Released, arms: tuple[str, ...], mine: Sequence[Recorded], *
     again = list(_sent_again(mine))
     kept = [*promises(first.scene, channel, [m.summary for m in mine])]
     if privacy.secure_aggregation:
-        kept.append(Promise(MASKED, False))
+        kept.append(Promise(SECURE_SUM, False))
     if privacy.epsilon is not None:
         fewest = min(len(m.rows) for m in mine)
         kept += [
@@ -96,13 +96,8 @@ def _finding(asked: Released, arms: tuple[str, ...], mine: Sequence[Recorded], *
             Promise("no silo below min-rows released", fewest >= privacy.min_rows),
             *_noise(mine),
         ]
-    return Finding(
-        protocol=channel.name,
-        arms=arms,
-        role="as recorded",
-        epsilon=privacy.epsilon,
-        delta=privacy.delta,
-        z=channel.z,
+    return replace(
+        channel.finding("as recorded", arms),
         attacks=(
             _read(mine),
             *_differencing(again),
@@ -114,7 +109,7 @@ def _finding(asked: Released, arms: tuple[str, ...], mine: Sequence[Recorded], *
     )
 
 
-def _masked_finding(
+def _summed_finding(
     asked: Released, arms: tuple[str, ...], vectors: Sequence[MaskedVector], *, runs: int
 ) -> Finding:
     """Attack the sums of masked vectors, all that masks let the server see."""
@@ -122,13 +117,8 @@ def _masked_finding(
     spec, privacy = asked
     channel = Channel.of(spec, first.scene.space, privacy, silos=len(first.scene.world.silos))
     logged = privacy.epsilon is not None and all(v.epsilon == privacy.epsilon for v in vectors)
-    return Finding(
-        protocol=channel.name,
-        arms=arms,
-        role="as recorded",
-        epsilon=privacy.epsilon,
-        delta=privacy.delta,
-        z=channel.z,
+    return replace(
+        channel.finding("as recorded", arms),
         attacks=(_read(found),) if found else (),
         promises=(
             *masked_promises(vectors),
@@ -137,23 +127,7 @@ def _masked_finding(
         ),
         membership=_membership(found[:_GAMES]),
         canary=run_canary(channel, first.rows[:TINY], runs=runs, rng=first.rng("canary")),
-        note=MASKED if found else _LOST,
-    )
-
-
-def _nothing_kept(asked: Released, arms: tuple[str, ...], scene: Scene) -> Finding:
-    """Say that the run folder holds no message for a reference of its config."""
-    spec, privacy = asked
-    channel = Channel.of(spec, scene.space, privacy, silos=len(scene.world.silos))
-    return Finding(
-        protocol=channel.name,
-        arms=arms,
-        role="as recorded",
-        epsilon=privacy.epsilon,
-        delta=privacy.delta,
-        z=channel.z,
-        attacks=(),
-        note="no message is in the run folder",
+        note=SECURE_SUM if found else _LOST,
     )
 
 

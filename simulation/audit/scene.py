@@ -36,12 +36,7 @@ _AUXILIARY = 1000
 class Scene:
     """One seed of an experiment, seen from above; only a simulation has one.
 
-    Attributes:
-        world: All rows.
-        features: The public feature map.
-        space: The public space that it leads into.
-        public: Features of the public samples, shape (m, d).
-        seed: The seed.
+    ``public`` are features (m, d) of the public samples.
     """
 
     world: World

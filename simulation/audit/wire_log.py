@@ -22,7 +22,7 @@ from tailweave.protocols.kinds.references.transported import (
 )
 from tailweave.protocols.npz import NpzError, read_npz
 from tailweave.protocols.references import Summary, read_summary
-from tailweave.protocols.secure_sum import Masked, Words
+from tailweave.protocols.secure_sum.masks import Masked, Words
 from tailweave.protocols.streams import stream
 from tailweave.simulation.audit.scene import Released, Scene, released
 from tailweave.simulation.run_folder import Row, RunFolder, RunFolderError
@@ -61,10 +61,7 @@ class _Line(BaseModel):
 class Sent:
     """One message that carried more than metrics.
 
-    Attributes:
-        scene: The seed that it belongs to.
-        silo: Who sent it; its rows are rebuilt from the config, never read from the wire.
-        epsilon: What the wire log says that it cost.
+    The silo's rows are rebuilt from the config, never read from the wire; ``epsilon`` is what the log says.
     """
 
     scene: Scene
@@ -109,13 +106,6 @@ class RawPoints(Sent):
 
 def read_wire(folder: RunFolder, experiment: Experiment) -> Iterator[Sent]:
     """Yield what left the silos, metrics aside, in the order in which it did.
-
-    Args:
-        folder: A finished, simulated run.
-        experiment: Its config.
-
-    Yields:
-        One a message.
 
     Raises:
         ValueError: If a message cannot be read or belongs to no reference or silo of the config.

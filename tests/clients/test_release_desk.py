@@ -33,7 +33,7 @@ from tailweave.protocols.privacy.noise import SeededNoise, SystemNoise
 ROWS = np.random.default_rng(0).normal(size=(250, 3))
 FEATURES = FeatureMap(np.zeros(3), np.eye(3), np.zeros(3), 1.0)
 Z = 2.231
-"""Noise multiplier of epsilon = 2 at delta = 1e-6, rounded up (privacy-notes section 3)."""
+"""Noise multiplier of epsilon = 2 at delta = 1e-6, rounded up."""
 
 
 @lru_cache(maxsize=4096)
@@ -394,7 +394,7 @@ def test_the_real_gate_and_accountant_fit_the_desk(tmp_path):
             rng=np.random.default_rng(0),
             charge=charge,
         )
-        return release.summary.arrays()
+        return release.arrays()
 
     policy = Policy(lifetime_epsilon=2.0)
     real = Desk(tmp_path, policy, SystemNoise(), calibration.epsilon_of_rho)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tailweave.protocols.features import PublicSpace
 from tailweave.protocols.kinds.references.quantized import QuantizedReference
 from tailweave.protocols.kinds.references.sliced import SlicedReference
-from tailweave.protocols.privacy.mechanisms import cosine, histogram, lloyd, moments
+from tailweave.protocols.privacy.mechanisms import cosine, histogram, lloyd
 from tailweave.protocols.privacy.noise import SeededNoise
 
 Z = 1.3
@@ -29,7 +29,6 @@ MECHANISMS = {
     "cosine": (cosine, lambda rows: cosine.privatise(rows, COSINE, SPACE, Z, noise=NOISE)),
     "histogram": (histogram, lambda rows: histogram.privatise(rows, HISTOGRAM, SPACE, Z, noise=NOISE)),
     "lloyd": (lloyd, lambda rows: lloyd.privatise(rows, CLUSTERS, SPACE, Z, noise=NOISE)),
-    "moments": (moments, lambda rows: moments.privatise(rows, SPACE, Z, noise=NOISE)),
 }
 RADIUS = 1.5 * np.sqrt(D) * SPACE.scale
 

@@ -22,7 +22,7 @@ from tailweave.simulation.audit.command import run_audit
 from tailweave.simulation.audit.document import document
 from tailweave.simulation.audit.findings import Promise
 from tailweave.simulation.audit.one_row import run_canary
-from tailweave.simulation.audit.promises import MASKED, promises
+from tailweave.simulation.audit.promises import SECURE_SUM, promises
 from tailweave.simulation.audit.raw_rows import ALL_ATOMS
 from tailweave.simulation.audit.report import headline, write_audit
 from tailweave.simulation.audit.request import accept_audit
@@ -149,7 +149,7 @@ def test_a_secure_sum_is_attacked_as_the_server_sees_it():
     masks = {"epsilon": 2.0, "min-rows": 50, "secure-aggregation": True, "honest-silos": 3}
     result = audit(Experiment.model_validate({**tree, "privacy": masks}), "masked.yaml", runs=RUNS)
     own, other = result.findings[:2]
-    assert (own.protocol, own.note) == ("sliced cosine, 8 x 8, masked", MASKED)
+    assert (own.protocol, own.note) == ("sliced cosine, 8 x 8, masked", SECURE_SUM)
     assert (other.protocol, other.epsilon, other.note) == ("sliced cosine, 8 x 8", None, "")
     assert own.verdict == "holds"
     assert all(p.kept for p in own.promises)

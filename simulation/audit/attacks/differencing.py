@@ -20,20 +20,11 @@ def added_row(
 
     whatever the clusters and their smallest size; of two sketches the difference is the sketch of the row.
 
-    Args:
-        before: Release without the row.
-        after: Release with it.
-        spec: The reference that both were sent for.
-        space: Public space.
-
     Returns:
         Shape (1, d), feature units; exact without noise (histograms: within half a bin a direction).
 
     Raises:
         ValueError: If the two are of different kinds or shapes.
-
-    Source:
-        privacy-notes section 1 (c) and (d).
     """
     if isinstance(before, QuantizedSummary) and isinstance(after, QuantizedSummary):
         return (after.counts @ after.centroids - before.counts @ before.centroids)[None, :]

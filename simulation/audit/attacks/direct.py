@@ -11,22 +11,12 @@ from tailweave.simulation.audit.attacks.invert import row_of_sketch
 
 
 def direct(summary: Summary, spec: QuantizedReference | SlicedReference, space: PublicSpace) -> Floats:
-    """Guess rows from one release.
+    """Guess rows from one release: all centroids, or the one row that would explain the mean sketch.
 
-    Args:
-        summary: What a silo sent.
-        spec: The reference that it was sent for.
-        space: Public space.
-
-    Returns:
-        Guesses, shape (g, d), feature units: all centroids (a cluster of one row, or of equal rows, is that
-        row), or the one row that would explain the mean sketch (exact if all rows are equal).
+    A cluster of equal rows, or a sketch of them, gives that very row away.
 
     Raises:
         ValueError: If the summary is a sketch and ``spec`` is not.
-
-    Source:
-        privacy-notes section 1 (c).
     """
     if isinstance(summary, QuantizedSummary):
         return summary.centroids

@@ -94,12 +94,7 @@ class Retraining:
 
 
 def anything(public: Callable[[], Floats], rng: np.random.Generator) -> Retraining:
-    """Return a question in which everything that a server may choose is drawn.
-
-    Args:
-        public: Draws a public row, shape (p,).
-        rng: Stream of the audit.
-    """
+    """Return a question in which everything that a server may choose is drawn."""
     base = public() * rng.choice([0.0, 1.0, 1e3])
     weights = _any_weights(rng)
     evaluation = _any_weights(rng) if rng.random() < 0.2 else None

@@ -8,17 +8,18 @@ import signal
 import socket
 import ssl
 from collections.abc import Callable
+from pathlib import Path
 
 import h11
 
-from tailweave.simulation.deploy.federation import Federation
-from tailweave.simulation.deploy.gate.conversation import House, converse
-from tailweave.simulation.deploy.gate.guests import Guest, Guests
-from tailweave.simulation.deploy.gate.keys import KnownKeys
-from tailweave.simulation.deploy.gate.limits import Limits
-from tailweave.simulation.deploy.gate.line import PIECE
-from tailweave.simulation.deploy.gate.upstream import Upstream
-from tailweave.simulation.deploy.gate.wire import Wire
+from tailweave.server.gate.conversation import House, converse
+from tailweave.server.gate.guests import Guest, Guests
+from tailweave.server.gate.keys import KnownKeys
+from tailweave.server.gate.limits import Limits
+from tailweave.server.gate.line import PIECE
+from tailweave.server.gate.site import Site
+from tailweave.server.gate.upstream import Upstream
+from tailweave.server.gate.wire import Wire
 
 logger = logging.getLogger("tailweave.gate")
 
@@ -34,33 +35,27 @@ class GateError(ValueError):
     """A gate that cannot be served; the message says why."""
 
 
-def serve_gate(federation: Federation) -> None:
+def serve_gate(site: Site) -> None:
     """Serve until SIGTERM or SIGINT.
-
-    Args:
-        federation: Its ports, CA, server certificate and silos.
 
     Raises:
         GateError: If the port is taken, a certificate or key does not fit, or too few files may be open.
     """
-    limits = Limits(len(federation.silos))
+    limits = Limits(len(site.silos))
     _allow_files(limits.files)
-    asyncio.run(serve(federation, limits))
+    asyncio.run(serve(site, limits))
 
 
 async def serve(
-    federation: Federation,
+    site: Site,
     limits: Limits,
     ready: Callable[[], None] = lambda: None,
     stop: asyncio.Event | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT, or until ``stop`` is set; requests under way have 5 s to finish.
 
-    Args:
-        federation: Its ports, CA, server certificate and silos.
-        limits: Bounds on peers.
-        ready: Is called as soon as silos can connect.
-        stop: Given by whoever serves within another program; signals are then left alone.
+    ``ready`` is called as soon as silos can connect.
+    ``stop`` is given within another program; signals are then left alone.
 
     Raises:
         GateError: If the port is taken, or a certificate or key does not fit.
@@ -69,10 +64,9 @@ async def serve(
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    guests, (host, _, port) = Guests(limits), federation.control_address.partition(":")
-    upstream = Upstream(host, int(port), _trusted(federation))
-    house = House(limits, KnownKeys(federation), guests, upstream)
-    context, listener = _context(federation), _listen(federation)
+    guests, upstream = Guests(limits), Upstream(*site.superlink, _trusted(site.ca))
+    house = House(limits, KnownKeys(site), guests, upstream)
+    context, listener = _context(site), _listen(site.host, site.port)
     at_work = [asyncio.create_task(_accept(listener, context, house)), asyncio.create_task(_tell(guests))]
     ready()
     try:
@@ -83,12 +77,6 @@ async def serve(
         listener.close()
         await _empty(guests)
         upstream.close()
-
-
-def listening_host(federation: Federation) -> str:
-    """Return where the gate listens: on loopback if that is the federation's host, else on all interfaces."""
-    host = federation.superlink.host
-    return "127.0.0.1" if host == "localhost" or host.startswith("127.") else "0.0.0.0"
 
 
 async def _accept(listener: socket.socket, context: ssl.SSLContext, house: House) -> None:
@@ -161,8 +149,7 @@ async def _empty(guests: Guests) -> None:
         guest.close()
 
 
-def _listen(federation: Federation) -> socket.socket:
-    host, port = listening_host(federation), federation.superlink.fleet_port
+def _listen(host: str, port: int) -> socket.socket:
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # named: asyncio then
     # sets TCP_NODELAY on what is accepted, without which an answer in two pieces takes 40 ms
     listener.setblocking(False)
@@ -176,15 +163,14 @@ def _listen(federation: Federation) -> socket.socket:
     return listener
 
 
-def _context(federation: Federation) -> ssl.SSLContext:
-    server = federation.folder / "server"
+def _context(site: Site) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.options |= ssl.OP_NO_RENEGOTIATION
     try:
-        context.load_cert_chain(server / "server.pem", server / "server.key", password=_no_password)
+        context.load_cert_chain(site.certificate, site.private_key, password=_no_password)
     except (OSError, ValueError) as error:
-        raise GateError(f"{server}: server.pem and server.key cannot be used: {error}") from None
+        raise GateError(f"{site.certificate} and {site.private_key.name} cannot be used: {error}") from None
     return context
 
 
@@ -192,11 +178,11 @@ def _no_password() -> str:
     raise ValueError("the key asks for a passphrase")
 
 
-def _trusted(federation: Federation) -> ssl.SSLContext:
+def _trusted(ca: Path) -> ssl.SSLContext:
     try:
-        return ssl.create_default_context(cafile=federation.ca)
+        return ssl.create_default_context(cafile=ca)
     except OSError as error:
-        raise GateError(f"{federation.ca}: not a CA certificate: {error}") from None
+        raise GateError(f"{ca}: not a CA certificate: {error}") from None
 
 
 def _allow_files(needed: int) -> None:

@@ -15,14 +15,15 @@ from pathlib import Path
 from secrets import token_hex
 
 from tailweave.clients.release.chain import LedgerError
-from tailweave.clients.release.durable import locked, sync_folder
-from tailweave.clients.release.identity import Identity, host_key, identities
+from tailweave.clients.release.data_set import DataSet, data_sets, host_key
 from tailweave.clients.release.likeness import Likeness, likeness
+from tailweave.clients.release.lock import locked
 from tailweave.clients.release.moving import copy_old, join, old_ledger, take_over
 from tailweave.clients.release.places import Own
 from tailweave.clients.release.witness import Witness, check_all
 from tailweave.clients.storage import private_folder
 from tailweave.protocols.arrays import Floats
+from tailweave.protocols.whole_file import sync_folder
 
 _LOCK = "host.lock"
 
@@ -32,11 +33,11 @@ class Matches:
     """The data sets that rows belong to, as the host has them.
 
     Attributes:
-        known: Identities by name; none for rows that the host has not seen.
+        known: Data sets by name; none for rows that the host has not seen.
         rows: The rows' likeness; None on a host that has no ledgers yet.
     """
 
-    known: dict[str, Identity]
+    known: dict[str, DataSet]
     rows: Likeness | None
 
 
@@ -44,13 +45,6 @@ def enrol(own: Own, values: Callable[[], Floats]) -> Witness:
     """Return the data set of a node's rows, begun or brought up to date if need be.
 
     Rows that lie where and as they did are not read: one look at sizes and times for a message.
-
-    Args:
-        own: The node.
-        values: Gives all rows, shape (n, p), data units.
-
-    Returns:
-        What the desk works with: the data set's folder, and what this kit remembers of it.
 
     Raises:
         LedgerError: If the rows are of several data sets and the owner named none of them, or named another;
@@ -73,17 +67,13 @@ def enrol(own: Own, values: Callable[[], Floats]) -> Witness:
 def look(own: Own, values: Callable[[], Floats]) -> Matches:
     """Find out whose rows these are; writes nothing.
 
-    Args:
-        own: The node.
-        values: As ``enrol``.
-
     Returns:
         The data sets that match; one, none, or several that ``chosen`` joins.
 
     Raises:
         LedgerError: As ``enrol``.
     """
-    key, everything = host_key(own.ledgers, make=False), identities(own.ledgers)
+    key, everything = host_key(own.ledgers, make=False), data_sets(own.ledgers)
     if key is None:
         return Matches(_allowed(own, {}), None)
     rows = likeness(values(), key)
@@ -91,7 +81,7 @@ def look(own: Own, values: Callable[[], Floats]) -> Matches:
     return Matches(_allowed(own, known), rows)
 
 
-def _allowed(own: Own, known: dict[str, Identity]) -> dict[str, Identity]:
+def _allowed(own: Own, known: dict[str, DataSet]) -> dict[str, DataSet]:
     """Refuse what only the owner can decide, and a data set that is named although the rows are not its."""
     names = ", ".join(sorted(known))
     if own.chosen is not None and own.chosen not in known:
@@ -113,7 +103,7 @@ def _unchanged(own: Own) -> Witness | None:
         return None
     same = {
         name: seen.table
-        for name, one in identities(own.ledgers).items()
+        for name, one in data_sets(own.ledgers).items()
         for seen in one.at(own.place)
         if seen.stamp == own.place.stamp
     }
@@ -140,13 +130,13 @@ def _settled(own: Own, values: Callable[[], Floats]) -> Witness:
         _update(own, matches.known, name, matches.rows)
     else:
         name = f"{own.silo}-{token_hex(4)}"
-        _begin(own, name, Identity().with_rows(own.place, matches.rows), old)
+        _begin(own, name, DataSet().with_rows(own.place, matches.rows), old)
     if old is not None:
         take_over(old, own.ledgers / name)
     return Witness(own.memory, own.ledgers / name, matches.rows.table)
 
 
-def _update(own: Own, known: dict[str, Identity], name: str, rows: Likeness) -> None:
+def _update(own: Own, known: dict[str, DataSet], name: str, rows: Likeness) -> None:
     """Join all that match into one, and remember the rows; killed in between, the next start goes on."""
     whole = known[name]
     for other in sorted(known.keys() - {name}):
@@ -155,13 +145,13 @@ def _update(own: Own, known: dict[str, Identity], name: str, rows: Likeness) -> 
     whole.with_rows(own.place, rows).save(own.ledgers / name)
 
 
-def _begin(own: Own, name: str, identity: Identity, old: Path | None) -> None:
+def _begin(own: Own, name: str, new: DataSet, old: Path | None) -> None:
     """Make a data set's folder, whole or not at all; one of an earlier version goes on in it."""
     part = own.ledgers / f".{name}"
     for left in own.ledgers.glob(f".{own.silo}-*"):  # of a process that was killed here
         shutil.rmtree(left)
     part.mkdir(mode=0o700)
-    identity.save(part)
+    new.save(part)
     if old is not None:
         copy_old(old, part)
     part.rename(own.ledgers / name)

@@ -9,7 +9,8 @@ import numpy as np
 from tailweave.clients.data.rows import Rows
 from tailweave.clients.data.silo import Silo
 from tailweave.protocols.kinds.references.sliced import SlicedReference
-from tailweave.protocols.secure_sum import Words, from_words, pooled_summary
+from tailweave.protocols.secure_sum.masks import Words
+from tailweave.protocols.secure_sum.sketches import from_words, pooled_summary
 from tailweave.simulation.audit.findings import Promise
 from tailweave.simulation.audit.wire_log import MaskedVector, Recorded
 from tailweave.simulation.run_folder import RunFolderError
@@ -30,7 +31,7 @@ def looks_uniform(words: Words) -> bool:
 
     An unmasked sketch is small beside 2^32: its highest byte is 0 or 255 throughout.
     """
-    high = (words >> np.array(8 * words.dtype.itemsize - 8, dtype=words.dtype)).astype(np.int64)
+    high = (words >> np.uint32(24)).astype(np.int64)
     expected = len(words) / 256.0
     chi_sq = float(((np.bincount(high, minlength=256) - expected) ** 2).sum() / expected)
     return bool(chi_sq < 255.0 + _ERRORS * np.sqrt(2.0 * 255.0) + _ERRORS**2)
@@ -38,9 +39,6 @@ def looks_uniform(words: Words) -> bool:
 
 def sums(vectors: Sequence[MaskedVector]) -> list[Recorded]:
     """Add up the last attempt at every sum: one release of one silo that holds the rows of all that sent.
-
-    Args:
-        vectors: Of one reference and its bounds, any seeds.
 
     Returns:
         One a seed; none where the words of a vector were not kept.

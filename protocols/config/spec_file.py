@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reading one of the kit's YAML files, and saying precisely what is wrong when it is not one."""
+"""Reading a YAML file that is one spec, and saying precisely what is wrong when it is not."""
 
 from pathlib import Path
 from typing import TypeVar
@@ -14,15 +14,7 @@ S = TypeVar("S", bound=Spec)
 
 
 def read_spec(path: Path, model: type[S], remedy: str) -> S:
-    """Read and validate one file.
-
-    Args:
-        path: A YAML file with the keys of ``model``.
-        model: What it must be.
-        remedy: What to do when the file is missing.
-
-    Returns:
-        The frozen model; paths stay as they stand in the file.
+    """Read and validate one file; paths stay as they stand in it.
 
     Raises:
         ConfigError: If the file is missing or not YAML, or a key, type or range is wrong.

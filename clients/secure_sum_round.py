@@ -17,7 +17,6 @@ from tailweave.clients.features import received_features
 from tailweave.clients.node import Node
 from tailweave.clients.release.desk import answer as desk_answer
 from tailweave.clients.release.desk import release_folder
-from tailweave.clients.release.durable import write_durably
 from tailweave.clients.release.identities import check_first_met, check_trusted, own_identity, read_identities
 from tailweave.clients.release.offers import OfferError, Offers
 from tailweave.clients.release.policy import PolicyError, check
@@ -25,15 +24,20 @@ from tailweave.clients.release.request import ReleaseRequest
 from tailweave.clients.rounds import privacy_noise
 from tailweave.protocols.arrays import Floats
 from tailweave.protocols.privacy.gate import Cost
-from tailweave.protocols.secure_sum import Offer, SumRound, mask, noisy_share, schema, to_words, verify_offer
-from tailweave.protocols.sum_messages import (
+from tailweave.protocols.secure_sum.keys import Offer, SumRound, verify_offer
+from tailweave.protocols.secure_sum.masks import mask
+from tailweave.protocols.secure_sum.schema import schema
+from tailweave.protocols.secure_sum.share import noisy_share
+from tailweave.protocols.secure_sum.sketches import to_words
+from tailweave.protocols.secure_sum_messages import (
     OfferKey,
     OfferKeyReply,
+    SecureSum,
     SendMasked,
     SendMaskedReply,
     SignedKey,
-    Sum,
 )
+from tailweave.protocols.whole_file import write_whole
 
 
 @dataclass(frozen=True)
@@ -124,7 +128,7 @@ def masked(node: Node, question: SendMasked) -> SendMaskedReply:
     )
 
 
-def _part(node: Node, question: Sum, silos: tuple[str, ...]) -> _Part:
+def _part(node: Node, question: SecureSum, silos: tuple[str, ...]) -> _Part:
     features = received_features(question.part("features"))
     digest = schema(question.reference, question.privacy, features, question.seed)
     sum_round = SumRound(question.run, question.number, digest, silos)
@@ -156,7 +160,7 @@ def _identity(node: Node, folder: Path) -> tuple[str, str]:
     private, public = own_identity(own or folder / "identity.key", make=own is None)
     shown = folder / "identity.pub"
     if not shown.exists() or shown.read_text(encoding="ascii") != public:
-        write_durably(shown, public.encode())
+        write_whole(shown, public, mode=0o600)
     return private, public
 
 

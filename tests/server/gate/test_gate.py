@@ -6,10 +6,10 @@ import httpx
 import pytest
 from gate_peers import Signing, answered, connect, header, signed_headers
 
-from tailweave.simulation.deploy.federation import load_federation
-from tailweave.simulation.deploy.gate import serve as module
-from tailweave.simulation.deploy.gate.limits import Limits
-from tailweave.simulation.deploy.node_keys import make_node_keys
+from tailweave.protocols.node_keys import make_node_keys
+from tailweave.server.gate import serve as module
+from tailweave.server.gate.limits import Limits
+from tailweave.simulation.deploy.federation import gate_site
 
 
 @pytest.fixture
@@ -170,9 +170,9 @@ def test_a_new_key_and_a_new_silo_need_no_restart(upstream, gate, client):
 
 def test_a_host_elsewhere_is_served_on_all_interfaces(kit):
     path = kit / "federation.yaml"
-    assert module.listening_host(load_federation(kit)) == "127.0.0.1"
+    assert gate_site(kit).host == "127.0.0.1"
     path.write_text(path.read_text().replace('"localhost"', '"flower.example"'))
-    assert module.listening_host(load_federation(kit)) == "0.0.0.0"
+    assert gate_site(kit).host == "0.0.0.0"
 
 
 def test_tls_below_1_2_is_refused(gate):
@@ -194,15 +194,15 @@ def test_tls_below_1_2_is_refused(gate):
 def test_what_cannot_be_served_is_one_message(kit, spoil, message):
     spoil(kit)
     with pytest.raises(module.GateError, match=message):
-        module.serve_gate(load_federation(kit))
+        module.serve_gate(gate_site(kit))
 
 
 def test_a_port_that_is_taken_is_one_message(gate):
     with pytest.raises(module.GateError, match=r"cannot be listened on: Address already in use"):
-        module.serve_gate(gate)
+        module.serve_gate(gate_site(gate.folder))
 
 
 def test_too_few_files_are_said_before_anything_listens(kit, monkeypatch):
     monkeypatch.setattr(module.resource, "getrlimit", lambda _: (100, 200))
     with pytest.raises(module.GateError, match=r"needs \d+ open files, this host allows 200"):
-        module.serve_gate(load_federation(kit))
+        module.serve_gate(gate_site(kit))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import yaml
 
-from tailweave.clients import masking
+from tailweave.clients import secure_sum_round
 from tailweave.clients.data.rows import Rows
 from tailweave.clients.data.silo import Silo
 from tailweave.clients.node import Node
@@ -22,20 +22,13 @@ from tailweave.protocols.config.privacy import PrivacySpec
 from tailweave.protocols.kinds.references.sliced import SlicedReference
 from tailweave.protocols.messages import with_prefix
 from tailweave.protocols.privacy.calibration import analytic_gaussian_z
-from tailweave.protocols.secure_sum import (
-    Masked,
-    SumRound,
-    from_words,
-    identity,
-    integer_sketch,
-    keypair,
-    noise_variance,
-    schema,
-    signed_offer,
-    unmask_sum,
-)
+from tailweave.protocols.secure_sum.keys import SumRound, identity, keypair, signed_offer
+from tailweave.protocols.secure_sum.masks import Masked, unmask_sum
+from tailweave.protocols.secure_sum.schema import schema
+from tailweave.protocols.secure_sum.share import noise_variance
+from tailweave.protocols.secure_sum.sketches import from_words, integer_sketch
+from tailweave.protocols.secure_sum_messages import OfferKey, SendMasked, SignedKey
 from tailweave.protocols.streams import stream
-from tailweave.protocols.sum_messages import OfferKey, SendMasked, SignedKey
 
 SPEC = SlicedReference(kind="sliced", directions=16, coefficients=3)
 PRIVACY = PrivacySpec(epsilon=2.0, min_rows=20, secure_aggregation=True, honest_silos=3)
@@ -86,11 +79,13 @@ def ask(kit, silos):
 
         def offer(self, i, number=1, names=NAMES, **changes):
             fields = self.fields | changes
-            return masking.offer(silos[i], OfferKey(**fields, number=number, silos=names, arrays=self.arrays))
+            return secure_sum_round.offer(
+                silos[i], OfferKey(**fields, number=number, silos=names, arrays=self.arrays)
+            )
 
         def masked(self, i, roster, number=1, **changes):
             fields = self.fields | changes
-            return masking.masked(
+            return secure_sum_round.masked(
                 silos[i], SendMasked(**fields, number=number, roster=tuple(roster), arrays=self.arrays)
             )
 

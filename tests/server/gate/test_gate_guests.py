@@ -3,9 +3,9 @@ import asyncio
 
 import pytest
 
-from tailweave.simulation.deploy.gate.guests import Guests
-from tailweave.simulation.deploy.gate.limits import Limits
-from tailweave.simulation.deploy.gate.refused import Refused
+from tailweave.server.gate.guests import Guests
+from tailweave.server.gate.limits import Limits
+from tailweave.server.gate.refused import Refused
 
 LIMITS = Limits(2, connections_a_silo=3, body_bytes=100)
 MOST = LIMITS.strangers_an_address

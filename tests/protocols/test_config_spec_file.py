@@ -2,7 +2,7 @@
 import pytest
 
 from tailweave.protocols.config.load import ConfigError
-from tailweave.simulation.deploy.reading import read_spec
+from tailweave.protocols.config.spec_file import read_spec
 from tailweave.simulation.deploy.versions import VersionsSpec
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tailweave.clients.release import data_sets
+from tailweave.clients.release import enrolment
 from tailweave.clients.release.chain import LedgerError
-from tailweave.clients.release.data_sets import enrol, look
-from tailweave.clients.release.identity import Identity, identities
+from tailweave.clients.release.data_set import DataSet, data_sets
+from tailweave.clients.release.enrolment import enrol, look
 from tailweave.clients.release.ledger import Charge, Ledger
 from tailweave.clients.release.places import Own, place_of
 
@@ -95,7 +95,7 @@ def test_joined_data_sets_are_one_from_then_on(tmp_path):
     assert spent(two) == pytest.approx(0.3, rel=1e-12)
     assert enrol(own(tmp_path, "a"), never).folder == two
     assert enrol(own(tmp_path, "c"), lambda: ROWS).folder == two
-    assert list(identities(tmp_path / "host")) == [two.name]
+    assert list(data_sets(tmp_path / "host")) == [two.name]
     with Ledger.open(one / "ledger.jsonl", create=False) as ledger:
         assert ledger.closed == two.name
 
@@ -116,21 +116,21 @@ def test_killed_while_joining_no_charge_is_lost_or_counted_twice(tmp_path, monke
     with monkeypatch.context() as patch:
         for name in ("join", "close"):
             patch.setattr(Ledger, name, counted(getattr(Ledger, name)))
-        patch.setattr(Identity, "save", counted(Identity.save))
+        patch.setattr(DataSet, "save", counted(DataSet.save))
         with pytest.raises(KeyboardInterrupt):
             enrol(joint, both)
     assert enrol(joint, both).folder == two
     assert spent(two) == pytest.approx(0.3, rel=1e-12)
-    assert list(identities(tmp_path / "host")) == [two.name]
+    assert list(data_sets(tmp_path / "host")) == [two.name]
 
 
 def test_killed_while_it_is_begun_a_data_set_is_not_there(tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(data_sets, "sync_folder", lambda *_: None)
+        patch.setattr(enrolment, "sync_folder", lambda *_: None)
         patch.setattr(Path, "rename", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             enrol(own(tmp_path), lambda: ROWS)
-    assert identities(tmp_path / "host") == {}
+    assert data_sets(tmp_path / "host") == {}
     folder = enrol(own(tmp_path), lambda: ROWS).folder
     assert [path.name for path in (tmp_path / "host").iterdir() if path.is_dir()] == [folder.name]
 

@@ -6,7 +6,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
-from tailweave.simulation.deploy.node_keys import NodeKeyError, fingerprint, make_node_keys, public_of
+from tailweave.protocols.node_keys import NodeKeyError, fingerprint, make_node_keys, public_of
 
 
 def test_a_pair_is_p384_in_openssh_format_and_fits():

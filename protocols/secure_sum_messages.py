@@ -29,7 +29,7 @@ class SignedKey(Spec):
     identity: Key
 
 
-class Sum(Message):
+class SecureSum(Message):
     """What both questions of a secure sum say. Arrays: ``features/...``."""
 
     reference: SlicedReference
@@ -45,7 +45,7 @@ class Sum(Message):
         return self
 
 
-class OfferKey(Sum):
+class OfferKey(SecureSum):
     """Server: sign a fresh key for a sum of exactly these silos."""
 
     kind: ClassVar[str] = "offer"
@@ -69,7 +69,7 @@ class OfferKeyReply(Message):
         return SignedKey(silo=self.silo, public=self.public, signature=self.signature, identity=self.identity)
 
 
-class SendMasked(Sum):
+class SendMasked(SecureSum):
     """Server: here are the signed keys of all; send your sketch under masks."""
 
     kind: ClassVar[str] = "masked"

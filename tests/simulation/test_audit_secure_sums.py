@@ -7,10 +7,10 @@ import pytest
 from tailweave.protocols.config.experiment import Experiment
 from tailweave.protocols.kinds.references.sliced import SlicedReference
 from tailweave.protocols.references.sliced import summarise
-from tailweave.protocols.secure_sum import integer_sketch, to_words
+from tailweave.protocols.secure_sum.sketches import integer_sketch, to_words
 from tailweave.protocols.streams import stream
-from tailweave.simulation.audit.masked import looks_uniform, masked_promises, sums
 from tailweave.simulation.audit.scene import Scene, released
+from tailweave.simulation.audit.secure_sums import looks_uniform, masked_promises, sums
 from tailweave.simulation.audit.wire_log import MaskedVector
 from tailweave.simulation.run_folder import RunFolderError
 

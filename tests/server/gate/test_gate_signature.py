@@ -16,11 +16,11 @@ from flwr.supercore.protobuf.client import ProtobufRequestContext
 from flwr.supernode.node_auth_http_interceptor import NodeAuthHttpInterceptor
 from gate_peers import signed_headers
 
-from tailweave.simulation.deploy.federation import load_federation
-from tailweave.simulation.deploy.gate import signature as module
-from tailweave.simulation.deploy.gate.keys import KnownKeys
-from tailweave.simulation.deploy.gate.refused import Refused
-from tailweave.simulation.deploy.gate.signature import signer
+from tailweave.server.gate import signature as module
+from tailweave.server.gate.keys import KnownKeys
+from tailweave.server.gate.refused import Refused
+from tailweave.server.gate.signature import signer
+from tailweave.simulation.deploy.federation import gate_site
 
 
 def raw(headers):
@@ -29,7 +29,7 @@ def raw(headers):
 
 @pytest.fixture
 def keys(kit):
-    return KnownKeys(load_federation(kit))
+    return KnownKeys(gate_site(kit))
 
 
 def judged(headers, keys):
@@ -73,7 +73,7 @@ def test_outside_the_window_it_does_not(kit, keys, ago):
 
 
 def test_a_key_of_nobody_is_told_in_flower_s_own_words(kit, keys, tmp_path):
-    from tailweave.simulation.deploy.node_keys import make_node_keys
+    from tailweave.protocols.node_keys import make_node_keys
 
     (tmp_path / "node.key").write_bytes(make_node_keys("stranger").private)
     with pytest.raises(Refused) as caught:

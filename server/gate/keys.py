@@ -9,8 +9,8 @@ from pathlib import Path
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from tailweave.simulation.deploy.federation import FEDERATION_FILE, Federation, load_federation
-from tailweave.simulation.deploy.node_keys import NodeKeyError, public_key
+from tailweave.protocols.node_keys import NodeKeyError, public_key
+from tailweave.server.gate.site import Site
 
 logger = logging.getLogger("tailweave.gate")
 
@@ -23,9 +23,9 @@ _SECONDS = 1.0
 class KnownKeys:
     """Silos and their keys, by the text that Flower sends: PEM, as its SuperLink compares it too."""
 
-    def __init__(self, federation: Federation) -> None:
+    def __init__(self, site: Site) -> None:
         """Read the keys that are there; a silo whose key is missing is shut out until it comes."""
-        self._federation = federation
+        self._site = site
         self._silos: dict[bytes, Known] = {}
         self._stamps: dict[Path, Stamp | None] = {}
         self._looked_at = -_SECONDS
@@ -45,7 +45,7 @@ class KnownKeys:
             return
         self._stamps = stamps
         try:
-            self._federation = load_federation(self._federation.folder)
+            self._site = self._site.again()
         except ValueError as error:  # somebody is editing it
             logger.warning("the silos' keys stay as they were: %s", error)
             return
@@ -53,20 +53,17 @@ class KnownKeys:
         self._silos = dict(self._read())
 
     def _look(self) -> dict[Path, Stamp | None]:
-        federation = self._federation
-        paths = (federation.folder / FEDERATION_FILE, *map(federation.public_key, federation.silos))
-        return {path: _stamp(path) for path in paths}
+        return {path: _stamp(path) for path in (self._site.file, *self._site.silos.values())}
 
     def _read(self) -> Iterator[tuple[bytes, Known]]:
-        for silo in self._federation.silos:
-            path = self._federation.public_key(silo)
+        for silo, path in self._site.silos.items():
             try:
                 key = public_key(path.read_bytes())
             except (OSError, NodeKeyError) as error:
-                logger.warning("silo %s is shut out: %s: %s", silo.name, path, error)
+                logger.warning("silo %s is shut out: %s: %s", silo, path, error)
                 continue
             pem = serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-            yield key.public_bytes(*pem), (silo.name, key)
+            yield key.public_bytes(*pem), (silo, key)
 
 
 def _stamp(path: Path) -> Stamp | None:

@@ -9,9 +9,9 @@ from contextlib import asynccontextmanager
 
 import h11
 
-from tailweave.simulation.deploy.gate.line import PIECE, Headers, Line
-from tailweave.simulation.deploy.gate.refused import Refused
-from tailweave.simulation.deploy.gate.wire import Wire
+from tailweave.server.gate.line import PIECE, Headers, Line
+from tailweave.server.gate.refused import Refused
+from tailweave.server.gate.wire import Wire
 
 _OF_ONE_HOP = frozenset(b"connection expect host keep-alive te trailer transfer-encoding upgrade".split())
 _OWN = frozenset(b"connection date keep-alive server transfer-encoding".split())
@@ -47,10 +47,6 @@ class Upstream:
 
     async def pass_on(self, request: h11.Request, wire: Wire) -> None:
         """Send a request on piece by piece, and the answer back likewise.
-
-        Args:
-            request: Its line and headers.
-            wire: Where the body comes from and the answer goes.
 
         Raises:
             Refused: If the SuperLink does not answer, or the body does not come.

@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator
 
 import h11
 
-from tailweave.simulation.deploy.gate.limits import Limits
-from tailweave.simulation.deploy.gate.line import Headers, Line
-from tailweave.simulation.deploy.gate.refused import Refused
+from tailweave.server.gate.limits import Limits
+from tailweave.server.gate.line import Headers, Line
+from tailweave.server.gate.refused import Refused
 
 
 class Wire:

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tailweave.simulation.deploy.gate.limits import Limits
-from tailweave.simulation.deploy.gate.refused import Refused
+from tailweave.server.gate.limits import Limits
+from tailweave.server.gate.refused import Refused
 
 
 class Guest:

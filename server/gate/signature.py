@@ -10,8 +10,8 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from tailweave.simulation.deploy.gate.keys import KnownKeys
-from tailweave.simulation.deploy.gate.refused import Refused
+from tailweave.server.gate.keys import KnownKeys
+from tailweave.server.gate.refused import Refused
 
 PUBLIC_KEY, TIMESTAMP, SIGNATURE = b"flwr-public-key", b"flwr-timestamp", b"flwr-signature"
 """Flower's names; a test compares them, and the window, with the Flower that is installed."""
@@ -35,9 +35,6 @@ def signer(headers: Sequence[tuple[bytes, bytes]], keys: KnownKeys, now: dt.date
         headers: Names in small letters, and values.
         keys: Of the federation's silos.
         now: The time, with its zone.
-
-    Returns:
-        The silo's name.
 
     Raises:
         Refused: 401 if a header is missing, twice or malformed, the time outside the window, or the signature

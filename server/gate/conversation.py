@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 import h11
 
-from tailweave.simulation.deploy.gate.guests import Guest, Guests
-from tailweave.simulation.deploy.gate.keys import KnownKeys
-from tailweave.simulation.deploy.gate.limits import Limits
-from tailweave.simulation.deploy.gate.refused import Refused
-from tailweave.simulation.deploy.gate.signature import signer
-from tailweave.simulation.deploy.gate.upstream import Upstream
-from tailweave.simulation.deploy.gate.wire import Wire
+from tailweave.server.gate.guests import Guest, Guests
+from tailweave.server.gate.keys import KnownKeys
+from tailweave.server.gate.limits import Limits
+from tailweave.server.gate.refused import Refused
+from tailweave.server.gate.signature import signer
+from tailweave.server.gate.upstream import Upstream
+from tailweave.server.gate.wire import Wire
 
 _FLEET = re.compile(rb"/v1/fleet/[a-z-]{1,64}")
 
@@ -30,13 +30,7 @@ class House:
 
 
 async def converse(wire: Wire, guest: Guest, house: House) -> None:
-    """Answer requests until the peer goes, is silent, or is refused.
-
-    Args:
-        wire: The peer.
-        guest: Its entry in the list of guests.
-        house: Keys, guests, SuperLink.
-    """
+    """Answer requests until the peer goes, is silent, or is refused."""
     while True:
         known = guest.silo is not None
         try:
