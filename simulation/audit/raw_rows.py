@@ -14,7 +14,7 @@ from tailweave.clients.transport_round import transport
 from tailweave.protocols.arrays import Floats
 from tailweave.protocols.config.experiment import Experiment
 from tailweave.protocols.config.privacy import PrivacySpec
-from tailweave.protocols.kinds.references.transported import GeodesicReference, TransportedReference
+from tailweave.protocols.kinds.references.transported import TransportedReference
 from tailweave.protocols.messages import TransportSupport, with_prefix
 from tailweave.simulation.audit.attacks.inverse_map import rows_from_map
 from tailweave.simulation.audit.findings import Attack, Finding, Role
@@ -117,8 +117,7 @@ def _undone(scene: Scene, spec: TransportedReference, silos: Sequence[Silo], nam
 
 
 def _undo(spec: TransportedReference, support: Floats, moved: Floats) -> Floats:
-    share = spec.interpolation if isinstance(spec, GeodesicReference) else 1.0
-    return rows_from_map(support, moved, share=share, entropic_reg=spec.entropic_reg)
+    return rows_from_map(support, moved, share=spec.share, entropic_reg=spec.entropic_reg)
 
 
 def _by_silo(messages: Sequence[RawPoints]) -> Iterator[list[RawPoints]]:

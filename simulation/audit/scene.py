@@ -11,11 +11,7 @@ from tailweave.protocols.config.experiment import Experiment
 from tailweave.protocols.config.privacy import PrivacySpec
 from tailweave.protocols.features import FeatureMap, PublicSpace
 from tailweave.protocols.kinds.references.base import SummarisedReference
-from tailweave.protocols.kinds.references.quantized import QuantizedReference
-from tailweave.protocols.kinds.references.sliced import SlicedReference
 from tailweave.protocols.kinds.references.transported import (
-    BarycenterReference,
-    GeodesicReference,
     TransportedReference,
 )
 from tailweave.simulation.audit.game import Game
@@ -89,7 +85,7 @@ def released(experiment: Experiment) -> dict[Released, tuple[str, ...]]:
     """Return what silos are asked to release, once each, in the order of arms, with the arms that use it."""
     found: dict[Released, tuple[str, ...]] = {}
     for arm in experiment.arms:
-        if isinstance(arm.reference, QuantizedReference | SlicedReference):
+        if isinstance(arm.reference, SummarisedReference):
             asked = arm.reference, experiment.privacy_of(arm)
             found[asked] = (*found.get(asked, ()), arm.name)
     return found
@@ -99,7 +95,7 @@ def raw_arms(experiment: Experiment) -> dict[TransportedReference, tuple[str, ..
     """Return the references by published protocols that the config forces on, with their arms."""
     found: dict[TransportedReference, tuple[str, ...]] = {}
     for arm in experiment.arms:
-        if isinstance(arm.reference, BarycenterReference | GeodesicReference):
+        if isinstance(arm.reference, TransportedReference):
             found[arm.reference] = (*found.get(arm.reference, ()), arm.name)
     return found
 

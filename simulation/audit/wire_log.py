@@ -16,8 +16,6 @@ from tailweave.protocols.arrays import MAX_ARRAY_BYTES, Floats
 from tailweave.protocols.config.experiment import Experiment
 from tailweave.protocols.config.references import RAW_ROW_KINDS, ReferenceSpec
 from tailweave.protocols.kinds.references.transported import (
-    BarycenterReference,
-    GeodesicReference,
     TransportedReference,
 )
 from tailweave.protocols.npz import NpzError, read_npz
@@ -149,7 +147,7 @@ def _message(
         raise RunFolderError(
             f"{where} does not say which reference was summarised: it is of an older version, run again"
         )
-    if isinstance(spec, BarycenterReference | GeodesicReference):
+    if isinstance(spec, TransportedReference):
         return RawPoints(*head, spec, _points(where, arrays, spec.support, dimension))
     found = _released(where, line, [released for released in asked if released[0] == spec])
     if line.of(_MASKED):
