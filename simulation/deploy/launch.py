@@ -7,8 +7,8 @@ import os
 import shlex
 from pathlib import Path
 
-from tailweave.clients.data.rows import Rows
 from tailweave.clients.node import open_node
+from tailweave.clients.samples import Samples
 from tailweave.simulation.deploy.certificates import CertificateError, check_dates, read_certificate
 from tailweave.simulation.deploy.data_set import enrolled
 from tailweave.simulation.deploy.federation import FEDERATION_FILE, load_federation
@@ -93,7 +93,7 @@ def check_ca(node: SiloNode, now: dt.datetime) -> str:
     return f"valid until {certificate.not_valid_after_utc:%Y-%m-%d}"
 
 
-def check_data(node: SiloNode) -> Rows:
+def check_data(node: SiloNode) -> Samples:
     """Open the silo as its ClientApp will.
 
     Args:
