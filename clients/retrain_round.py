@@ -85,7 +85,7 @@ def _for_the_owner(run: ArmRun) -> None:
 def _reached(run: ArmRun) -> Checkpoint:
     """Return the arm at generation ``stop`` or later: where it was before, or brought there now."""
     question, path = run.question, run.folder / "latest.npz"
-    done = Checkpoint.load(path, question.generator, question.stop)
+    done = Checkpoint.load(path, question.generator, question.stop, run.sort)
     if done is not None and done.stage.generation >= question.start:
         _say_resumed(run, done.stage.generation)
     if done is None or done.stage.generation < question.stop:
@@ -125,8 +125,8 @@ def _advance(run: ArmRun, done: Checkpoint | None, path: Path) -> Checkpoint:
         return checkpoint
 
     if done is None:
-        rows = starts.base_rows(run.node, question, run.features.columns)
-        done = measured(recursion.begin(_base(run, fixed.course), rows), Measured())
+        first = recursion.begin(_base(run, fixed.course), starts.base_samples(run.node, question))
+        done = measured(first, Measured())
     while done.stage.generation < question.stop:
         stage, pick = recursion.step(fixed, done.stage, run.own_rows)
         if stage.generation in question.snapshots and run.simulated:
@@ -139,8 +139,8 @@ def _base(run: ArmRun, course: Course) -> generators.Generator:
     question = run.question
     if question.generator.start == "local":
         rng = stream(question.seed, "silo", run.node.silo.name, "base")
-        return generators.fit(question.generator, run.own_rows, rng=rng, course=course)
-    return starts.first_model(run.node, question)
+        return generators.fit(question.generator, run.node.silo.train, rng=rng, course=course)
+    return starts.first_model(run.node, question, run.sort)
 
 
 def _reference(run: ArmRun) -> Reference | None:
@@ -149,11 +149,11 @@ def _reference(run: ArmRun) -> Reference | None:
     if spec is None:
         return None
     if spec.kind == "local":
-        return Empirical.of(features(run.own_rows))
+        return Empirical.of(features(node.silo.train))
     if spec.kind == "oracle":
         if node.truth is None:
             raise ValueError("a real node has no oracle")  # ``check_experiment`` has refused it
-        return Empirical.of(features(node.truth.train.values))
+        return Empirical.of(features(node.truth.train))
     if spec.kind == "public":
         base = starts.public_base(node, question)
         return Empirical.of(
