@@ -177,11 +177,10 @@ def _real_silo(name: str, rows: OwnRows, place: Place | None) -> Silo:
 def _truth_yardstick(config: Path, seed: int, features: FeatureMap) -> "Yardstick":
     from tailweave.clients.metrics import yardstick_of  # slow to import, and not every question measures
 
-    evaluation = world_of(config, seed).evaluation
-    return yardstick_of(evaluation.values, features, evaluation.labels)
+    return yardstick_of(world_of(config, seed).evaluation, features)
 
 
 def _own_yardstick(silo: Silo, features: FeatureMap) -> "Yardstick":
     from tailweave.clients.metrics import yardstick_of
 
-    return yardstick_of(silo.heldout.values, features, silo.heldout.labels)
+    return yardstick_of(silo.heldout, features)

@@ -19,6 +19,7 @@ from tailweave.clients.measuring import measure
 from tailweave.clients.node import Node
 from tailweave.clients.recursion import Pick, Recursion, Stage
 from tailweave.clients.release.experiments import check_experiment
+from tailweave.clients.samples import Samples
 from tailweave.clients.telling import TOLD, telling
 from tailweave.protocols import references
 from tailweave.protocols.arrays import Floats
@@ -86,7 +87,7 @@ def _for_the_owner(run: ArmRun) -> None:
 def _reached(run: ArmRun) -> Checkpoint:
     """Return the arm at generation ``stop`` or later: where it was before, or brought there now."""
     question, path = run.question, run.folder / "latest.npz"
-    done = Checkpoint.load(path, question.generator, question.stop)
+    done = Checkpoint.load(path, question.generator, question.stop, run.sort)
     if done is not None and done.stage.generation >= question.start:
         _say_resumed(run, done.stage.generation)
     if done is None or done.stage.generation < question.stop:
@@ -126,8 +127,8 @@ def _advance(run: ArmRun, done: Checkpoint | None, path: Path) -> Checkpoint:
         return checkpoint
 
     if done is None:
-        rows = starts.base_rows(run.node, question, run.features.columns)
-        done = measured(recursion.begin(_base(run, fixed.course), rows), Measured())
+        first = recursion.begin(_base(run, fixed.course), starts.base_samples(run.node, question))
+        done = measured(first, Measured())
     while done.stage.generation < question.stop:
         stage, pick = recursion.step(fixed, done.stage, run.own_rows)
         if stage.generation in question.snapshots and run.simulated:
@@ -140,8 +141,8 @@ def _base(run: ArmRun, course: Course) -> generators.Generator:
     question = run.question
     if question.generator.start == "local":
         rng = stream(question.seed, "silo", run.node.silo.name, "base")
-        return generators.fit(question.generator, run.own_rows, rng=rng, course=course)
-    return starts.first_model(run.node, question)
+        return generators.fit(question.generator, run.node.silo.train, rng=rng, course=course)
+    return starts.first_model(run.node, question, run.sort)
 
 
 def _reference(run: ArmRun) -> Reference | None:
@@ -154,17 +155,17 @@ def _reference(run: ArmRun) -> Reference | None:
     return references.made(spec, features(_seen(run, spec)), space)
 
 
-def _seen(run: ArmRun, spec: ReferenceKind) -> Floats:
-    """Return the rows (n, p) that a reference is made of: no others are given to it."""
+def _seen(run: ArmRun, spec: ReferenceKind) -> Samples:
+    """Return the samples that a reference is made of: no others are given to it."""
     node, question = run.node, run.question
     if spec.sees == "public":
         rng = stream(question.seed, "reference", "public")
         return starts.public_base(node, question).sample(spec.public_samples, rng=rng)
     if spec.sees == "own":
-        return run.own_rows
+        return node.silo.train
     if node.truth is None:
         raise ValueError("a real node has no oracle")  # ``check_experiment`` has refused it
-    return node.truth.train.values
+    return node.truth.train
 
 
 def _keep_reference(run: ArmRun) -> None:

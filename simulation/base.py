@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tailweave.clients import generators
 from tailweave.clients.generators.course import NOTHING_BESIDE, Course
-from tailweave.protocols.arrays import Floats
+from tailweave.clients.samples import Samples
 from tailweave.protocols.base_file import load_base
 from tailweave.protocols.config.experiment import Experiment
 from tailweave.protocols.config.load import ConfigError
@@ -15,13 +15,13 @@ from tailweave.protocols.streams import stream
 
 
 def base_generator(
-    experiment: Experiment, public: Floats, seed: int, course: Course = NOTHING_BESIDE
+    experiment: Experiment, public: Samples, seed: int, course: Course = NOTHING_BESIDE
 ) -> generators.Generator:
     """Return the base generator.
 
     Args:
         experiment: Says where it comes from; a file is the same for all seeds.
-        public: Public rows, shape (n, p), data units; not looked at where it comes from a file, but for p.
+        public: Public rows; where the base comes from a file, only their sort is looked at.
         seed: Root seed.
         course: Whom the fit tells how far it is, and where it keeps an unfinished state.
 
@@ -39,14 +39,15 @@ def base_generator(
         kind, arrays = load_base(path)
         if kind != spec.kind:
             raise ValueError(f"{path}: holds a {kind[:60]}, generator.kind is {spec.kind}")
-        generator = generators.from_arrays(spec, arrays)
-        columns = generator.sample(1, rng=stream(seed, "base", "check")).shape[1]
+        drawn = generators.from_arrays(spec, arrays).sample(1, rng=stream(seed, "base", "check"))
         if isinstance(spec, GaussianMixtureSpec) and len(arrays["weights"]) != spec.components:
             raise ValueError(
                 f"{path}: has {len(arrays['weights'])} components, generator.components is {spec.components}"
             )
-        if columns != public.shape[1]:
-            raise ValueError(f"{path}: is of {columns} columns, the data have {public.shape[1]}")
+        if len(drawn.columns) != len(public.columns):
+            raise ValueError(
+                f"{path}: is of {len(drawn.columns)} columns, the data have {len(public.columns)}"
+            )
     except ValueError as error:
         raise ConfigError(f"generator.start.path: {error}") from None
-    return generator
+    return generators.from_arrays(spec, arrays, public.sort)

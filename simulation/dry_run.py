@@ -11,6 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from tailweave.clients import generators
 from tailweave.clients.generators.diffusion.measure import Size, Speed, size_of, speeds
+from tailweave.clients.samples import Samples
 from tailweave.clients.selection import select
 from tailweave.clients.selection.candidates import Candidates
 from tailweave.protocols import references
@@ -151,7 +152,7 @@ def _of(speed: Speed, first: int, later: int) -> _Cost:
 def _statistical_cost(experiment: Experiment, found: Sizes) -> _Cost:
     rng = stream(0, "dry-run")
     count = max(_FEW, 2 * experiment.generator.fewest_rows[0])
-    rows = rng.standard_normal((count, found.columns))
+    rows = Samples.of(rng.standard_normal((count, found.columns)))
     model = generators.fit(experiment.generator, rows, rng=rng)
     fit = _seconds(lambda: generators.fit(experiment.generator, rows, rng=rng)) / count
     row = _seconds(lambda: model.sample(count, rng=rng)) / count

@@ -94,9 +94,9 @@ def _with_held_out(experiment: Experiment, world: World, kit: PublicKit) -> Publ
     """Return the kit with held-out rows of the public data, where the silos are to measure against them."""
     if experiment.evaluation.against == "own":
         return kit
-    rows = world.evaluation.values
+    rows = world.evaluation
     some = np.linspace(0, len(rows) - 1, min(len(rows), _HELD_OUT_ROWS)).round().astype(np.int64)
-    return replace(kit, held_out=(kit.evaluation or kit.features)(rows[some]))
+    return replace(kit, held_out=(kit.evaluation or kit.features)(rows.take(some)))
 
 
 def _check_silos(experiment: Experiment, world: World) -> int:
@@ -120,19 +120,18 @@ def fit_kit(experiment: Experiment, world: World, seed: int, course: Course = NO
     Raises:
         ValueError: If the public share is too small for the generator, or dimensions exceed the columns.
     """
-    columns = world.train.values.shape[1]
+    columns = len(world.train.columns)
     wanted = experiment.features.reduces_to
     if wanted is not None and wanted > columns and experiment.features.encoder is None:
         raise ConfigError(f"features.dimensions must be at most the data's {columns} columns, got {wanted}")
-    base = base_generator(experiment, world.public.values, seed, course)
+    base = base_generator(experiment, world.public, seed, course)
     samples = base.sample(PUBLIC_SAMPLES, rng=stream(seed, "base", "features"))
-    image = world.train.image
-    features = fit_features(experiment.features, samples, rng=stream(seed, "features"), image=image)
+    features = fit_features(experiment.features, samples, rng=stream(seed, "features"))
     names = world.train.columns if experiment.data.columns_named else ()
     measure, evaluation = experiment.evaluation.features, None
     if measure is not None and measure != experiment.features:
         rng = stream(seed, "evaluation", "features")
-        evaluation = fit_features(measure, samples, rng=rng, image=image)
+        evaluation = fit_features(measure, samples, rng=rng)
     return PublicKit(features, base.arrays(), features(samples), names, evaluation)
 
 
@@ -168,10 +167,10 @@ def _check_local_start(experiment: Experiment, world: World) -> None:
 
 
 def _check_spread(world: World) -> None:
-    values = world.evaluation.values
-    if (values == values[0]).all():
+    if world.evaluation.all_equal:
         raise ConfigError(
-            f"data: the {len(values)} evaluation rows are all equal, nothing can be measured by them"
+            f"data: the {len(world.evaluation)} evaluation rows are all equal, "
+            "nothing can be measured by them"
         )
 
 

@@ -5,8 +5,8 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-from tailweave.clients.data.rows import DataError
 from tailweave.clients.data.silo import simulated_world
+from tailweave.clients.samples import DataError
 from tailweave.protocols.config.experiment import Experiment
 from tailweave.protocols.config.training import RecursionSpec
 from tailweave.simulation.prepare import PUBLIC_SAMPLES
@@ -47,7 +47,7 @@ def sizes(experiment: Experiment) -> Sizes:
             raise
         public = round(assumed.rows * experiment.public.fraction)
         return Sizes(assumed.columns, public, assumed.evaluation, str(error))
-    columns = world.train.values.shape[1]
+    columns = len(world.train.columns)
     return Sizes(columns, len(world.public), len(world.evaluation))
 
 
@@ -62,7 +62,7 @@ class Workload:
         draws: Rows drawn in all.
         messages: Questions of the server.
         message_bytes: Of the largest question, without the base's parameters.
-        row_bytes: Rows, features and candidates that one process holds at once, at least.
+        row_bytes: Samples, features and candidates that one process holds at once, at least.
     """
 
     bases: int

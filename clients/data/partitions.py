@@ -4,12 +4,12 @@
 import numpy as np
 
 from tailweave.clients.data.class_partitions import Index
-from tailweave.clients.data.rows import DataError, Rows
+from tailweave.clients.samples import DataError, Samples
 from tailweave.protocols.config.data import SilosSpec
 from tailweave.protocols.kinds.implementing import implementation
 
 
-def partition(rows: Rows, spec: SilosSpec, *, rng: np.random.Generator) -> tuple[Index, ...]:
+def partition(rows: Samples, spec: SilosSpec, *, rng: np.random.Generator) -> tuple[Index, ...]:
     """Cut rows into disjoint silos, then keep ``rows-per-silo`` random rows of each if that is set.
 
     Args:

@@ -3,7 +3,7 @@
 
 from typing import Protocol
 
-from tailweave.clients.data.rows import Rows
+from tailweave.clients.samples import Samples
 from tailweave.protocols.kinds.implementing import implementation
 from tailweave.protocols.kinds.sources.base import AnySource
 
@@ -11,12 +11,12 @@ from tailweave.protocols.kinds.sources.base import AnySource
 class Source(Protocol):
     """What implements a source."""
 
-    def __call__(self, spec: AnySource, *, seed: int) -> Rows | tuple[Rows, Rows]:
+    def __call__(self, spec: AnySource, *, seed: int) -> Samples | tuple[Samples, Samples]:
         """Return all rows; or two, where the data's own authors hold some out: the others, and those."""
         ...
 
 
-def load_rows(spec: AnySource, *, seed: int) -> tuple[Rows, Rows | None]:
+def load_rows(spec: AnySource, *, seed: int) -> tuple[Samples, Samples | None]:
     """Load all rows, scaled as the spec says.
 
     Args:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Selection rules in a configuration: by name, or as a mapping with options."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tailweave.protocols.config.references import REFERENCES
@@ -33,6 +34,25 @@ def check_reference(rule: RuleKind, reference: ReferenceKind | None) -> None:
             f"rule {rule.kind} needs a reference with points ({', '.join(with_points)}), "
             f"got {reference.kind}; "
             f"on a sketch works rule {', '.join(on_sketches)}"
+        )
+
+
+def check_scores(rule: RuleKind, giver: str, given: Sequence[str]) -> None:
+    """Refuse a rule that needs of each candidate what the generator cannot say.
+
+    Args:
+        rule: The rule.
+        giver: What gives scores, for the message.
+        given: Scores that it gives.
+
+    Raises:
+        ValueError: With the scores that there are.
+    """
+    lacking = [name for name in rule.scores if name not in given]
+    if lacking:
+        raise ValueError(
+            f"rule {rule.kind} needs a score {lacking[0]} of each candidate, {giver} gives "
+            f"{', '.join(given) or 'none'}"
         )
 
 

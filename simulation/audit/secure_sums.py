@@ -2,12 +2,11 @@
 """Masked vectors on the wire: that they look like nothing, and the sum, which is all that the server sees."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
-from tailweave.clients.data.rows import Rows
 from tailweave.clients.data.silo import Silo
+from tailweave.clients.samples import Samples
 from tailweave.protocols.kinds.references.sliced import SlicedReference
 from tailweave.protocols.secure_sum.masks import Words
 from tailweave.protocols.secure_sum.sketches import from_words, pooled_summary
@@ -75,16 +74,6 @@ def _sum(parts: Sequence[MaskedVector]) -> Recorded:
 def _pooled(silos: Sequence[Silo]) -> Silo:
     name = "sum of " + ", ".join(silo.name for silo in silos)
     train, heldout = (
-        replace(
-            parts[0],
-            values=np.concatenate([rows.values for rows in parts]),
-            labels=_labels(parts),
-        )
-        for parts in ([silo.train for silo in silos], [silo.heldout for silo in silos])
+        Samples.joined(parts) for parts in ([silo.train for silo in silos], [silo.heldout for silo in silos])
     )
     return Silo(name, train, heldout)
-
-
-def _labels(parts: Sequence[Rows]) -> np.ndarray | None:
-    labels = [rows.labels for rows in parts if rows.labels is not None]
-    return np.concatenate(labels) if len(labels) == len(parts) else None

@@ -6,8 +6,8 @@ import json
 import shlex
 from pathlib import Path
 
-from tailweave.clients.data.rows import Rows
 from tailweave.clients.node import open_node
+from tailweave.clients.samples import Samples
 from tailweave.protocols.whole_file import write_whole
 from tailweave.simulation.deploy.certificates import CertificateError, check_dates, read_certificate
 from tailweave.simulation.deploy.data_set import enrolled
@@ -80,7 +80,7 @@ def check_ca(node: SiloNode, now: dt.datetime) -> str:
         ) from None
 
 
-def check_data(node: SiloNode) -> Rows:
+def check_data(node: SiloNode) -> Samples:
     """Open the silo as its ClientApp will; return its training rows.
 
     Raises:

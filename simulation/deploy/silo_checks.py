@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 
-from tailweave.clients.schema import described
 from tailweave.protocols.node_keys import NodeKeyError, fingerprint, public_of
 from tailweave.protocols.privacy.noise import SystemNoise
 from tailweave.simulation.deploy.data_set import standing
@@ -109,7 +108,7 @@ def _data(node: SiloNode) -> str:
     rows = check_data(node)
     classes = "no classes" if rows.labels is None else "classes there"
     label = classes if node.label is None else f"label column {node.label!r} there"
-    return f"readable, {described(rows)}, {label}"
+    return f"readable, {rows.sort}, {label}"
 
 
 def _writable(node: SiloNode) -> str:

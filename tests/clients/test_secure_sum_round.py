@@ -11,13 +11,13 @@ import pytest
 import yaml
 
 from tailweave.clients import secure_sum_round
-from tailweave.clients.data.rows import Rows
 from tailweave.clients.data.silo import Silo
 from tailweave.clients.node import Node
 from tailweave.clients.release.budget import BudgetError
 from tailweave.clients.release.chain import read_ledger
 from tailweave.clients.release.ledger import Ledger
 from tailweave.clients.release.policy import Policy, PolicyError
+from tailweave.clients.samples import Samples
 from tailweave.protocols.config.privacy import PrivacySpec
 from tailweave.protocols.kinds.references.sliced import SlicedReference
 from tailweave.protocols.messages import with_prefix
@@ -37,7 +37,7 @@ WIDTH = 16 * 3 + 1
 
 
 def rows(count, *path):
-    return Rows(stream(0, "rows", *path).normal(size=(count, 3)), None, ("a", "b", "c"))
+    return Samples.of(stream(0, "rows", *path).normal(size=(count, 3)))
 
 
 @pytest.fixture

@@ -1,17 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """Options of the generators ``gaussian`` and ``gaussian-mixture``."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from tailweave.protocols.config.starts import StartedSpec
+from tailweave.protocols.kinds.rules.base import SURPRISE
 
 
 class GaussianSpec(StartedSpec):
     """One Gaussian, fitted by maximum likelihood; ``ridge`` is added to the covariance diagonal."""
 
     kind: Literal["gaussian"]
+    scores: ClassVar = (SURPRISE,)
 
     def parameters(self, columns: int) -> int:
         """Return the numbers of mean and covariance."""
@@ -22,6 +24,7 @@ class GaussianMixtureSpec(StartedSpec):
     """A mixture of full-covariance Gaussians, fitted by EM; ``ridge`` is added to each diagonal."""
 
     kind: Literal["gaussian-mixture"]
+    scores: ClassVar = (SURPRISE,)
     components: Annotated[int, Field(ge=1)] = 20
 
     @property

@@ -4,15 +4,12 @@ import pytest
 
 from tailweave.clients.data.classes import classes_of
 from tailweave.clients.data.naming import unknown_name
-from tailweave.clients.data.rows import DataError, Rows
 from tailweave.clients.data.scaling import standardized
+from tailweave.clients.samples import DataError, Images, Numbers, Samples
 
 
 def _rows(values, labels=None):
-    values = np.asarray(values, dtype=np.float64)
-    return Rows(
-        values, None if labels is None else np.array(labels), tuple(f"c{j}" for j in range(values.shape[1]))
-    )
+    return Samples.of(values, labels, Numbers(tuple(f"c{j}" for j in range(len(values[0])))))
 
 
 def test_take_keeps_the_order_asked_for_and_pairs_labels_with_values():
@@ -28,7 +25,7 @@ def test_take_keeps_the_order_asked_for_and_pairs_labels_with_values():
 
 def test_rows_cannot_be_altered_but_the_callers_array_stays_writeable():
     values, labels = np.zeros((2, 1)), np.array(["a", "b"])
-    rows = Rows(values, labels, ("c",))
+    rows = Samples.of(values, labels, Numbers(("c",)))
     with pytest.raises(ValueError, match="read-only"):
         rows.values[0, 0] = 1.0
     with pytest.raises(ValueError, match="read-only"):
@@ -49,7 +46,7 @@ def test_rows_cannot_be_altered_but_the_callers_array_stays_writeable():
 )
 def test_rows_refuse_what_does_not_fit(values, labels, columns, message):
     with pytest.raises(DataError, match=message):
-        Rows(values, labels, columns)
+        Samples.of(values, labels, Numbers(columns))
 
 
 def test_taking_nothing_is_refused():
@@ -93,3 +90,34 @@ def test_standardized_has_zero_mean_and_unit_variance_and_keeps_constants_at_zer
 def test_a_column_whose_variance_leaves_float64_is_refused(size):
     with pytest.raises(DataError, match="column 'c1' must have a standard deviation"):
         standardized(_rows([[1, size], [2, -size], [3, size]]))
+
+
+def test_joined_samples_keep_their_order_and_when_they_were_born():
+    real, drawn = _rows([[0.0, 1.0]], ["a"]), _rows([[2.0, 3.0], [4.0, 5.0]]).born_in(3)
+    both = Samples.joined([real, drawn])
+    assert np.array_equal(both, [[0, 1], [2, 3], [4, 5]])
+    assert both.born.tolist() == [0, 3, 3]
+    assert both.labels is None  # a part has none
+    assert Samples.joined([real, real]).labels.tolist() == ["a", "a"]
+    assert both.take(np.array([2, 0])).born.tolist() == [3, 0]
+
+
+@pytest.mark.parametrize("labels", [None, ["ä", "b"]])
+def test_samples_come_back_from_what_is_kept_of_them(labels):
+    sort = Images(("p", "q"), shape=(1, 1, 2))
+    kept = Samples.of([[0.0, 1.0], [2.0, 3.0]], labels, sort).born_in(2)
+    again = Samples.from_arrays(kept.arrays(), sort)
+    assert np.array_equal(again, kept)
+    assert again.born.tolist() == [2, 2]
+    assert again.image == (1, 1, 2)
+    assert (again.labels is None) if labels is None else (again.labels.tolist() == labels)
+
+
+def test_equal_samples_are_judged_by_their_values():
+    assert _rows([[0.1, 0.2]] * 3).all_equal
+    assert not _rows([[0.1, 0.2], [0.1, 0.2 + 1e-16 * 4]]).all_equal
+
+
+def test_a_row_that_is_no_image_of_the_shape_is_refused():
+    with pytest.raises(DataError, match=r"image \(1, 2, 2\) does not fit rows of 2 columns"):
+        Samples.of([[0.0, 1.0]], None, Images(("p", "q"), shape=(1, 2, 2)))
