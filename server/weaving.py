@@ -66,7 +66,7 @@ def woven_reference(
     if variance is None or not privacy.shrink:
         return woven
     of_mean = _variance_of_mean(summaries, masses, variance)
-    return summarised(spec).shrunk(woven, of_mean, kit.samples, spec, kit.features.space(seed))
+    return summarised(spec).shrunk(woven, of_mean, kit.samples, kit.features.space(seed))
 
 
 def _named(released: Released) -> str:
