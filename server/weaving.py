@@ -32,13 +32,6 @@ def woven_reference(
     others is recorded as quarantined and left out of the reference; it stays in the run. What
     ``federation.trusted`` names is recorded as odd instead, and counted.
 
-    Args:
-        federation: Who keeps the record and knows how many silos must remain.
-        seed: Root seed; gives the public directions.
-        kit: Feature map, and the public samples that a noised sketch is pulled towards.
-        released: Reference kind and privacy bounds that the answers are for.
-        answers: One a silo, sorted by silo.
-
     Returns:
         What ``protocols.references.proxy`` reads.
 
