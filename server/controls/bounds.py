@@ -61,7 +61,7 @@ def breaches(
         ValueError: If ``rows_at_least`` is no bucket.
     """
     found = [] if rows_at_least is None else list(_count(summary.count, rows_at_least))
-    own = implemented(spec, spec.kind, __name__, part="bounds")
+    own = implemented(spec, spec.kind, __package__, part="bounds")
     return found + list(own(summary, spec, space, noise) if own else ())
 
 

@@ -89,7 +89,7 @@ def _suspects(
 ) -> dict[str, str]:
     if len(sound) < FEWEST:
         return {}
-    measure = implemented(spec, spec.kind, __name__, part="distances") or potential_distances
+    measure = implemented(spec, spec.kind, __package__, part="distances") or potential_distances
     distances, limits = measure(list(sound.values()), spec, space, noise)
     median = np.median(distances)
     return {
