@@ -15,6 +15,7 @@ from tailweave.clients.generators.diffusion.weights import load_weights, save_we
 from tailweave.clients.measured import Measured
 from tailweave.clients.recursion import Stage
 from tailweave.clients.samples import Numbers, Samples
+from tailweave.protocols.arrays import part_of
 from tailweave.protocols.config.training import GeneratorSpec
 
 _PARTS = ("generation", *measured.PARTS)
@@ -94,7 +95,7 @@ class Checkpoint:
         if generator.large:
             model, _ = load_weights(_weights_file(path, generation))
         else:
-            model = {n.removeprefix("model/"): a for n, a in stored.items() if n.startswith("model/")}
+            model = part_of(stored, "model")
         stage = Stage(
             generation,
             generators.from_arrays(generator, model, sort),

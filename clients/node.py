@@ -75,7 +75,7 @@ class Node:
 
     def enrolled(self, own: Own) -> "Witness":
         """Return this host's data set of the silo's rows, begun if need be; see ``enrol``."""
-        from tailweave.clients.release.data_sets import enrol
+        from tailweave.clients.release.enrolment import enrol
 
         return enrol(own, self.all_rows)
 

@@ -8,12 +8,13 @@ from pathlib import Path
 
 from tailweave.protocols.config.load import dump_experiment
 from tailweave.protocols.metrics import METRICS
+from tailweave.protocols.whole_file import write_whole
 from tailweave.server.app import run_name
 from tailweave.simulation.engines.job import Job
 from tailweave.simulation.images import collect_images
 from tailweave.simulation.maps import collect_maps, save_maps
 from tailweave.simulation.prepare import Prepared
-from tailweave.simulation.run_folder import DECLARATIONS, RunFolder, write_json, write_text
+from tailweave.simulation.run_folder import DECLARATIONS, RunFolder, write_json
 from tailweave.simulation.summary import write_summary
 
 
@@ -33,7 +34,7 @@ def make_folder(prepared: Prepared, out: Path, made: Mapping[str, object], run_i
     plain = run_name(prepared.experiment)
     run_id = _earlier_run(out).removeprefix(plain).removeprefix("-") or run_id
     out.mkdir(parents=True, exist_ok=True)
-    write_text(out / "config.yaml", dump_experiment(prepared.experiment))  # first: --resume looks for it
+    write_whole(out / "config.yaml", dump_experiment(prepared.experiment))  # first: --resume looks for it
     write_json(out / DECLARATIONS, {name: kind.declaration() for name, kind in METRICS.kinds.items()})
     job = Job(out, prepared.experiment.silos.count, run_id)
     prepared.save_kits(job.state / "kits")

@@ -7,13 +7,13 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from tailweave.protocols.whole_file import write_whole
 from tailweave.simulation.figures.style import save
 from tailweave.simulation.paper.claims import Finding
 from tailweave.simulation.paper.spec import StudySpec, dump_study
 from tailweave.simulation.report.page import inline_svg, templates
 from tailweave.simulation.report.tables import Cell, Line, Table
 from tailweave.simulation.report.wording import MINUS, counted
-from tailweave.simulation.run_folder import write_text
 
 TITLES = {
     "gaussian": "Gaussian theory, published against reproduced",
@@ -63,7 +63,7 @@ def write_page(
         )
     )
     path = folder / "report.html"
-    write_text(path, html)
+    write_whole(path, html)
     return path
 
 

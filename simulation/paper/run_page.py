@@ -8,6 +8,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from tailweave.protocols.whole_file import write_whole
 from tailweave.simulation.figures.style import save
 from tailweave.simulation.paper.causes import by_cause, in_short, with_causes
 from tailweave.simulation.paper.crossing import TITLES, Crossing, same_picks, sentences, spread
@@ -22,7 +23,7 @@ from tailweave.simulation.paper.published_orders import (
 from tailweave.simulation.report.page import base_note, facts, inline_svg, templates
 from tailweave.simulation.report.tables import BLANK, Cell, Line, Table
 from tailweave.simulation.report.wording import ARROWS, counted, metric, number
-from tailweave.simulation.run_folder import RunFolder, write_json, write_text
+from tailweave.simulation.run_folder import RunFolder, write_json
 from tailweave.simulation.summary import measured, summarise
 
 PAGE = "published.html"
@@ -78,7 +79,7 @@ def write_published(folder: RunFolder) -> Path | None:
     )
     write_json(folder.path / "published.json", [one.as_json() for one in found])
     path = folder.path / PAGE
-    write_text(path, html)
+    write_whole(path, html)
     return path
 
 

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import Progress as Bar
 
 from tailweave.protocols.config.yaml_file import ConfigError
+from tailweave.protocols.whole_file import write_whole
 from tailweave.simulation.paper.claims import Claim, findings
 from tailweave.simulation.paper.figures import draw
 from tailweave.simulation.paper.page import write_page
@@ -16,7 +17,7 @@ from tailweave.simulation.paper.published_families import families_claims, trans
 from tailweave.simulation.paper.published_gaussian import gaussian_claims
 from tailweave.simulation.paper.rows import Progress, rows_of
 from tailweave.simulation.paper.spec import StudySpec, dump_study, is_study_folder, load_study
-from tailweave.simulation.run_folder import Row, read_rows, write_json, write_text
+from tailweave.simulation.run_folder import Row, read_rows, write_json
 
 
 def run_study(spec: StudySpec, out: Path, progress: Progress = lambda done, total: None) -> Path:
@@ -34,8 +35,8 @@ def run_study(spec: StudySpec, out: Path, progress: Progress = lambda done, tota
         FileExistsError: If ``out`` is a file.
     """
     out.mkdir(parents=True, exist_ok=True)
-    write_text(out / "config.yaml", dump_study(spec))
-    write_text(out / "metrics.jsonl", _lines(rows_of(spec, progress)))
+    write_whole(out / "config.yaml", dump_study(spec))
+    write_whole(out / "metrics.jsonl", _lines(rows_of(spec, progress)))
     return write_study_report(out)
 
 

@@ -8,12 +8,13 @@ from typing import Any
 
 from markupsafe import Markup
 
+from tailweave.protocols.whole_file import write_whole
 from tailweave.simulation.figures.curves import draw_curves
 from tailweave.simulation.figures.style import save
 from tailweave.simulation.report.page import base_note, facts, flat, inline_svg, templates
 from tailweave.simulation.report.tables import Cell, Line, Table, results
 from tailweave.simulation.report.wording import EN_DASH, as_declared
-from tailweave.simulation.run_folder import RunFolder, write_text
+from tailweave.simulation.run_folder import RunFolder
 from tailweave.simulation.summary import measured, summarise
 
 
@@ -35,7 +36,7 @@ def write_comparison(folders: Sequence[RunFolder], out: Path) -> Path:
     runs = [_run(folder, f"run{number}") for number, folder in enumerate(folders, start=1)]
     changed = _changed([run["title"] for run in runs], [folder.config() for folder in folders])
     html = templates().get_template("comparison.html.md").render(runs=runs, changed=changed)
-    write_text(out, html)
+    write_whole(out, html)
     return out
 
 

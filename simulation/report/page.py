@@ -10,6 +10,7 @@ import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from tailweave.protocols.whole_file import write_whole
 from tailweave.simulation.figures.draw import draw_figures
 from tailweave.simulation.figures.style import GRID, INK, MUTED, PAPER
 from tailweave.simulation.report import privacy, tables
@@ -23,7 +24,7 @@ from tailweave.simulation.report.wording import (
     percent,
     shown_metrics,
 )
-from tailweave.simulation.run_folder import RunFolder, write_text
+from tailweave.simulation.run_folder import RunFolder
 from tailweave.simulation.summary import write_summary
 
 READING = {
@@ -123,7 +124,7 @@ def _write(folder: RunFolder) -> Path:
         )
     )
     path = folder.path / "report.html"
-    write_text(path, html)
+    write_whole(path, html)
     return path
 
 

@@ -18,11 +18,12 @@ from tailweave.clients.metrics import yardstick, yardstick_of
 from tailweave.clients.samples import Samples
 from tailweave.protocols.config.features import FeaturesSpec
 from tailweave.protocols.config.privacy import PrivacySpec
-from tailweave.protocols.config.references import SlicedReference
 from tailweave.protocols.features import FeatureMap
+from tailweave.protocols.kinds.references.sliced import SlicedReference
 from tailweave.protocols.privacy import gate
 from tailweave.protocols.privacy.mechanisms import cosine, grid, histogram, lloyd
-from tailweave.protocols.secure_sum import noisy_share, sensitivity_steps
+from tailweave.protocols.secure_sum.share import noisy_share
+from tailweave.protocols.secure_sum.sketches import sensitivity_steps
 
 COLUMNS, DIMENSIONS = 20, 8
 TWINS = 300
@@ -73,7 +74,7 @@ def released(name, rows, features, spec):
         )
         return numbers - LIFT, sensitivity_steps(spec)
     options = {"seed": 0, "noise": Constant(), "rng": np.random.default_rng(0), "charge": lambda cost: None}
-    summary = gate.release(rows, spec, features, PRIVACY, **options).summary
+    summary = gate.release(rows, spec, features, PRIVACY, **options)
     if spec.basis == "histogram":
         return summary.sums.ravel() - LIFT, histogram.sensitivity(spec)
     own = np.rint(summary.count * cosine.COUNT_WEIGHT * np.sqrt(spec.directions) / grid.GRID)
