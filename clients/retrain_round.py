@@ -25,6 +25,7 @@ from tailweave.protocols import references
 from tailweave.protocols.arrays import Floats
 from tailweave.protocols.kept_reference import KeptReference
 from tailweave.protocols.kinds.references.base import ReferenceKind
+from tailweave.protocols.kinds.references.plain import PublicReference
 from tailweave.protocols.kinds.references.transported import WovenReference
 from tailweave.protocols.logs import Log
 from tailweave.protocols.messages import Retrain, RetrainReply
@@ -158,9 +159,9 @@ def _reference(run: ArmRun) -> Reference | None:
 def _seen(run: ArmRun, spec: ReferenceKind) -> Samples:
     """Return the samples that a reference is made of: no others are given to it."""
     node, question = run.node, run.question
-    if spec.sees == "public":
+    if isinstance(spec, PublicReference):
         rng = stream(question.seed, "reference", "public")
-        return starts.public_base(node, question).sample(spec.public_samples, rng=rng)
+        return starts.public_base(node, question).sample(spec.samples, rng=rng)
     if spec.sees == "own":
         return node.silo.train
     if node.truth is None:

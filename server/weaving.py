@@ -61,7 +61,7 @@ def woven_reference(
     if variance is None or not privacy.shrink:
         return woven
     of_mean = _variance_of_mean(summaries, masses, variance)
-    return summarised(spec).shrunk(woven, of_mean, run.kit.samples, spec, run.kit.features.space(run.seed))
+    return summarised(spec).shrunk(woven, of_mean, run.kit.samples, run.kit.features.space(run.seed))
 
 
 def _named(released: Released) -> str:

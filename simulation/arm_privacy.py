@@ -65,8 +65,8 @@ def arm_privacy(name: str, config: Mapping[str, Any]) -> ArmPrivacy:
     epsilon = shared.get("epsilon") if epsilon == "as-configured" else epsilon
     if epsilon is None:
         return ArmPrivacy(True, None, None, *_EXACT)
-    mechanism = summarised(spec).mechanism(spec)
-    return ArmPrivacy(True, float(epsilon), shared.get("delta"), mechanism.NAME, mechanism.WORDS)
+    mechanism = summarised(spec).mechanism
+    return ArmPrivacy(True, float(epsilon), shared.get("delta"), mechanism.name, mechanism.words)
 
 
 def epsilon_families(config: Mapping[str, Any]) -> list[dict[str, float | None]]:

@@ -93,8 +93,8 @@ def release(  # noqa: PLR0913 - the one door: everything a release depends on is
     enough(len(rows), privacy)
     mapped = features.alike(rows)
     z = multiplier(spec, privacy)
-    mechanism = references.summarised(spec).mechanism(spec)
-    cost = Cost(privacy.epsilon, privacy.delta, rho_of(z), mechanism.NAME)
+    mechanism = references.summarised(spec).mechanism
+    cost = Cost(privacy.epsilon, privacy.delta, rho_of(z), mechanism.name)
     prepaid = _Prepaid(noise, lambda: charge(cost))
     summary: Summary = mechanism.privatise(mapped, spec, features.space(seed), z, noise=prepaid)
     if not prepaid.paid:
@@ -111,7 +111,7 @@ def multiplier(spec: SummarisedReference, privacy: PrivacySpec) -> float:
     if privacy.epsilon is None:
         raise ValueError("a noise multiplier needs epsilon, got null")
     z = noise_multiplier(privacy.epsilon, privacy.delta)
-    return references.summarised(spec).mechanism(spec).multiplier(z, spec, privacy)
+    return references.summarised(spec).mechanism.multiplier(z, spec, privacy)
 
 
 def noise_variance(spec: SummarisedReference, privacy: PrivacySpec) -> Floats | None:
@@ -123,9 +123,10 @@ def noise_variance(spec: SummarisedReference, privacy: PrivacySpec) -> Floats | 
     Returns:
         Shape (J,) or (B,); None for ``quantized``, and without epsilon.
     """
-    if privacy.epsilon is None:
+    variance = references.summarised(spec).mechanism.noise_variance
+    if privacy.epsilon is None or variance is None:
         return None
-    return references.summarised(spec).mechanism(spec).noise_variance(spec, multiplier(spec, privacy))
+    return variance(spec, multiplier(spec, privacy))
 
 
 def enough(rows: int, privacy: PrivacySpec) -> None:

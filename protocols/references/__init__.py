@@ -61,41 +61,44 @@ class Summarised(Generic[Options, Released]):
 
     summary: ClassVar[type]
 
+    def __init__(self, spec: Options) -> None:
+        """Do so with these options."""
+        self.spec = spec
+
+    @property
+    def mechanism(self) -> Mechanism:
+        """What summarises with noise."""
+        raise NotImplementedError
+
     def summarise(
-        self, rows: Floats, spec: Options, space: PublicSpace, smallest: int, *, rng: np.random.Generator
+        self, rows: Floats, space: PublicSpace, smallest: int, rng: np.random.Generator
     ) -> Released:
-        """Summarise features (n, d) without noise; see ``release``."""
+        """Summarise features (n, d) without noise, where rows leave in groups ``smallest`` or more."""
         raise NotImplementedError
 
-    def mechanism(self, spec: Options) -> Mechanism[Options, Released]:
-        """Return what summarises with noise."""
-        raise NotImplementedError
-
-    def read(self, arrays: Mapping[str, Floats], spec: Options, dimension: int, *, exact: bool) -> Released:
+    def read(self, arrays: Mapping[str, Floats], dimension: int, exact: bool) -> Released:
         """Rebuild a summary; see ``read_summary``."""
         raise NotImplementedError
 
-    def weave(
-        self, summaries: Sequence[Released], spec: Options, weights: Floats | None
-    ) -> dict[str, Floats]:
+    def weave(self, summaries: Sequence[Released], weights: Floats | None) -> dict[str, Floats]:
         """Aggregate summaries; see ``weave``."""
         raise NotImplementedError
 
-    def proxy(self, arrays: Mapping[str, Floats], spec: Options, space: PublicSpace) -> Reference:
-        """Rebuild what was woven; see ``proxy``."""
+    def proxy(self, arrays: Mapping[str, Floats], space: PublicSpace) -> Reference:
+        """Rebuild what was woven."""
         raise NotImplementedError
 
     def shrunk(
-        self, woven: dict[str, Floats], noise: Floats, samples: Floats, spec: Options, space: PublicSpace
+        self, woven: dict[str, Floats], noise: Floats, samples: Floats, space: PublicSpace
     ) -> dict[str, Floats]:
-        """Pull a reference with this variance of its noise towards public samples (M, d)."""
+        """Pull what was woven, with this variance of its noise, towards public samples (M, d)."""
         return woven
 
 
 def summarised(spec: SummarisedReference) -> Summarised[Any, Any]:
     """Return what implements a reference for which silos release a summary."""
     found: type[Summarised[Any, Any]] = implementation(spec, spec.kind, __package__)
-    return found()
+    return found(spec)
 
 
 def made(spec: ReferenceKind, rows: Floats, space: PublicSpace) -> Reference:
@@ -120,7 +123,7 @@ def release(
     Privacy:
         See the kind's own ``summarise``; nothing is noised here.
     """
-    found: Summary = summarised(spec).summarise(rows, spec, space, min_cluster_size, rng=rng)
+    found: Summary = summarised(spec).summarise(rows, space, min_cluster_size, rng)
     return found
 
 
@@ -142,7 +145,7 @@ def read_summary(
         ValueError: If parts are missing or do not fit, the summary has another shape than ``spec`` asks, or
             exact histograms cannot be counts of rows.
     """
-    found: Summary = summarised(spec).read(arrays, spec, dimension, exact=exact)
+    found: Summary = summarised(spec).read(arrays, dimension, exact)
     return found
 
 
@@ -167,7 +170,7 @@ def weave(
         raise ValueError(
             f"{spec.kind} needs summaries of its own kind, got {[type(s).__name__ for s in summaries]}"
         )
-    return kind.weave(summaries, spec, weights)
+    return kind.weave(summaries, weights)
 
 
 def proxy(arrays: Mapping[str, Floats], spec: WovenReference, space: PublicSpace) -> Reference:
@@ -176,7 +179,9 @@ def proxy(arrays: Mapping[str, Floats], spec: WovenReference, space: PublicSpace
     Raises:
         ValueError: If parts are missing or do not fit ``spec`` and ``space``.
     """
-    found: Reference = implementation(spec, spec.kind, __package__)().proxy(arrays, spec, space)
+    if isinstance(spec, SummarisedReference):
+        return summarised(spec).proxy(arrays, space)
+    found: Reference = implementation(spec, spec.kind, __package__)(arrays, spec, space)
     return found
 
 

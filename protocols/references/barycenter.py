@@ -30,19 +30,15 @@ class Barycenter(Empirical):
 
 
 @implements(BarycenterReference)
-class BarycenterKind:
-    """Only the reading back: the server computes it in rounds of its own."""
+def read(arrays: Mapping[str, Floats], spec: BarycenterReference, space: PublicSpace) -> Barycenter:
+    """Rebuild the reference from ``support`` (s, d).
 
-    @staticmethod
-    def proxy(arrays: Mapping[str, Floats], spec: BarycenterReference, space: PublicSpace) -> Barycenter:
-        """Rebuild the reference from ``support`` (s, d).
-
-        Raises:
-            ValueError: If arrays are missing or do not fit ``spec``.
-        """
-        if set(arrays) != {"support"}:
-            raise ValueError(f"barycenter reference needs array 'support', got {sorted(arrays)}")
-        support = matrix(arrays["support"], "barycenter support", columns=space.dimension)
-        if len(support) != spec.support:
-            raise ValueError(f"barycenter support must have {spec.support} atoms, got {len(support)}")
-        return Barycenter(support, np.full(len(support), 1.0 / len(support)), spec.entropic_reg)
+    Raises:
+        ValueError: If arrays are missing or do not fit ``spec``.
+    """
+    if set(arrays) != {"support"}:
+        raise ValueError(f"barycenter reference needs array 'support', got {sorted(arrays)}")
+    support = matrix(arrays["support"], "barycenter support", columns=space.dimension)
+    if len(support) != spec.support:
+        raise ValueError(f"barycenter support must have {spec.support} atoms, got {len(support)}")
+    return Barycenter(support, np.full(len(support), 1.0 / len(support)), spec.entropic_reg)

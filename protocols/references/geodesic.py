@@ -56,27 +56,19 @@ class Geodesic(Empirical):
 
 
 @implements(GeodesicReference)
-class GeodesicKind:
-    """Only the reading back: the server computes it in rounds of its own."""
+def read(arrays: Mapping[str, Floats], spec: GeodesicReference, space: PublicSpace) -> Geodesic:
+    """Rebuild the reference from ``interpolants`` (K, s, d) and positive ``weights`` (K,).
 
-    @staticmethod
-    def proxy(arrays: Mapping[str, Floats], spec: GeodesicReference, space: PublicSpace) -> Geodesic:
-        """Rebuild the reference from ``interpolants`` (K, s, d) and positive ``weights`` (K,).
-
-        Raises:
-            ValueError: If arrays are missing, not finite, or do not fit ``spec``.
-        """
-        if set(arrays) != {"interpolants", "weights"}:
-            raise ValueError(
-                f"geodesic reference needs arrays interpolants and weights, got {sorted(arrays)}"
-            )
-        atoms, weights = arrays["interpolants"], probabilities(arrays["weights"], "weights of the silos")
-        wanted = len(weights), spec.support, space.dimension
-        if atoms.shape != wanted:
-            raise ValueError(f"interpolants must have shape {wanted}, got {atoms.shape}")
-        if not np.isfinite(atoms).all() or weights.min() <= 0.0:
-            raise ValueError(
-                f"interpolants must be finite and weights positive, got weights {weights.tolist()}"
-            )
-        masses = np.repeat(weights / spec.support, spec.support)
-        return Geodesic(atoms.reshape(-1, space.dimension), masses, atoms, weights, spec.entropic_reg)
+    Raises:
+        ValueError: If arrays are missing, not finite, or do not fit ``spec``.
+    """
+    if set(arrays) != {"interpolants", "weights"}:
+        raise ValueError(f"geodesic reference needs arrays interpolants and weights, got {sorted(arrays)}")
+    atoms, weights = arrays["interpolants"], probabilities(arrays["weights"], "weights of the silos")
+    wanted = len(weights), spec.support, space.dimension
+    if atoms.shape != wanted:
+        raise ValueError(f"interpolants must have shape {wanted}, got {atoms.shape}")
+    if not np.isfinite(atoms).all() or weights.min() <= 0.0:
+        raise ValueError(f"interpolants must be finite and weights positive, got weights {weights.tolist()}")
+    masses = np.repeat(weights / spec.support, spec.support)
+    return Geodesic(atoms.reshape(-1, space.dimension), masses, atoms, weights, spec.entropic_reg)

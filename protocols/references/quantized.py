@@ -172,47 +172,31 @@ def pseudo_samples(mixture: QuantizedSummary, count: int, *, rng: np.random.Gene
 
 
 @implements(QuantizedReference)
-class QuantizedKind(Summarised[QuantizedReference, QuantizedSummary]):
-    """K-means on each silo, their mixture on the server, pseudo-samples of it on all silos."""
-
+class _Quantized(Summarised[QuantizedReference, QuantizedSummary]):
     summary = QuantizedSummary
 
-    def summarise(
-        self,
-        rows: Floats,
-        spec: QuantizedReference,
-        space: PublicSpace,
-        smallest: int,
-        *,
-        rng: np.random.Generator,
-    ) -> QuantizedSummary:
-        """Return clusters of ``smallest`` rows or more."""
-        return summarise(rows, spec.clusters, smallest, rng=rng)
-
-    def mechanism(self, spec: QuantizedReference) -> Mechanism[QuantizedReference, QuantizedSummary]:
-        """Return DP-Lloyd."""
+    @property
+    def mechanism(self) -> Mechanism:
         from tailweave.protocols.privacy.mechanisms import lloyd  # makes summaries of this module
 
-        return lloyd
+        return lloyd.MECHANISM
 
-    def read(
-        self, arrays: Mapping[str, Floats], spec: QuantizedReference, dimension: int, *, exact: bool
+    def summarise(
+        self, rows: Floats, space: PublicSpace, smallest: int, rng: np.random.Generator
     ) -> QuantizedSummary:
-        """Rebuild clusters; refuse other columns and more of them than were asked for."""
+        return summarise(rows, self.spec.clusters, smallest, rng=rng)
+
+    def read(self, arrays: Mapping[str, Floats], dimension: int, exact: bool) -> QuantizedSummary:
         found = QuantizedSummary.from_arrays(arrays)
         if found.dimension != dimension:
             raise ValueError(f"centroids must have {dimension} columns, got {found.dimension}")
-        if len(found.counts) > spec.clusters:
-            raise ValueError(f"at most {spec.clusters} clusters were asked for, got {len(found.counts)}")
+        if len(found.counts) > self.spec.clusters:
+            raise ValueError(f"at most {self.spec.clusters} clusters were asked for, got {len(found.counts)}")
         return found
 
-    def weave(
-        self, summaries: Sequence[QuantizedSummary], spec: QuantizedReference, weights: Floats | None
-    ) -> dict[str, Floats]:
-        """Return the mixture's arrays."""
+    def weave(self, summaries: Sequence[QuantizedSummary], weights: Floats | None) -> dict[str, Floats]:
         return aggregate(summaries, weights=weights).arrays()
 
-    def proxy(self, arrays: Mapping[str, Floats], spec: QuantizedReference, space: PublicSpace) -> Empirical:
-        """Draw the pseudo-samples that all silos of a seed share."""
+    def proxy(self, arrays: Mapping[str, Floats], space: PublicSpace) -> Empirical:
         mixture = QuantizedSummary.from_arrays(arrays)
-        return pseudo_samples(mixture, spec.samples, rng=stream(space.seed, "reference", "quantized"))
+        return pseudo_samples(mixture, self.spec.samples, rng=stream(space.seed, "reference", "quantized"))

@@ -181,64 +181,39 @@ class Sliced:
 
 
 @implements(SlicedReference)
-class SlicedKind(Summarised[SlicedReference, SlicedSummary]):
-    """Sums of basis functions, which add up over silos."""
-
+class _Sliced(Summarised[SlicedReference, SlicedSummary]):
     summary = SlicedSummary
 
+    @property
+    def mechanism(self) -> Mechanism:
+        from tailweave.protocols.privacy.mechanisms import cosine, histogram  # make summaries of this module
+
+        return cosine.MECHANISM if self.spec.basis == "cosine" else histogram.MECHANISM
+
     def summarise(
-        self,
-        rows: Floats,
-        spec: SlicedReference,
-        space: PublicSpace,
-        smallest: int,
-        *,
-        rng: np.random.Generator,
+        self, rows: Floats, space: PublicSpace, smallest: int, rng: np.random.Generator
     ) -> SlicedSummary:
-        """Return the sketch; it has no clusters and draws nothing."""
-        return summarise(rows, spec, space)
+        return summarise(rows, self.spec, space)
 
-    def mechanism(self, spec: SlicedReference) -> Mechanism[SlicedReference, SlicedSummary]:
-        """Return that of the basis."""
-        from tailweave.protocols.privacy.mechanisms import (  # they make this module's sketches
-            cosine,
-            histogram,
-        )
-
-        return cosine if spec.basis == "cosine" else histogram
-
-    def read(
-        self, arrays: Mapping[str, Floats], spec: SlicedReference, dimension: int, *, exact: bool
-    ) -> SlicedSummary:
-        """Rebuild a sketch; refuse another shape, and exact histograms that are no counts of rows."""
-        found = SlicedSummary.from_arrays(arrays)
-        if found.sums.shape != sketch_shape(spec):
-            raise ValueError(f"sketch must have shape {sketch_shape(spec)}, got {found.sums.shape}")
-        if exact and spec.basis == "histogram":
+    def read(self, arrays: Mapping[str, Floats], dimension: int, exact: bool) -> SlicedSummary:
+        found, shape = SlicedSummary.from_arrays(arrays), sketch_shape(self.spec)
+        if found.sums.shape != shape:
+            raise ValueError(f"sketch must have shape {shape}, got {found.sums.shape}")
+        if exact and self.spec.basis == "histogram":
             histogram.check_counts(found.sums, found.count)
         return found
 
-    def weave(
-        self, summaries: Sequence[SlicedSummary], spec: SlicedReference, weights: Floats | None
-    ) -> dict[str, Floats]:
-        """Return their mean, or the barycenters of their histograms."""
-        return {"sketch": aggregate(summaries, spec, weights=weights)}
+    def weave(self, summaries: Sequence[SlicedSummary], weights: Floats | None) -> dict[str, Floats]:
+        return {"sketch": aggregate(summaries, self.spec, weights=weights)}
 
-    def proxy(self, arrays: Mapping[str, Floats], spec: SlicedReference, space: PublicSpace) -> Sliced:
-        """Rebuild the sketch as a reference."""
+    def proxy(self, arrays: Mapping[str, Floats], space: PublicSpace) -> Sliced:
         if set(arrays) != {"sketch"}:
             raise ValueError(f"sliced reference needs array 'sketch', got {sorted(arrays)}")
-        return Sliced(arrays["sketch"], spec, space)
+        return Sliced(arrays["sketch"], self.spec, space)
 
     def shrunk(
-        self,
-        woven: dict[str, Floats],
-        noise: Floats,
-        samples: Floats,
-        spec: SlicedReference,
-        space: PublicSpace,
+        self, woven: dict[str, Floats], noise: Floats, samples: Floats, space: PublicSpace
     ) -> dict[str, Floats]:
-        """Pull the sketch towards that of public samples, by its signal share."""
-        from tailweave.protocols.privacy.shrinkage import shrink  # it reads sketches of this module
+        from tailweave.protocols.privacy.shrinkage import shrink  # reads sketches of this module
 
-        return {"sketch": shrink(woven["sketch"], noise, samples, spec, space)}
+        return {"sketch": shrink(woven["sketch"], noise, samples, self.spec, space)}

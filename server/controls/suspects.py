@@ -19,9 +19,9 @@ from tailweave.protocols.kinds.references.base import SummarisedReference
 from tailweave.protocols.kinds.references.quantized import QuantizedReference
 from tailweave.protocols.kinds.references.sliced import SlicedReference
 from tailweave.protocols.pot import ot
-from tailweave.protocols.references import Reference, Summary, proxy, weave
+from tailweave.protocols.references import Summary, proxy, weave
 from tailweave.protocols.references.quantized import QuantizedSummary
-from tailweave.protocols.references.sliced import Sliced, SlicedSummary, sketch_shape
+from tailweave.protocols.references.sliced import Sliced, sketch_shape
 from tailweave.protocols.streams import stream
 from tailweave.server.controls.weights import cap_weights
 
@@ -115,9 +115,8 @@ def quantized_distances(summaries: Sequence[QuantizedSummary], weights: Floats) 
     return distances, np.sqrt(robust_limit(distances, QUANTIZED_SLACK) ** 2 + excess_sq)
 
 
-@implements(SlicedReference, part="distances")
-def sliced_distances(
-    summaries: Sequence[SlicedSummary], spec: SlicedReference, space: PublicSpace, noise: float
+def potential_distances(
+    summaries: Sequence[Summary], spec: SummarisedReference, space: PublicSpace, noise: float
 ) -> tuple[Floats, Floats]:
     r"""Return how far each silo's potential is from the median silo's, and the limit that it must keep.
 
@@ -142,36 +141,16 @@ def sliced_distances(
         ValueError: If a sketch has another shape than ``spec`` says.
     """
     rng = stream(space.seed, "controls", "probes")
-    probes = _probes(space, rng)
-    distances, limits = _apart([Sliced(s.sums / s.count, spec, space) for s in summaries], probes)
-    if noise == 0.0:
-        return distances, limits
-    counts = np.array([s.count for s in summaries])
-    return distances, limits + 3.0 * noise * _response(spec, space, probes, rng=rng) / counts
-
-
-def potential_distances(
-    summaries: Sequence[Summary], spec: SummarisedReference, space: PublicSpace, noise: float
-) -> tuple[Floats, Floats]:
-    """Do what ``sliced_distances`` does with whatever reference each summary alone makes.
-
-    For kinds that have no distance of their own; nothing is allowed for ``noise``, beyond its spread.
-    """
+    probes = space.center + space.scale * rng.standard_normal((PROBES, space.dimension))
     alone = [proxy(weave([summary], spec), spec, space) for summary in summaries]
-    return _apart(alone, _probes(space, stream(space.seed, "controls", "probes")))
-
-
-def _probes(space: PublicSpace, rng: np.random.Generator) -> Floats:
-    probes: Floats = space.center + space.scale * rng.standard_normal((PROBES, space.dimension))
-    return probes
-
-
-def _apart(references: Sequence[Reference], probes: Floats) -> tuple[Floats, Floats]:
-    potentials = np.stack([reference.potential(probes) for reference in references])
+    potentials = np.stack([reference.potential(probes) for reference in alone])
     median = np.median(potentials, axis=0)  # (probes,)
     distances: Floats = (potentials - median).std(axis=1)
     limit = max(robust_limit(distances, SLICED_SLACK), HARMLESS * float(median.std()))
-    return distances, np.full(len(references), limit)
+    if noise == 0.0 or not isinstance(spec, SlicedReference):
+        return distances, np.full(len(summaries), limit)
+    counts = np.array([s.count for s in summaries])
+    return distances, limit + 3.0 * noise * _response(spec, space, probes, rng=rng) / counts
 
 
 def _response(

@@ -145,13 +145,14 @@ def _arriving(scene: Scene) -> Iterator[tuple[Silo, Floats]]:
 
 def _tiny_silo(scene: Scene, attacks: Attacks[Any]) -> list[Attack]:
     """Attack a silo of a few rows, which ``min-rows`` keeps from releasing."""
-    if not attacks.rebuilds or attacks.takes_long:
+    name = attacks.rebuilds(quick=True)
+    if not name:
         return []
     channel, silo = attacks.channel, scene.world.silos[0]
     rows, rng = scene.rows(silo)[:TINY], _rng(scene, channel, "flow")
     sent = channel.send(rows, rng)
     guesses = attacks.rebuilt(sent, float(len(rows)), rng)  # the attacker knows how many rows there are
-    return [Attack(f"{attacks.rebuilds} on {len(rows)} rows", recovered(guesses, rows, scene.ruler(silo)))]
+    return [Attack(f"{name} on {len(rows)} rows", recovered(guesses, rows, scene.ruler(silo)))]
 
 
 def _small_silos(experiment: Experiment, scene: Scene) -> tuple[str, ...]:

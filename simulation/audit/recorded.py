@@ -193,12 +193,12 @@ def _differencing(again: Sequence[tuple[Recorded, Recorded]]) -> list[Attack]:
 
 
 def _rebuilt(tiny: Sequence[Recorded]) -> list[Attack]:
-    able = [(m, attacks) for m in tiny for attacks in [_attacks(m)] if attacks.rebuilds]
+    able = [(m, attacks) for m in tiny for attacks in [_attacks(m)] if attacks.rebuilds(quick=False)]
     found = [
         recovered(attacks.rebuilt(m.summary, m.summary.count, m.rng("flow")), m.rows, m.scene.ruler(m.silo))
         for m, attacks in able
     ]
-    return [Attack(able[0][1].rebuilds, pooled(found))] if found else []
+    return [Attack(able[0][1].rebuilds(quick=False), pooled(found))] if found else []
 
 
 def _membership(mine: Sequence[Recorded]) -> Membership | None:

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -148,6 +150,6 @@ def test_mechanism_without_noise_is_stopped(monkeypatch):
     silent = lambda rows, spec, space, z, *, noise: references.release(  # noqa: E731
         rows, spec, space, 1, rng=np.random.default_rng(0)
     )
-    monkeypatch.setattr(cosine, "privatise", silent)
+    monkeypatch.setattr(cosine, "MECHANISM", replace(cosine.MECHANISM, privatise=silent))
     with pytest.raises(RuntimeError, match="cosine drew no noise"):
         open_gate(SPECS["cosine"])

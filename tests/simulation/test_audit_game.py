@@ -87,4 +87,4 @@ def test_the_attacker_sums_what_the_channel_sums():
 def test_attacks_on_sketches_know_their_kind():
     clusters = Channel.of(SPECS["lloyd"], SPACE, PrivacySpec(), silos=1)
     with pytest.raises(ValueError, match="only, got quantized"):
-        SketchAttacks(clusters).features(game().pool[:50])
+        SketchAttacks(clusters)

@@ -27,11 +27,6 @@ class ReferenceKind(Spec):
     server_side: ClassVar[frozenset[str]] = frozenset()
 
     @property
-    def public_samples(self) -> int:
-        """How many samples of the public base generator it is made of, where it ``sees`` those."""
-        return 2000
-
-    @property
     def numbers_a_candidate(self) -> int:
         """How many numbers it holds of each candidate beside the features, in single precision."""
         return 0

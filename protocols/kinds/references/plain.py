@@ -30,8 +30,3 @@ class PublicReference(ReferenceKind):
     implemented_in: ClassVar = "empirical"
     sees: ClassVar = "public"
     samples: Annotated[int, Field(ge=10, le=100_000)] = 2000
-
-    @property
-    def public_samples(self) -> int:
-        """As configured."""
-        return self.samples

@@ -4,39 +4,27 @@
 Unit of privacy: one row, added or removed. Every constant (clip radius, range, directions, grid) is public.
 """
 
-from typing import Protocol, TypeVar
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 from tailweave.protocols.arrays import Floats
-from tailweave.protocols.config.privacy import PrivacySpec
-from tailweave.protocols.features import PublicSpace
-from tailweave.protocols.kinds.references.base import SummarisedReference
-from tailweave.protocols.privacy.noise import Noise
-
-Options = TypeVar("Options", bound=SummarisedReference, contravariant=True)
-Released = TypeVar("Released", covariant=True)
 
 
-class Mechanism(Protocol[Options, Released]):
-    """What a module of this folder holds.
+@dataclass(frozen=True)
+class Mechanism:
+    """How summaries of one kind are noised.
 
     Attributes:
-        NAME: As the ledger keeps it.
-        WORDS: What a report says of it.
+        name: As the ledger keeps it.
+        words: What a report says of it.
+        privatise: Summarises features (n, d) with noise of z sensitivities, drawn from ``noise``.
+        noise_variance: Of each coefficient of a sum, by spec and z; None where there is no linear sum.
+        multiplier: The z that keeps epsilon and delta where real-valued noise needs z, by (z, spec, privacy).
     """
 
-    NAME: str
-    WORDS: str
-
-    def multiplier(self, z: float, spec: Options, privacy: PrivacySpec) -> float:
-        """Return the z that it needs to keep epsilon and delta where real-valued noise needs ``z``."""
-        ...
-
-    def noise_variance(self, spec: Options, z: float) -> Floats | None:
-        """Return the noise variance of each coefficient of a sum; None if it releases no linear sum."""
-        ...
-
-    def privatise(
-        self, rows: Floats, spec: Options, space: PublicSpace, z: float, *, noise: Noise
-    ) -> Released:
-        """Summarise features (n, d) with noise of ``z`` sensitivities."""
-        ...
+    name: str
+    words: str
+    privatise: Callable[..., Any]
+    noise_variance: Callable[..., Floats] | None = None
+    multiplier: Callable[..., float] = lambda z, spec, privacy: z

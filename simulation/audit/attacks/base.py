@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is tried against releases for one kind of reference, found through the kind's spec.
+"""What is tried against releases for one kind of reference: ``@implements(TheSpec, part="attack")``.
 
-A kind of tailweave has its attacks in the file of its name, one of another package in the module of its spec;
-both say so by ``@implements(TheSpec, part="attack")``.
+A kind of tailweave has its attacks in the file of its name, one of another package in the module of its spec.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
@@ -23,18 +22,12 @@ _FAR = 1e3
 
 
 class Attacks(Generic[Released]):
-    """Attacks on what comes through a channel; all but ``read`` are tried only where a kind has them.
-
-    Attributes:
-        channel: The release under audit.
-        rebuilds: Name of the attack that rebuilds all rows of a tiny silo; empty if there is none.
-    """
-
-    rebuilds: ClassVar[str] = ""
+    """Attacks on what comes through a channel; all but ``read`` are tried only where a kind has them."""
 
     def __init__(self, channel: Channel) -> None:
         """Attack this channel."""
-        self.channel = channel
+        self.channel, self.space = channel, channel.space
+        self.absurd: Floats = self.space.center + _FAR * self.space.scale  # (d,)
 
     def read(self, sent: Released) -> Floats:
         """Guess rows from one release: shape (g, d), feature units."""
@@ -44,10 +37,9 @@ class Attacks(Generic[Released]):
         """Guess the row that ``after`` holds and ``before`` does not: shape (1, d)."""
         return None
 
-    @property
-    def takes_long(self) -> bool:
-        """Whether rebuilding takes too long to be tried on what no silo has sent."""
-        return False
+    def rebuilds(self, *, quick: bool) -> str:
+        """Name the attack that rebuilds all rows of a tiny silo, if there is one (that is quick)."""
+        return ""
 
     def rebuilt(self, sent: Released, count: float, rng: np.random.Generator) -> Floats:
         """Guess all ``count`` rows of a tiny silo: shape (count, d)."""
@@ -56,34 +48,21 @@ class Attacks(Generic[Released]):
     def membership(
         self, suspects: Floats, auxiliary: Floats, rows: int, rng: np.random.Generator
     ) -> Callable[[Released], Floats] | None:
-        """Prepare to say which of the suspects (c, d) are among the rows of a silo.
-
-        Args:
-            suspects: Rows that may be in it.
-            auxiliary: Rows that the attacker owns, from the same population.
-            rows: How many the silo holds; the attacker knows it.
-            rng: Stream of the attack.
+        """Prepare to say which suspects (c, d) are among a silo's ``rows`` rows.
 
         Returns:
-            What scores them by a release: shape (variants, c), higher means "member".
+            What scores them by a release, shape (variants, c), higher for members. The attacker owns
+            ``auxiliary`` rows of the same population.
         """
         return None
 
     def numbers(self, sent: Released, near: Floats) -> Floats:
-        """Return as many numbers of a release as always; those that a row ``near`` (d,) moves, at least."""
+        """Return always as many numbers of a release, among them those that a row ``near`` (d,) moves."""
         return np.concatenate([array.ravel() for array in sent.arrays().values()])
 
     def canaries(self, z: float, rows: Floats, runs: int) -> list[Look]:
-        """Return the rows by which the code path is judged, the one that is reported first.
-
-        By default an absurd row: it shows unless it is clipped or capped.
-        """
+        """Return by what the code path is judged: an absurd row, which shows unless it is capped."""
         return [(rows, self.absurd, Canary(0.0, 0.0, runs, 1.0 / z))]
-
-    @property
-    def absurd(self) -> Floats:
-        """A row a thousand public radii away, shape (d,)."""
-        return self.channel.space.center + _FAR * self.channel.space.scale
 
     def noise(self, sent: Released, rows: Floats) -> Floats | None:
         """Return the noise that a simulation, which knows the rows (n, d), finds in a linear sum."""
@@ -96,9 +75,8 @@ class Attacks(Generic[Released]):
 
 def attacks_on(channel: Channel) -> Attacks[Any] | None:
     """Return the attacks on a channel, or None if its kind of reference names none."""
-    found: type[Attacks[Any]] | None = implemented(
-        channel.spec, channel.spec.kind, __package__, part="attack"
-    )
+    kind = channel.spec.kind
+    found: type[Attacks[Any]] | None = implemented(channel.spec, kind, __package__, part="attack")
     return found(channel) if found else None
 
 

@@ -45,16 +45,16 @@ class ClusterAttacks(Attacks[QuantizedSummary]):
         self, suspects: Floats, auxiliary: Floats, rows: int, rng: np.random.Generator
     ) -> Callable[[QuantizedSummary], Floats]:
         """Compare densities, calibrated on shadow silos cut from the auxiliary rows."""
-        own = auxiliary
-        cuts = (own[rng.choice(len(own), rows, replace=len(own) < rows)] for _ in range(SHADOWS))
-        others: list[Any] = [self.channel.send(cut, rng) for cut in cuts]
-        floors = [floor * self.channel.space.scale**2 for floor in FLOORS]
+        owned = len(auxiliary)
+        picks = (rng.choice(owned, rows, replace=owned < rows) for _ in range(SHADOWS))
+        others: list[Any] = [self.channel.send(auxiliary[pick], rng) for pick in picks]
+        floors = [floor * self.space.scale**2 for floor in FLOORS]
         return lambda sent: np.stack([calibrated_density(suspects, sent, others, floor) for floor in floors])
 
     def numbers(self, sent: QuantizedSummary, near: Floats) -> Floats:
         """Return count and moments of the cluster nearest to ``near``, shape (d + 2,)."""
         nearest = int(((sent.centroids - near) ** 2).sum(axis=1).argmin())
-        count, center = sent.counts[nearest], sent.centroids[nearest] - self.channel.space.center
+        count, center = sent.counts[nearest], sent.centroids[nearest] - self.space.center
         square = (sent.variances[nearest] + center**2).sum()
         found: Floats = count * np.concatenate([[1.0], center, [square]])
         return found
@@ -70,7 +70,7 @@ class ClusterAttacks(Attacks[QuantizedSummary]):
         show), so 15 % of what the row could do is not seen. The absurd row, in a tenth of the runs, shows if
         it is not clipped.
         """
-        space, last = self.channel.space, lloyd.multipliers(z)[-1]
+        space, last = self.space, lloyd.multipliers(z)[-1]
         inside = space.center + _INSIDE * radius(space.dimension) * space.scale / math.sqrt(space.dimension)
         crowd = np.tile(inside, (round(_CROWD * lloyd.fewest(space.dimension, last)), 1))
         return [

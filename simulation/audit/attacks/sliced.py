@@ -3,7 +3,6 @@
 
 import math
 from collections.abc import Callable
-from typing import ClassVar
 
 import numpy as np
 
@@ -16,6 +15,7 @@ from tailweave.simulation.audit.attacks.base import Attacks
 from tailweave.simulation.audit.attacks.invert import row_of_sketch
 from tailweave.simulation.audit.attacks.likelihood_ratio import Background, Suspects
 from tailweave.simulation.audit.attacks.sliced_flow import sliced_flow
+from tailweave.simulation.audit.channel import Channel
 from tailweave.simulation.audit.wire_noise import wire_noise
 
 RIDGES = (1e-3, 1e-2, 1e-1, 1.0)
@@ -29,35 +29,28 @@ _LARGEST_FLOW = 65_536
 class SketchAttacks(Attacks[SlicedSummary]):
     """Attacks on sums of known functions of rows."""
 
-    rebuilds: ClassVar = "sliced flow"
-
-    @property
-    def spec(self) -> SlicedReference:
-        """Basis, directions and range.
-
-        Raises:
-            ValueError: If the channel is another kind's.
-        """
-        if not isinstance(self.channel.spec, SlicedReference):
-            raise ValueError(f"a sketch is sent for kind sliced only, got {self.channel.spec.kind}")
-        return self.channel.spec
+    def __init__(self, channel: Channel) -> None:
+        """Attack a channel of this kind."""
+        super().__init__(channel)
+        if not isinstance(channel.spec, SlicedReference):
+            raise ValueError(f"sketches exist for kind sliced only, got {channel.spec.kind}")
+        self.spec = channel.spec
 
     def read(self, sent: SlicedSummary) -> Floats:
         """Guess the one row that would explain the mean sketch: of equal rows, that very row."""
-        return row_of_sketch(sent.sums / sent.count, self.spec, self.channel.space)
+        return row_of_sketch(sent.sums / sent.count, self.spec, self.space)
 
     def added(self, before: SlicedSummary, after: SlicedSummary) -> Floats:
         """Invert the difference, the sketch of one row: exact without noise (histograms: to half a bin)."""
-        return row_of_sketch(after.sums - before.sums, self.spec, self.channel.space)
+        return row_of_sketch(after.sums - before.sums, self.spec, self.space)
 
-    @property
-    def takes_long(self) -> bool:
-        """Whether the sketch is wide."""
-        return math.prod(self.spec.shape) > _LARGEST_FLOW
+    def rebuilds(self, *, quick: bool) -> str:
+        """Name the flow of particles; a wide sketch takes long."""
+        return "" if quick and math.prod(self.spec.shape) > _LARGEST_FLOW else "sliced flow"
 
     def rebuilt(self, sent: SlicedSummary, count: float, rng: np.random.Generator) -> Floats:
         """Let particles flow until their sketch is this one."""
-        return sliced_flow(SlicedSummary(sent.sums, count), self.spec, self.channel.space, rng=rng)
+        return sliced_flow(SlicedSummary(sent.sums, count), self.spec, self.space, rng=rng)
 
     def membership(
         self, suspects: Floats, auxiliary: Floats, rows: int, rng: np.random.Generator
@@ -68,9 +61,9 @@ class SketchAttacks(Attacks[SlicedSummary]):
 
     def features(self, rows: Floats) -> Floats:
         """Return the functions of rows (n, d) that a sketch sums, uncapped: shape (n, p), p <= 32,768."""
-        size, space = self.spec.shape[1], self.channel.space
-        directions = space.directions(self.spec.directions)[: -(-_WIDEST // size)]
-        positions = space.project(rows, directions, self.spec.range)  # (n, L)
+        size = self.spec.shape[1]
+        directions = self.space.directions(self.spec.directions)[: -(-_WIDEST // size)]
+        positions = self.space.project(rows, directions, self.spec.range)  # (n, L)
         if self.spec.basis == "cosine":
             table = cosine.basis(positions, size)
         else:
@@ -84,4 +77,4 @@ class SketchAttacks(Attacks[SlicedSummary]):
 
     def noise(self, sent: SlicedSummary, rows: Floats) -> Floats:
         """Subtract the sketch of the rows."""
-        return wire_noise(sent, rows, self.spec, self.channel.space)
+        return wire_noise(sent, rows, self.spec, self.space)
