@@ -19,14 +19,16 @@ from tailweave.clients.measuring import measure
 from tailweave.clients.node import Node
 from tailweave.clients.recursion import Pick, Recursion, Stage
 from tailweave.clients.release.experiments import check_experiment
+from tailweave.clients.samples import Samples
 from tailweave.clients.telling import TOLD, telling
 from tailweave.protocols import references
 from tailweave.protocols.arrays import Floats
-from tailweave.protocols.config.references import ReleasingSpec, TransportSpec
 from tailweave.protocols.kept_reference import KeptReference
+from tailweave.protocols.kinds.references.base import ReferenceKind
+from tailweave.protocols.kinds.references.transported import WovenReference
 from tailweave.protocols.logs import Log
 from tailweave.protocols.messages import Retrain, RetrainReply
-from tailweave.protocols.references import Empirical, Reference
+from tailweave.protocols.references import Reference
 from tailweave.protocols.streams import stream
 
 logger = logging.getLogger("tailweave.clients")
@@ -144,28 +146,32 @@ def _base(run: ArmRun, course: Course) -> generators.Generator:
 
 
 def _reference(run: ArmRun) -> Reference | None:
-    node, question, features = run.node, run.question, run.features
-    spec = question.arm.reference
+    question, features, spec = run.question, run.features, run.question.arm.reference
     if spec is None:
         return None
-    if spec.kind == "local":
-        return Empirical.of(features(node.silo.train))
-    if spec.kind == "oracle":
-        if node.truth is None:
-            raise ValueError("a real node has no oracle")  # ``check_experiment`` has refused it
-        return Empirical.of(features(node.truth.train))
-    if spec.kind == "public":
-        base = starts.public_base(node, question)
-        return Empirical.of(
-            features(base.sample(spec.samples, rng=stream(question.seed, "reference", "public")))
-        )
-    return references.proxy(question.part("reference"), spec, features.space(question.seed))
+    space = features.space(question.seed)
+    if isinstance(spec, WovenReference):
+        return references.proxy(question.part("reference"), spec, space)
+    return references.made(spec, features(_seen(run, spec)), space)
+
+
+def _seen(run: ArmRun, spec: ReferenceKind) -> Samples:
+    """Return the samples that a reference is made of: no others are given to it."""
+    node, question = run.node, run.question
+    if spec.sees == "public":
+        rng = stream(question.seed, "reference", "public")
+        return starts.public_base(node, question).sample(spec.public_samples, rng=rng)
+    if spec.sees == "own":
+        return node.silo.train
+    if node.truth is None:
+        raise ValueError("a real node has no oracle")  # ``check_experiment`` has refused it
+    return node.truth.train
 
 
 def _keep_reference(run: ArmRun) -> None:
     """Keep a woven reference on this node, where `tailweave serve` finds it for the silo's own pipelines."""
     question, spec = run.question, run.question.arm.reference
-    if isinstance(spec, ReleasingSpec | TransportSpec):
+    if isinstance(spec, WovenReference):
         woven = question.part("reference")
         kept = KeptReference(question.run, question.arm.name, question.seed, spec, run.features, woven)
         path = run.arm_folder / "reference.npz"

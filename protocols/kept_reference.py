@@ -13,8 +13,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from tailweave.protocols import references
 from tailweave.protocols.arrays import MAX_ARRAY_BYTES, Floats, part_of
-from tailweave.protocols.config.references import ReferenceSpec, ReleasingSpec, TransportSpec
+from tailweave.protocols.config.references import ReferenceSpec
 from tailweave.protocols.features import FeatureMap
+from tailweave.protocols.kinds.references.transported import WovenReference
 from tailweave.protocols.messages import with_prefix
 from tailweave.protocols.npz import read_npz, write_npz
 from tailweave.protocols.references import Reference
@@ -31,7 +32,7 @@ class KeptReference:
     run: str
     arm: str
     seed: int
-    spec: ReleasingSpec | TransportSpec
+    spec: WovenReference
     features: FeatureMap
     arrays: Mapping[str, Floats]
 
@@ -90,11 +91,11 @@ class KeptReference:
         return with_prefix("features", self.features.arrays()) | with_prefix("reference", dict(self.arrays))
 
 
-def _served(raw: object) -> ReleasingSpec | TransportSpec:
+def _served(raw: object) -> WovenReference:
     try:
         spec = _SPEC.validate_python(raw)
     except ValidationError as error:
         raise ValueError(f"its options do not fit: {error.errors()[0]['msg']}") from None
-    if not isinstance(spec, ReleasingSpec | TransportSpec):
+    if not isinstance(spec, WovenReference):
         raise ValueError(f"a reference of kind {spec.kind} is not woven by a server")
     return spec

@@ -18,12 +18,7 @@ from tailweave.protocols.arrays import Floats, part_of
 from tailweave.protocols.config.base import Spec
 from tailweave.protocols.config.experiment import ArmSpec, Name
 from tailweave.protocols.config.privacy import PrivacySpec
-from tailweave.protocols.config.references import (
-    BarycenterReference,
-    GeodesicReference,
-    QuantizedReference,
-    SlicedReference,
-)
+from tailweave.protocols.config.references import SummarisedSpec, TransportedSpec
 from tailweave.protocols.config.training import GeneratorSpec, RecursionSpec
 from tailweave.protocols.kinds.sources.base import ImageShape
 from tailweave.protocols.kinds.sources.hashed_text import TextColumns
@@ -126,7 +121,7 @@ class Summarise(Message):
 
     kind: ClassVar[str] = "summarise"
     type: ClassVar[str] = "query.summarise"
-    reference: Annotated[QuantizedReference | SlicedReference, Field(discriminator="kind")]
+    reference: SummarisedSpec
     privacy: PrivacySpec
 
     @model_validator(mode="after")
@@ -141,7 +136,7 @@ class SummariseReply(Message):
 
     kind: ClassVar[str] = "summarise"
     silo: Name
-    reference: Annotated[QuantizedReference | SlicedReference, Field(discriminator="kind")]
+    reference: SummarisedSpec
     privacy: PrivacySpec
     noise: Literal["none", "seeded", "system"]
 
@@ -161,7 +156,7 @@ class TransportSupport(Message):
 
     kind: ClassVar[str] = "transport"
     type: ClassVar[str] = "query.transport"
-    reference: Annotated[BarycenterReference | GeodesicReference, Field(discriminator="kind")]
+    reference: TransportedSpec
     privacy: PrivacySpec
     turn: Annotated[int, Field(ge=1, le=1000)]
 
@@ -183,7 +178,7 @@ class TransportSupportReply(Message):
 
     kind: ClassVar[str] = "transport"
     silo: Name
-    reference: Annotated[BarycenterReference | GeodesicReference, Field(discriminator="kind")]
+    reference: TransportedSpec
     turn: Annotated[int, Field(ge=1, le=1000)]
 
     @model_validator(mode="after")

@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from tailweave.protocols.config.base import Spec
 from tailweave.protocols.config.experiment import Name
 from tailweave.protocols.config.privacy import PrivacySpec
-from tailweave.protocols.config.references import SlicedReference
+from tailweave.protocols.kinds.references.sliced import SlicedReference
 from tailweave.protocols.messages import Message
 
 Number = Annotated[int, Field(ge=1, le=1_000_000)]

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from tailweave.protocols.arrays import Floats
 from tailweave.protocols.config.privacy import FEWEST_SILOS, PrivacySpec
-from tailweave.protocols.config.references import SlicedReference
+from tailweave.protocols.kinds.references.sliced import SlicedReference
 from tailweave.protocols.kit import PublicKit
 from tailweave.protocols.messages import with_prefix
 from tailweave.protocols.privacy.shrinkage import shrink

@@ -17,9 +17,10 @@ from tailweave.clients.selection.candidates import Candidates
 from tailweave.protocols import references
 from tailweave.protocols.arrays import Floats
 from tailweave.protocols.config.experiment import ArmSpec, Experiment
-from tailweave.protocols.config.references import QuantizedReference, SlicedReference
 from tailweave.protocols.features import PublicSpace
 from tailweave.protocols.kinds.generators.diffusion import DiffusionSpec
+from tailweave.protocols.kinds.references.base import SummarisedReference
+from tailweave.protocols.kinds.references.transported import TransportedReference
 from tailweave.protocols.references import Empirical, Reference
 from tailweave.protocols.streams import stream
 from tailweave.simulation.report.wording import counted
@@ -179,9 +180,11 @@ def _stand_in(arm: ArmSpec, rows: Floats) -> Reference | None:
     spec = arm.reference
     if spec is None:
         return None
-    if not isinstance(spec, SlicedReference | QuantizedReference):
-        return Empirical.of(rows)
     space = PublicSpace(np.zeros(rows.shape[1]), 1.0, 0)
+    if isinstance(spec, TransportedReference):
+        return Empirical.of(rows)
+    if not isinstance(spec, SummarisedReference):
+        return references.made(spec, rows, space)
     summary = references.release(rows, spec, space, 2, rng=stream(0, "dry-run", "release"))
     return references.proxy(references.weave([summary], spec), spec, space)
 

@@ -12,7 +12,7 @@ from tailweave.clients.features import fit_features, received_features
 from tailweave.clients.generators.course import NOTHING_BESIDE, Course
 from tailweave.protocols.config.experiment import Experiment
 from tailweave.protocols.config.load import ConfigError
-from tailweave.protocols.config.references import RAW_ROW_KINDS, RAW_ROW_LEAK, RELEASING_KINDS
+from tailweave.protocols.config.references import REFERENCES
 from tailweave.protocols.config.starts import PARAMETER_LEAK
 from tailweave.protocols.kit import PublicKit
 from tailweave.protocols.messages import rows_bucket
@@ -145,7 +145,7 @@ def _check_sizes(experiment: Experiment) -> None:
 
 
 def _check_private_rows(experiment: Experiment, smallest: int) -> None:
-    releasing = [arm for arm in experiment.arms if arm.reference and arm.reference.kind in RELEASING_KINDS]
+    releasing = [arm for arm in experiment.arms if arm.reference and arm.reference.sees == "releases"]
     private = [arm.name for arm in releasing if experiment.privacy_of(arm).epsilon is not None]
     counted = rows_bucket(smallest)
     if private and counted < experiment.privacy.min_rows:
@@ -182,7 +182,7 @@ def _owners_alone(experiment: Experiment) -> list[str]:
         for arm in experiment.arms
         if everything
         or experiment.recursion_of(arm).include_real
-        or (arm.reference is not None and arm.reference.kind == "local")
+        or (arm.reference is not None and arm.reference.sees == "own")
     ]
     if not names:
         return []
@@ -196,8 +196,8 @@ def _warnings(experiment: Experiment, smallest: int | None) -> tuple[str, ...]:
     said = []
     if experiment.privacy.epsilon is None:
         said.append("no differential privacy (privacy.epsilon is null): for simulation only")
-    kinds = {arm.reference.kind for arm in experiment.arms if arm.reference}
-    said += [f"reference {kind} {RAW_ROW_LEAK}" for kind in RAW_ROW_KINDS if kind in kinds]
+    kinds = {arm.reference.kind for arm in experiment.arms if arm.reference and arm.reference.leaks}
+    said += [f"reference {kind} {REFERENCES.kinds[kind].leaks}" for kind in sorted(kinds)]
     if experiment.generator.start == "federated":
         said.append(f"generator.start: federated {PARAMETER_LEAK}")
     if smallest is not None and smallest < experiment.privacy.min_rows:

@@ -16,6 +16,7 @@ from tailweave.protocols.arrays import Floats, Ints
 from tailweave.protocols.config.base import Spec
 from tailweave.protocols.config.complaints import complaint
 from tailweave.protocols.config.rules import RuleSpec, check_candidates, check_reference, check_scores
+from tailweave.protocols.kinds.references.plain import LocalReference
 from tailweave.protocols.references.empirical import Empirical
 from tailweave.rows import as_rows
 
@@ -93,7 +94,7 @@ def select(
         raise ValueError(
             f"rng must be a numpy.random.Generator, such as default_rng(0), got {type(rng).__name__}"
         )
-    check_reference(spec, None if reference is None else "local")
+    check_reference(spec, None if reference is None else LocalReference(kind="local"))
     points = None if reference is None else reference.points
     rows = as_rows(candidates, "candidates", columns=None if points is None else points.dimension)
     check_candidates(spec, len(rows))

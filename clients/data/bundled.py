@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from tailweave.clients.data.scaling import standardized
-from tailweave.clients.kinds import implements
 from tailweave.clients.samples import Images, Numbers, Samples
+from tailweave.protocols.kinds.implementing import implements
 from tailweave.protocols.kinds.sources.bundled import DIGITS_IMAGE, BundledData
 
 _DIGITS_WHITE = 16.0

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tailweave.clients.kinds import implements
 from tailweave.clients.samples import DataError, Images, Samples
+from tailweave.protocols.kinds.implementing import implements
 from tailweave.protocols.kinds.sources.cifar10 import Cifar10
 from tailweave.protocols.streams import stream
 

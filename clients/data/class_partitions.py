@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from tailweave.clients.data.apportion import apportion
 from tailweave.clients.data.classes import classes_of
-from tailweave.clients.kinds import implements
 from tailweave.clients.samples import DataError, Samples
 from tailweave.protocols.arrays import Ints
+from tailweave.protocols.kinds.implementing import implements
 from tailweave.protocols.kinds.partitions.by_class import (
     ByClassPartition,
     DirichletPartition,

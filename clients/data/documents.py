@@ -17,8 +17,8 @@ from tailweave.clients.data.csv_table import csv_records
 from tailweave.clients.data.folders import files_by_class
 from tailweave.clients.data.naming import unknown_name
 from tailweave.clients.data.utf8 import read_utf8
-from tailweave.clients.kinds import implements
 from tailweave.clients.samples import DataError, Numbers, Samples
+from tailweave.protocols.kinds.implementing import implements
 from tailweave.protocols.kinds.sources.hashed_text import HashedText
 
 _ALLOWED = "a folder of .txt files, a .txt with a document a line, or a .csv with text-column"

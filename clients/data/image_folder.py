@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from tailweave.clients.data.folders import checked_file, files_by_class
 from tailweave.clients.data.naming import unknown_name
-from tailweave.clients.kinds import implements
 from tailweave.clients.samples import DataError, Images, Samples
+from tailweave.protocols.kinds.implementing import implements
 from tailweave.protocols.kinds.sources.image_folder import ImageFolder
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from tailweave.clients.data.apportion import apportion
-from tailweave.clients.kinds import implements
 from tailweave.clients.samples import DataError, Numbers, Samples
 from tailweave.protocols.arrays import Floats
+from tailweave.protocols.kinds.implementing import implements
 from tailweave.protocols.kinds.sources.gaussian_modes import GaussianModes as GaussianModesSpec
 from tailweave.protocols.streams import stream
 

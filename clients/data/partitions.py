@@ -4,9 +4,9 @@
 import numpy as np
 
 from tailweave.clients.data.class_partitions import Index
-from tailweave.clients.kinds import implementation
 from tailweave.clients.samples import DataError, Samples
 from tailweave.protocols.config.data import SilosSpec
+from tailweave.protocols.kinds.implementing import implementation
 
 
 def partition(rows: Samples, spec: SilosSpec, *, rng: np.random.Generator) -> tuple[Index, ...]:
@@ -24,7 +24,7 @@ def partition(rows: Samples, spec: SilosSpec, *, rng: np.random.Generator) -> tu
         DataError: If the partition does not fit the rows, or a silo has no row or fewer than asked.
     """
     kind = spec.partition.kind
-    cut = implementation(spec.partition, kind)
+    cut = implementation(spec.partition, kind, __package__)
     kept = []
     for silo, index in enumerate(cut(rows, spec.partition, spec.count, rng=rng)):
         if len(index) == 0:

@@ -4,8 +4,8 @@
 import numpy as np
 
 from tailweave.clients.data.class_partitions import Index
-from tailweave.clients.kinds import implements
 from tailweave.clients.samples import DataError, Samples
+from tailweave.protocols.kinds.implementing import implements
 from tailweave.protocols.kinds.partitions.by_row import ByQuantilePartition, IidPartition
 
 

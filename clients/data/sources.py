@@ -3,8 +3,8 @@
 
 from typing import Protocol
 
-from tailweave.clients.kinds import implementation
 from tailweave.clients.samples import Samples
+from tailweave.protocols.kinds.implementing import implementation
 from tailweave.protocols.kinds.sources.base import AnySource
 
 
@@ -31,6 +31,6 @@ def load_rows(spec: AnySource, *, seed: int) -> tuple[Samples, Samples | None]:
     Raises:
         DataError: If a table cannot be read or a spec asks for the impossible.
     """
-    source: Source = implementation(spec, spec.source)
+    source: Source = implementation(spec, spec.source, __package__)
     found = source(spec, seed=seed)
     return found if isinstance(found, tuple) else (found, None)

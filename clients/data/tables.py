@@ -7,8 +7,8 @@ from tailweave.clients.data.csv_table import read_csv
 from tailweave.clients.data.npz_table import read_npz, read_npz_images
 from tailweave.clients.data.parquet_table import read_parquet
 from tailweave.clients.data.scaling import standardized
-from tailweave.clients.kinds import implements
 from tailweave.clients.samples import DataError, Samples
+from tailweave.protocols.kinds.implementing import implements
 from tailweave.protocols.kinds.sources.table import TableData
 
 READERS = {".csv": read_csv, ".npz": read_npz, ".parquet": read_parquet}

@@ -7,11 +7,11 @@ from typing import Protocol
 import numpy as np
 
 from tailweave.clients.encoders import make_encoder, open_encoder
-from tailweave.clients.kinds import implementation
 from tailweave.clients.samples import Samples
 from tailweave.protocols.arrays import Floats, matrix
 from tailweave.protocols.features import FeatureMap
 from tailweave.protocols.kinds.features.base import FeaturesKind
+from tailweave.protocols.kinds.implementing import implementation
 
 Affine = tuple[Floats, Floats]
 """Offset (p,) and weights (p, d): features are (rows - offset) @ weights."""
@@ -57,7 +57,7 @@ def fit_features(
     if spec.reduces_to is not None and spec.reduces_to > columns:
         what = "number of columns" if encoder is None else "length of a code"
         raise ValueError(f"features.dimensions must be at most the {what} ({columns}), got {spec.reduces_to}")
-    kind: Kind = implementation(spec, spec.kind)
+    kind: Kind = implementation(spec, spec.kind, __package__)
     offset, weights = kind(spec, codes, int(rng.integers(2**31)))
     mapped = (codes - offset) @ weights
     center = mapped.mean(axis=0)

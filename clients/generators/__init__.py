@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tailweave.clients.generators.course import NOTHING_BESIDE, Course
-from tailweave.clients.kinds import implementation
 from tailweave.clients.samples import Numbers, Samples
 from tailweave.protocols.arrays import Floats
 from tailweave.protocols.kinds.generators.base import GeneratorKind
+from tailweave.protocols.kinds.implementing import implementation
 
 
 class Generator(Protocol):
@@ -90,7 +90,7 @@ def fit(
         ValueError: If samples are too few for the model, or the model is of another kind than the previous
             one.
     """
-    kind: Kind = implementation(spec, spec.kind)
+    kind: Kind = implementation(spec, spec.kind, __package__)
     return kind.fit(spec, samples, rng=rng, previous=previous, course=course)
 
 
@@ -107,7 +107,7 @@ def from_arrays(
     Raises:
         ValueError: If parts are missing or do not fit.
     """
-    kind: Kind = implementation(spec, spec.kind)
+    kind: Kind = implementation(spec, spec.kind, __package__)
     return kind.read(spec, arrays, sort)
 
 

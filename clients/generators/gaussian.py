@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
 
 from tailweave.clients.generators import doubles
-from tailweave.clients.kinds import implements
 from tailweave.clients.samples import Numbers, Samples
 from tailweave.protocols.arrays import Floats
 from tailweave.protocols.kinds.generators.gaussian import GaussianSpec
+from tailweave.protocols.kinds.implementing import implements
 
 
 @dataclass(frozen=True)

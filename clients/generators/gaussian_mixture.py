@@ -15,10 +15,10 @@ from sklearn.mixture import GaussianMixture
 
 from tailweave.clients.generators import doubles
 from tailweave.clients.generators.gaussian import log_density
-from tailweave.clients.kinds import implements
 from tailweave.clients.samples import Numbers, Samples
 from tailweave.protocols.arrays import Floats, matrix, probabilities
 from tailweave.protocols.kinds.generators.gaussian import GaussianMixtureSpec
+from tailweave.protocols.kinds.implementing import implements
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,9 @@
 
 from typing import TYPE_CHECKING, Protocol
 
-from tailweave.clients.kinds import implementation
 from tailweave.clients.samples import Samples
 from tailweave.protocols.arrays import Floats
+from tailweave.protocols.kinds.implementing import implementation
 from tailweave.protocols.kinds.metrics.base import MetricKind
 from tailweave.protocols.metrics import METRICS, check_metric
 
@@ -37,7 +37,7 @@ def brought(yardstick: "Yardstick", samples: Samples, features: Floats) -> dict[
         if METRICS.is_own(name) or samples.sort.name not in kind.takes:
             continue
         spec = kind(kind=name)
-        measure: Measure = implementation(spec, name)
+        measure: Measure = implementation(spec, name, __package__)
         value = float(measure(spec, yardstick, samples, features))
         check_metric(name, value, value)
         found[name] = value

@@ -46,8 +46,10 @@ def check_experiment(policy: Policy, question: Retrain) -> None:
     """
     beyond = []
     reference = question.arm.reference
-    if reference is not None and reference.kind == "oracle":
-        raise Refusal("reference oracle exists in simulation only: this node does not have the truth")
+    if reference is not None and reference.sees == "truth":
+        raise Refusal(
+            f"reference {reference.kind} exists in simulation only: this node does not have the truth"
+        )
     if _start(question) not in policy.starts:
         beyond.append(f"generator.start {_start(question)} asked, allowed: {_listed(policy.starts)}")
     if reference is not None and reference.kind not in policy.references:
@@ -58,7 +60,7 @@ def check_experiment(policy: Policy, question: Retrain) -> None:
         beyond.append(f"arm {question.arm.name} asked, allowed: {_listed(policy.arms)}")
     if beyond:
         raise PolicyError(f"refused by the silo's policy: {'; '.join(beyond)}")
-    check_kinds(policy, kinds_of_others(question.generator, [question.arm.rule]))
+    check_kinds(policy, kinds_of_others(question.generator, [question.arm]))
 
 
 def own_rows_seen(question: Retrain) -> tuple[str, ...]:
@@ -69,10 +71,11 @@ def own_rows_seen(question: Retrain) -> tuple[str, ...]:
         FedAvg made is the server's already.
     """
     reference = question.arm.reference
+    own = reference.kind if reference is not None and reference.sees == "own" else None
     places = {
         "generator.start: local": _start(question) == "local",
         "include-real": question.recursion.include_real,
-        "reference: local": reference is not None and reference.kind == "local",
+        f"reference: {own}": own is not None,
         OWN_HELD_OUT: not question.part(HELD_OUT),
     }
     return tuple(place for place, seen in places.items() if seen)

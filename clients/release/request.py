@@ -11,14 +11,13 @@ import numpy as np
 
 from tailweave.protocols.arrays import Floats
 from tailweave.protocols.config.privacy import PrivacySpec
-from tailweave.protocols.config.references import ReleasingSpec, TransportSpec
 from tailweave.protocols.config.starts import StartedSpec
 from tailweave.protocols.features import FeatureMap
+from tailweave.protocols.kinds.references.transported import WovenReference
 from tailweave.protocols.secure_sum.keys import SumRound
 from tailweave.protocols.streams import stream
 
 _SERVER_SIDE = {
-    "reference": {"aggregate", "samples", "rounds", "iterations", "weights"},
     "privacy": {"shrink", "allow_raw_row_leakage", "allow_parameter_release"},
     "parameters": {"start", "federated_rounds"},
 }
@@ -39,7 +38,7 @@ class ReleaseRequest:
             support is a release of its own.
     """
 
-    reference: ReleasingSpec | TransportSpec
+    reference: WovenReference
     privacy: PrivacySpec
     features: FeatureMap
     seed: int
@@ -50,7 +49,7 @@ class ReleaseRequest:
     def digest(self) -> str:
         """SHA-256 of the question, 64 hex digits; nothing private is in it."""
         asked = {
-            "reference": self.reference.model_dump(mode="json", exclude=_SERVER_SIDE["reference"]),
+            "reference": self.reference.model_dump(mode="json", exclude=set(self.reference.server_side)),
             "privacy": self.privacy.model_dump(mode="json", exclude=_SERVER_SIDE["privacy"]),
             "features": {
                 name: [list(a.shape), a.tobytes().hex()] for name, a in self.features.arrays().items()

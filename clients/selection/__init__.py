@@ -5,9 +5,9 @@ from typing import Protocol
 
 import numpy as np
 
-from tailweave.clients.kinds import implementation
 from tailweave.clients.selection.candidates import Candidates
 from tailweave.protocols.arrays import Ints
+from tailweave.protocols.kinds.implementing import implementation
 from tailweave.protocols.kinds.rules.base import RuleKind
 from tailweave.protocols.references import Empirical, Reference
 
@@ -44,7 +44,7 @@ def select(
         ValueError: If the rule lacks its reference, the reference has no points and the rule needs them, the
             candidates lack labels or a score, or what the rule picked is not n different candidates.
     """
-    rule: Rule = implementation(spec, spec.kind)
+    rule: Rule = implementation(spec, spec.kind, __package__)
     if spec.compares != "nothing" and reference is None:
         raise ValueError(f"rule {spec.kind} needs a reference, got none")
     if spec.compares == "points" and not isinstance(reference, Empirical):

@@ -7,10 +7,10 @@ Source: arXiv 2410.12341, of texts under a language model; here of any sample un
 import numpy as np
 from numpy.random import Generator
 
-from tailweave.clients.kinds import implements
 from tailweave.clients.selection.candidates import Candidates
 from tailweave.clients.selection.count import check_count
 from tailweave.protocols.arrays import Ints
+from tailweave.protocols.kinds.implementing import implements
 from tailweave.protocols.kinds.rules.base import SURPRISE
 from tailweave.protocols.kinds.rules.surprise import LowPerplexity, Surplexity
 

@@ -9,10 +9,9 @@ import numpy as np
 from tailweave.protocols import references
 from tailweave.protocols.arrays import Floats, Ints
 from tailweave.protocols.config.privacy import PrivacySpec
-from tailweave.protocols.config.references import QuantizedReference, ReleasingSpec
-from tailweave.protocols.features import FeatureMap, PublicSpace
-from tailweave.protocols.privacy.calibration import noise_multiplier, rho_of, whole_multiplier
-from tailweave.protocols.privacy.mechanisms import cosine, histogram, lloyd
+from tailweave.protocols.features import FeatureMap
+from tailweave.protocols.kinds.references.base import SummarisedReference
+from tailweave.protocols.privacy.calibration import noise_multiplier, rho_of
 from tailweave.protocols.privacy.noise import Noise
 from tailweave.protocols.references import Summary
 from tailweave.protocols.refusals import Refusal
@@ -50,7 +49,7 @@ class _Prepaid:
 
 def release(  # noqa: PLR0913 - the one door: everything a release depends on is named here
     rows: Floats,
-    spec: ReleasingSpec,
+    spec: SummarisedReference,
     features: FeatureMap,
     privacy: PrivacySpec,
     *,
@@ -94,20 +93,16 @@ def release(  # noqa: PLR0913 - the one door: everything a release depends on is
     enough(len(rows), privacy)
     mapped = features.alike(rows)
     z = multiplier(spec, privacy)
-    cost = Cost(privacy.epsilon, privacy.delta, rho_of(z), mechanism(spec))
+    mechanism = references.summarised(spec).mechanism(spec)
+    cost = Cost(privacy.epsilon, privacy.delta, rho_of(z), mechanism.NAME)
     prepaid = _Prepaid(noise, lambda: charge(cost))
-    summary = _privatise(mapped, spec, features.space(seed), z, noise=prepaid)
+    summary: Summary = mechanism.privatise(mapped, spec, features.space(seed), z, noise=prepaid)
     if not prepaid.paid:
         raise RuntimeError(f"mechanism {cost.mechanism} drew no noise; nothing is released")
     return summary
 
 
-def mechanism(spec: ReleasingSpec) -> str:
-    """Name the mechanism that makes a private summary for this reference."""
-    return "lloyd" if isinstance(spec, QuantizedReference) else spec.basis
-
-
-def multiplier(spec: ReleasingSpec, privacy: PrivacySpec) -> float:
+def multiplier(spec: SummarisedReference, privacy: PrivacySpec) -> float:
     """Return z, the noise of a private release over its L2 sensitivity; a histogram's counts need a bit more.
 
     Raises:
@@ -116,12 +111,10 @@ def multiplier(spec: ReleasingSpec, privacy: PrivacySpec) -> float:
     if privacy.epsilon is None:
         raise ValueError("a noise multiplier needs epsilon, got null")
     z = noise_multiplier(privacy.epsilon, privacy.delta)
-    if isinstance(spec, QuantizedReference) or spec.basis == "cosine":
-        return z
-    return whole_multiplier(z, privacy.epsilon, privacy.delta, spec.directions)
+    return references.summarised(spec).mechanism(spec).multiplier(z, spec, privacy)
 
 
-def noise_variance(spec: ReleasingSpec, privacy: PrivacySpec) -> Floats | None:
+def noise_variance(spec: SummarisedReference, privacy: PrivacySpec) -> Floats | None:
     """Return the noise variance of each coefficient of one silo's sum; both ends can compute it.
 
     The mean sketch of K silos with (noisy) counts n_k then has noise variance K times this over
@@ -130,20 +123,9 @@ def noise_variance(spec: ReleasingSpec, privacy: PrivacySpec) -> Floats | None:
     Returns:
         Shape (J,) or (B,); None for ``quantized``, and without epsilon.
     """
-    if privacy.epsilon is None or isinstance(spec, QuantizedReference):
+    if privacy.epsilon is None:
         return None
-    z = multiplier(spec, privacy)
-    if spec.basis == "cosine":
-        return cosine.noise_variance(spec, z)
-    return histogram.noise_variance(spec, z)
-
-
-def _privatise(rows: Floats, spec: ReleasingSpec, space: PublicSpace, z: float, *, noise: Noise) -> Summary:
-    if isinstance(spec, QuantizedReference):
-        return lloyd.privatise(rows, spec, space, z, noise=noise)
-    if spec.basis == "cosine":
-        return cosine.privatise(rows, spec, space, z, noise=noise)
-    return histogram.privatise(rows, spec, space, z, noise=noise)
+    return references.summarised(spec).mechanism(spec).noise_variance(spec, multiplier(spec, privacy))
 
 
 def enough(rows: int, privacy: PrivacySpec) -> None:

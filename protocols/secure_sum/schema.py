@@ -5,8 +5,8 @@ import hashlib
 import json
 
 from tailweave.protocols.config.privacy import PrivacySpec
-from tailweave.protocols.config.references import SlicedReference
 from tailweave.protocols.features import FeatureMap
+from tailweave.protocols.kinds.references.sliced import SlicedReference
 
 WORD_BITS = 32
 """Width of a masked word; a silo of 199,999 rows still fits among five at L = 512, and at L = 8 a million."""

@@ -7,8 +7,8 @@ import numpy as np
 
 from tailweave.protocols.arrays import Floats, Ints
 from tailweave.protocols.config.privacy import PrivacySpec
-from tailweave.protocols.config.references import SlicedReference
 from tailweave.protocols.features import FeatureMap
+from tailweave.protocols.kinds.references.sliced import SlicedReference
 from tailweave.protocols.messages import rows_bucket
 from tailweave.protocols.privacy import gate
 from tailweave.protocols.privacy.calibration import epsilon_of_rho, noise_multiplier, rho_of

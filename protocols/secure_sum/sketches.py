@@ -6,8 +6,8 @@ import math
 import numpy as np
 
 from tailweave.protocols.arrays import Floats, Ints, matrix
-from tailweave.protocols.config.references import SlicedReference
 from tailweave.protocols.features import PublicSpace
+from tailweave.protocols.kinds.references.sliced import SlicedReference
 from tailweave.protocols.privacy.mechanisms import cosine as cosine_mechanism
 from tailweave.protocols.privacy.mechanisms.grid import SMALLEST_SCALE, blocks, bounded, capped, rounding
 from tailweave.protocols.references import histogram

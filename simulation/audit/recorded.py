@@ -4,23 +4,18 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
-from tailweave.protocols.arrays import Floats
 from tailweave.protocols.config.experiment import Experiment
 from tailweave.protocols.config.load import load_experiment
-from tailweave.protocols.config.references import SlicedReference
 from tailweave.protocols.references import Summary
-from tailweave.protocols.references.sliced import SlicedSummary
-from tailweave.simulation.audit.attacks.differencing import added_row
-from tailweave.simulation.audit.attacks.likelihood_ratio import Background, Suspects
-from tailweave.simulation.audit.attacks.mixture_density import calibrated_density
-from tailweave.simulation.audit.attacks.sliced_flow import sliced_flow
+from tailweave.simulation.audit.attacks.base import Attacks, attacks_on, untried
 from tailweave.simulation.audit.audit import TINY, read_directly
 from tailweave.simulation.audit.channel import Channel
 from tailweave.simulation.audit.findings import Attack, AuditResult, Finding, Promise
-from tailweave.simulation.audit.game import FLOORS, RIDGES, best, shadows
+from tailweave.simulation.audit.game import best
 from tailweave.simulation.audit.notes import notes
 from tailweave.simulation.audit.one_row import run_canary
 from tailweave.simulation.audit.parameters import averaged
@@ -33,7 +28,7 @@ from tailweave.simulation.audit.scene import Released, Scene, released
 from tailweave.simulation.audit.scores import Membership
 from tailweave.simulation.audit.secure_sums import masked_promises, sums
 from tailweave.simulation.audit.wire_log import MaskedVector, RawPoints, Recorded, read_wire
-from tailweave.simulation.audit.wire_noise import independent, large_enough, wire_noise
+from tailweave.simulation.audit.wire_noise import independent, large_enough
 from tailweave.simulation.run_folder import RunFolder
 
 _GAMES = 20
@@ -82,10 +77,11 @@ def attack_recorded(folder: RunFolder, experiment: Experiment, *, runs: int = RU
 
 def _finding(asked: Released, arms: tuple[str, ...], mine: Sequence[Recorded], *, runs: int) -> Finding:
     privacy, first = asked[1], mine[0]
-    channel = _channel(first)
-    rng = first.rng("canary")
+    finding, attacks = _channel(first).finding("as recorded", arms), attacks_on(_channel(first))
+    if attacks is None:
+        return replace(finding, note=untried(_channel(first)))
     again = list(_sent_again(mine))
-    kept = [*promises(first.scene, channel, [m.summary for m in mine])]
+    kept = [*promises(first.scene, attacks, [m.summary for m in mine])]
     if privacy.secure_aggregation:
         kept.append(Promise(SECURE_SUM, False))
     if privacy.epsilon is not None:
@@ -97,15 +93,15 @@ def _finding(asked: Released, arms: tuple[str, ...], mine: Sequence[Recorded], *
             *_noise(mine),
         ]
     return replace(
-        channel.finding("as recorded", arms),
+        finding,
         attacks=(
             _read(mine),
             *_differencing(again),
-            *_flow([m for m in mine if len(m.rows) <= _FLOW_ROWS]),
+            *_rebuilt([m for m in mine if len(m.rows) <= _FLOW_ROWS]),
         ),
         promises=tuple(kept),
         membership=_membership(mine[:_GAMES]),
-        canary=run_canary(channel, first.rows[:TINY], runs=runs, rng=rng),
+        canary=run_canary(attacks, first.rows[:TINY], runs=runs, rng=first.rng("canary")),
     )
 
 
@@ -116,9 +112,12 @@ def _summed_finding(
     found, first = sums(vectors), vectors[0]
     spec, privacy = asked
     channel = Channel.of(spec, first.scene.space, privacy, silos=len(first.scene.world.silos))
+    finding, attacks = channel.finding("as recorded", arms), attacks_on(channel)
+    if attacks is None:
+        return replace(finding, note=untried(channel))
     logged = privacy.epsilon is not None and all(v.epsilon == privacy.epsilon for v in vectors)
     return replace(
-        channel.finding("as recorded", arms),
+        finding,
         attacks=(_read(found),) if found else (),
         promises=(
             *masked_promises(vectors),
@@ -126,7 +125,7 @@ def _summed_finding(
             *_noise(found),
         ),
         membership=_membership(found[:_GAMES]),
-        canary=run_canary(channel, first.rows[:TINY], runs=runs, rng=first.rng("canary")),
+        canary=run_canary(attacks, first.rows[:TINY], runs=runs, rng=first.rng("canary")),
         note=SECURE_SUM if found else _LOST,
     )
 
@@ -136,9 +135,17 @@ def _channel(m: Recorded) -> Channel:
     return Channel.of(spec, m.scene.space, privacy, silos=max(1, len(m.parts)))
 
 
+def _attacks(m: Recorded) -> Attacks[Any]:
+    """Return the attacks on a message, of a kind that has some."""
+    found = attacks_on(_channel(m))
+    if found is None:
+        raise ValueError(untried(_channel(m)))
+    return found
+
+
 def _read(mine: Sequence[Recorded]) -> Attack:
     found = [
-        read_directly(m.scene, _channel(m), [(silo, m.summary) for silo in m.parts or (m.silo,)]).recovery
+        read_directly(m.scene, _attacks(m), [(silo, m.summary) for silo in m.parts or (m.silo,)]).recovery
         for m in mine
     ]
     return Attack("direct reading", pooled(found), one_release=True)
@@ -152,9 +159,10 @@ def _noise(mine: Sequence[Recorded]) -> Iterator[Promise]:
     """Look up the noise of sketches; bytes that were sent again are the same release and the same noise."""
     noises, enough = {}, True
     for m in mine:
-        if isinstance(m.summary, SlicedSummary) and isinstance(m.released[0], SlicedReference):
-            added = wire_noise(m.summary, m.rows, m.released[0], m.scene.space)
-            noises[m.scene.seed, m.silo.name, m.summary.sums.tobytes()] = added
+        added = _attacks(m).noise(m.summary, m.rows)
+        if added is not None:
+            sent = b"".join(array.tobytes() for array in m.summary.arrays().values())
+            noises[m.scene.seed, m.silo.name, sent] = added
             enough = enough and large_enough(added, _channel(m).noise_sd)
     if noises:
         yield Promise("the noise on the wire is as large as claimed", enough)
@@ -176,28 +184,21 @@ def _same(one: Summary, other: Summary) -> bool:
 
 
 def _differencing(again: Sequence[tuple[Recorded, Recorded]]) -> list[Attack]:
-    found = [
-        recovered(
-            added_row(before.summary, after.summary, after.released[0], after.scene.space),
-            after.rows,
-            after.scene.ruler(after.silo),
-        )
-        for before, after in again
-    ]
+    found = []
+    for before, after in again:
+        guess = _attacks(after).added(before.summary, after.summary)
+        if guess is not None:
+            found.append(recovered(guess, after.rows, after.scene.ruler(after.silo)))
     return [Attack("differencing", pooled(found))] if found else []
 
 
-def _flow(tiny: Sequence[Recorded]) -> list[Attack]:
+def _rebuilt(tiny: Sequence[Recorded]) -> list[Attack]:
+    able = [(m, attacks) for m in tiny for attacks in [_attacks(m)] if attacks.rebuilds]
     found = [
-        recovered(
-            sliced_flow(m.summary, m.released[0], m.scene.space, rng=m.rng("flow")),
-            m.rows,
-            m.scene.ruler(m.silo),
-        )
-        for m in tiny
-        if isinstance(m.summary, SlicedSummary) and isinstance(m.released[0], SlicedReference)
+        recovered(attacks.rebuilt(m.summary, m.summary.count, m.rng("flow")), m.rows, m.scene.ruler(m.silo))
+        for m, attacks in able
     ]
-    return [Attack("sliced flow", pooled(found))] if found else []
+    return [Attack(able[0][1].rebuilds, pooled(found))] if found else []
 
 
 def _membership(mine: Sequence[Recorded]) -> Membership | None:
@@ -207,20 +208,9 @@ def _membership(mine: Sequence[Recorded]) -> Membership | None:
         members, others = len(m.rows), len(m.silo.heldout)
         if others < 2:
             continue
-        scores.append(_scores(_channel(m), m))
-        cuts.append((np.arange(members), np.arange(members, members + others)))
+        suspects = np.concatenate([m.rows, m.scene.arrivals(m.silo)])
+        scored = _attacks(m).membership(suspects, m.scene.auxiliary(m.silo), members, m.rng("shadows"))
+        if scored is not None:
+            scores.append(scored(m.summary))
+            cuts.append((np.arange(members), np.arange(members, members + others)))
     return best(scores, cuts) if scores else None
-
-
-def _scores(channel: Channel, m: Recorded) -> Floats:
-    suspects = np.concatenate([m.rows, m.scene.arrivals(m.silo)])
-    auxiliary = m.scene.auxiliary(m.silo)
-    if isinstance(m.summary, SlicedSummary):
-        known = Background.of(channel.features(auxiliary))
-        prepared = Suspects.of(channel.features(suspects), known)
-        total = m.summary.sums.ravel()[: known.mean.size]
-        return prepared.scores(total, len(m.rows), channel.noise_sd, RIDGES)
-    rng = m.rng("shadows")
-    others = [channel.clusters(rows, rng) for rows in shadows(auxiliary, len(m.rows), rng=rng)]
-    unit = m.scene.space.scale**2
-    return np.stack([calibrated_density(suspects, m.summary, others, floor * unit) for floor in FLOORS])

@@ -7,7 +7,7 @@ import numpy as np
 
 from tailweave.clients.data.silo import Silo
 from tailweave.clients.samples import Samples
-from tailweave.protocols.config.references import SlicedReference
+from tailweave.protocols.kinds.references.sliced import SlicedReference
 from tailweave.protocols.secure_sum.masks import Words
 from tailweave.protocols.secure_sum.sketches import from_words, pooled_summary
 from tailweave.simulation.audit.findings import Promise

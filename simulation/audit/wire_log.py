@@ -14,12 +14,9 @@ from pydantic import BaseModel, Field, ValidationError
 from tailweave.clients.data.silo import Silo
 from tailweave.protocols.arrays import MAX_ARRAY_BYTES, Floats
 from tailweave.protocols.config.experiment import Experiment
-from tailweave.protocols.config.references import (
-    RAW_ROW_KINDS,
-    BarycenterReference,
-    GeodesicReference,
-    ReferenceSpec,
-    TransportSpec,
+from tailweave.protocols.config.references import RAW_ROW_KINDS, ReferenceSpec
+from tailweave.protocols.kinds.references.transported import (
+    TransportedReference,
 )
 from tailweave.protocols.npz import NpzError, read_npz
 from tailweave.protocols.references import Summary, read_summary
@@ -101,7 +98,7 @@ class MaskedVector(Sent):
 class RawPoints(Sent):
     """What left the silo for a published protocol: where atoms went, (s, d); None if it was not kept."""
 
-    spec: TransportSpec
+    spec: TransportedReference
     points: Floats | None
 
 
@@ -150,7 +147,7 @@ def _message(
         raise RunFolderError(
             f"{where} does not say which reference was summarised: it is of an older version, run again"
         )
-    if isinstance(spec, BarycenterReference | GeodesicReference):
+    if isinstance(spec, TransportedReference):
         return RawPoints(*head, spec, _points(where, arrays, spec.support, dimension))
     found = _released(where, line, [released for released in asked if released[0] == spec])
     if line.of(_MASKED):

@@ -24,8 +24,8 @@ from tailweave.clients.release.policy import Policy, PolicyError, simulation_pol
 from tailweave.clients.release.request import ReleaseRequest
 from tailweave.clients.storage import StorageError
 from tailweave.protocols.config.privacy import PrivacySpec
-from tailweave.protocols.config.references import SlicedReference
 from tailweave.protocols.features import FeatureMap
+from tailweave.protocols.kinds.references.sliced import SlicedReference
 from tailweave.protocols.privacy import calibration, gate
 from tailweave.protocols.privacy.gate import Cost
 from tailweave.protocols.privacy.noise import SeededNoise, SystemNoise

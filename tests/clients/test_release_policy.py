@@ -21,8 +21,9 @@ from tailweave.clients.release.policy import (
 from tailweave.clients.release.request import ReleaseRequest
 from tailweave.protocols.config.load import ConfigError
 from tailweave.protocols.config.privacy import PrivacySpec
-from tailweave.protocols.config.references import QuantizedReference, SlicedReference
 from tailweave.protocols.features import FeatureMap
+from tailweave.protocols.kinds.references.quantized import QuantizedReference
+from tailweave.protocols.kinds.references.sliced import SlicedReference
 from tailweave.protocols.messages import rows_bucket
 
 FEATURES = FeatureMap(np.zeros(3), np.eye(3), np.zeros(3), 1.0)

@@ -12,10 +12,11 @@ from tailweave.clients.metrics import evaluate
 from tailweave.clients.metrics.frechet import gaussian_w2_sq, moments
 from tailweave.clients.retrain_round import retrain
 from tailweave.protocols import messages, references
-from tailweave.protocols.config.references import QuantizedReference, SlicedReference
 from tailweave.protocols.features import FeatureMap
 from tailweave.protocols.kept_reference import KeptReference
 from tailweave.protocols.kinds.generators.gaussian import GaussianSpec
+from tailweave.protocols.kinds.references.quantized import QuantizedReference
+from tailweave.protocols.kinds.references.sliced import SlicedReference
 from tailweave.protocols.references import weave
 from tailweave.protocols.streams import stream
 

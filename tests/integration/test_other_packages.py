@@ -18,7 +18,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from tailweave.clients.samples import Numbers, Samples
-from tailweave.clients.kinds import implements
+from tailweave.protocols.kinds.implementing import implements
 from tailweave.protocols.kinds.generators.base import LocalOrShared
 from tailweave.protocols.kinds.metrics.base import MetricKind
 from tailweave.protocols.kinds.rules.base import RuleKind

@@ -5,11 +5,13 @@ import pytest
 
 from tailweave.protocols import references
 from tailweave.protocols.config.privacy import PrivacySpec
-from tailweave.protocols.config.references import QuantizedReference, SlicedReference
 from tailweave.protocols.features import FeatureMap, PublicSpace
+from tailweave.protocols.kinds.references.quantized import QuantizedReference
+from tailweave.protocols.kinds.references.sliced import SlicedReference
 from tailweave.protocols.privacy import gate
 from tailweave.protocols.privacy.calibration import epsilon_of, noise_multiplier
 from tailweave.protocols.privacy.gate import Cost, release
+from tailweave.protocols.privacy.mechanisms import cosine
 from tailweave.protocols.privacy.noise import SeededNoise, SystemNoise
 
 SPACE = PublicSpace(np.zeros(3), 1.0, seed=2)
@@ -146,6 +148,6 @@ def test_mechanism_without_noise_is_stopped(monkeypatch):
     silent = lambda rows, spec, space, z, *, noise: references.release(  # noqa: E731
         rows, spec, space, 1, rng=np.random.default_rng(0)
     )
-    monkeypatch.setattr(gate.cosine, "privatise", silent)
+    monkeypatch.setattr(cosine, "privatise", silent)
     with pytest.raises(RuntimeError, match="cosine drew no noise"):
         open_gate(SPECS["cosine"])

@@ -4,8 +4,8 @@
 import numpy as np
 import pytest
 
-from tailweave.protocols.config.references import SlicedReference
 from tailweave.protocols.features import PublicSpace
+from tailweave.protocols.kinds.references.sliced import SlicedReference
 from tailweave.protocols.privacy.calibration import noise_multiplier
 from tailweave.protocols.privacy.mechanisms import cosine, histogram
 from tailweave.protocols.privacy.noise import SeededNoise

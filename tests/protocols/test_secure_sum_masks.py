@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tailweave.protocols.config.references import SlicedReference
 from tailweave.protocols.features import PublicSpace
+from tailweave.protocols.kinds.references.sliced import SlicedReference
 from tailweave.protocols.secure_sum.keys import SumRound, identity, keypair, shared_secret, signed_offer
 from tailweave.protocols.secure_sum.masks import DroppedOut, Masked, mask, unmask_sum
 from tailweave.protocols.secure_sum.sketches import from_words, integer_sketch, to_words

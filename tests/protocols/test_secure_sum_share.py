@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from tailweave.protocols.config.privacy import PrivacySpec
-from tailweave.protocols.config.references import SlicedReference
 from tailweave.protocols.features import FeatureMap, PublicSpace
+from tailweave.protocols.kinds.references.sliced import SlicedReference
 from tailweave.protocols.privacy.calibration import analytic_gaussian_z, rho_of
 from tailweave.protocols.privacy.noise import SeededNoise
 from tailweave.protocols.secure_sum.schema import schema

@@ -18,8 +18,8 @@ from tailweave.clients.metrics import yardstick, yardstick_of
 from tailweave.clients.samples import Samples
 from tailweave.protocols.config.features import FeaturesSpec
 from tailweave.protocols.config.privacy import PrivacySpec
-from tailweave.protocols.config.references import SlicedReference
 from tailweave.protocols.features import FeatureMap
+from tailweave.protocols.kinds.references.sliced import SlicedReference
 from tailweave.protocols.privacy import gate
 from tailweave.protocols.privacy.mechanisms import cosine, grid, histogram, lloyd
 from tailweave.protocols.secure_sum.share import noisy_share

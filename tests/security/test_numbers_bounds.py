@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from tailweave.clients.encoders import SmallConv
 from tailweave.clients.features import received_features
 from tailweave.protocols.config.privacy import PrivacySpec
-from tailweave.protocols.config.references import QuantizedReference, SlicedReference
 from tailweave.protocols.features import FARTHEST, LARGEST, FeatureMap
+from tailweave.protocols.kinds.references.quantized import QuantizedReference
+from tailweave.protocols.kinds.references.sliced import SlicedReference
 from tailweave.protocols.privacy import gate
 from tailweave.protocols.privacy.noise import SeededNoise
 from tailweave.protocols.secure_sum.share import noisy_share

@@ -10,7 +10,7 @@ from tailweave.clients.release.policy import Policy
 from tailweave.clients.rounds import summarise
 from tailweave.clients.samples import Samples
 from tailweave.protocols.config.privacy import PrivacySpec
-from tailweave.protocols.config.references import SlicedReference
+from tailweave.protocols.kinds.references.sliced import SlicedReference
 from tailweave.protocols.messages import Summarise, with_prefix
 
 

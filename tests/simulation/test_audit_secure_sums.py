@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tailweave.protocols.config.experiment import Experiment
-from tailweave.protocols.config.references import SlicedReference
+from tailweave.protocols.kinds.references.sliced import SlicedReference
 from tailweave.protocols.references.sliced import summarise
 from tailweave.protocols.secure_sum.sketches import integer_sketch, to_words
 from tailweave.protocols.streams import stream

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from tailweave.clients.generators.course import Course
 from tailweave.clients.generators.diffusion.model import Diffusion
-from tailweave.clients.kinds import implements
 from tailweave.clients.samples import Numbers, Samples
 from tailweave.protocols.kinds.generators.diffusion import DiffusionSpec
+from tailweave.protocols.kinds.implementing import implements
 
 
 @implements(DiffusionSpec)

@@ -7,8 +7,8 @@ import numpy as np
 from scipy.optimize import minimize
 
 from tailweave.protocols.arrays import Floats
-from tailweave.protocols.config.references import SlicedReference
 from tailweave.protocols.features import PublicSpace
+from tailweave.protocols.kinds.references.sliced import SlicedReference
 from tailweave.protocols.references import cosine
 from tailweave.protocols.references.sliced import SlicedSummary
 
