@@ -80,13 +80,14 @@ def free_ports(count: int) -> int:
 
 @dataclass
 class Host:
-    """Where commands run: here, or in a network namespace."""
+    """Where commands run: here, or in a network namespace; which environment's programs they are."""
 
     prefix: Sequence[str] = ()
     environment: dict[str, str] = field(default_factory=dict)
+    programs: Path = Path(sys.executable).parent
 
     def run(self, *command: object, cwd: Path, seconds: float = START_SECONDS) -> subprocess.CompletedProcess:
-        own = {"PYTHONPATH": str(REPOSITORY), "TAILWEAVE_BIN": str(Path(sys.executable).parent)}
+        own = {"PYTHONPATH": str(REPOSITORY), "TAILWEAVE_BIN": str(self.programs)}
         return subprocess.run(
             [*self.prefix, *map(str, command)],
             cwd=cwd,
@@ -100,7 +101,8 @@ class Host:
     def tailweave(
         self, *words: object, cwd: Path, seconds: float = START_SECONDS
     ) -> subprocess.CompletedProcess:
-        return self.run(sys.executable, "-m", "tailweave.simulation.cli", *words, cwd=cwd, seconds=seconds)
+        words = ("-m", "tailweave.simulation.cli", *words)
+        return self.run(self.programs / "python", *words, cwd=cwd, seconds=seconds)
 
     def check(self, folder: Path, *flags: str) -> tuple[int, str]:
         done = self.tailweave("deploy", "check", *flags, ".", cwd=folder)
@@ -129,10 +131,12 @@ def edit(path: Path, old: str, new: str) -> None:
     path.chmod(mode)
 
 
-def make_kit(folder: Path, silos: Sequence[str], *, host: str = "localhost") -> Path:
+def make_kit(
+    folder: Path, silos: Sequence[str], *, host: str = "localhost", maker: Host | None = None
+) -> Path:
     """Make a kit with the command line, put data and a label into each silo, and a config beside it."""
     options = [word for name in silos for word in ("--silo", name)]
-    made = Host().tailweave(
+    made = (maker or Host()).tailweave(
         "deploy", "init", folder, *options, "--host", host, "--port", str(free_ports(30)), cwd=folder.parent
     )
     assert made.returncode == 0, made.stderr

@@ -2,6 +2,7 @@
 """From the generated files alone: init, start scripts, check, run, report, stop; and what is refused.
 
 Once on this host's loopback and once on three hosts, which are network namespaces with a switch between them.
+All programs are those of an environment as ``make run`` makes it: what only dev has is missing.
 """
 
 import datetime as dt
@@ -9,12 +10,12 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from deploy_hosts import RUN_SECONDS, START_SECONDS, Host, edit, make_kit, no_namespaces
+from run_environment import make_run_environment
 
 from tailweave.simulation.deploy.certificates import Issued, make_server
 from tailweave.simulation.deploy.federation import load_federation
@@ -43,14 +44,17 @@ def run_and_report(host: Host, kit: Path, silos: set[str]) -> None:
 
 
 @pytest.fixture(scope="module")
-def here() -> Host:
-    return Host()
+def here(tmp_path_factory) -> Host:
+    host = Host(programs=make_run_environment(tmp_path_factory.mktemp("environment")))
+    dev = host.run(host.programs / "python", "-c", "import pytest", cwd=host.programs)
+    assert "No module named 'pytest'" in dev.stderr
+    return host
 
 
 @pytest.fixture(scope="module")
 def federation(tmp_path_factory, here) -> Iterator[Path]:
     """A federation of three silos that runs on this host."""
-    kit = make_kit(tmp_path_factory.mktemp("walk") / "kit", ("north", "south", "west"))
+    kit = make_kit(tmp_path_factory.mktemp("walk") / "kit", ("north", "south", "west"), maker=here)
     code, told = here.check(kit)
     assert code == 0, told
     assert "0 failed" in told
@@ -164,7 +168,7 @@ def test_an_expired_certificate_is_told_on_both_sides_and_renewed(federation, he
         )
         gate = subprocess.Popen(
             [server / "superlink.sh", "run", "gate"],
-            env=os.environ | {"TAILWEAVE_BIN": str(Path(sys.executable).parent)},
+            env=os.environ | {"TAILWEAVE_BIN": str(here.programs)},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
@@ -187,7 +191,7 @@ REASON = no_namespaces()
 
 
 @pytest.fixture
-def three_hosts() -> Iterator[dict[str, Host]]:
+def three_hosts(here) -> Iterator[dict[str, Host]]:
     """Server, north and south: three network namespaces, each with a cable to the server's switch."""
     names = {who: f"tw{os.getpid()}{who[0]}" for who in ("hub", "north", "south")}
 
@@ -207,7 +211,9 @@ def three_hosts() -> Iterator[dict[str, Host]]:
             ip("-n", hub, "link", "set", who, "master", "br0", "up")
             ip("-n", names[who], "addr", "add", f"{SERVER_IP[:-1]}{number}/24", "dev", "eth0")
             ip("-n", names[who], "link", "set", "eth0", "up")
-        yield {who: Host(("ip", "netns", "exec", name)) for who, name in names.items()}
+        yield {
+            who: Host(("ip", "netns", "exec", name), programs=here.programs) for who, name in names.items()
+        }
     finally:
         for name in names.values():
             subprocess.run(["ip", "netns", "del", name], capture_output=True, check=False)
@@ -216,7 +222,7 @@ def three_hosts() -> Iterator[dict[str, Host]]:
 @pytest.mark.skipif(REASON is not None, reason=REASON or "")
 def test_walk_across_three_hosts(tmp_path, three_hosts):
     """Each host has its own part of the folder only, and the silos see one port of the server."""
-    kit = make_kit(tmp_path / "kit", ("north", "south"), host=SERVER_IP)
+    kit = make_kit(tmp_path / "kit", ("north", "south"), host=SERVER_IP, maker=three_hosts["hub"])
     hub, silos = three_hosts["hub"], {}
     for name in ("north", "south"):
         silos[name] = tmp_path / f"host-{name}"
