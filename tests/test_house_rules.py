@@ -4,6 +4,7 @@
 import ast
 import tomllib
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
@@ -216,8 +217,11 @@ FILES = sorted(
 )
 
 
+parsed = lru_cache(maxsize=None)(ast.parse)  # once for all rules, which only look
+
+
 def complaints(rule: Rule, path: str, source: str) -> list[str]:
-    return [f"{path}: {complaint}" for complaint in rule(path, source, ast.parse(source))]
+    return [f"{path}: {complaint}" for complaint in rule(path, source, parsed(source))]
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
