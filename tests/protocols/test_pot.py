@@ -28,7 +28,7 @@ def test_solvers_take_arrays():
 def test_the_environment_is_left_as_it_was():
     code = (
         "import os, sys; before = dict(os.environ); import sklearn; added = set(os.environ) - set(before)\n"
-        "from tailweave.protocols.pot import ot; import ot.backend\n"
+        "from tailweave.protocols.pot import ot; ot.emd2; import ot.backend\n"
         "changed = {k for k in {*before, *os.environ} if before.get(k) != os.environ.get(k)}\n"
         "print(sorted(changed - added), os.environ.get('POT_BACKEND_DISABLE_JAX'), 'torch' in sys.modules)"
     )

@@ -5,7 +5,7 @@ import io
 from pathlib import Path
 
 import pytest
-import torch
+from later import later
 from rich.console import Console
 
 from tailweave.clients.generators.diffusion.architecture import architecture_of
@@ -15,6 +15,7 @@ from tailweave.protocols.kinds.generators.diffusion import DiffusionSpec, MlpSpe
 from tailweave.simulation.dry_run import dry_run
 from tailweave.simulation.engines.opening import in_messages
 
+torch = later("torch")
 CONFIGS = Path(__file__).parents[2] / "configs"
 TINY = {"kind": "diffusion", "network": {"kind": "mlp", "hidden": 16, "layers": 1}, "sampling-steps": 2}
 
