@@ -6,8 +6,17 @@ from dataclasses import replace
 from typing import Any
 
 from tailweave.simulation.measurements import estimate
-from tailweave.simulation.paper.orders import Arms, OrderFinding, Pick
-from tailweave.simulation.paper.published_orders import KMEANS, RANDOM, SCHEME_1, SCHEME_2, SCHEMES, SLICED
+from tailweave.simulation.paper.orders import (
+    KMEANS,
+    RANDOM,
+    SCHEME_1,
+    SCHEME_2,
+    SCHEMES,
+    SLICED,
+    Arms,
+    OrderFinding,
+    Pick,
+)
 from tailweave.simulation.report.wording import counted, listed, metric, number, percent
 
 Config = Mapping[str, Any]

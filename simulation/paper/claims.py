@@ -45,6 +45,7 @@ class Claim:
         metric: Key of the measured value.
         at: Generation; or first and last generation of a log-log slope.
         note: Why the two should agree, or may differ.
+        held: Whether ours is held against it; else it is only drawn.
     """
 
     section: str
@@ -56,6 +57,7 @@ class Claim:
     metric: str = ""
     at: int | tuple[int, int] = 0
     note: str = ""
+    held: bool = True
 
 
 @dataclass(frozen=True)
@@ -104,8 +106,7 @@ def findings(claims: Iterable[Claim], rows: Sequence[Row]) -> list[Finding]:
     """
     found = []
     for claim in claims:
-        values = measured(claim, rows)
-        if values:
+        if claim.held and (values := measured(claim, rows)):
             ours = estimate(values)
             agrees, why = _verdict(claim, ours)
             found.append(Finding(claim, ours, agrees, why))

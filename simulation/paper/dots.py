@@ -13,8 +13,7 @@ from tailweave.protocols.config.references import RAW_ROW_KINDS
 from tailweave.simulation.figures.style import look, plain
 from tailweave.simulation.measurements import Estimate
 from tailweave.simulation.paper.crossing import TITLES, Crossing
-from tailweave.simulation.paper.orders import Arms, Pick
-from tailweave.simulation.paper.published_orders import RANDOM
+from tailweave.simulation.paper.orders import RANDOM, SCHEMES, Arms, Pick
 
 _GROUPS: Mapping[str, str] = {
     "compares with nothing": "#667080",
@@ -57,7 +56,7 @@ def _group(pick: Pick) -> str:
     rule, kind = pick
     if kind is None:
         return "compares with nothing"
-    if pick in (("nash", "geodesic"), ("top-potential", "barycenter")) or kind in RAW_ROW_KINDS:
+    if pick in SCHEMES or kind in RAW_ROW_KINDS:
         return "the paper's schemes"
     return {"local": "own rows", "oracle": "the truth"}.get(kind, "summaries of all silos")
 

@@ -5,11 +5,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from tailweave.simulation.arms import describe
 from tailweave.simulation.measurements import Estimate, Measurements, estimate, per_seed
 from tailweave.simulation.report.wording import counted, metric, number
 
 Pick = tuple[str, str | None]
 """An arm by what it does, whatever its name: selection rule, and kind of reference (None: it has none)."""
+RANDOM: Pick = ("random", None)
+KMEANS: Pick = ("k-means", None)
+SCHEME_1: Pick = ("nash", "geodesic")
+SCHEME_2: Pick = ("top-potential", "barycenter")
+SCHEMES = (SCHEME_1, SCHEME_2)
+"""The two of arXiv 2606.13732."""
+SLICED: Pick = ("herding", "sliced")
 Way = Literal["above", "below"]
 Verdict = Literal["agrees", "differs", "open"]
 
@@ -57,11 +65,9 @@ class Arms:
     def of(table: Measurements, config: Mapping[str, Any]) -> "Arms":
         """Read the arms of a resolved configuration; those without rows are left out."""
         names: dict[Pick, str] = {}
-        for arm in config.get("arms") or []:
-            reference = arm.get("reference")
-            kind = reference.get("kind") if isinstance(reference, Mapping) else reference
-            if arm["name"] in table.arms:
-                names.setdefault((arm["rule"], kind), arm["name"])
+        for arm in (describe(name, config) for name in table.arms):
+            if arm.rule is not None:
+                names.setdefault((arm.rule, arm.reference), arm.name)
         return Arms(table, names)
 
     def values(self, pick: Pick, name: str, generation: int | None = None) -> dict[int, float]:

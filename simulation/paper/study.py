@@ -10,11 +10,10 @@ from rich.progress import Progress as Bar
 
 from tailweave.protocols.config.yaml_file import ConfigError
 from tailweave.protocols.whole_file import write_whole
-from tailweave.simulation.paper.claims import Claim, findings
+from tailweave.simulation.paper.claims import findings
 from tailweave.simulation.paper.figures import draw
 from tailweave.simulation.paper.page import write_page
-from tailweave.simulation.paper.published_families import families_claims, transport_claims
-from tailweave.simulation.paper.published_gaussian import gaussian_claims
+from tailweave.simulation.paper.published import claims
 from tailweave.simulation.paper.rows import Progress, rows_of
 from tailweave.simulation.paper.spec import StudySpec, dump_study, is_study_folder, load_study
 from tailweave.simulation.run_folder import Row, read_rows, write_json
@@ -55,7 +54,7 @@ def write_study_report(folder: Path) -> Path:
     """
     spec = load_study(folder / "config.yaml")
     rows = read_rows(folder / "metrics.jsonl")
-    found = findings(_claims(spec), rows)
+    found = findings(claims(spec.study), rows)
     write_json(folder / "published.json", [one.as_json() for one in found])
     return write_page(folder, spec, found, draw(spec, rows))
 
@@ -80,11 +79,6 @@ def run_study_command(spec: StudySpec, out: Path, console: Console, *, force: bo
     with Bar(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(spec.study, total=None)
         return run_study(spec, out, lambda done, total: bar.update(task, completed=done, total=total))
-
-
-def _claims(spec: StudySpec) -> list[Claim]:
-    made = {"gaussian": gaussian_claims, "families": families_claims, "transport": transport_claims}
-    return made[spec.study]()
 
 
 def _lines(rows: Iterable[Row]) -> str:

@@ -17,7 +17,7 @@ VARIANCE = 0.1
 SUPPORT_SCALE = 10.0
 """Two Gaussians of variance 0.1 a coordinate, shifted by 4, first atoms N(0, 10^2 I).
 
-Source: published-facts section 6.1, reproduction targets of FedWaD.
+Source: chosen here; a run of FedWaD's formulas (arXiv 2310.01973) with them is what ours is held against.
 """
 
 MEANS = np.array([[2.0, 2.0], [-2.0, 2.0], [0.0, -3.0]])
