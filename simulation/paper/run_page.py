@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from tailweave.protocols.whole_file import write_whole
 from tailweave.simulation.figures.style import save
+from tailweave.simulation.open_run import OpenRun
 from tailweave.simulation.paper.causes import by_cause, in_short, with_causes
 from tailweave.simulation.paper.crossing import TITLES, Crossing, same_picks, sentences, spread
 from tailweave.simulation.paper.dots import draw_arms, draw_crossing
@@ -19,7 +20,6 @@ from tailweave.simulation.report.page import base_note, facts, inline_svg, templ
 from tailweave.simulation.report.tables import BLANK, Cell, Line, Table
 from tailweave.simulation.report.wording import ARROWS, counted, metric, number
 from tailweave.simulation.run_folder import RunFolder, write_json
-from tailweave.simulation.summary import measured, summarise
 
 PAGE = "published.html"
 _TITLES = {
@@ -32,11 +32,8 @@ _DATA = (
 )
 
 
-def write_published(folder: RunFolder) -> Path | None:
+def write_published(run: OpenRun) -> Path | None:
     """Write ``published.html`` and ``published.json`` of a run, if its configuration has a key ``paper``.
-
-    Args:
-        folder: A finished run.
 
     Returns:
         Path of the page; ``None`` for any other run.
@@ -44,13 +41,12 @@ def write_published(folder: RunFolder) -> Path | None:
     Raises:
         ValueError: If the folder is incomplete or a row in it is broken.
     """
-    config = folder.config()
+    config, folder = run.config, run.folder
     which = config.get("paper")
     if which is None:
         return None
-    arms = Arms.of(measured(folder.metrics(), config), config)
+    arms = Arms.of(run.table, config)
     found = with_causes(order_findings(orders(which), arms), arms, config)
-    summary = summarise(folder.metrics(), config, wire=folder.wire(), events=folder.events())
     crossing = Crossing.of(arms)
     crossed = which == "crossed"
     html = (
@@ -58,7 +54,7 @@ def write_published(folder: RunFolder) -> Path | None:
         .get_template("published.html.md")
         .render(
             title=_TITLES[which],
-            facts=facts(summary, config),
+            facts=facts(run.summary, config),
             base=base_note(config),
             short=[*(sentences(crossing) if crossed else []), *in_short(found, arms)],
             remark=_DATA,

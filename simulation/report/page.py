@@ -13,19 +13,17 @@ from markupsafe import Markup
 from tailweave.protocols.whole_file import write_whole
 from tailweave.simulation.figures.draw import draw_figures
 from tailweave.simulation.figures.style import GRID, INK, MUTED, PAPER
+from tailweave.simulation.open_run import OpenRun
 from tailweave.simulation.report import privacy, tables
 from tailweave.simulation.report.absences import absences
 from tailweave.simulation.report.headline import answers
 from tailweave.simulation.report.wording import (
-    as_declared,
     counted,
     listed,
     owners_alone,
     percent,
     shown_metrics,
 )
-from tailweave.simulation.run_folder import RunFolder
-from tailweave.simulation.summary import write_summary
 
 READING = {
     "curves": (
@@ -73,25 +71,15 @@ READING = {
 _VARIABLES = {INK: "ink", MUTED: "muted", GRID: "line", PAPER: "paper"}
 
 
-def write_report(folder: RunFolder) -> Path:
-    """Rebuild summary, figures and report of a run.
-
-    Args:
-        folder: A finished run; ``summary.json``, ``figures/`` and ``report.html`` in it are replaced.
-
-    Returns:
-        Path of ``report.html``.
+def write_report(run: OpenRun) -> Path:
+    """Replace ``figures/`` and ``report.html`` of a run, and return the latter's path.
 
     Raises:
         ValueError: If the folder is incomplete or a row in it is broken.
     """
-    with as_declared(folder.declared()):
-        return _write(folder)
-
-
-def _write(folder: RunFolder) -> Path:
-    summary, config, made = write_summary(folder), folder.config(), folder.environment()
-    drawn = {path.stem: inline_svg(path, path.stem) for path in draw_figures(folder)}
+    summary, config = run.summary, run.config
+    drawn = {path.stem: inline_svg(path, path.stem) for path in draw_figures(run)}
+    notes = (base_note(config), space_note(config), truth_note(config, run.made))
     rivals = dict.fromkeys(rival for arm in summary["arms"].values() for rival in arm["paired"])
     had = {name for arm in summary["arms"].values() for name in arm["last"]}
     others = [name for name, one in shown_metrics().items() if one.role == "other" and name in had]
@@ -102,14 +90,14 @@ def _write(folder: RunFolder) -> Path:
         .render(
             summary=summary,
             facts=facts(summary, config),
-            base=" ".join(filter(None, (base_note(config), space_note(config), truth_note(config, made)))),
+            base=" ".join(filter(None, notes)),
             answers=answers(summary),
             paper=bool(config.get("paper")),
             arms=privacy.arms(summary),
             unprotected=privacy.unprotected(summary),
             summed=privacy.summed(summary),
             kept=owners_alone(summary["events"]["kept"]),
-            privacy_notes=privacy.notes(config, folder.wire()),
+            privacy_notes=privacy.notes(config, run.wire),
             results=tables.results(summary),
             comparisons=[(rival, t) for rival in rivals if (t := tables.differences(summary, rival))],
             retention=tables.retention(summary),
@@ -119,11 +107,11 @@ def _write(folder: RunFolder) -> Path:
             sent=[tables.messages(summary), tables.sent_by_silo(summary)],
             figures=[(name, *READING[name], drawn[name]) for name in READING if name in drawn],
             alt=_alt(summary, config),
-            made=sorted(flat(made).items()),
+            made=sorted(flat(run.made).items()),
             config=yaml.safe_dump(config, sort_keys=False, allow_unicode=True),
         )
     )
-    path = folder.path / "report.html"
+    path = run.folder.path / "report.html"
     write_whole(path, html)
     return path
 
