@@ -17,16 +17,7 @@ from tailweave.protocols.streams import stream
 def base_generator(
     experiment: Experiment, public: Floats, seed: int, course: Course = NOTHING_BESIDE
 ) -> generators.Generator:
-    """Return the base generator.
-
-    Args:
-        experiment: Says where it comes from; a file is the same for all seeds.
-        public: Public rows, shape (n, p), data units; not looked at where it comes from a file, but for p.
-        seed: Root seed.
-        course: Whom the fit tells how far it is, and where it keeps an unfinished state.
-
-    Returns:
-        The generator.
+    """Return the base generator: fitted on public rows (n, p), or read from the file that the spec names.
 
     Raises:
         ValueError: If the public rows are too few for it, or the file cannot be read or does not fit.

@@ -46,10 +46,6 @@ class _Cost:
 def dry_run(experiment: Experiment, console: Console) -> None:
     """Print what a run would take; times are measured here by a few steps on random rows.
 
-    Args:
-        experiment: As the engine would run it (``in_messages``).
-        console: Where it is printed.
-
     Raises:
         ValueError: If the experiment cannot be run as written; missing images are said, not refused.
     """

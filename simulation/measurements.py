@@ -138,14 +138,7 @@ class Measurements:
 
 
 def per_seed(values: Mapping[tuple[int, str], float]) -> PerSeed:
-    """Average over silos.
-
-    Args:
-        values: (seed, silo) to value.
-
-    Returns:
-        Seed to the plain mean over its silos, seeds ascending.
-    """
+    """Average (seed, silo) to value over silos: seed to the plain mean, seeds ascending."""
     seeds = sorted({seed for seed, _ in values})
     return {s: _mean(value for (seed, _), value in values.items() if seed == s) for s in seeds}
 
@@ -162,17 +155,10 @@ def natural(name: str) -> list[tuple[int, int, str]]:
 
 
 def measurements(rows: Sequence[Mapping[str, Any]], arms: Sequence[str] = ()) -> Measurements:
-    """Index metric rows.
+    """Index metric rows, arms in the order wanted; those without rows are left out.
 
-    A metric that is absent or null in a row was not measured there. A row that occurs twice with the
-    same values, as after a resumed run, counts once.
-
-    Args:
-        rows: Objects with ``arm``, ``seed``, ``silo``, ``generation`` and metrics (numbers).
-        arms: Arm names in the order wanted; those without rows are left out.
-
-    Returns:
-        The table.
+    A metric that is absent or null in a row was not measured there. A row that occurs twice with the same
+    values, as after a resumed run, counts once.
 
     Raises:
         ValueError: If there are no rows, a row lacks a key, a metric is not a finite number, or two rows

@@ -25,9 +25,6 @@ def make_folder(prepared: Prepared, out: Path, made: Mapping[str, object], run_i
         out: Run folder.
         made: Versions, command and the like, for the record.
         run_id: Of a new run on silos that keep their state.
-
-    Returns:
-        What an engine is given.
     """
     out = out.resolve()
     plain = run_name(prepared.experiment)
@@ -47,13 +44,7 @@ def _earlier_run(out: Path) -> str:
 
 
 def complete(prepared: Prepared, job: Job, silos: Path | None = None) -> None:
-    """Make the map of a run whose metrics are complete; drop its state.
-
-    Args:
-        prepared: The experiment.
-        job: The run.
-        silos: Where simulated silos kept their state, if not in the run folder.
-    """
+    """Make the map of a run whose metrics are complete; drop the silos' state, wherever it lies."""
     experiment, out = prepared.experiment, job.out
     state = (silos or job.state) / run_name(experiment, job.run_id)
     features = prepared.kits[experiment.seeds[0]].features

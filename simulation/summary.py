@@ -32,14 +32,8 @@ def summarise(
 ) -> dict[str, Any]:
     """Reduce a run to its summary; the order of rows does not matter.
 
-    "Last" is the last generation that every arm and seed has reached. Every estimate is a mean over seeds
-    of means over silos, with a 95 % Student-t interval (``None`` with one seed).
-
-    Args:
-        table: All measurements, as ``measured`` gives them.
-        config: Resolved configuration.
-        wire: Rows of ``wire.jsonl``.
-        events: Rows of ``events.jsonl``.
+    "Last" is the last generation that every arm and seed has reached. Every estimate is a mean over seeds of
+    means over silos, with a 95 % Student-t interval (``None`` with one seed).
 
     Returns:
         ``name``, ``generations`` (the last one), ``seeds``, ``silos``, ``thinned`` (labels that the public
@@ -74,13 +68,8 @@ def _relation(table: Measurements) -> dict[str, Any] | None:
 def measured(rows: Rows, config: Mapping[str, Any]) -> Measurements:
     """Index metric rows, arms in the order of the configuration.
 
-    Args:
-        rows: Rows of ``metrics.jsonl``.
-        config: Resolved configuration; where ``public.class-weights`` thins classes, every row that has all
-            their shares gains ``thinned_share``, their sum.
-
-    Returns:
-        The table.
+    Where ``public.class-weights`` thins classes, every row that has all their shares gains ``thinned_share``,
+    their sum.
 
     Raises:
         ValueError: If there are no rows or one is broken.

@@ -51,14 +51,9 @@ MOST_BANDS = 8
 
 
 def draw_curves(table: Measurements) -> Figure | None:
-    """Draw how each metric moves from generation to generation.
+    """Draw how each metric moves from generation to generation, a panel each; None if none was measured.
 
-    Args:
-        table: All measurements; seeds give the bands. A single seed, or more than eight arms, gives lines
-            without bands.
-
-    Returns:
-        One panel for each metric measured, or ``None`` if none of them was.
+    Seeds give the bands: a single seed, or more than eight arms, gives lines without.
     """
     panels = [panel for panel in PANELS if panel.metric in table.metrics]
     if not panels:

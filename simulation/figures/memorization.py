@@ -11,13 +11,9 @@ from tailweave.simulation.memorization import SCORE, Relation, relation
 
 
 def draw_memorization(table: Measurements) -> Figure | None:
-    """Draw score against generation, entropy against the score, and the share of real rows.
+    """Draw score against generation, entropy against the score, and the share of real rows if measured.
 
-    Args:
-        table: All measurements.
-
-    Returns:
-        Two panels, three where the share of real rows was measured; None if there is no score above 0.
+    None if there is no score above 0.
     """
     found = relation(table)
     if found is None:

@@ -37,13 +37,9 @@ class _Scene:
 def draw_retention(table: Measurements, config: Mapping[str, Any]) -> Figure | None:
     """Draw the last generation's Fréchet distance, and coverage, against epsilon.
 
-    Args:
-        table: All measurements; seeds give the intervals.
-        config: Resolved configuration; says which arms differ in epsilon alone.
-
-    Returns:
-        A line a family of such arms, with 95 % intervals, between horizontal lines of the siloed and the
-        anchored arm; ``None`` if no two arms differ in epsilon alone or neither metric was measured.
+    A line, with 95 % intervals over seeds, for each family of arms that differ in epsilon alone, between
+    horizontal lines of the siloed and the anchored arm; None if there is no such family or neither metric was
+    measured.
     """
     scene = _scene(table, config)
     panels = [panel for panel in PANELS if _measured(scene, panel[0])]

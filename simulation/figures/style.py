@@ -60,11 +60,7 @@ def look() -> Iterator[None]:
 def colour_of(arms: Sequence[str]) -> dict[str, str]:
     """Return the colour of each arm: by position, so that an arm keeps it through all figures.
 
-    Args:
-        arms: Arm names in order; from the eighth on colours return, told apart by ``line_of``.
-
-    Returns:
-        Arm to colour.
+    From the eighth on colours return, told apart by ``line_of``.
 
     Source:
         Okabe & Ito (2008), Color Universal Design.
@@ -87,12 +83,7 @@ def plain(text: str, limit: int = 28) -> str:
 
 
 def legend_columns(names: Sequence[str], width: float) -> int:
-    """Return how many columns of a legend of arms fit a figure: at most 6.
-
-    Args:
-        names: Arm names as drawn.
-        width: Of the figure, in inches.
-    """
+    """Return how many columns of a legend of these names fit a figure ``width`` inches wide: at most 6."""
     widest = 0.65 + 0.083 * max(map(len, names))  # a handle, and a character of the legend's size
     return max(1, min(len(names), 6, int(width / widest)))
 
@@ -117,15 +108,7 @@ def only_whole_numbers(axes: Axes) -> None:
 
 
 def save(figure: Figure, path: Path) -> Path:
-    """Write a figure as SVG; the same figure gives the same bytes.
-
-    Args:
-        figure: A finished figure.
-        path: Destination; its folder must exist.
-
-    Returns:
-        ``path``.
-    """
+    """Write a figure as SVG and return its path; the same figure gives the same bytes."""
     with look():
         figure.savefig(path, format="svg", dpi=150, metadata={"Date": None, "Creator": "tailweave"})
     return path

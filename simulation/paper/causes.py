@@ -26,16 +26,7 @@ _AT_MOST_ONE = ("coverage", "recall", "precision")
 
 
 def with_causes(found: Sequence[OrderFinding], arms: Arms, config: Config) -> list[OrderFinding]:
-    """Add to every finding that differs what the run itself says about the reason.
-
-    Args:
-        found: Claims held against the run.
-        arms: The run.
-        config: Its resolved configuration.
-
-    Returns:
-        The findings, in order.
-    """
+    """Add to every finding that differs what the run itself says about the reason."""
     return [
         replace(one, causes=tuple(filter(None, (cause(one, arms, config) for cause in _CAUSES))))
         if one.verdict == "differs"
@@ -124,11 +115,7 @@ _CAUSES: tuple[Callable[[OrderFinding, Arms, Config], str], ...] = (
 
 
 def by_cause(found: Sequence[OrderFinding]) -> list[tuple[str, list[str]]]:
-    """Gather what differs under its causes: sentence, and the claims that it explains.
-
-    Returns:
-        Each sentence once, in the order of the findings; claims that nothing explains come last.
-    """
+    """Gather what differs under its causes: each sentence once, with its claims; the unexplained come last."""
     gathered: dict[str, list[str]] = {}
     for one in found:
         for cause in one.causes:
@@ -138,15 +125,7 @@ def by_cause(found: Sequence[OrderFinding]) -> list[tuple[str, list[str]]]:
 
 
 def in_short(found: Sequence[OrderFinding], arms: Arms) -> list[str]:
-    """Say what the run comes down to.
-
-    Args:
-        found: Claims held against it.
-        arms: The run.
-
-    Returns:
-        Plain sentences, each left out where the run lacks its arms.
-    """
+    """Say what the run comes down to: plain sentences, each left out where the run lacks its arms."""
     return [
         text for text in (_tally(found), _siloed(arms), _truth(arms), _schemes(arms), _herding(arms)) if text
     ]

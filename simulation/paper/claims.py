@@ -92,14 +92,7 @@ class Finding:
 
 
 def findings(claims: Iterable[Claim], rows: Sequence[Row]) -> list[Finding]:
-    """Hold each claim against the rows of a study.
-
-    Args:
-        claims: Published quantities; those that the rows do not measure are left out.
-        rows: Rows of the study.
-
-    Returns:
-        One finding for each claim that was measured, in the order of the claims.
+    """Hold each claim against the rows of a study, in order; what these do not measure is left out.
 
     Raises:
         ValueError: If a slope is asked of values that are not positive.

@@ -57,8 +57,7 @@ class Crossing:
     def cube(self, name: str) -> Floats | None:
         """Return a metric at the last generation, shape (seeds, rules, shared references).
 
-        Returns:
-            ``None`` if rules or shared references are fewer than two, or a seed lacks a value.
+        None if rules or shared references are fewer than two, or a seed lacks a value.
         """
         if min(len(self.rules), len(self.shared)) < 2:
             return None
@@ -108,14 +107,7 @@ def shares(cube: Floats) -> Shares | None:
 
 
 def sentences(crossing: Crossing) -> list[str]:
-    """Say what the reference does and what the rule does, in words.
-
-    Args:
-        crossing: The combinations of a run.
-
-    Returns:
-        A sentence or two a metric; none if there are too few combinations.
-    """
+    """Say in a sentence or two a metric what the reference does and what the rule does; of few arms, nothing."""
     said = []
     for name, scale in _SCALES.items():
         cube = crossing.cube(name)

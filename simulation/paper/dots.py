@@ -30,11 +30,7 @@ _PANELS = (("coverage", "coverage of the truth ↑"), ("frechet", "Fréchet dist
 def draw_arms(arms: Arms) -> Figure | None:
     """Draw coverage and Fréchet distance of every arm at the last generation, grouped by reference.
 
-    Args:
-        arms: The run.
-
-    Returns:
-        One line an arm; the dashed line is random selection. ``None`` if neither metric was measured.
+    The dashed line is random selection. None if neither metric was measured.
     """
     lines = sorted(arms.names, key=lambda pick: list(_GROUPS).index(_group(pick)))
     panels = [p for p in _PANELS if any(arms.end(pick, p[0]) is not None for pick in lines)]
@@ -62,14 +58,7 @@ def _group(pick: Pick) -> str:
 
 
 def draw_crossing(crossing: Crossing) -> Figure | None:
-    """Draw every rule on every reference: a row a reference, a colour a rule.
-
-    Args:
-        crossing: The combinations of a run.
-
-    Returns:
-        The figure; ``None`` if there are no combinations or neither metric was measured.
-    """
+    """Draw every rule on every reference: a row a reference, a colour a rule; None of nothing."""
     arms = crossing.arms
     panels = [p for p in _PANELS if any(arms.end(pick, p[0]) is not None for pick in arms.names)]
     if not panels or not crossing.rules:

@@ -19,15 +19,7 @@ from tailweave.simulation.run_folder import Row
 
 
 def draw(spec: StudySpec, rows: Sequence[Row]) -> dict[str, tuple[str, Figure]]:
-    """Draw the figures of a study.
-
-    Args:
-        spec: The study.
-        rows: Its rows.
-
-    Returns:
-        Name to caption and figure.
-    """
+    """Draw the figures of a study: name to caption and figure."""
     match spec:
         case GaussianSpec():
             return {

@@ -137,15 +137,7 @@ class OrderFinding:
 
 
 def order_findings(orders: Sequence[Order], arms: Arms) -> list[OrderFinding]:
-    """Hold each claim against a run.
-
-    Args:
-        orders: Claims; those whose arms or metric the run lacks are left out.
-        arms: The run.
-
-    Returns:
-        One finding a claim that was measured, in the order of the claims.
-    """
+    """Hold each claim against a run, in order; those whose arms or metric the run lacks are left out."""
     found = (_finding(order, arms) for order in orders)
     return [one for one in found if one is not None]
 

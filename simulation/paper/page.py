@@ -25,17 +25,7 @@ TITLES = {
 def write_page(
     folder: Path, spec: StudySpec, found: Sequence[Finding], figures: Mapping[str, tuple[str, Figure]]
 ) -> Path:
-    """Write ``figures/*.svg`` and ``report.html`` of a study.
-
-    Args:
-        folder: The run folder; it must exist.
-        spec: The study.
-        found: Published against reproduced.
-        figures: Name to caption and figure.
-
-    Returns:
-        Path of ``report.html``.
-    """
+    """Write ``figures/*.svg`` and ``report.html`` of a study into its folder; return the latter's path."""
     home = folder / "figures"
     home.mkdir(exist_ok=True)
     drawn = [

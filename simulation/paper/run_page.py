@@ -35,8 +35,7 @@ _DATA = (
 def write_published(run: OpenRun) -> Path | None:
     """Write ``published.html`` and ``published.json`` of a run, if its configuration has a key ``paper``.
 
-    Returns:
-        Path of the page; ``None`` for any other run.
+    Returns the path of the page, None for any other run.
 
     Raises:
         ValueError: If the folder is incomplete or a row in it is broken.

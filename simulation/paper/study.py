@@ -20,15 +20,7 @@ from tailweave.simulation.run_folder import Row, read_rows, write_json
 
 
 def run_study(spec: StudySpec, out: Path, progress: Progress = lambda done, total: None) -> Path:
-    """Run a study and write its folder.
-
-    Args:
-        spec: Which study, and its sizes.
-        out: The folder; made if missing, its files of a former run are replaced.
-        progress: Told after each piece of work.
-
-    Returns:
-        Path of ``report.html``.
+    """Run a study into a folder, replacing files of a former run, and return the path of its page.
 
     Raises:
         FileExistsError: If ``out`` is a file.
@@ -41,12 +33,6 @@ def run_study(spec: StudySpec, out: Path, progress: Progress = lambda done, tota
 
 def write_study_report(folder: Path) -> Path:
     """Make ``published.json``, figures and page again from ``config.yaml`` and ``metrics.jsonl``.
-
-    Args:
-        folder: A finished study.
-
-    Returns:
-        Path of ``report.html``.
 
     Raises:
         ValueError: If the configuration or a row is broken.
@@ -62,17 +48,8 @@ def write_study_report(folder: Path) -> Path:
 def run_study_command(spec: StudySpec, out: Path, console: Console, *, force: bool) -> Path:
     """Run a study for the command line, with a progress bar where someone looks.
 
-    Args:
-        spec: Which study, and its sizes.
-        out: The folder.
-        console: Where progress is shown.
-        force: Whether a former study in ``out`` may be replaced.
-
-    Returns:
-        Path of ``report.html``.
-
     Raises:
-        ConfigError: If ``out`` exists and may not be replaced.
+        ConfigError: If ``out`` exists and is no former study that ``force`` may replace.
     """
     if out.exists() and any(out.iterdir()) and not (force and is_study_folder(out)):
         raise ConfigError(f"--out: {out} exists; give another folder, or --force to replace a former study")

@@ -29,11 +29,6 @@ COVARIANCES = np.array([[[1.0, 0.3], [0.3, 0.5]], [[0.4, -0.2], [-0.2, 0.9]], [[
 def fedwad_rows(seed: int, *, samples: int, rounds: int) -> list[Row]:
     """Run FedWaD between two 2-D Gaussians with n = m = s.
 
-    Args:
-        seed: Names the streams.
-        samples: n, rows of each silo and atoms.
-        rounds: Exchanges.
-
     Returns:
         One row a round: the length of the path through the support at its start, in units of the rows; its
         excess over the exact W_2 of the pooled rows, as a share; and its largest rise up to here.
@@ -64,10 +59,6 @@ def fedwad_rows(seed: int, *, samples: int, rounds: int) -> list[Row]:
 
 def barycenter_row(seed: int, *, samples: int) -> Row:
     """Compare the free-support barycenter of three 2-D Gaussians with POT's and with the closed form.
-
-    Args:
-        seed: Names the streams.
-        samples: n, rows of each silo and atoms.
 
     Returns:
         One row: iterations; W_2 to POT's support as a share of the standard deviation of the closed form;

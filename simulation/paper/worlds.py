@@ -59,13 +59,6 @@ def published_world(draws: Draws, *, dimensions: int) -> World:
 
 
 def isotropic_world(dimensions: int) -> World:
-    """Return N(0, I) with an unbiased verifier: the case whose decay has a closed form.
-
-    Args:
-        dimensions: d, at least 1.
-
-    Returns:
-        The world.
-    """
+    """Return N(0, I) with an unbiased verifier: the case whose decay has a closed form."""
     origin, unit = np.zeros(dimensions), np.eye(dimensions)
     return World(origin, unit, origin, unit)

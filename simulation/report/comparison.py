@@ -19,14 +19,7 @@ from tailweave.simulation.run_folder import RunFolder
 
 
 def write_comparison(folders: Sequence[RunFolder], out: Path) -> Path:
-    """Write one page about several runs; the run folders are only read.
-
-    Args:
-        folders: Finished runs, at least two, in the order wanted.
-        out: The HTML file to write; its folder must exist.
-
-    Returns:
-        ``out``.
+    """Write one page about several runs, which are only read, and return its path ``out``.
 
     Raises:
         ValueError: If there are fewer than two folders, or one is incomplete or broken.

@@ -137,14 +137,9 @@ def templates() -> Environment:
 
 
 def inline_svg(path: Path, prefix: str) -> Markup:
-    """Return a figure of ours as an element of the page.
+    """Return a figure that ``style.save`` wrote as an element in the page's light or dark colours.
 
-    Args:
-        path: SVG written by ``simulation.figures.style.save``.
-        prefix: Put before every id, so that figures on one page do not share ids.
-
-    Returns:
-        The ``svg`` element; ink and paper follow the page's light or dark colours.
+    ``prefix`` stands before every id, so that figures on one page do not share ids.
     """
     svg = path.read_text(encoding="utf-8")
     svg = svg[svg.index("<svg") :]
