@@ -10,7 +10,6 @@ from tailweave.protocols.base_file import load_base
 from tailweave.protocols.config.experiment import Experiment
 from tailweave.protocols.config.load import ConfigError
 from tailweave.protocols.config.starts import BasePath
-from tailweave.protocols.kinds.generators.gaussian import GaussianMixtureSpec
 from tailweave.protocols.streams import stream
 
 
@@ -32,10 +31,8 @@ def base_generator(
             raise ValueError(f"{path}: holds a {kind[:60]}, generator.kind is {spec.kind}")
         generator = generators.from_arrays(spec, arrays)
         columns = generator.sample(1, rng=stream(seed, "base", "check")).shape[1]
-        if isinstance(spec, GaussianMixtureSpec) and len(arrays["weights"]) != spec.components:
-            raise ValueError(
-                f"{path}: has {len(arrays['weights'])} components, generator.components is {spec.components}"
-            )
+        if misfit := spec.misfit(arrays):
+            raise ValueError(f"{path}: {misfit}")
         if columns != public.shape[1]:
             raise ValueError(f"{path}: is of {columns} columns, the data have {public.shape[1]}")
     except ValueError as error:

@@ -4,13 +4,15 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from rich.console import Console
 from threadpoolctl import threadpool_limits
 
 from tailweave.clients import generators
-from tailweave.clients.generators.diffusion.measure import Size, Speed, size_of, speeds
+from tailweave.clients.generators.diffusion.measure import Size, Speed
+from tailweave.clients.kinds import implementation
 from tailweave.clients.selection import select
 from tailweave.clients.selection.candidates import Candidates
 from tailweave.protocols import references
@@ -18,7 +20,6 @@ from tailweave.protocols.arrays import Floats
 from tailweave.protocols.config.experiment import ArmSpec, Experiment
 from tailweave.protocols.config.references import QuantizedReference, SlicedReference
 from tailweave.protocols.features import PublicSpace
-from tailweave.protocols.kinds.generators.diffusion import DiffusionSpec
 from tailweave.protocols.references import Empirical, Reference
 from tailweave.protocols.streams import stream
 from tailweave.simulation.report.wording import counted
@@ -72,7 +73,8 @@ def _lines(experiment: Experiment, found: Sizes, work: Workload) -> list[tuple[s
     if found.missing is not None:
         lines.append(("", f"not there, sizes are assumed: {found.missing}"))
     spec = experiment.generator
-    size = size_of(spec, found.columns) if isinstance(spec, DiffusionSpec) else None
+    network = _network(experiment)
+    size = network.size(spec, found.columns) if network else None
     counted_by_spec = size.parameters if size else spec.parameters(found.columns)
     parameters = counted_by_spec or 0
     said = "size unknown: left out below" if counted_by_spec is None else f"{parameters:,} parameters"
@@ -108,35 +110,33 @@ def _memory(size: Size | None, parameters: int, work: Workload) -> int:
     return network + work.row_bytes
 
 
+def _network(experiment: Experiment) -> Any:  # noqa: ANN401 - a contract that only neural generators have
+    """Return what implements the generator, if that knows a network's size and its speeds here."""
+    kind = implementation(experiment.generator, experiment.generator.kind)
+    return kind if hasattr(kind, "size") else None
+
+
 def _work(experiment: Experiment, found: Sizes, work: Workload) -> str:
-    spec = experiment.generator
     text = f"{counted(work.bases, 'base fit')}, {counted(work.refits, 'refit')}, {work.draws:,} rows drawn"
-    if not isinstance(spec, DiffusionSpec):
-        return text
     first, later = _steps(experiment, found)
-    total = work.bases * first + work.refits * later
-    return (
-        f"{text}; {total:,} training steps of {spec.batch_size} rows ({first:,} a base, {later:,} a refit), "
-        f"{spec.sampling_steps} network calls a row drawn"
-    )
+    if not later:
+        return text
+    total, each = work.bases * first + work.refits * later, experiment.generator.in_steps
+    return f"{text}; {total:,} training steps ({first:,} a base, {later:,} a refit; {each})"
 
 
 def _steps(experiment: Experiment, found: Sizes) -> tuple[int, int]:
     """Return training steps of a base and of a refit (on n rows)."""
-    spec = experiment.generator
-    if not isinstance(spec, DiffusionSpec):
-        return 0, 0
-    first = -(-found.public // spec.batch_size) * spec.first_epochs
-    epochs = spec.epochs if spec.warm_start else spec.first_epochs
-    return first, -(-experiment.recursion.samples // spec.batch_size) * epochs
+    spec, samples = experiment.generator, experiment.recursion.samples
+    return spec.training_steps(found.public, first=True), spec.training_steps(samples, first=False)
 
 
 def _costs(experiment: Experiment, found: Sizes) -> list[_Cost]:
-    spec = experiment.generator
-    if not isinstance(spec, DiffusionSpec):
+    network = _network(experiment)
+    if network is None:
         return [_statistical_cost(experiment, found)]
     first, later = _steps(experiment, found)
-    return [_of(speed, first, later) for speed in speeds(spec, found.columns)]
+    return [_of(speed, first, later) for speed in network.speeds(experiment.generator, found.columns)]
 
 
 def _of(speed: Speed, first: int, later: int) -> _Cost:

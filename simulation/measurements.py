@@ -37,6 +37,11 @@ class Estimate:
         """Return the mean."""
         return self.mean
 
+    @property
+    def half(self) -> float | None:
+        """Half of the interval's width; ``None`` with one seed."""
+        return None if self.interval is None else (self.interval[1] - self.interval[0]) / 2
+
     @classmethod
     def from_json(cls, found: Mapping[str, Any]) -> "Estimate":
         """Return the estimate that ``summary.json`` holds."""

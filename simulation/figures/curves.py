@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from tailweave.simulation.figures.style import (
     arm_legend,
     colour_of,
     legend_columns,
     line_of,
+    log_axis,
     look,
     only_whole_numbers,
     plain,
@@ -92,10 +92,7 @@ def _draw_panel(axes: Axes, panel: Panel, table: Measurements) -> None:
     if panel.ideal is not None:
         axes.axhline(panel.ideal, color="#8c8c8c", linewidth=0.9, linestyle=(0, (2, 2)), zorder=1)
     if panel.log:
-        axes.set_yscale("log")
-        axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        axes.yaxis.set_minor_formatter(NullFormatter())
+        log_axis(axes, "y")
     axes.set_title(panel.title)
     axes.margins(x=0.01)
     only_whole_numbers(axes)

@@ -8,11 +8,11 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FixedLocator, FuncFormatter
 
 from tailweave.simulation.arm_privacy import epsilon_families
 from tailweave.simulation.arms import describe, first_of
-from tailweave.simulation.figures.style import INK, colour_of, line_of, look, plain
+from tailweave.simulation.figures.style import INK, colour_of, line_of, log_axis, look, plain
 from tailweave.simulation.measurements import Estimate, Measurements, estimate, per_seed
 
 PANELS = (("frechet", "Fréchet distance ↓ (log)", True), ("coverage", "coverage of the truth ↑", False))
@@ -84,10 +84,7 @@ def _draw_panel(axes: Axes, scene: _Scene, metric: str, *, log: bool) -> None:
     for family in scene.families:
         _draw_family(axes, scene, metric, family)
     if log:
-        axes.set_yscale("log")
-        axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        axes.yaxis.set_minor_formatter(NullFormatter())
+        log_axis(axes, "y")
     else:
         axes.set_ylim(bottom=0.0)
     _epsilon_axis(axes, scene)

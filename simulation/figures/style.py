@@ -4,13 +4,13 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 INK, MUTED, GRID, PAPER = "#1f2430", "#667080", "#c9ced6", "#ffffff"
 """The report replaces these four by the colours of its light or dark page."""
@@ -100,6 +100,15 @@ def arm_legend(figure: Figure, arms: Sequence[str]) -> None:
         ncols=legend_columns(names, figure.get_figwidth()),
         fontsize=10.5,
     )
+
+
+def log_axis(axes: Axes, which: Literal["x", "y"], subs: Sequence[float] = (1.0, 2.0, 5.0)) -> None:
+    """Make an axis logarithmic, with its numbers written out: these times powers of ten."""
+    axes.set(**{f"{which}scale": "log"})
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    axis.set_major_locator(LogLocator(subs=subs))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def only_whole_numbers(axes: Axes) -> None:

@@ -115,7 +115,7 @@ _CAUSES: tuple[Callable[[OrderFinding, Arms, Config], str], ...] = (
 
 
 def by_cause(found: Sequence[OrderFinding]) -> list[tuple[str, list[str]]]:
-    """Gather what differs under its causes: each sentence once, with its claims; the unexplained come last."""
+    """Gather what differs under its causes: a sentence, with its claims; the unexplained come last."""
     gathered: dict[str, list[str]] = {}
     for one in found:
         for cause in one.causes:

@@ -164,18 +164,14 @@ def _verdict(claim: Claim, ours: Estimate) -> tuple[bool, str]:
             half = _prediction(ours, rule.size)
             return gap <= half, f"differ by {gap:.2g}, means of {rule.size:g} runs scatter by ± {half:.2g}"
         case "expected":
-            half = _half(ours)
+            half = ours.half or 0.0
             return gap <= half, f"differ by {gap:.2g}, our 95 % interval is ± {half:.2g}"
-
-
-def _half(ours: Estimate) -> float:
-    return 0.0 if ours.interval is None else (ours.interval[1] - ours.interval[0]) / 2
 
 
 def _prediction(ours: Estimate, runs: float) -> float:
     """Half-width of the 95 % prediction interval for a mean of ``runs`` more runs of the same spread."""
-    if ours.interval is None:
+    if ours.half is None:
         return 0.0
     quantile = float(student_t.ppf(0.5 + CONFIDENCE / 2, ours.seeds - 1))
-    spread = _half(ours) / quantile * math.sqrt(ours.seeds)
+    spread = ours.half / quantile * math.sqrt(ours.seeds)
     return quantile * spread * math.sqrt(1 / ours.seeds + 1 / runs)

@@ -7,10 +7,9 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from tailweave.protocols.config.references import RAW_ROW_KINDS
-from tailweave.simulation.figures.style import look, plain
+from tailweave.simulation.figures.style import log_axis, look, plain
 from tailweave.simulation.measurements import Estimate
 from tailweave.simulation.paper.crossing import TITLES, Crossing
 from tailweave.simulation.paper.orders import RANDOM, SCHEMES, Arms, Pick
@@ -103,10 +102,7 @@ def _finish(axes: Axes, arms: Arms, name: str, title: str) -> None:
     if random is not None:
         axes.axvline(random.mean, color="#667080", linestyle=(0, (3, 2)), linewidth=1, zorder=1)
     if name == "frechet":
-        axes.set_xscale("log")
-        axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        axes.xaxis.set_minor_formatter(NullFormatter())
+        log_axis(axes, "x")
         means = [end.mean for pick in arms.names if (end := arms.end(pick, name)) is not None]
         positive = [mean for mean in means if mean > 0]
         if positive:

@@ -7,9 +7,8 @@ from typing import Literal
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from tailweave.simulation.figures.style import arm_legend, colour_of, look
+from tailweave.simulation.figures.style import arm_legend, colour_of, log_axis, look
 from tailweave.simulation.measurements import estimate
 from tailweave.simulation.paper.closed_forms import accumulate_ratio, decay_exponent, replace_ratio
 from tailweave.simulation.paper.gaussian import SETTINGS
@@ -171,12 +170,10 @@ def _transport(rows: Sequence[Row]) -> Figure:
 
 
 def _log(axes: Axes, which: Literal["x", "y"]) -> None:
-    """Make an axis logarithmic, with its numbers written out; 2 and 5 too where there is room."""
+    """Make an axis logarithmic; 2 and 5 are written out too where there is room."""
     axes.set(**{f"{which}scale": "log"})
-    axis, (low, high) = (axes.xaxis, axes.get_xlim()) if which == "x" else (axes.yaxis, axes.get_ylim())
-    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if high / low < 1000 else (1.0,)))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axis.set_minor_formatter(NullFormatter())
+    low, high = axes.get_xlim() if which == "x" else axes.get_ylim()
+    log_axis(axes, which, (1.0, 2.0, 5.0) if high / low < 1000 else (1.0,))
 
 
 def _of(rows: Sequence[Row], setting: str, samples: int) -> list[Row]:

@@ -175,9 +175,7 @@ def _why(order: Order, margin: Estimate, verdict: Verdict) -> str:
     side = order.way if margin.mean > 0 else {"above": "below", "below": "above"}[order.way]
     times = "" if order.factor == 1 else f" {order.factor:g} × that"
     text = f"ends {side}{times} by {number(abs(margin.mean), 3)}"
-    if margin.interval is None:
+    if margin.half is None:
         return f"{text}; one seed gives no interval"
-    half = (margin.interval[1] - margin.interval[0]) / 2
-    if verdict == "open":
-        return f"{text} ± {number(half, 3)}: {counted(margin.seeds, 'seed')} cannot tell the two apart"
-    return f"{text} ± {number(half, 3)}"
+    text += f" ± {number(margin.half, 3)}"
+    return f"{text}: {counted(margin.seeds, 'seed')} cannot tell the two apart" if verdict == "open" else text

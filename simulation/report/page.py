@@ -10,6 +10,7 @@ import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from tailweave.protocols.config.yaml_file import read_yaml
 from tailweave.protocols.whole_file import write_whole
 from tailweave.simulation.figures.draw import draw_figures
 from tailweave.simulation.figures.style import GRID, INK, MUTED, PAPER
@@ -25,49 +26,6 @@ from tailweave.simulation.report.wording import (
     shown_metrics,
 )
 
-READING = {
-    "curves": (
-        "Metrics, generation by generation",
-        "Lines are means over seeds, bands 95 % intervals (of up to eight arms). A flat line loses nothing "
-        "from one generation to the next.",
-    ),
-    "retention": (
-        "Retention against epsilon",
-        "What privacy costs: the last generation of the arms that differ in ε alone, means and 95 % "
-        "intervals over seeds. Further left, more noise hides each row; 'none' is no noise, for simulation "
-        "only. Dashed: what a silo reaches alone, and with the public base instead of the other silos. Where "
-        "noise drowns what the silos say, the curve should meet the anchored line, not cross it.",
-    ),
-    "memorization": (
-        "Does it still invent?",
-        "The generalisation score is the mean distance from a sample to the nearest row that its model was "
-        "trained on: when it falls, models copy. Middle: each point is one generation of one silo; training "
-        "rows of low entropy go with a low score. Right: the share of real rows among the training rows.",
-    ),
-    "samples": (
-        "What it looks like",
-        "Samples in pairs: left a fresh sample, right the training image that is nearest to it. Twins are "
-        "copies. One silo of the first seed; some training images are its own rows, which is why only a "
-        "simulation shows them.",
-    ),
-    "map": (
-        "What one silo keeps",
-        "Grey is the truth, faint the candidates, strong the selected; names sit on the modes of the truth. "
-        "A mode with grey only is dead. One silo of the first seed; of more than eight arms, the last "
-        "generation.",
-    ),
-    "shares": (
-        "Who lives, who dies",
-        "Each band is one mode's share of the samples, mean over seeds. A band that thins out is a mode "
-        "being forgotten. All silos together can look whole although each has collapsed onto its own modes: "
-        "the lower row is one silo alone.",
-    ),
-    "wire": (
-        "What left each silo",
-        "Bytes that each silo sent, by kind of message, with the names of the fields inside. "
-        "The wire log holds nothing else.",
-    ),
-}
 _VARIABLES = {INK: "ink", MUTED: "muted", GRID: "line", PAPER: "paper"}
 
 
@@ -79,6 +37,7 @@ def write_report(run: OpenRun) -> Path:
     """
     summary, config = run.summary, run.config
     drawn = {path.stem: inline_svg(path, path.stem) for path in draw_figures(run)}
+    reading = read_yaml(Path(__file__).with_name("figures.yaml")).items()
     notes = (base_note(config), space_note(config), truth_note(config, run.made))
     rivals = dict.fromkeys(rival for arm in summary["arms"].values() for rival in arm["paired"])
     had = {name for arm in summary["arms"].values() for name in arm["last"]}
@@ -105,8 +64,11 @@ def write_report(run: OpenRun) -> Path:
             absences=absences(summary),
             silos=[(title, t) for title, t in by_silo if t],
             sent=[tables.messages(summary), tables.sent_by_silo(summary)],
-            figures=[(name, *READING[name], drawn[name]) for name in READING if name in drawn],
-            alt=_alt(summary, config),
+            figures=[
+                (name, told["title"], told["caption"], drawn[name]) for name, told in reading if name in drawn
+            ],
+            alt={name: told["title"] for name, told in reading}
+            | {"retention": privacy.retention_in_words(summary, config)},
             made=sorted(flat(run.made).items()),
             config=yaml.safe_dump(config, sort_keys=False, allow_unicode=True),
         )
@@ -114,12 +76,6 @@ def write_report(run: OpenRun) -> Path:
     path = run.folder.path / "report.html"
     write_whole(path, html)
     return path
-
-
-def _alt(summary: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, str]:
-    """Return what stands for each figure where it cannot be seen: its numbers, if few words can hold them."""
-    titles = {name: title for name, (title, _) in READING.items()}
-    return titles | {"retention": privacy.retention_in_words(summary, config)}
 
 
 def templates() -> Environment:
