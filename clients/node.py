@@ -75,7 +75,7 @@ class Node:
 
     def enrolled(self, own: Own) -> "Witness":
         """Return this host's data set of the silo's rows, begun if need be; see ``enrol``."""
-        from tailweave.clients.release.data_sets import enrol
+        from tailweave.clients.release.enrolment import enrol
 
         return enrol(own, self.all_rows)
 
@@ -177,11 +177,10 @@ def _real_silo(name: str, rows: OwnRows, place: Place | None) -> Silo:
 def _truth_yardstick(config: Path, seed: int, features: FeatureMap) -> "Yardstick":
     from tailweave.clients.metrics import yardstick_of  # slow to import, and not every question measures
 
-    evaluation = world_of(config, seed).evaluation
-    return yardstick_of(evaluation.values, features, evaluation.labels)
+    return yardstick_of(world_of(config, seed).evaluation, features)
 
 
 def _own_yardstick(silo: Silo, features: FeatureMap) -> "Yardstick":
     from tailweave.clients.metrics import yardstick_of
 
-    return yardstick_of(silo.heldout.values, features, silo.heldout.labels)
+    return yardstick_of(silo.heldout, features)

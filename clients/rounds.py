@@ -63,7 +63,7 @@ def summarise(node: Node, question: Summarise) -> SummariseReply:
             rng=rng,
             charge=charge,
         )
-        return release.summary.arrays()
+        return release.arrays()
 
     return SummariseReply(
         run=question.run,

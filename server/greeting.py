@@ -102,7 +102,7 @@ def _hello(federation: Federation, seed: int, kit: PublicKit) -> Hello:
         base_digest=digest_of_base(federation, kit),
         image=data.image_shape,
         text_columns=data.word_columns,
-        kinds=kinds_of_others(federation.experiment.generator, (arm.rule for arm in arms)),
+        kinds=kinds_of_others(federation.experiment.generator, arms),
     )
 
 

@@ -12,25 +12,17 @@ from typing import TypeVar
 
 from tailweave.protocols.arrays import Floats
 from tailweave.protocols.config.privacy import FEWEST_SILOS, PrivacySpec
-from tailweave.protocols.config.references import SlicedReference
+from tailweave.protocols.kinds.references.sliced import SlicedReference
 from tailweave.protocols.kit import PublicKit
 from tailweave.protocols.messages import with_prefix
 from tailweave.protocols.privacy.shrinkage import shrink
 from tailweave.protocols.references.sliced import SlicedSummary
-from tailweave.protocols.secure_sum import (
-    Masked,
-    Offer,
-    SumRound,
-    Words,
-    from_words,
-    noise_variance,
-    pooled_summary,
-    schema,
-    unmask_sum,
-    verify_offer,
-)
-from tailweave.protocols.secure_sum.sketches import STEP, width
-from tailweave.protocols.sum_messages import OfferKey, OfferKeyReply, SendMasked, SendMaskedReply
+from tailweave.protocols.secure_sum.keys import Offer, SumRound, verify_offer
+from tailweave.protocols.secure_sum.masks import Masked, Words, unmask_sum
+from tailweave.protocols.secure_sum.schema import schema
+from tailweave.protocols.secure_sum.share import noise_variance
+from tailweave.protocols.secure_sum.sketches import STEP, from_words, pooled_summary, width
+from tailweave.protocols.secure_sum_messages import OfferKey, OfferKeyReply, SendMasked, SendMaskedReply
 from tailweave.server.controls.bounds import COUNT_MARGIN, NOISE_MARGIN, breaches, bucket_end
 from tailweave.server.failure import RunFailed
 from tailweave.server.federation import Federation

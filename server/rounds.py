@@ -6,14 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from tailweave.protocols.arrays import Floats
 from tailweave.protocols.config.experiment import ArmSpec, Experiment
 from tailweave.protocols.config.privacy import PrivacySpec
-from tailweave.protocols.config.references import (
-    BarycenterReference,
-    GeodesicReference,
-    QuantizedReference,
-    SlicedReference,
-    TransportSpec,
-)
 from tailweave.protocols.kept_reference import KeptReference
+from tailweave.protocols.kinds.references.sliced import SlicedReference
+from tailweave.protocols.kinds.references.transported import TransportedReference, WovenReference
 from tailweave.protocols.kit import PublicKit
 from tailweave.protocols.messages import (
     Retrain,
@@ -28,9 +23,9 @@ from tailweave.server.greeting import greet, latecomers
 from tailweave.server.questions import Member
 from tailweave.server.starts import digest_of_base, federated_start, sent_generator, start_arrays
 from tailweave.server.transport_rounds import transported
-from tailweave.server.weaving import Released, woven_reference
+from tailweave.server.weaving import woven_reference
 
-Asked = Released | tuple[TransportSpec, PrivacySpec]
+Asked = tuple[WovenReference, PrivacySpec]
 Woven = Mapping[Asked, dict[str, Floats]]
 
 
@@ -59,7 +54,7 @@ def summarise(federation: Federation, seed: int, kit: PublicKit, members: Sequen
         if privacy.secure_aggregation and isinstance(spec, SlicedReference):
             woven[spec, privacy] = masked.summarise(federation, seed, kit, (spec, privacy), members)
             continue
-        if isinstance(spec, BarycenterReference | GeodesicReference):
+        if isinstance(spec, TransportedReference):
             woven[spec, privacy] = transported(federation, seed, kit, (spec, privacy), members)
             continue
         question = Summarise(
@@ -82,11 +77,7 @@ def _released(experiment: Experiment) -> list[Asked]:
 
 
 def _release_of(experiment: Experiment, arm: ArmSpec) -> Asked | None:
-    if isinstance(arm.reference, QuantizedReference | SlicedReference):
-        return arm.reference, experiment.privacy_of(arm)
-    if isinstance(arm.reference, BarycenterReference | GeodesicReference):
-        return arm.reference, experiment.privacy_of(arm)
-    return None
+    return (arm.reference, experiment.privacy_of(arm)) if isinstance(arm.reference, WovenReference) else None
 
 
 def _keep(federation: Federation, seed: int, kit: PublicKit, references: Woven) -> None:

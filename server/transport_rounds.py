@@ -8,8 +8,12 @@ import numpy as np
 
 from tailweave.protocols.arrays import Floats, probabilities
 from tailweave.protocols.config.privacy import PrivacySpec
-from tailweave.protocols.config.references import BarycenterReference, GeodesicReference, TransportSpec
 from tailweave.protocols.features import FeatureMap
+from tailweave.protocols.kinds.references.transported import (
+    BarycenterReference,
+    GeodesicReference,
+    TransportedReference,
+)
 from tailweave.protocols.kit import PublicKit
 from tailweave.protocols.messages import TransportSupport, TransportSupportReply, with_prefix
 from tailweave.protocols.transport.free_support import mean_step, tolerance_sq
@@ -29,7 +33,7 @@ class _Exchange:
     federation: Federation
     seed: int
     features: FeatureMap
-    spec: TransportSpec
+    spec: TransportedReference
     privacy: PrivacySpec
 
     def ask(self, turn: int, supports: Mapping[Member, Floats]) -> dict[Member, Floats]:
@@ -79,7 +83,7 @@ def transported(
     federation: Federation,
     seed: int,
     kit: PublicKit,
-    asked: tuple[TransportSpec, PrivacySpec],
+    asked: tuple[TransportedReference, PrivacySpec],
     members: Sequence[Member],
 ) -> dict[str, Floats]:
     """Run the rounds ``transport`` of one reference.
@@ -116,7 +120,9 @@ def transported(
     exchange = _Exchange(federation, seed, kit.features, spec, privacy)
     if isinstance(spec, BarycenterReference):
         return {"support": _barycenter(exchange, spec, public, members)}
-    return _interpolants(exchange, spec, public, members)
+    if isinstance(spec, GeodesicReference):
+        return _interpolants(exchange, spec, public, members)
+    raise ValueError(f"reference {spec.kind} has no rounds here: another package cannot bring such a kind")
 
 
 def _barycenter(

@@ -7,18 +7,16 @@ import numpy as np
 
 from tailweave.protocols.arrays import Floats
 from tailweave.protocols.config.privacy import PrivacySpec
-from tailweave.protocols.config.references import ReleasingSpec, SlicedReference
+from tailweave.protocols.kinds.references.base import SummarisedReference
 from tailweave.protocols.kit import PublicKit
 from tailweave.protocols.messages import SummariseReply
 from tailweave.protocols.privacy import gate
-from tailweave.protocols.privacy.shrinkage import shrink
-from tailweave.protocols.references import Summary, read_summary, weave
-from tailweave.protocols.references.sliced import SlicedSummary
+from tailweave.protocols.references import Summary, read_summary, summarised, weave
 from tailweave.server.controls.inspection import inspect
 from tailweave.server.federation import Federation
 from tailweave.server.questions import Member
 
-Released = tuple[ReleasingSpec, PrivacySpec]
+Released = tuple[SummarisedReference, PrivacySpec]
 
 
 def woven_reference(
@@ -65,10 +63,10 @@ def woven_reference(
     federation.require(len(summaries) - len(seen.quarantined))
     masses = seen.masses(list(summaries))
     woven = weave(list(summaries.values()), spec, weights=masses)
-    if variance is None or not privacy.shrink or not isinstance(spec, SlicedReference):
+    if variance is None or not privacy.shrink:
         return woven
     of_mean = _variance_of_mean(summaries, masses, variance)
-    return {"sketch": shrink(woven["sketch"], of_mean, kit.samples, spec, kit.features.space(seed))}
+    return summarised(spec).shrunk(woven, of_mean, kit.samples, spec, kit.features.space(seed))
 
 
 def _named(released: Released) -> str:
@@ -78,6 +76,6 @@ def _named(released: Released) -> str:
 
 def _variance_of_mean(summaries: Mapping[str, Summary], masses: Floats, variance: Floats) -> Floats:
     """Return the noise variance of the weighted mean of the silos' mean sketches, shape (J,) or (B,)."""
-    counts = np.array([s.count for s in summaries.values() if isinstance(s, SlicedSummary)])  # (K,)
+    counts = np.array([summary.count for summary in summaries.values()])  # (K,)
     shares = masses / masses.sum()
     return variance * float(((shares / counts) ** 2).sum())

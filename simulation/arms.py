@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an arm is, in one word for each: read from its reference, whatever its name."""
+"""What an arm is, in the words of the report: read from its reference, whatever its name."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -12,14 +12,16 @@ from threadpoolctl import threadpool_limits
 
 from tailweave.clients import generators
 from tailweave.clients.generators.diffusion.measure import Size, Speed
-from tailweave.clients.kinds import implementation
+from tailweave.clients.samples import Samples
 from tailweave.clients.selection import select
 from tailweave.clients.selection.candidates import Candidates
 from tailweave.protocols import references
 from tailweave.protocols.arrays import Floats
 from tailweave.protocols.config.experiment import ArmSpec, Experiment
-from tailweave.protocols.config.references import QuantizedReference, SlicedReference
 from tailweave.protocols.features import PublicSpace
+from tailweave.protocols.kinds.implementing import implementation
+from tailweave.protocols.kinds.references.base import SummarisedReference
+from tailweave.protocols.kinds.references.transported import TransportedReference
 from tailweave.protocols.references import Empirical, Reference
 from tailweave.protocols.streams import stream
 from tailweave.simulation.report.wording import counted
@@ -112,7 +114,8 @@ def _memory(size: Size | None, parameters: int, work: Workload) -> int:
 
 def _network(experiment: Experiment) -> Any:  # noqa: ANN401 - a contract that only neural generators have
     """Return what implements the generator, if that knows a network's size and its speeds here."""
-    kind = implementation(experiment.generator, experiment.generator.kind)
+    spec = experiment.generator
+    kind = implementation(spec, spec.kind, generators.__name__)
     return kind if hasattr(kind, "size") else None
 
 
@@ -146,7 +149,7 @@ def _of(speed: Speed, first: int, later: int) -> _Cost:
 def _statistical_cost(experiment: Experiment, found: Sizes) -> _Cost:
     rng = stream(0, "dry-run")
     count = max(_FEW, 2 * experiment.generator.fewest_rows[0])
-    rows = rng.standard_normal((count, found.columns))
+    rows = Samples.of(rng.standard_normal((count, found.columns)))
     model = generators.fit(experiment.generator, rows, rng=rng)
     fit = _seconds(lambda: generators.fit(experiment.generator, rows, rng=rng)) / count
     row = _seconds(lambda: model.sample(count, rng=rng)) / count
@@ -174,9 +177,11 @@ def _stand_in(arm: ArmSpec, rows: Floats) -> Reference | None:
     spec = arm.reference
     if spec is None:
         return None
-    if not isinstance(spec, SlicedReference | QuantizedReference):
-        return Empirical.of(rows)
     space = PublicSpace(np.zeros(rows.shape[1]), 1.0, 0)
+    if isinstance(spec, TransportedReference):
+        return Empirical.of(rows)
+    if not isinstance(spec, SummarisedReference):
+        return references.made(spec, rows, space)
     summary = references.release(rows, spec, space, 2, rng=stream(0, "dry-run", "release"))
     return references.proxy(references.weave([summary], spec), spec, space)
 

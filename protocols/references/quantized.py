@@ -8,9 +8,15 @@ import numpy as np
 from sklearn.cluster import KMeans
 
 from tailweave.protocols.arrays import Floats, Ints, matrix, probabilities
+from tailweave.protocols.features import PublicSpace
+from tailweave.protocols.kinds.implementing import implements
+from tailweave.protocols.kinds.references.quantized import QuantizedReference
+from tailweave.protocols.privacy.mechanisms import Mechanism
+from tailweave.protocols.references import Summarised
 from tailweave.protocols.references.empirical import Empirical
 from tailweave.protocols.references.masses import silo_masses
 from tailweave.protocols.refusals import Refusal
+from tailweave.protocols.streams import stream
 
 
 @dataclass(frozen=True)
@@ -45,6 +51,11 @@ class QuantizedSummary:
     def dimension(self) -> int:
         """d, the number of feature columns."""
         return int(self.centroids.shape[1])
+
+    @property
+    def count(self) -> float:
+        """Rows (or mass) in all clusters."""
+        return float(self.counts.sum())
 
     def arrays(self) -> dict[str, Floats]:
         """Return the parts by name, as they cross the wire."""
@@ -158,3 +169,50 @@ def pseudo_samples(mixture: QuantizedSummary, count: int, *, rng: np.random.Gene
     owner = np.repeat(np.arange(len(sizes)), sizes)
     noise = rng.standard_normal((len(owner), mixture.dimension))
     return Empirical.of(mixture.centroids[owner] + noise * np.sqrt(mixture.variances[owner]))
+
+
+@implements(QuantizedReference)
+class QuantizedKind(Summarised[QuantizedReference, QuantizedSummary]):
+    """K-means on each silo, their mixture on the server, pseudo-samples of it on all silos."""
+
+    summary = QuantizedSummary
+
+    def summarise(
+        self,
+        rows: Floats,
+        spec: QuantizedReference,
+        space: PublicSpace,
+        smallest: int,
+        *,
+        rng: np.random.Generator,
+    ) -> QuantizedSummary:
+        """Return clusters of ``smallest`` rows or more."""
+        return summarise(rows, spec.clusters, smallest, rng=rng)
+
+    def mechanism(self, spec: QuantizedReference) -> Mechanism[QuantizedReference, QuantizedSummary]:
+        """Return DP-Lloyd."""
+        from tailweave.protocols.privacy.mechanisms import lloyd  # makes summaries of this module
+
+        return lloyd
+
+    def read(
+        self, arrays: Mapping[str, Floats], spec: QuantizedReference, dimension: int, *, exact: bool
+    ) -> QuantizedSummary:
+        """Rebuild clusters; refuse other columns and more of them than were asked for."""
+        found = QuantizedSummary.from_arrays(arrays)
+        if found.dimension != dimension:
+            raise ValueError(f"centroids must have {dimension} columns, got {found.dimension}")
+        if len(found.counts) > spec.clusters:
+            raise ValueError(f"at most {spec.clusters} clusters were asked for, got {len(found.counts)}")
+        return found
+
+    def weave(
+        self, summaries: Sequence[QuantizedSummary], spec: QuantizedReference, weights: Floats | None
+    ) -> dict[str, Floats]:
+        """Return the mixture's arrays."""
+        return aggregate(summaries, weights=weights).arrays()
+
+    def proxy(self, arrays: Mapping[str, Floats], spec: QuantizedReference, space: PublicSpace) -> Empirical:
+        """Draw the pseudo-samples that all silos of a seed share."""
+        mixture = QuantizedSummary.from_arrays(arrays)
+        return pseudo_samples(mixture, spec.samples, rng=stream(space.seed, "reference", "quantized"))

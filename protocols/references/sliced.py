@@ -12,9 +12,11 @@ import numpy as np
 from scipy.special import gammaln
 
 from tailweave.protocols.arrays import Floats, matrix
-from tailweave.protocols.config.references import SlicedReference
 from tailweave.protocols.features import PublicSpace
-from tailweave.protocols.references import cosine, histogram
+from tailweave.protocols.kinds.implementing import implements
+from tailweave.protocols.kinds.references.sliced import SlicedReference
+from tailweave.protocols.privacy.mechanisms import Mechanism
+from tailweave.protocols.references import Summarised, cosine, histogram
 from tailweave.protocols.references.masses import silo_masses
 from tailweave.protocols.references.pairs import CosinePairs, SlicedPairs
 
@@ -176,3 +178,67 @@ class Sliced:
     def _positions(self, x: Floats) -> Floats:
         points = matrix(x, "candidates", columns=self.dimension)
         return self.space.project(points, self.space.directions(self.spec.directions), self.spec.range)
+
+
+@implements(SlicedReference)
+class SlicedKind(Summarised[SlicedReference, SlicedSummary]):
+    """Sums of basis functions, which add up over silos."""
+
+    summary = SlicedSummary
+
+    def summarise(
+        self,
+        rows: Floats,
+        spec: SlicedReference,
+        space: PublicSpace,
+        smallest: int,
+        *,
+        rng: np.random.Generator,
+    ) -> SlicedSummary:
+        """Return the sketch; it has no clusters and draws nothing."""
+        return summarise(rows, spec, space)
+
+    def mechanism(self, spec: SlicedReference) -> Mechanism[SlicedReference, SlicedSummary]:
+        """Return that of the basis."""
+        from tailweave.protocols.privacy.mechanisms import (  # they make this module's sketches
+            cosine,
+            histogram,
+        )
+
+        return cosine if spec.basis == "cosine" else histogram
+
+    def read(
+        self, arrays: Mapping[str, Floats], spec: SlicedReference, dimension: int, *, exact: bool
+    ) -> SlicedSummary:
+        """Rebuild a sketch; refuse another shape, and exact histograms that are no counts of rows."""
+        found = SlicedSummary.from_arrays(arrays)
+        if found.sums.shape != sketch_shape(spec):
+            raise ValueError(f"sketch must have shape {sketch_shape(spec)}, got {found.sums.shape}")
+        if exact and spec.basis == "histogram":
+            histogram.check_counts(found.sums, found.count)
+        return found
+
+    def weave(
+        self, summaries: Sequence[SlicedSummary], spec: SlicedReference, weights: Floats | None
+    ) -> dict[str, Floats]:
+        """Return their mean, or the barycenters of their histograms."""
+        return {"sketch": aggregate(summaries, spec, weights=weights)}
+
+    def proxy(self, arrays: Mapping[str, Floats], spec: SlicedReference, space: PublicSpace) -> Sliced:
+        """Rebuild the sketch as a reference."""
+        if set(arrays) != {"sketch"}:
+            raise ValueError(f"sliced reference needs array 'sketch', got {sorted(arrays)}")
+        return Sliced(arrays["sketch"], spec, space)
+
+    def shrunk(
+        self,
+        woven: dict[str, Floats],
+        noise: Floats,
+        samples: Floats,
+        spec: SlicedReference,
+        space: PublicSpace,
+    ) -> dict[str, Floats]:
+        """Pull the sketch towards that of public samples, by its signal share."""
+        from tailweave.protocols.privacy.shrinkage import shrink  # it reads sketches of this module
+
+        return {"sketch": shrink(woven["sketch"], noise, samples, spec, space)}

@@ -30,15 +30,7 @@ COLOURS = {"broken": "var(--red)", "holds": "var(--accent)"}
 
 
 def write_audit(result: AuditResult, folder: Path) -> Path:
-    """Write ``audit.json`` and ``audit.html``.
-
-    Args:
-        result: What was found.
-        folder: Where to; it must exist.
-
-    Returns:
-        Path of the page.
-    """
+    """Write ``audit.json`` and ``audit.html`` into a folder that is there; return the page's path."""
     write_json(folder / "audit.json", document(result))
     page = folder / "audit.html"
     html = (

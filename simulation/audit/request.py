@@ -23,12 +23,7 @@ FEWEST_QUESTIONS = 100
 class AuditRequest:
     """An audit that may begin.
 
-    Attributes:
-        target: The config's file, or the run folder.
-        experiment: What the config says; None for a run folder.
-        out: Folder for ``audit.html`` and ``audit.json``.
-        runs: Releases of each canary audit with and without the canary.
-        questions: Free questions to a silo under its default policy.
+    A run folder has no ``experiment``; ``accept_audit`` says what the rest is.
     """
 
     target: Path

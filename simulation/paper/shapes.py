@@ -11,6 +11,7 @@ import numpy as np
 
 from tailweave.clients.generators.gaussian import Gaussian
 from tailweave.clients.generators.gaussian_mixture import Mixture
+from tailweave.clients.samples import Samples
 from tailweave.protocols.arrays import Floats
 from tailweave.simulation.paper.expectation import go_on
 
@@ -30,20 +31,20 @@ class Laplace:
     location: Floats
     scale: Floats
 
-    def sample(self, count: int, *, rng: np.random.Generator) -> Floats:
-        """Draw rows, shape (count, d)."""
-        return rng.laplace(self.location, self.scale, (count, len(self.scale)))
-
 
 Shape = Gaussian | Mixture | Laplace
 
 
 def draw(model: Shape, count: int, *, rng: np.random.Generator) -> Floats:
     """Draw rows, shape (count, d); of a mixture component by component, in the published order of draws."""
-    if not isinstance(model, Mixture):
-        return model.sample(count, rng=rng)
-    shares = zip(rng.multinomial(count, model.weights), model.means, model.covariances, strict=True)
-    return np.concatenate([Gaussian(mean, cov).sample(int(share), rng=rng) for share, mean, cov in shares])
+    match model:
+        case Gaussian():
+            return model.sample(count, rng=rng).values
+        case Mixture():
+            shares = zip(rng.multinomial(count, model.weights), model.means, model.covariances, strict=True)
+            return np.concatenate([draw(Gaussian(mu, cov), int(n), rng=rng) for n, mu, cov in shares])
+        case Laplace():
+            return rng.laplace(model.location, model.scale, (count, len(model.scale)))
 
 
 def refit(model: Shape, rows: Floats) -> Shape:
@@ -54,7 +55,7 @@ def refit(model: Shape, rows: Floats) -> Shape:
     """
     match model:
         case Gaussian():
-            return Gaussian.fit(rows, ridge=RIDGE)
+            return Gaussian.fit(Samples.of(rows), ridge=RIDGE)
         case Mixture():
             return go_on(model, rows, ridge=RIDGE)
         case Laplace():

@@ -4,9 +4,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tailweave.protocols.config.references import RAW_ROW_KINDS, RAW_ROW_LEAK
+from tailweave.protocols.config.references import RAW_ROW_KINDS, REFERENCES
 from tailweave.protocols.config.starts import PARAMETER_LEAK
-from tailweave.simulation.arm_privacy import MECHANISMS, epsilon_families
+from tailweave.simulation.arm_privacy import epsilon_families
 from tailweave.simulation.arms import ROLES
 from tailweave.simulation.figures.style import colour_of
 from tailweave.simulation.report.tables import BLANK, Cell, Line, Table
@@ -45,7 +45,7 @@ def arms(summary: Summary) -> Table:
 def _promise(found: Mapping[str, Any]) -> tuple[Cell, Cell, Cell]:
     if not found["releases"]:
         return BLANK, BLANK, Cell("releases no summary")
-    words = MECHANISMS[found["mechanism"]]
+    words = found["words"]
     if found["epsilon"] is None:
         return Cell("none", mark="danger"), BLANK, Cell(words, mark="danger")
     delta = BLANK if found["delta"] is None else Cell(f"{found['delta']:g}")
@@ -66,7 +66,7 @@ def unprotected(summary: Summary) -> str | None:
 def notes(config: Config, wire: Rows) -> list[str]:
     """Say which rows leak, where the noise came from, and what secure aggregation hid from the server."""
     kinds = {row["kind"] for row in wire}
-    leaks = [f"Reference {kind} {RAW_ROW_LEAK}." for kind in RAW_ROW_KINDS if kind in kinds]
+    leaks = [f"Reference {k} {REFERENCES.kinds[k].leaks}." for k in RAW_ROW_KINDS if k in kinds]
     if "fit" in kinds:
         leaks.append(f"FedAvg before generation 0 {PARAMETER_LEAK}.")
     sources = {(row.get("privacy") or {}).get("noise") for row in wire}

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from tailweave.protocols.kinds.metrics.base import LAST
 from tailweave.protocols.metrics import METRICS
+from tailweave.protocols.sorts import SORTS
 
 MINUS, EN_DASH = "\N{MINUS SIGN}", "\N{EN DASH}"
 KIB = 1024
@@ -26,6 +27,7 @@ class Metric:
     decimals: int | None = None
     role: str = "other"
     rank: int = LAST
+    takes: Sequence[str] = SORTS
 
 
 _OF_A_RUN: ContextVar[Mapping[str, Metric]] = ContextVar("metrics of a run", default=MappingProxyType({}))

@@ -8,7 +8,8 @@ import pytest
 
 from tailweave.clients import rounds
 from tailweave.protocols.config.privacy import PrivacySpec
-from tailweave.protocols.config.references import QuantizedReference, SlicedReference
+from tailweave.protocols.kinds.references.quantized import QuantizedReference
+from tailweave.protocols.kinds.references.sliced import SlicedReference
 from tailweave.protocols.messages import Hello, Summarise, with_prefix
 from tailweave.protocols.references import read_summary
 

@@ -61,7 +61,10 @@ def test_the_disk_has_the_bytes_before_they_take_the_name(tmp_path, monkeypatch)
             whole_file.os, name, lambda *a, real=real, name=name: (done.append(name), real(*a))[1]
         )
     write_whole(tmp_path / "file", "new")
-    assert done == ["fsync", "replace"]
+    assert done == ["fsync", "replace", "fsync"]  # at last the folder: a new name is the disk's too
+    done.clear()
+    write_whole(tmp_path / "file", "newer", lasting=False)
+    assert done == ["replace"]
 
 
 def test_what_a_killed_process_of_the_same_number_left_is_not_written_through(tmp_path):

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 from tailweave.protocols.arrays import Floats, Ints
-from tailweave.protocols.config.references import QuantizedReference, SlicedReference
 from tailweave.protocols.features import PublicSpace
+from tailweave.protocols.kinds.references.quantized import QuantizedReference
+from tailweave.protocols.kinds.references.sliced import SlicedReference
 from tailweave.protocols.references import sliced, weave
 from tailweave.protocols.references.empirical import Empirical
 from tailweave.protocols.references.quantized import QuantizedSummary, pseudo_samples, summarise

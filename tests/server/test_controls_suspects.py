@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 from scipy.optimize import linprog
 
-from tailweave.protocols.config.references import SlicedReference
 from tailweave.protocols.features import PublicSpace
+from tailweave.protocols.kinds.references.sliced import SlicedReference
 from tailweave.protocols.references.empirical import Empirical
 from tailweave.protocols.references.quantized import QuantizedSummary
 from tailweave.protocols.references.sliced import SlicedSummary, summarise

@@ -18,17 +18,16 @@ from tailweave.protocols.privacy.calibration import analytic_gaussian_z
 from tailweave.protocols.privacy.noise import SeededNoise
 from tailweave.protocols.privacy.shrinkage import shrink
 from tailweave.protocols.records import decode, encode
-from tailweave.protocols.secure_sum import (
-    SumRound,
-    identity,
+from tailweave.protocols.secure_sum.keys import SumRound, identity
+from tailweave.protocols.secure_sum.schema import schema
+from tailweave.protocols.secure_sum.sketches import (
     integer_sketch,
     noise_share,
     pooled_summary,
-    schema,
     sensitivity_steps,
 )
+from tailweave.protocols.secure_sum_messages import OfferKeyReply, SendMaskedReply
 from tailweave.protocols.streams import stream
-from tailweave.protocols.sum_messages import OfferKeyReply, SendMaskedReply
 from tailweave.server.failure import RunFailed
 from tailweave.server.federation import Federation
 from tailweave.server.masked import summarise

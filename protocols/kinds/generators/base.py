@@ -6,17 +6,21 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
 from tailweave.protocols.config.base import Spec
+from tailweave.protocols.sorts import SORTS, SortName
 
 
 class GeneratorKind(Spec):
     """A generator with its options; the docstring's first paragraph stands in ``tailweave list``.
 
     ``large`` says that a model is many big arrays: then its checkpoint has a file of its own for them.
+    ``takes`` names the sorts of sample that it is fitted on, ``scores`` what it can say of a candidate.
     """
 
     kind: str
     start: Any = "shared"
     large: ClassVar[bool] = False
+    takes: ClassVar[tuple[SortName, ...]] = SORTS
+    scores: ClassVar[tuple[str, ...]] = ()
 
     @property
     def fewest_rows(self) -> tuple[int, str]:

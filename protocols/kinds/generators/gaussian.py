@@ -2,17 +2,19 @@
 """Options of the generators ``gaussian`` and ``gaussian-mixture``."""
 
 from collections.abc import Mapping, Sized
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from tailweave.protocols.config.starts import StartedSpec
+from tailweave.protocols.kinds.rules.base import SURPRISE
 
 
 class GaussianSpec(StartedSpec):
     """One Gaussian, fitted by maximum likelihood; ``ridge`` is added to the covariance diagonal."""
 
     kind: Literal["gaussian"]
+    scores: ClassVar = (SURPRISE,)
 
     def parameters(self, columns: int) -> int:
         """Return the numbers of mean and covariance."""
@@ -23,6 +25,7 @@ class GaussianMixtureSpec(StartedSpec):
     """A mixture of full-covariance Gaussians, fitted by EM; ``ridge`` is added to each diagonal."""
 
     kind: Literal["gaussian-mixture"]
+    scores: ClassVar = (SURPRISE,)
     components: Annotated[int, Field(ge=1)] = 20
 
     @property

@@ -4,13 +4,15 @@
 import numpy as np
 
 from tailweave.protocols.arrays import Floats, matrix
-from tailweave.protocols.config.references import SlicedReference
+from tailweave.protocols.config.privacy import PrivacySpec
 from tailweave.protocols.features import PublicSpace
+from tailweave.protocols.kinds.references.sliced import SlicedReference
 from tailweave.protocols.privacy.mechanisms.grid import GRID, blocks, bounded, capped, noised, rounding
 from tailweave.protocols.privacy.noise import Noise
 from tailweave.protocols.references.cosine import basis
 from tailweave.protocols.references.sliced import SlicedSummary
 
+NAME, WORDS = "cosine", "Gaussian noise on a sliced cosine sketch"
 CAP = 0.65
 """Share of the longest possible feature vector that is kept; ordinary rows reach .57, rows at |x| = R .62."""
 COUNT_WEIGHT = 0.3
@@ -37,6 +39,11 @@ def sensitivity(spec: SlicedReference) -> float:
         Dimensionless; for *any* row.
     """
     return cap(spec) + rounding(spec.directions * spec.coefficients + 1)
+
+
+def multiplier(z: float, spec: SlicedReference, privacy: PrivacySpec) -> float:
+    """Return z: noise on so fine a grid is as good as real-valued noise."""
+    return z
 
 
 def noise_variance(spec: SlicedReference, z: float) -> Floats:

@@ -4,12 +4,16 @@
 import numpy as np
 
 from tailweave.protocols.arrays import Floats, matrix
-from tailweave.protocols.config.references import SlicedReference
+from tailweave.protocols.config.privacy import PrivacySpec
 from tailweave.protocols.features import PublicSpace
+from tailweave.protocols.kinds.references.sliced import SlicedReference
+from tailweave.protocols.privacy.calibration import whole_multiplier
 from tailweave.protocols.privacy.mechanisms.grid import blocks, bounded, noised
 from tailweave.protocols.privacy.noise import Noise
 from tailweave.protocols.references.histogram import counts
 from tailweave.protocols.references.sliced import SlicedSummary
+
+NAME, WORDS = "histogram", "Gaussian noise on sliced histograms"
 
 
 def sensitivity(spec: SlicedReference) -> float:
@@ -21,6 +25,13 @@ def sensitivity(spec: SlicedReference) -> float:
     delta in spite of them (``calibration.whole_multiplier``).
     """
     return float(np.sqrt(spec.directions))
+
+
+def multiplier(z: float, spec: SlicedReference, privacy: PrivacySpec) -> float:
+    """Return z, or as little more as whole-numbered noise needs."""
+    if privacy.epsilon is None:
+        raise ValueError("a noise multiplier needs epsilon, got null")
+    return whole_multiplier(z, privacy.epsilon, privacy.delta, spec.directions)
 
 
 def noise_variance(spec: SlicedReference, z: float) -> Floats:

@@ -6,14 +6,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from tailweave.protocols.arrays import Floats, Ints, matrix
-from tailweave.protocols.config.references import QuantizedReference
+from tailweave.protocols.config.privacy import PrivacySpec
 from tailweave.protocols.features import PublicSpace
+from tailweave.protocols.kinds.references.quantized import QuantizedReference
 from tailweave.protocols.privacy.mechanisms.grid import GRID, capped, noised, radius, rounding, unit_ball
 from tailweave.protocols.privacy.noise import Noise
 from tailweave.protocols.references.quantized import QuantizedSummary
 from tailweave.protocols.row_products import row_products
 from tailweave.protocols.streams import stream
 
+NAME, WORDS = "lloyd", "DP-Lloyd: Gaussian noise in every k-means step"
 FIRST_SHARE = 0.2
 """Share of rho for mean and trace; the iterations and the final release divide the rest equally."""
 ITERATIONS = 4
@@ -45,6 +47,15 @@ def sensitivity(dimension: int) -> float:
         Dimensionless; for *any* row and any centres.
     """
     return float(np.sqrt(1.0 + 2.0 * WEIGHT**2)) + rounding(dimension + 2)
+
+
+def multiplier(z: float, spec: QuantizedReference, privacy: PrivacySpec) -> float:
+    """Return z: noise on so fine a grid is as good as real-valued noise."""
+    return z
+
+
+def noise_variance(spec: QuantizedReference, z: float) -> None:
+    """Return None: means of clusters are no sum over rows."""
 
 
 def multipliers(z: float) -> tuple[float, ...]:

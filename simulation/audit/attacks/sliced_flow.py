@@ -7,8 +7,8 @@ import numpy as np
 from scipy.optimize import minimize
 
 from tailweave.protocols.arrays import Floats
-from tailweave.protocols.config.references import SlicedReference
 from tailweave.protocols.features import PublicSpace
+from tailweave.protocols.kinds.references.sliced import SlicedReference
 from tailweave.protocols.references import cosine
 from tailweave.protocols.references.sliced import SlicedSummary
 
@@ -70,7 +70,7 @@ def sliced_flow(
         Shape (round(count), d), feature units.
 
     Source:
-        privacy-notes section 1 (d), with L-BFGS on cosine coefficients in the place of Adam on quantiles;
+        Derived here: L-BFGS on the squared gap between cosine coefficients;
         histograms are turned into cosine coefficients first and sorted into place afterwards.
     """
     count = max(1, round(summary.count))

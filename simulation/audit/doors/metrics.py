@@ -60,9 +60,6 @@ def question_metrics(folder: Path, policy: Policy, *, questions: int, seed: int 
         questions: How many are asked at least, and asked again of two silos that differ in one row; 0 asks
             those of the attacks alone, and no other silo.
         seed: Of rows and questions.
-
-    Returns:
-        What was learnt.
     """
     rows = table(stream(seed, "audit", "doors", "rows"), _ROWS)
     public = partial(public_row, stream(seed, "audit", "doors", "public"))
