@@ -35,17 +35,17 @@ class SiloError(ValueError):
 @app.query("hello")
 def hello(message: Message, context: Context) -> Message:
     """Answer ``hello``."""
-    from tailweave.clients import rounds
+    from tailweave.clients import hello_round
 
-    return _answer(message, context, messages.Hello, rounds.hello)
+    return _answer(message, context, messages.Hello, hello_round.hello)
 
 
 @app.query("summarise")
 def summarise(message: Message, context: Context) -> Message:
     """Answer ``summarise``."""
-    from tailweave.clients import rounds
+    from tailweave.clients import summarise_round
 
-    return _answer(message, context, messages.Summarise, rounds.summarise)
+    return _answer(message, context, messages.Summarise, summarise_round.summarise)
 
 
 @app.query("offer")

@@ -15,13 +15,11 @@ from pathlib import Path
 
 from tailweave.clients.features import received_features
 from tailweave.clients.node import Node
-from tailweave.clients.release.desk import answer as desk_answer
 from tailweave.clients.release.desk import release_folder
 from tailweave.clients.release.identities import check_first_met, check_trusted, own_identity, read_identities
 from tailweave.clients.release.offers import OfferError, Offers
 from tailweave.clients.release.policy import PolicyError, check
 from tailweave.clients.release.request import ReleaseRequest
-from tailweave.clients.rounds import privacy_noise
 from tailweave.protocols.arrays import Floats
 from tailweave.protocols.privacy.gate import Cost
 from tailweave.protocols.secure_sum.keys import Offer, SumRound, verify_offer
@@ -92,7 +90,7 @@ def masked(node: Node, question: SendMasked) -> SendMaskedReply:
             key was swapped; or if policy, budget or ledger refuses.
     """
     part = _part(node, question, tuple(key.silo for key in question.roster))
-    noise = privacy_noise(node, part.request)
+    noise = node.noise(part.request)
     keys = [Offer(key.silo, key.public, key.signature) for key in question.roster]
     identities = {key.silo: key.identity for key in question.roster}
 
@@ -114,7 +112,7 @@ def masked(node: Node, question: SendMasked) -> SendMaskedReply:
     _check_others_are_known(node)
     with part.offers.locked():
         _check_roster(node, part, question.roster)
-        words = desk_answer(node.desk(noise), node.silo.train.values, part.request, make)
+        words = node.release(part.request, make)
         part.offers.burn(question.number)
     return SendMaskedReply(
         run=question.run,

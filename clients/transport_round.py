@@ -6,9 +6,7 @@ from collections.abc import Callable
 
 from tailweave.clients.features import received_features
 from tailweave.clients.node import Node
-from tailweave.clients.release.desk import answer as desk_answer
 from tailweave.clients.release.request import ReleaseRequest
-from tailweave.clients.rounds import privacy_noise
 from tailweave.protocols.arrays import Floats, matrix
 from tailweave.protocols.messages import TransportSupport, TransportSupportReply
 from tailweave.protocols.privacy.gate import Cost
@@ -50,12 +48,11 @@ def transport(node: Node, question: TransportSupport) -> TransportSupportReply:
         charge(Cost(None, question.privacy.delta, None, "none"))
         return {"moved": towards(support, image, spec.share)}
 
-    desk = node.desk(privacy_noise(node, request))
     return TransportSupportReply(
         run=question.run,
         seed=question.seed,
         silo=node.silo.name,
         reference=spec,
         turn=question.turn,
-        arrays=desk_answer(desk, node.silo.train.values, request, make),
+        arrays=node.release(request, make),
     )

@@ -1,22 +1,37 @@
 # SPDX-License-Identifier: Apache-2.0
-"""POT (Python Optimal Transport), told to leave torch and its like alone: every process here imports it.
+"""POT (Python Optimal Transport), imported at its first use and told to leave torch and its like alone.
 
-With torch installed POT would load it for its tensors, which nothing here uses: seconds and 200 MB a process.
-POT asks the environment once, while it is imported; it is as before when this module is there.
+A part of a deployment that transports nothing starts without it and scikit-learn, which it brings. With torch
+installed POT would load that for its tensors, which nothing here uses: seconds and 200 MB a process. POT asks
+the environment once, while it is imported; it is as before afterwards.
 """
 
+import importlib
 import os
+from threading import Lock
+from types import ModuleType
+from typing import Any
 
-_unset = [
-    name
-    for name in (f"POT_BACKEND_DISABLE_{backend}" for backend in ("PYTORCH", "JAX", "CUPY", "TENSORFLOW"))
-    if name not in os.environ
-]
-os.environ.update(dict.fromkeys(_unset, "1"))
-try:
-    import ot
-finally:
-    for _name in _unset:
-        del os.environ[_name]
+_LOCK = Lock()
 
-__all__ = ["ot"]
+
+def _import() -> ModuleType:
+    names = (f"POT_BACKEND_DISABLE_{backend}" for backend in ("PYTORCH", "JAX", "CUPY", "TENSORFLOW"))
+    with _LOCK:
+        unset = [name for name in names if name not in os.environ]
+        os.environ.update(dict.fromkeys(unset, "1"))
+        try:
+            return importlib.import_module("ot")
+        finally:
+            for name in unset:
+                del os.environ[name]
+
+
+class _Pot:
+    def __getattr__(self, name: str) -> object:
+        value = getattr(_import(), name)
+        setattr(self, name, value)
+        return value
+
+
+ot: Any = _Pot()

@@ -8,21 +8,18 @@ import numpy as np
 from tailweave.protocols.arrays import Floats
 from tailweave.protocols.config.privacy import PrivacySpec
 from tailweave.protocols.kinds.references.base import SummarisedReference
-from tailweave.protocols.kit import PublicKit
 from tailweave.protocols.messages import SummariseReply
 from tailweave.protocols.privacy import gate
 from tailweave.protocols.references import Summary, read_summary, summarised, weave
 from tailweave.server.controls.inspection import inspect
-from tailweave.server.federation import Federation
 from tailweave.server.questions import Member
+from tailweave.server.seed_run import SeedRun
 
 Released = tuple[SummarisedReference, PrivacySpec]
 
 
 def woven_reference(
-    federation: Federation,
-    seed: int,
-    kit: PublicKit,
+    run: SeedRun,
     released: Released,
     answers: Sequence[tuple[Member, SummariseReply]],
 ) -> dict[str, Floats]:
@@ -39,27 +36,27 @@ def woven_reference(
         RunFailed: If fewer than ``min-clients`` summaries may be counted.
     """
     spec, privacy = released
-    summaries = {m.silo: read_summary(reply.arrays, spec, kit.features.dimension) for m, reply in answers}
+    summaries = {m.silo: read_summary(reply.arrays, spec, run.kit.features.dimension) for m, reply in answers}
     variance = gate.noise_variance(spec, privacy)
     seen = inspect(
         summaries,
         spec,
-        kit.features.space(seed),
+        run.kit.features.space(run.seed),
         rows_at_least={member.silo: member.rows_at_least for member, _ in answers},
         noise=0.0 if variance is None else float(np.sqrt(variance.max())),
-        policy=federation.experiment.federation,
+        policy=run.federation.experiment.federation,
     )
     for silo, reason in seen.quarantined.items():
-        federation.record.quarantined(seed=seed, silo=silo, reason=f"{_named(released)}: {reason}")
+        run.federation.record.quarantined(seed=run.seed, silo=silo, reason=f"{_named(released)}: {reason}")
     for silo, reason in seen.odd.items():
-        federation.record.odd(seed=seed, silo=silo, reason=f"{_named(released)}: {reason}")
-    federation.require(len(summaries) - len(seen.quarantined))
+        run.federation.record.odd(seed=run.seed, silo=silo, reason=f"{_named(released)}: {reason}")
+    run.federation.require(len(summaries) - len(seen.quarantined))
     masses = seen.masses(list(summaries))
     woven = weave(list(summaries.values()), spec, weights=masses)
     if variance is None or not privacy.shrink:
         return woven
     of_mean = _variance_of_mean(summaries, masses, variance)
-    return summarised(spec).shrunk(woven, of_mean, kit.samples, kit.features.space(seed))
+    return summarised(spec).shrunk(woven, of_mean, run.kit.samples, run.kit.features.space(run.seed))
 
 
 def _named(released: Released) -> str:

@@ -39,14 +39,10 @@ class ArmPrivacy:
 
 
 def arm_privacy(name: str, config: Mapping[str, Any]) -> ArmPrivacy:
-    """Read what one arm promises.
+    """Read what one arm of a resolved configuration promises: nothing if it is not there.
 
-    Args:
-        name: Arm name.
-        config: Resolved configuration; an arm that it lacks promises nothing and releases nothing.
-
-    Returns:
-        The promise.
+    This reads no ``Experiment``: a run is reported where its rules or generator are gone, and then there is
+    none.
     """
     arm = _spec(name, config)
     reference = arm.get("reference")
@@ -70,10 +66,7 @@ def arm_privacy(name: str, config: Mapping[str, Any]) -> ArmPrivacy:
 
 
 def epsilon_families(config: Mapping[str, Any]) -> list[dict[str, float | None]]:
-    """Find the arms that differ in epsilon and in nothing else.
-
-    Args:
-        config: Resolved configuration.
+    """Find the arms of a resolved configuration that differ in epsilon and in nothing else.
 
     Returns:
         Families of two or more arms, each arm with its epsilon (``None``: no noise), most private first; of

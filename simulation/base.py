@@ -10,23 +10,13 @@ from tailweave.protocols.base_file import load_base
 from tailweave.protocols.config.experiment import Experiment
 from tailweave.protocols.config.load import ConfigError
 from tailweave.protocols.config.starts import BasePath
-from tailweave.protocols.kinds.generators.gaussian import GaussianMixtureSpec
 from tailweave.protocols.streams import stream
 
 
 def base_generator(
     experiment: Experiment, public: Samples, seed: int, course: Course = NOTHING_BESIDE
 ) -> generators.Generator:
-    """Return the base generator.
-
-    Args:
-        experiment: Says where it comes from; a file is the same for all seeds.
-        public: Public rows; where the base comes from a file, only their sort is looked at.
-        seed: Root seed.
-        course: Whom the fit tells how far it is, and where it keeps an unfinished state.
-
-    Returns:
-        The generator.
+    """Return the base generator: fitted on public rows (n, p), or read from the file that the spec names.
 
     Raises:
         ValueError: If the public rows are too few for it, or the file cannot be read or does not fit.
@@ -40,10 +30,8 @@ def base_generator(
         if kind != spec.kind:
             raise ValueError(f"{path}: holds a {kind[:60]}, generator.kind is {spec.kind}")
         drawn = generators.from_arrays(spec, arrays).sample(1, rng=stream(seed, "base", "check"))
-        if isinstance(spec, GaussianMixtureSpec) and len(arrays["weights"]) != spec.components:
-            raise ValueError(
-                f"{path}: has {len(arrays['weights'])} components, generator.components is {spec.components}"
-            )
+        if misfit := spec.misfit(arrays):
+            raise ValueError(f"{path}: {misfit}")
         if len(drawn.columns) != len(public.columns):
             raise ValueError(
                 f"{path}: is of {len(drawn.columns)} columns, the data have {len(public.columns)}"

@@ -17,9 +17,8 @@ from tailweave.simulation.engines import ENGINES
 def catalogue(configs: Path | None = None) -> Iterator[tuple[str, list[tuple[str, str]]]]:
     """Yield sections with their entries: name and one line each.
 
-    Args:
-        configs: Folder of experiments, listed by path; by default those that come along, by name. The first
-            comment line of each is its description.
+    Experiments are those that come along, by name, or those in the folder ``configs``, by path; the first
+    comment line of each is its description.
     """
     found = named_configs() if configs is None else {str(path): path for path in configs.rglob("*.yaml")}
     yield "configs", [(name, _first_comment(found[name])) for name in sorted(found)]

@@ -4,13 +4,14 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from rich.console import Console
 from threadpoolctl import threadpool_limits
 
 from tailweave.clients import generators
-from tailweave.clients.generators.diffusion.measure import Size, Speed, size_of, speeds
+from tailweave.clients.generators.diffusion.measure import Size, Speed
 from tailweave.clients.samples import Samples
 from tailweave.clients.selection import select
 from tailweave.clients.selection.candidates import Candidates
@@ -18,7 +19,7 @@ from tailweave.protocols import references
 from tailweave.protocols.arrays import Floats
 from tailweave.protocols.config.experiment import ArmSpec, Experiment
 from tailweave.protocols.features import PublicSpace
-from tailweave.protocols.kinds.generators.diffusion import DiffusionSpec
+from tailweave.protocols.kinds.implementing import implementation
 from tailweave.protocols.kinds.references.base import SummarisedReference
 from tailweave.protocols.kinds.references.transported import TransportedReference
 from tailweave.protocols.references import Empirical, Reference
@@ -48,10 +49,6 @@ class _Cost:
 def dry_run(experiment: Experiment, console: Console) -> None:
     """Print what a run would take; times are measured here by a few steps on random rows.
 
-    Args:
-        experiment: As the engine would run it (``in_messages``).
-        console: Where it is printed.
-
     Raises:
         ValueError: If the experiment cannot be run as written; missing images are said, not refused.
     """
@@ -78,7 +75,8 @@ def _lines(experiment: Experiment, found: Sizes, work: Workload) -> list[tuple[s
     if found.missing is not None:
         lines.append(("", f"not there, sizes are assumed: {found.missing}"))
     spec = experiment.generator
-    size = size_of(spec, found.columns) if isinstance(spec, DiffusionSpec) else None
+    network = _network(experiment)
+    size = network.size(spec, found.columns) if network else None
     counted_by_spec = size.parameters if size else spec.parameters(found.columns)
     parameters = counted_by_spec or 0
     said = "size unknown: left out below" if counted_by_spec is None else f"{parameters:,} parameters"
@@ -114,35 +112,34 @@ def _memory(size: Size | None, parameters: int, work: Workload) -> int:
     return network + work.row_bytes
 
 
-def _work(experiment: Experiment, found: Sizes, work: Workload) -> str:
+def _network(experiment: Experiment) -> Any:  # noqa: ANN401 - a contract that only neural generators have
+    """Return what implements the generator, if that knows a network's size and its speeds here."""
     spec = experiment.generator
+    kind = implementation(spec, spec.kind, generators.__name__)
+    return kind if hasattr(kind, "size") else None
+
+
+def _work(experiment: Experiment, found: Sizes, work: Workload) -> str:
     text = f"{counted(work.bases, 'base fit')}, {counted(work.refits, 'refit')}, {work.draws:,} rows drawn"
-    if not isinstance(spec, DiffusionSpec):
-        return text
     first, later = _steps(experiment, found)
-    total = work.bases * first + work.refits * later
-    return (
-        f"{text}; {total:,} training steps of {spec.batch_size} rows ({first:,} a base, {later:,} a refit), "
-        f"{spec.sampling_steps} network calls a row drawn"
-    )
+    if not later:
+        return text
+    total, each = work.bases * first + work.refits * later, experiment.generator.in_steps
+    return f"{text}; {total:,} training steps ({first:,} a base, {later:,} a refit; {each})"
 
 
 def _steps(experiment: Experiment, found: Sizes) -> tuple[int, int]:
     """Return training steps of a base and of a refit (on n rows)."""
-    spec = experiment.generator
-    if not isinstance(spec, DiffusionSpec):
-        return 0, 0
-    first = -(-found.public // spec.batch_size) * spec.first_epochs
-    epochs = spec.epochs if spec.warm_start else spec.first_epochs
-    return first, -(-experiment.recursion.samples // spec.batch_size) * epochs
+    spec, samples = experiment.generator, experiment.recursion.samples
+    return spec.training_steps(found.public, first=True), spec.training_steps(samples, first=False)
 
 
 def _costs(experiment: Experiment, found: Sizes) -> list[_Cost]:
-    spec = experiment.generator
-    if not isinstance(spec, DiffusionSpec):
+    network = _network(experiment)
+    if network is None:
         return [_statistical_cost(experiment, found)]
     first, later = _steps(experiment, found)
-    return [_of(speed, first, later) for speed in speeds(spec, found.columns)]
+    return [_of(speed, first, later) for speed in network.speeds(experiment.generator, found.columns)]
 
 
 def _of(speed: Speed, first: int, later: int) -> _Cost:

@@ -24,13 +24,7 @@ _MOST_POINTS = 400
 
 
 def collect_maps(experiment: Experiment, features: FeatureMap, config: Path, state: Path) -> Maps:
-    """Gather what the first silo kept for the map in the first seed.
-
-    Args:
-        experiment: What was run.
-        features: Feature map of the first seed.
-        config: Path of the resolved experiment.
-        state: The silos' state folder of this run; simulation only.
+    """Gather what the first silo kept for the map in the first seed; simulation only.
 
     Returns:
         Positions by name: ``truth_xy`` (r, 2), ``truth_label`` (r,), and ``<arm>/<generation>/candidates``

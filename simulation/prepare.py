@@ -54,8 +54,8 @@ def prepare(
 ) -> Prepared:
     """Load the data, cut the silos and fit the public kit of every seed, with one thread.
 
-    With two, matrix products round otherwise and the same experiment would give another kit on another
-    number of cores.
+    With two, matrix products round otherwise and the same experiment would give another kit on another number
+    of cores.
 
     Args:
         experiment: What is to be run.
@@ -63,9 +63,6 @@ def prepare(
             nothing is said about their sizes.
         kept: Folder of this experiment's kits from an earlier attempt; those found are not fitted again.
         course: Whom the fit of a base tells how far it is, and where it keeps an unfinished state.
-
-    Returns:
-        What a run needs.
 
     Raises:
         ValueError: If the data cannot be read, or data, silos, features and generator do not fit together.

@@ -33,15 +33,7 @@ def _no_constant(name: str) -> NoReturn:
 
 
 def read_rows(path: Path) -> list[Row]:
-    """Read a ``.jsonl`` file.
-
-    Only a torn last line is forgiven: one that a crash cut off before its newline was written.
-
-    Args:
-        path: File with one JSON object a line, UTF-8.
-
-    Returns:
-        The objects in file order.
+    """Read a ``.jsonl`` file; only a torn last line is forgiven: one that a crash cut off before its newline.
 
     Raises:
         RunFolderError: If any other line is not a JSON object of finite numbers; names file and line.
@@ -63,11 +55,7 @@ def read_rows(path: Path) -> list[Row]:
 
 
 def write_json(path: Path, obj: object) -> None:
-    """Write JSON atomically; equal objects give equal bytes.
-
-    Args:
-        path: Destination; its folder must exist.
-        obj: Anything JSON can hold. Key order is kept.
+    """Write JSON whole or not at all; equal objects give equal bytes, in their order of keys.
 
     Raises:
         ValueError: If a number is NaN or infinite; the old file then stays as it was.

@@ -14,8 +14,7 @@ from tailweave.simulation.engines.job import Job
 from tailweave.simulation.images import collect_images
 from tailweave.simulation.maps import collect_maps, save_maps
 from tailweave.simulation.prepare import Prepared
-from tailweave.simulation.run_folder import DECLARATIONS, RunFolder, write_json
-from tailweave.simulation.summary import write_summary
+from tailweave.simulation.run_folder import DECLARATIONS, write_json
 
 
 def make_folder(prepared: Prepared, out: Path, made: Mapping[str, object], run_id: str = "") -> Job:
@@ -26,9 +25,6 @@ def make_folder(prepared: Prepared, out: Path, made: Mapping[str, object], run_i
         out: Run folder.
         made: Versions, command and the like, for the record.
         run_id: Of a new run on silos that keep their state.
-
-    Returns:
-        What an engine is given.
     """
     out = out.resolve()
     plain = run_name(prepared.experiment)
@@ -48,13 +44,7 @@ def _earlier_run(out: Path) -> str:
 
 
 def complete(prepared: Prepared, job: Job, silos: Path | None = None) -> None:
-    """Make map and summary of a run whose metrics are complete; drop its state.
-
-    Args:
-        prepared: The experiment.
-        job: The run.
-        silos: Where simulated silos kept their state, if not in the run folder.
-    """
+    """Make the map of a run whose metrics are complete; drop the silos' state, wherever it lies."""
     experiment, out = prepared.experiment, job.out
     state = (silos or job.state) / run_name(experiment, job.run_id)
     features = prepared.kits[experiment.seeds[0]].features
@@ -62,6 +52,5 @@ def complete(prepared: Prepared, job: Job, silos: Path | None = None) -> None:
         save_maps(out / "maps.npz", collect_maps(experiment, features, out / "config.yaml", state))
         if images := collect_images(experiment, out / "config.yaml", state):
             save_maps(out / "images.npz", images)
-    write_summary(RunFolder(out))
     for folder in {job.state, silos or job.state}:
         shutil.rmtree(folder, ignore_errors=True)

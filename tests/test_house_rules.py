@@ -2,7 +2,9 @@
 """The house rules that a machine can hold: sizes, import directions, errors and docstrings of the product."""
 
 import ast
+import tomllib
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
@@ -215,8 +217,11 @@ FILES = sorted(
 )
 
 
+parsed = lru_cache(maxsize=None)(ast.parse)  # once for all rules, which only look
+
+
 def complaints(rule: Rule, path: str, source: str) -> list[str]:
-    return [f"{path}: {complaint}" for complaint in rule(path, source, ast.parse(source))]
+    return [f"{path}: {complaint}" for complaint in rule(path, source, parsed(source))]
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
@@ -232,6 +237,14 @@ def test_the_product_keeps(rule):
 def test_all_packages_are_looked_at():
     assert {path.relative_to(ROOT).parts[0] for path in FILES} == set(PACKAGES)
     assert len(FILES) > 80
+
+
+def test_coverage_measures_every_file():
+    """It follows links, so the package with its links in it would be a twentieth of the product to it."""
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["coverage"]
+    folders = [(ROOT / source).resolve() for source in settings["run"]["source"]]
+    assert [str(p) for p in FILES if not any(p.resolve().is_relative_to(f) for f in folders)] == []
+    assert settings["report"]["fail_under"] >= 90
 
 
 def test_tests_carry_the_licence_and_differ_in_name():

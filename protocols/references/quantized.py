@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.cluster import KMeans
 
 from tailweave.protocols.arrays import Floats, Ints, matrix, probabilities
 from tailweave.protocols.features import PublicSpace
@@ -90,6 +89,8 @@ def summarise(
     rows = matrix(rows, "rows")
     if len(rows) < min_cluster_size:
         raise Refusal(f"a silo must hold at least min-cluster-size = {min_cluster_size} rows: it has fewer")
+    from sklearn.cluster import KMeans  # slow to import, and most of a deployment clusters nothing
+
     k = min(clusters, len(rows) // min_cluster_size)
     state = int(rng.integers(2**31))
     labels = KMeans(k, n_init=1, random_state=state).fit(rows).labels_.astype(np.int64)

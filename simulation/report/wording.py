@@ -35,11 +35,7 @@ _OF_A_RUN: ContextVar[Mapping[str, Metric]] = ContextVar("metrics of a run", def
 
 @contextmanager
 def as_declared(found: Mapping[str, Mapping[str, Any]]) -> Iterator[None]:
-    """Speak of metrics as a run folder declares them: its kinds may be gone, or called otherwise by now.
-
-    Args:
-        found: Name to declaration, as ``RunFolder.declared`` returns it; others keep today's words.
-    """
+    """Speak of metrics as a run folder declares them: its kinds may be gone, or called otherwise by now."""
     before = _OF_A_RUN.set({name: Metric(**parts) for name, parts in found.items()})
     try:
         yield

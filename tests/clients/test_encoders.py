@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+from later import later
 
 from tailweave.clients.encoders import SmallConv, make_encoder, open_encoder, small_conv
 from tailweave.clients.features import fit_features, received_features
@@ -15,8 +16,7 @@ from tailweave.protocols.kinds.features.encoder import EncoderFeatures
 from tailweave.protocols.kit import PublicKit
 from tailweave.protocols.streams import stream
 
-torch = pytest.importorskip("torch")
-transformers = pytest.importorskip("transformers")
+torch, transformers = later("torch"), later("transformers")
 IMAGE = (1, 8, 8)
 
 

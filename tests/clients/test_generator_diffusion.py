@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import torch
+from later import later
 
 from tailweave.clients import generators
 from tailweave.clients.generators import Course
@@ -21,6 +21,7 @@ from tailweave.clients.storage import StorageError
 from tailweave.protocols.kinds.generators.diffusion import DiffusionSpec, MlpSpec, UnetSpec
 from tailweave.protocols.streams import stream
 
+torch = later("torch")
 CPU = Place("cpu", bfloat16=False)
 TINY = {
     "kind": "diffusion",
@@ -56,21 +57,20 @@ def same(one: Diffusion, two: Diffusion) -> bool:
     return first.keys() == second.keys() and all(np.array_equal(first[n], second[n]) for n in first)
 
 
-class Exact(torch.nn.Module):
+def exact_network(kind: str, mean: float, spread: float, kept):
     """The best possible prediction for rows of N(mean, spread^2), by Gaussian conditioning."""
 
-    def __init__(self, kind: str, mean: float, spread: float, kept: torch.Tensor) -> None:
-        super().__init__()
-        self.kind, self.mean, self.spread, self.kept = kind, mean, spread, kept
+    class Exact(torch.nn.Module):
+        def forward(self, noisy, level) -> SimpleNamespace:
+            a = kept[level].reshape(-1, *([1] * (noisy.ndim - 1)))
+            innovation = (noisy - a.sqrt() * mean) / (a * spread**2 + 1 - a)
+            noise = (1 - a).sqrt() * innovation
+            clean = mean + a.sqrt() * spread**2 * innovation
+            return SimpleNamespace(
+                sample=noise if kind == "epsilon" else a.sqrt() * noise - (1 - a).sqrt() * clean
+            )
 
-    def forward(self, noisy: torch.Tensor, level: torch.Tensor) -> SimpleNamespace:
-        a = self.kept[level].reshape(-1, *([1] * (noisy.ndim - 1)))
-        innovation = (noisy - a.sqrt() * self.mean) / (a * self.spread**2 + 1 - a)
-        noise = (1 - a).sqrt() * innovation
-        clean = self.mean + a.sqrt() * self.spread**2 * innovation
-        return SimpleNamespace(
-            sample=noise if self.kind == "epsilon" else a.sqrt() * noise - (1 - a).sqrt() * clean
-        )
+    return Exact()
 
 
 @pytest.mark.parametrize("schedule", ["cosine", "linear"])
@@ -81,7 +81,7 @@ def test_drawing_from_the_exact_denoiser_gives_the_truth(schedule, predict):
     architecture = architecture_of(spec, 4)
     blank = Denoiser(architecture, torch.nn.Identity()).scheduler(clip=False)
     kind = "epsilon" if predict == "noise" else "v_prediction"
-    exact = Denoiser(architecture, Exact(kind, 1.5, 0.4, blank.alphas_cumprod))
+    exact = Denoiser(architecture, exact_network(kind, 1.5, 0.4, blank.alphas_cumprod))
     rows = draw(exact, 4000, Sampling(100, 1500, clip=False, place=CPU), rng=stream(0, "draw"))
     assert rows.shape == (4000, 4)
     # DDIM is an ODE solver of first order: 100 steps leave an error of the order of 1 % of the spread.
@@ -93,7 +93,7 @@ def test_drawing_does_not_depend_on_the_batches():
     spec = spec_of(network=UnetSpec(kind="unet", shape=(1, 2, 2), channels=(8,)))
     architecture = architecture_of(spec, 4)
     kept = Denoiser(architecture, torch.nn.Identity()).scheduler(clip=False).alphas_cumprod
-    exact = Denoiser(architecture, Exact("v_prediction", 0.0, 1.0, kept))
+    exact = Denoiser(architecture, exact_network("v_prediction", 0.0, 1.0, kept))
     # torch draws in blocks of 16 numbers, so batches of 4 rows of 4 continue one another.
     hows = [Sampling(5, batch, clip=False, place=CPU) for batch in (4, 32)]
     many, one = (draw(exact, 32, how, rng=stream(1, "draw")) for how in hows)
@@ -314,7 +314,7 @@ def test_an_architecture_that_diffusers_cannot_build_is_refused():
         wrong.build("meta")
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
+@pytest.mark.skipif("torch.cuda.is_available()", reason="there is a CUDA device here")
 def test_cuda_is_refused_where_there_is_none():
     with pytest.raises(
         ValueError, match="generator.device: cuda was asked for, but torch finds no CUDA device"
@@ -334,7 +334,7 @@ def test_streams_give_torch_the_same_numbers():
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.skipif("not torch.cuda.is_available()", reason="needs a CUDA device")
 @pytest.mark.parametrize("network", [MlpSpec(hidden=32, layers=2), TINY_UNET])
 def test_cpu_and_cuda_agree(network):
     """Both see the same draws; float32 sums differ in order, 30 steps of AdamW blow that up to about 1e-3."""

@@ -3,19 +3,7 @@
 
 import numpy as np
 import pytest
-import torch
-from diffusers import (
-    AutoencoderKL,
-    DDIMPipeline,
-    DDIMScheduler,
-    DDPMPipeline,
-    DDPMScheduler,
-    DiTPipeline,
-    DiTTransformer2DModel,
-    EulerDiscreteScheduler,
-    UNet2DModel,
-)
-from safetensors.torch import load_file, save_file
+from later import later
 
 from tailweave.clients import generators
 from tailweave.clients.generators.diffusion import Diffusion
@@ -24,8 +12,10 @@ from tailweave.clients.samples import Samples
 from tailweave.protocols.kinds.generators.diffusion import DiffusionSpec
 from tailweave.protocols.streams import stream
 
+torch, diffusers, safetensors = later("torch"), later("diffusers"), later("safetensors.torch")
 
-def tiny_unet(**changes) -> UNet2DModel:
+
+def tiny_unet(**changes):
     options = {
         "sample_size": 4,
         "in_channels": 1,
@@ -39,14 +29,14 @@ def tiny_unet(**changes) -> UNet2DModel:
     }
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        return UNet2DModel(**(options | changes))
+        return diffusers.UNet2DModel(**(options | changes))
 
 
 @pytest.fixture(scope="module")
 def pipeline(tmp_path_factory) -> str:
     folder = tmp_path_factory.mktemp("base") / "tiny-ddpm"
-    scheduler = DDPMScheduler(num_train_timesteps=40, beta_schedule="squaredcos_cap_v2")
-    DDPMPipeline(unet=tiny_unet(), scheduler=scheduler).save_pretrained(folder)
+    scheduler = diffusers.DDPMScheduler(num_train_timesteps=40, beta_schedule="squaredcos_cap_v2")
+    diffusers.DDPMPipeline(unet=tiny_unet(), scheduler=scheduler).save_pretrained(folder)
     return str(folder)
 
 
@@ -75,8 +65,8 @@ def test_a_base_draws_what_diffusers_own_pipeline_draws(pipeline):
     model = Diffusion.fit(spec_of(pipeline), Samples.of(rows_of(2)), rng=stream(0, "fit"))
     drawn = model.sample(6, rng=stream(0, "sample")).values
 
-    loaded = DDPMPipeline.from_pretrained(pipeline)
-    oracle = DDIMPipeline(loaded.unet, loaded.scheduler)
+    loaded = diffusers.DDPMPipeline.from_pretrained(pipeline)
+    oracle = diffusers.DDIMPipeline(loaded.unet, loaded.scheduler)
     settings = {"timestep_spacing": "trailing", "clip_sample": True, "set_alpha_to_one": True}
     oracle.scheduler.register_to_config(**settings)
     oracle.set_progress_bar_config(disable=True)
@@ -141,7 +131,7 @@ def test_a_folder_without_a_model_is_named(tmp_path):
 
 
 def test_a_model_of_another_kind_is_refused(tmp_path):
-    AutoencoderKL(block_out_channels=(8,), norm_num_groups=4, latent_channels=2).save_pretrained(
+    diffusers.AutoencoderKL(block_out_channels=(8,), norm_num_groups=4, latent_channels=2).save_pretrained(
         tmp_path / "vae"
     )
     with pytest.raises(ValueError, match="vae cannot be loaded .*: holds no UNet2DModel but AutoencoderKL"):
@@ -151,28 +141,28 @@ def test_a_model_of_another_kind_is_refused(tmp_path):
 def test_a_base_without_some_of_its_weights_is_refused(tmp_path):
     folder = tmp_path / "cut"
     tiny_unet().save_pretrained(folder)
-    weights = load_file(folder / "diffusion_pytorch_model.safetensors")
+    weights = safetensors.load_file(folder / "diffusion_pytorch_model.safetensors")
     del weights["conv_in.bias"]
-    save_file(weights, folder / "diffusion_pytorch_model.safetensors")
+    safetensors.save_file(weights, folder / "diffusion_pytorch_model.safetensors")
     with pytest.raises(ValueError, match="cut cannot be loaded .*: lacks weights conv_in.bias"):
         load_base(str(folder), 16)
 
 
 def test_a_pipeline_without_a_unet_of_images_is_refused(tmp_path):
-    DiTPipeline(
-        transformer=DiTTransformer2DModel(
+    diffusers.DiTPipeline(
+        transformer=diffusers.DiTTransformer2DModel(
             num_attention_heads=1, attention_head_dim=4, num_layers=1, sample_size=4
         ),
-        vae=AutoencoderKL(block_out_channels=(8,), norm_num_groups=4, latent_channels=2),
-        scheduler=DDIMScheduler(),
+        vae=diffusers.AutoencoderKL(block_out_channels=(8,), norm_num_groups=4, latent_channels=2),
+        scheduler=diffusers.DDIMScheduler(),
     ).save_pretrained(tmp_path / "dit")
     with pytest.raises(ValueError, match="dit holds no UNet2DModel but NoneType"):
         load_base(str(tmp_path / "dit"), 16)
 
 
 def test_a_scheduler_that_predicts_something_else_is_refused(tmp_path):
-    scheduler = EulerDiscreteScheduler(prediction_type="epsilon")
+    scheduler = diffusers.EulerDiscreteScheduler(prediction_type="epsilon")
     scheduler.register_to_config(prediction_type="flow")
-    DDPMPipeline(unet=tiny_unet(), scheduler=scheduler).save_pretrained(tmp_path / "odd")
+    diffusers.DDPMPipeline(unet=tiny_unet(), scheduler=scheduler).save_pretrained(tmp_path / "odd")
     with pytest.raises(ValueError, match="odd predicts flow, allowed: epsilon, sample, v_prediction"):
         load_base(str(tmp_path / "odd"), 16)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tailweave.clients.data.silo import Silo
-from tailweave.clients.rounds import hello
+from tailweave.clients.hello_round import hello
 from tailweave.clients.samples import Images, Numbers, Samples
 from tailweave.clients.schema import check_schema
 from tailweave.protocols.messages import Hello

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every rule of the configuration by its name."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from pydantic import TypeAdapter, ValidationError
@@ -52,7 +54,8 @@ DIRECT_AT_RANDOM = {
 
 
 def pick(rule, reference, count: int = 30) -> list[int]:
-    given = Candidates.of(CANDIDATES, count)
+    surprise = {"surprise": lambda samples: (samples.values**2).sum(axis=1)}
+    given = replace(Candidates.of(CANDIDATES, count), scorers=surprise)
     return select(READ(rule), given, reference, rng=stream(0, "select")).tolist()
 
 

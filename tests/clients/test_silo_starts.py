@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from tailweave.clients.hello_round import hello
 from tailweave.clients.retrain_round import retrain
-from tailweave.clients.rounds import hello
 from tailweave.clients.starts import base_samples, check_base, first_model, public_base
 from tailweave.protocols.base_file import base_digest, save_base
 from tailweave.protocols.kinds.generators.gaussian import GaussianMixtureSpec

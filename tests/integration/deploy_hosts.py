@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Hosts for the walks through the deployment kit: this one, or network namespaces of its own."""
 
+import datetime as dt
 import os
 import shutil
 import stat
@@ -12,6 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+
+from tailweave.simulation.deploy.preflight import preflight
+from tailweave.simulation.deploy.verdict import lines
 
 REPOSITORY = Path(__file__).parents[2]
 START_SECONDS, RUN_SECONDS = 240, 420
@@ -80,13 +84,14 @@ def free_ports(count: int) -> int:
 
 @dataclass
 class Host:
-    """Where commands run: here, or in a network namespace."""
+    """Where commands run: here, or in a network namespace; which environment's programs they are."""
 
     prefix: Sequence[str] = ()
     environment: dict[str, str] = field(default_factory=dict)
+    programs: Path = Path(sys.executable).parent
 
     def run(self, *command: object, cwd: Path, seconds: float = START_SECONDS) -> subprocess.CompletedProcess:
-        own = {"PYTHONPATH": str(REPOSITORY), "TAILWEAVE_BIN": str(Path(sys.executable).parent)}
+        own = {"PYTHONPATH": str(REPOSITORY), "TAILWEAVE_BIN": str(self.programs)}
         return subprocess.run(
             [*self.prefix, *map(str, command)],
             cwd=cwd,
@@ -100,19 +105,30 @@ class Host:
     def tailweave(
         self, *words: object, cwd: Path, seconds: float = START_SECONDS
     ) -> subprocess.CompletedProcess:
-        return self.run(sys.executable, "-m", "tailweave.simulation.cli", *words, cwd=cwd, seconds=seconds)
+        words = ("-m", "tailweave.simulation.cli", *words)
+        return self.run(self.programs / "python", *words, cwd=cwd, seconds=seconds)
 
     def check(self, folder: Path, *flags: str) -> tuple[int, str]:
         done = self.tailweave("deploy", "check", *flags, ".", cwd=folder)
         return done.returncode, done.stdout + done.stderr
 
+    def looked_at(self, folder: Path) -> str:
+        """What a quick check tells; on this host without a process, whose imports cost seconds a look."""
+        if self.prefix:
+            return self.check(folder, "--quick")[1]
+        try:
+            verdicts = preflight(folder, now=dt.datetime.now(dt.UTC), prove=False)
+        except ValueError as error:
+            return f"error: {error}"
+        return "\n".join(lines(verdicts, running=False))
+
     def await_check(self, folder: Path, *wanted: str, seconds: float = START_SECONDS) -> str:
         """Check until each of ``wanted`` stands in one line (words in order, any spaces)."""
         end = time.monotonic() + seconds
         while True:
-            _, told = self.check(folder, "--quick")
-            lines = [" ".join(line.split()) for line in told.splitlines()]
-            missing = [words for words in wanted if not any(words in line for line in lines)]
+            told = self.looked_at(folder)
+            shown = [" ".join(line.split()) for line in told.splitlines()]
+            missing = [words for words in wanted if not any(words in line for line in shown)]
             if not missing:
                 return told
             assert time.monotonic() < end, f"{missing} not in time in:\n{told}"
@@ -129,10 +145,12 @@ def edit(path: Path, old: str, new: str) -> None:
     path.chmod(mode)
 
 
-def make_kit(folder: Path, silos: Sequence[str], *, host: str = "localhost") -> Path:
+def make_kit(
+    folder: Path, silos: Sequence[str], *, host: str = "localhost", maker: Host | None = None
+) -> Path:
     """Make a kit with the command line, put data and a label into each silo, and a config beside it."""
     options = [word for name in silos for word in ("--silo", name)]
-    made = Host().tailweave(
+    made = (maker or Host()).tailweave(
         "deploy", "init", folder, *options, "--host", host, "--port", str(free_ports(30)), cwd=folder.parent
     )
     assert made.returncode == 0, made.stderr

@@ -2,6 +2,7 @@
 """From the generated files alone: init, start scripts, check, run, report, stop; and what is refused.
 
 Once on this host's loopback and once on three hosts, which are network namespaces with a switch between them.
+All programs are those of an environment as ``make run`` makes it: what only dev has is missing.
 """
 
 import datetime as dt
@@ -9,12 +10,12 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from deploy_hosts import RUN_SECONDS, START_SECONDS, Host, edit, make_kit, no_namespaces
+from deploy_hosts import RUN_SECONDS, START_SECONDS, Host, edit, in_a_hurry, make_kit, no_namespaces
+from run_environment import make_run_environment
 
 from tailweave.protocols.node_keys import make_node_keys
 from tailweave.simulation.deploy.certificates import Issued, make_server
@@ -22,6 +23,7 @@ from tailweave.simulation.deploy.federation import load_federation
 from tailweave.simulation.deploy.node_settings import load_node
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(RUN_SECONDS + 3 * START_SECONDS)]
+SILOS = ("north", "south")
 SERVER_IP = "10.203.77.1"
 
 
@@ -43,14 +45,18 @@ def run_and_report(host: Host, kit: Path, silos: set[str]) -> None:
 
 
 @pytest.fixture(scope="module")
-def here() -> Host:
-    return Host()
+def here(tmp_path_factory) -> Host:
+    programs = make_run_environment(tmp_path_factory.mktemp("environment"))
+    host = Host(environment=in_a_hurry(tmp_path_factory.mktemp("hurry")), programs=programs)
+    dev = host.run(host.programs / "python", "-c", "import pytest", cwd=host.programs)
+    assert "No module named 'pytest'" in dev.stderr
+    return host
 
 
 @pytest.fixture(scope="module")
 def federation(tmp_path_factory, here) -> Iterator[Path]:
-    """A federation of three silos that runs on this host."""
-    kit = make_kit(tmp_path_factory.mktemp("walk") / "kit", ("north", "south", "west"))
+    """A federation that runs on this host."""
+    kit = make_kit(tmp_path_factory.mktemp("walk") / "kit", SILOS, maker=here)
     code, told = here.check(kit)
     assert code == 0, told
     assert "0 failed" in told
@@ -58,11 +64,11 @@ def federation(tmp_path_factory, here) -> Iterator[Path]:
     try:
         started = here.run(kit / "start.sh", cwd=kit)
         assert started.returncode == 0, started.stdout + started.stderr
-        here.await_check(kit, *(f"ok silo {name} online" for name in ("north", "south", "west")))
+        here.await_check(kit, *(f"ok silo {name} online" for name in SILOS))
         yield kit
     finally:
         stopped = here.run(kit / "stop.sh", cwd=kit)
-    assert stopped.stdout.count(" stopped") == 3 + 2 * 3, stopped.stdout + stopped.stderr
+    assert stopped.stdout.count(" stopped") == 3 + 2 * len(SILOS), stopped.stdout + stopped.stderr
     assert "0 failed" in here.check(kit)[1]  # all ports are free again
 
 
@@ -70,11 +76,11 @@ def test_walk_on_loopback(federation, here):
     here.await_check(federation, "0 failed")
     code, told = here.check(federation, "--running")
     assert code == 0, told
-    for name in ("north", "south", "west"):
+    for name in SILOS:
         link = load_node(federation / "silos" / name)
         environ = supernode_environment(federation / "silos" / name)
         assert environ["CUDA_VISIBLE_DEVICES"] == "", link
-    run_and_report(here, federation, {"north", "south", "west"})
+    run_and_report(here, federation, set(SILOS))
 
 
 def supernode_environment(silo: Path) -> dict[str, str]:
@@ -103,29 +109,25 @@ def south(federation, here) -> Iterator[Path]:
     here.await_check(federation, "ok silo south online")
 
 
-def others_go_on(host: Host, kit: Path) -> None:
-    host.await_check(kit, "ok silo north online", "ok silo west online")
+FAULTS = {  # what is wrong: file, what stands there and what instead, the reason
+    "label column": ("node.yaml", "label: kind", "label: sort", "sort"),
+    "policy": ("policy.yaml", "epsilon: 2.0 ", "epsilon: many ", "policy.yaml: epsilon"),
+}
 
 
-@pytest.mark.parametrize(
-    ("fault", "reason"),
-    [
-        (lambda silo: edit(silo / "node.yaml", "label: kind", "label: sort"), "sort"),
-        (lambda silo: edit(silo / "policy.yaml", "epsilon: 2.0 ", "epsilon: many "), "policy.yaml: epsilon"),
-    ],
-    ids=["wrong label column", "bad policy"],
-)
-def test_a_silo_that_cannot_work_is_refused_at_its_start(federation, here, south, fault, reason):
-    fault(south)
-    refused = here.run(south / "supernode-south.sh", "start", cwd=south)
-    assert refused.returncode == 2
-    assert "error: silo south: " in refused.stderr
-    assert reason in refused.stderr
-    assert "remedy: set data, label and policy in " in refused.stderr
-    code, told = here.check(south)
-    assert code == 1
-    assert any(line.startswith("FAIL silo south") and reason in line for line in told.splitlines())
-    others_go_on(here, federation)
+def test_a_silo_that_cannot_work_is_refused_at_its_start(federation, here, south):
+    for name, right, wrong, reason in FAULTS.values():
+        edit(south / name, right, wrong)
+        refused = here.run(south / "supernode-south.sh", "start", cwd=south)
+        assert refused.returncode == 2
+        assert "error: silo south: " in refused.stderr
+        assert reason in refused.stderr
+        assert "remedy: set data, label and policy in " in refused.stderr
+        code, told = here.check(south, "--quick")
+        assert code == 1
+        assert any(line.startswith("FAIL silo south") and reason in line for line in told.splitlines())
+        edit(south / name, wrong, right)
+    here.await_check(federation, "ok silo north online")
 
 
 def test_a_silo_that_makes_its_own_key_is_registered_with_it(federation, here, south):
@@ -151,9 +153,8 @@ def test_an_expired_certificate_is_told_on_both_sides_and_renewed(federation, he
     ca = Issued((federation / "ca/ca.crt").read_bytes(), (federation / "ca/ca.key").read_bytes())
     kept = {name: (server / name).read_bytes() for name in ("server.pem", "server.key")}
     past = make_server(ca, ["localhost"], now=dt.datetime.now(dt.UTC) - dt.timedelta(days=30), days=10)
-    silos = [federation / f"silos/{name}" for name in ("north", "west")]
-    for silo in silos:
-        here.run(silo / f"supernode-{silo.name}.sh", "stop", cwd=silo)
+    north = federation / "silos/north"
+    here.run(north / "supernode-north.sh", "stop", cwd=north)
     here.run(server / "superlink.sh", "stop", cwd=federation)
     try:
         (server / "server.pem").write_bytes(past.certificate)
@@ -164,7 +165,7 @@ def test_an_expired_certificate_is_told_on_both_sides_and_renewed(federation, he
         )
         gate = subprocess.Popen(
             [server / "superlink.sh", "run", "gate"],
-            env=os.environ | {"TAILWEAVE_BIN": str(Path(sys.executable).parent)},
+            env=os.environ | {"TAILWEAVE_BIN": str(here.programs)},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
@@ -180,14 +181,14 @@ def test_an_expired_certificate_is_told_on_both_sides_and_renewed(federation, he
         assert (server / "server.pem").read_bytes() not in (past.certificate, kept["server.pem"])
     finally:
         assert here.run(federation / "start.sh", cwd=federation).returncode == 0
-    here.await_check(federation, "ok server certificate", "ok silo north online", "ok silo west online")
+    here.await_check(federation, "ok server certificate", "ok silo north online")
 
 
 REASON = no_namespaces()
 
 
 @pytest.fixture
-def three_hosts() -> Iterator[dict[str, Host]]:
+def three_hosts(here) -> Iterator[dict[str, Host]]:
     """Server, north and south: three network namespaces, each with a cable to the server's switch."""
     names = {who: f"tw{os.getpid()}{who[0]}" for who in ("hub", "north", "south")}
 
@@ -207,7 +208,9 @@ def three_hosts() -> Iterator[dict[str, Host]]:
             ip("-n", hub, "link", "set", who, "master", "br0", "up")
             ip("-n", names[who], "addr", "add", f"{SERVER_IP[:-1]}{number}/24", "dev", "eth0")
             ip("-n", names[who], "link", "set", "eth0", "up")
-        yield {who: Host(("ip", "netns", "exec", name)) for who, name in names.items()}
+        yield {
+            who: Host(("ip", "netns", "exec", name), programs=here.programs) for who, name in names.items()
+        }
     finally:
         for name in names.values():
             subprocess.run(["ip", "netns", "del", name], capture_output=True, check=False)
@@ -216,7 +219,7 @@ def three_hosts() -> Iterator[dict[str, Host]]:
 @pytest.mark.skipif(REASON is not None, reason=REASON or "")
 def test_walk_across_three_hosts(tmp_path, three_hosts):
     """Each host has its own part of the folder only, and the silos see one port of the server."""
-    kit = make_kit(tmp_path / "kit", ("north", "south"), host=SERVER_IP)
+    kit = make_kit(tmp_path / "kit", ("north", "south"), host=SERVER_IP, maker=three_hosts["hub"])
     hub, silos = three_hosts["hub"], {}
     for name in ("north", "south"):
         silos[name] = tmp_path / f"host-{name}"

@@ -155,11 +155,17 @@ def flwr(home: Path, *arguments: str) -> dict:
     return json.loads(done.stdout) if done.stdout.startswith("{") else {"success": False, "said": done.stderr}
 
 
-def until(what: str, there: Callable[[], bool]) -> None:
+def until(what: str, there: Callable[[], bool], *, pause: float = 0.5) -> None:
     end = time.monotonic() + START_SECONDS
     while not there():
         assert time.monotonic() < end, f"{what}: not within {START_SECONDS} s"
-        time.sleep(0.5)
+        time.sleep(pause)
+
+
+def listens(port: int) -> bool:
+    """Whether a SuperLink is there; cheaper than to start ``flwr`` for each look."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 @pytest.fixture(scope="module")
@@ -179,7 +185,7 @@ def federation(tmp_path_factory) -> Iterator[Path]:
         home.mkdir()
         text = f'[superlink.federation]\naddress = "{link}"\nroot-certificates = "{ca}"\n'
         (home / "config.toml").write_text(text)
-        until("SuperLink", lambda: flwr(home, "supernode", "list").get("success") is True)
+        until("SuperLink", lambda: listens(address[0]))
         for i in range(SILOS):
             home_of = folder / f"node-{i}"
             registered = subprocess.run(
@@ -195,7 +201,7 @@ def federation(tmp_path_factory) -> Iterator[Path]:
             node = ["--superlink", link, "--root-certificates", str(ca), "--port", str(address[3 + i])]
             key = ["--auth-supernode-private-key", str(folder / f"silo-{i}.key"), "--node-config", settings]
             started.append(keep(home_of, program("flower-supernode"), *node, *key))
-        until("SuperNodes", lambda: online(flwr(home, "supernode", "list")) == SILOS)
+        until("SuperNodes", lambda: online(flwr(home, "supernode", "list")) == SILOS, pause=2.0)
         yield folder
     finally:
         for process in reversed(started):
@@ -272,7 +278,7 @@ def test_flwr_run_on_the_repository_agrees(wanted, config, tmp_path, temporary):
         (home / "config.toml").write_text(
             f'[superlink.federation]\naddress = "127.0.0.1:{port}"\ninsecure = true\n'
         )
-        until("SuperLink", lambda: flwr(home, "list").get("success") is True)
+        until("SuperLink", lambda: listens(port))
         done = subprocess.run(
             [program("flwr"), "run", str(REPOSITORY), "federation", "--stream"]
             + ["--run-config", f'config="{config}" out="{out}"']

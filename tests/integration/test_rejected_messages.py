@@ -215,6 +215,7 @@ def test_rejected_messages_change_no_reference_no_ledger_and_no_metric(runs):
     assert still.files["out/events.jsonl"] == b""
 
 
+@pytest.mark.slow  # as the runs that it reads
 def test_every_rejected_answer_is_in_the_log_with_its_reason(runs):
     _, disturbed = runs
     events = [json.loads(line) for line in disturbed.files["out/events.jsonl"].decode().splitlines()]

@@ -29,7 +29,7 @@ def test_agrees_with_pot(weights):
     assert ours.movement_sq[-1] <= 1e-10 < ours.movement_sq[0]
 
 
-@pytest.mark.parametrize("reg", [None, 0.5])
+@pytest.mark.parametrize("reg", [None, pytest.param(0.5, marks=pytest.mark.slow)])
 def test_nears_the_closed_form_as_rows_grow(reg):
     mean, covariance = ot.gaussian.bures_wasserstein_barycenter(MEANS, COVARIANCES)
     gaps = []

@@ -12,7 +12,13 @@ ROOT = Path(__file__).parents[2]
 
 def test_torch_is_imported_only_where_a_network_is_used():
     heavy = {"torch", "diffusers", "transformers"}
-    names = ("protocols.pot", "clients.rounds", "server.rounds", "simulation.prepare", "simulation.run")
+    names = (
+        "protocols.pot",
+        "clients.summarise_round",
+        "server.rounds",
+        "simulation.prepare",
+        "simulation.run",
+    )
     modules = ", ".join(f"tailweave.{name}" for name in names)
     code = f"import sys, {modules}; print(sorted({heavy} & sys.modules.keys()))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
@@ -28,7 +34,7 @@ def test_solvers_take_arrays():
 def test_the_environment_is_left_as_it_was():
     code = (
         "import os, sys; before = dict(os.environ); import sklearn; added = set(os.environ) - set(before)\n"
-        "from tailweave.protocols.pot import ot; import ot.backend\n"
+        "from tailweave.protocols.pot import ot; ot.emd2; import ot.backend\n"
         "changed = {k for k in {*before, *os.environ} if before.get(k) != os.environ.get(k)}\n"
         "print(sorted(changed - added), os.environ.get('POT_BACKEND_DISABLE_JAX'), 'torch' in sys.modules)"
     )

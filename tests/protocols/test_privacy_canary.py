@@ -126,7 +126,8 @@ def audit(path, *, runs=3000, once=None, canary=None):
     return canary_audit(once or path.release, path.rows, asked, runs=runs, rng=np.random.default_rng(8))
 
 
-@pytest.mark.parametrize("name", SLOW_LLOYD)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PATHS)
 def test_honest_release_keeps_its_promise_and_the_audit_is_not_blind(name):
     path = PATHS[name]
     result = audit(path)
@@ -135,13 +136,13 @@ def test_honest_release_keeps_its_promise_and_the_audit_is_not_blind(name):
     assert result.mu_hat + 3 * result.standard_error > path.seen * path.allowed
 
 
-@pytest.mark.parametrize("name", PATHS)
+@pytest.mark.parametrize("name", SLOW_LLOYD)
 def test_audit_catches_halved_noise(name, monkeypatch):
     monkeypatch.setitem(globals(), "SeededNoise", HalfNoise)
     assert audit(PATHS[name], runs=600).lower_bound > PATHS[name].allowed
 
 
-@pytest.mark.parametrize("name", PATHS)
+@pytest.mark.parametrize("name", SLOW_LLOYD)
 def test_audit_catches_missing_clipping(name, monkeypatch):
     path = PATHS[name]
     assert audit(path, runs=600, canary=ABSURD).lower_bound <= 1 / Z
@@ -150,7 +151,7 @@ def test_audit_catches_missing_clipping(name, monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", SLOW_LLOYD)
+@pytest.mark.parametrize("name", PATHS)
 def test_audit_catches_one_charge_for_two_releases(name):
     path = PATHS[name]
 

@@ -7,8 +7,8 @@ import pytest
 from tailweave.clients.data.silo import Silo
 from tailweave.clients.node import Node
 from tailweave.clients.release.policy import Policy
-from tailweave.clients.rounds import summarise
 from tailweave.clients.samples import Samples
+from tailweave.clients.summarise_round import summarise
 from tailweave.protocols.config.privacy import PrivacySpec
 from tailweave.protocols.kinds.references.sliced import SlicedReference
 from tailweave.protocols.messages import Summarise, with_prefix

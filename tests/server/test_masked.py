@@ -33,6 +33,7 @@ from tailweave.server.federation import Federation
 from tailweave.server.masked import summarise
 from tailweave.server.record import Record
 from tailweave.server.rounds import greet
+from tailweave.server.seed_run import SeedRun
 from tailweave.simulation.engines.in_process import InProcessGrid
 from tailweave.simulation.prepare import prepare
 
@@ -112,8 +113,8 @@ class Stage:
         self.privacy = self.experiment.privacy_of(self.experiment.arms[0])
 
     def run(self):
-        members = greet(self.federation, 0, self.kit)
-        return summarise(self.federation, 0, self.kit, (self.spec, self.privacy), members)["sketch"]
+        run = SeedRun(self.federation, 0, self.kit)
+        return summarise(run, (self.spec, self.privacy), greet(run))["sketch"]
 
     def lines(self, name):
         return [json.loads(line) for line in (self.folder / "out" / f"{name}.jsonl").read_text().splitlines()]

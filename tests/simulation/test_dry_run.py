@@ -5,7 +5,7 @@ import io
 from pathlib import Path
 
 import pytest
-import torch
+from later import later
 from rich.console import Console
 
 from tailweave.clients.generators.diffusion.architecture import architecture_of
@@ -15,6 +15,7 @@ from tailweave.protocols.kinds.generators.diffusion import DiffusionSpec, MlpSpe
 from tailweave.simulation.dry_run import dry_run
 from tailweave.simulation.engines.opening import in_messages
 
+torch = later("torch")
 CONFIGS = Path(__file__).parents[2] / "configs"
 TINY = {"kind": "diffusion", "network": {"kind": "mlp", "hidden": 16, "layers": 1}, "sampling-steps": 2}
 
@@ -40,7 +41,7 @@ def test_a_network_is_described(tiny):
     parameters = sum(p.numel() for p in architecture_of(spec_of(), 64).build("meta").parameters())
     assert f"diffusion, {parameters:,} parameters" in text
     # 33 steps an epoch over 1,617 rows, 2 over 60.
-    assert "852 training steps of 50 rows (66 a base, 10 a refit), 2 network calls a row drawn" in text
+    assert "852 training steps (66 a base, 10 a refit; 50 rows a step, 2 network calls a row drawn)" in text
     assert "time      cpu, one thread: about " in text
     assert ("cuda" in text.lower()) == torch.cuda.is_available()
 

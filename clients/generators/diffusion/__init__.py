@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tailweave.clients.generators.course import Course
+from tailweave.clients.generators.diffusion.measure import size_of, speeds
 from tailweave.clients.generators.diffusion.model import Diffusion
 from tailweave.clients.samples import Numbers, Samples
 from tailweave.protocols.kinds.generators.diffusion import DiffusionSpec
@@ -26,6 +27,9 @@ class DiffusionKind:
         if previous is not None and not isinstance(previous, Diffusion):
             raise ValueError(f"a diffusion model cannot go on from a {type(previous).__name__}")
         return Diffusion.fit(spec, samples, rng=rng, previous=previous, course=course)
+
+    size = staticmethod(size_of)
+    speeds = staticmethod(speeds)
 
     @staticmethod
     def read(

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Options of the generators ``gaussian`` and ``gaussian-mixture``."""
 
+from collections.abc import Mapping, Sized
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
@@ -31,6 +32,15 @@ class GaussianMixtureSpec(StartedSpec):
     def fewest_rows(self) -> tuple[int, str]:
         """As many as components."""
         return self.components, "components"
+
+    def misfit(self, parameters: Mapping[str, Sized]) -> str | None:
+        """Say so if the components are not as many."""
+        found = len(parameters["weights"])
+        return (
+            None
+            if found == self.components
+            else f"has {found} components, generator.components is {self.components}"
+        )
 
     def parameters(self, columns: int) -> int:
         """Return the numbers of all means, covariances and weights."""
