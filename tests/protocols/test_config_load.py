@@ -94,7 +94,7 @@ def test_values_may_hold_an_equals_sign(config):
     assert found.data.path == "/a=b.csv"
 
 
-REFERENCES = "allowed: local, oracle, public, quantized, sliced"
+REFERENCES = "allowed: barycenter, geodesic, local, oracle, public, quantized, sliced"
 WRONG = [
     # override, key path, what was found, what is allowed or the nearest key
     ("recursion.generatons=3", "recursion.generatons: unknown key", "did you mean 'generations'", "paradigm"),
