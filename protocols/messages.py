@@ -80,8 +80,8 @@ class Hello(Message):
     ``columns`` and ``label`` where the federation's have names; ``standardized`` where its values were
     brought to a common scale, which a silo could not repeat; ``image`` where rows are images,
     ``text_columns`` where they are documents as hashed words. ``base_digest`` is of the base generator, where
-    each node has a file of it. ``kinds`` are the rules and generators of other packages that the experiment
-    wants, such as ``rule every-nth``.
+    each node has a file of it. ``kinds`` are rules, generators and references of other packages that the
+    experiment wants, such as ``rule every-nth``.
     """
 
     kind: ClassVar[str] = "hello"

@@ -29,11 +29,6 @@ def woven_reference(
     others is recorded as quarantined and left out of the reference; it stays in the run. What
     ``federation.trusted`` names is recorded as odd instead, and counted.
 
-    Args:
-        run: Who is asked, the seed, and what all silos are given.
-        released: Reference kind and privacy bounds that the answers are for.
-        answers: One a silo, sorted by silo.
-
     Returns:
         What ``protocols.references.proxy`` reads.
 

@@ -67,8 +67,8 @@ def shrink(
         margin: Cavalier & Tsybakov (2001), Math. Methods Statist. 10:247-282.
     """
     noisy = matrix(noisy, "noisy sketch")
-    if noisy.shape != sliced.sketch_shape(spec):
-        raise ValueError(f"noisy sketch must have shape {sliced.sketch_shape(spec)}, got {noisy.shape}")
+    if noisy.shape != spec.shape:
+        raise ValueError(f"noisy sketch must have shape {spec.shape}, got {noisy.shape}")
     nu_sq = _variances(noise_variance, noisy.shape[1])
     public = sliced.summarise(samples, spec, space)
     pulled = public.sums / public.count  # (L, J)

@@ -130,16 +130,9 @@ def release(
 def read_summary(
     arrays: Mapping[str, Floats], spec: SummarisedReference, dimension: int, *, exact: bool = False
 ) -> Summary:
-    """Rebuild a summary from wire arrays and check that it is the one asked for.
+    """Rebuild a summary from wire arrays and check that it is the one asked for, of d columns.
 
-    Args:
-        arrays: What the silo sent.
-        spec: The reference that it is for.
-        dimension: d, the number of feature columns.
-        exact: Whether it was released without noise; a histogram's counts must then add up.
-
-    Returns:
-        The summary.
+    An ``exact`` one, released without noise, must also be what rows can give.
 
     Raises:
         ValueError: If parts are missing or do not fit, the summary has another shape than ``spec`` asks, or
@@ -152,15 +145,9 @@ def read_summary(
 def weave(
     summaries: Sequence[Summary], spec: SummarisedReference, *, weights: Floats | None = None
 ) -> dict[str, Floats]:
-    """Aggregate summaries, sorted by silo, into the arrays of the proxy reference.
+    """Aggregate summaries, one a silo and sorted, into the arrays that ``proxy`` reads.
 
-    Args:
-        summaries: One a silo.
-        spec: The reference that they are for.
-        weights: Mass of each silo in any unit, shape (K,); its rows when not given. A silo of mass 0 is out.
-
-    Returns:
-        What ``proxy`` reads.
+    Silos have masses ``weights`` (K,) in any unit, or their rows when not given; one of mass 0 is out.
 
     Raises:
         ValueError: If there are none, not all are of the kind that ``spec`` names, or weights do not fit.

@@ -17,11 +17,7 @@ from tailweave.protocols.arrays import Floats
 
 
 def basis(positions: Floats, coefficients: int) -> Floats:
-    """Evaluate cos(pi j u) / j for j = 1..J.
-
-    Args:
-        positions: u, shape (n, L), in [0, 1].
-        coefficients: J.
+    """Evaluate cos(pi j u) / j for j = 1..J at positions u (n, L) in [0, 1].
 
     Returns:
         Shape (n, L, J), dimensionless.
@@ -45,10 +41,7 @@ def offsets(positions: Floats) -> Floats:
 
 
 def mean_offset(sketch: Floats) -> float:
-    """Return E[v^2 - v + 1/3], averaged over directions, read from the sketch itself.
-
-    Args:
-        sketch: Mean of cos(pi j v) / j, shape (L, J).
+    """Return E[v^2 - v + 1/3], averaged over directions, read from the sketch (L, J) itself.
 
     Returns:
         Mean offset; truncation keeps even j <= J, an error below 2 / (pi^2 J).

@@ -48,10 +48,7 @@ class Empirical:
         return int(self.points.shape[1])
 
     def potential(self, x: Floats) -> Floats:
-        """Return h(x) = E|x - r|, by matrix products in float64 (error near 1e-8 of the spread).
-
-        Args:
-            x: Candidates, shape (n, d).
+        """Return h(x) = E|x - r| for x (n, d), by matrix products in float64 (error near 1e-8 of the spread).
 
         Returns:
             Shape (n,), feature units.
@@ -77,10 +74,7 @@ class Empirical:
         return EuclideanPairs.of(matrix(x, "candidates", columns=self.dimension))
 
     def transport_potential(self, x: Floats) -> Floats:
-        """Return the dual potential of each candidate in the exact W2^2 problem onto these points.
-
-        Args:
-            x: Candidates of equal mass, shape (n, d).
+        """Return the dual potential of candidates (n, d) of equal mass in the W2^2 problem onto these points.
 
         Returns:
             f, shape (n,), squared feature units, up to a constant; W2^2 grows by f_i a unit of mass moved to

@@ -11,11 +11,7 @@ _ROUNDING = 1e-9
 
 
 def counts(positions: Floats, bins: int) -> Floats:
-    """Count positions in equal bins of [0, 1]; the upper edge belongs to the last bin.
-
-    Args:
-        positions: Shape (n, L), in [0, 1].
-        bins: B.
+    """Count positions (n, L) in equal bins of [0, 1]; the upper edge belongs to the last bin.
 
     Returns:
         Whole numbers as float64, shape (L, B); every row sums to n.
@@ -30,11 +26,7 @@ def counts(positions: Floats, bins: int) -> Floats:
 
 
 def check_counts(table: Floats, count: float) -> None:
-    """Refuse a table that no rows can have given; for exact counts only, noise breaks both rules.
-
-    Args:
-        table: Claimed counts, shape (L, B).
-        count: Claimed number of rows.
+    """Refuse a table (L, B) that no ``count`` rows can have given; only of exact counts, noise breaks both.
 
     Raises:
         ValueError: If a count is negative, or a direction's bins do not add up to ``count``.
@@ -84,11 +76,6 @@ def barycenter(histograms: Sequence[Floats], weights: Floats, *, levels: int = 1
 
     In one dimension the barycenter's quantile function is the weighted mean of the quantile functions;
     it is evaluated at ``levels`` equally spaced levels, so the binning error is below 1 / levels in mass.
-
-    Args:
-        histograms: One a silo, masses of shape (L, B).
-        weights: One a silo, non-negative.
-        levels: Number of quantile levels.
 
     Returns:
         Masses, shape (L, B).

@@ -9,11 +9,7 @@ from tailweave.protocols.arrays import Floats, probabilities
 
 
 def silo_masses(rows: Sequence[float], weights: Floats | None) -> Floats:
-    """Return the masses by which silos are woven.
-
-    Args:
-        rows: Rows of each silo, K of them.
-        weights: Masses instead of rows, shape (K,), in any unit; 0 leaves a silo out.
+    """Return the masses by which silos are woven: their rows (K,), or weights (K,) in any unit, 0 for out.
 
     Returns:
         Shape (K,), not scaled: weights that equal the rows give the same reference to the last bit.

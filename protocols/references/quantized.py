@@ -72,19 +72,10 @@ class QuantizedSummary:
 def summarise(
     rows: Floats, clusters: int, min_cluster_size: int, *, rng: np.random.Generator
 ) -> QuantizedSummary:
-    """Quantise rows by k-means and merge clusters that are too small to release.
+    """Quantise rows (n, d) by k-means with k = ``clusters`` and merge those that are too small to release.
 
     The smallest cluster below ``min_cluster_size`` joins the cluster with the nearest centroid, until none
-    is left. A cluster's variance is that of its own rows, so a merged pair keeps its spread.
-
-    Args:
-        rows: Shape (n, d), feature units, n >= ``min_cluster_size``.
-        clusters: k asked for; fewer come back after merging or when n is small.
-        min_cluster_size: Fewest rows that a released cluster may hold.
-        rng: Stream of the k-means seeding.
-
-    Returns:
-        A summary of at most k clusters.
+    is left; where n is small, fewer are asked for. A merged pair keeps its spread.
 
     Raises:
         ValueError: If there are fewer rows than ``min_cluster_size``.
@@ -126,14 +117,7 @@ def _merge_small(rows: Floats, labels: Ints, smallest: int) -> list[Ints]:
 
 
 def aggregate(summaries: Sequence[QuantizedSummary], *, weights: Floats | None = None) -> QuantizedSummary:
-    """Weave summaries into the mixture of all clusters, each weighted by its rows.
-
-    Args:
-        summaries: One a silo, all of the same d.
-        weights: Mass of each silo in any unit, shape (K,); its rows when not given. A silo of mass 0 is out.
-
-    Returns:
-        All clusters, with counts scaled to sum to 1.
+    """Weave summaries into the mixture of all clusters, with counts that sum to 1; see ``weave``.
 
     Raises:
         ValueError: If there are none, dimensions disagree, or weights do not fit.
@@ -150,18 +134,10 @@ def aggregate(summaries: Sequence[QuantizedSummary], *, weights: Floats | None =
 
 
 def pseudo_samples(mixture: QuantizedSummary, count: int, *, rng: np.random.Generator) -> Empirical:
-    """Draw points from the mixture of diagonal Gaussians, with stratified cluster sizes.
+    """Draw ``count`` points of equal mass from the mixture of diagonal Gaussians, with stratified sizes.
 
     Cluster sizes are proportional with random rounding (systematic sampling), so the expected share of a
     cluster is exactly its mass and its sampling error is below one point.
-
-    Args:
-        mixture: Clusters with masses.
-        count: m, how many points.
-        rng: Stream of the draw; silos share it, so that all compare with the same points.
-
-    Returns:
-        m points of equal mass.
     """
     masses = probabilities(mixture.counts, "masses")
     edges = np.floor(np.concatenate([[0.0], np.cumsum(masses)]) * count + rng.random())

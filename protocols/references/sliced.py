@@ -62,21 +62,8 @@ class SlicedSummary:
         return cls(arrays["sums"], float(arrays["count"][0]))
 
 
-def sketch_shape(spec: SlicedReference) -> tuple[int, int]:
-    """Return the shape (L, J) or (L, B) that a sketch of this reference has."""
-    return spec.directions, spec.coefficients if spec.basis == "cosine" else spec.bins
-
-
 def summarise(rows: Floats, spec: SlicedReference, space: PublicSpace) -> SlicedSummary:
-    """Sum the basis functions of all rows' projections.
-
-    Args:
-        rows: Shape (n, d), feature units.
-        spec: Basis, directions and range.
-        space: Public space; fixes directions, centre and scale.
-
-    Returns:
-        The sketch.
+    """Sum the basis functions of all projections of rows (n, d).
 
     Raises:
         ValueError: If rows are empty, not finite or of another dimension.
@@ -94,20 +81,12 @@ def summarise(rows: Floats, spec: SlicedReference, space: PublicSpace) -> Sliced
 def aggregate(
     summaries: Sequence[SlicedSummary], spec: SlicedReference, *, weights: Floats | None = None
 ) -> Floats:
-    """Weave sketches, weighted by rows: their mean (``mixture``), or per-direction barycenters.
-
-    Args:
-        summaries: One a silo.
-        spec: Says which aggregate; ``barycenter`` needs the histogram basis.
-        weights: Mass of each silo in any unit, shape (K,); its rows when not given. A silo of mass 0 is out.
-
-    Returns:
-        The proxy reference's sketch a row, shape (L, J) or (L, B).
+    """Weave sketches into one a row, shape (L, J) or (L, B): their mean, or per-direction barycenters.
 
     Raises:
         ValueError: If there are none, a sketch has another shape than ``spec`` says, or weights do not fit.
     """
-    shape = sketch_shape(spec)
+    shape = spec.shape
     if not summaries or any(s.sums.shape != shape for s in summaries):
         raise ValueError(f"sketches must have shape {shape}, got {[s.sums.shape for s in summaries]}")
     masses = silo_masses([s.count for s in summaries], weights)
@@ -134,8 +113,8 @@ class Sliced:
 
     def __post_init__(self) -> None:
         """Refuse a sketch of another shape than the options say."""
-        if matrix(self.sketch, "sketch").shape != sketch_shape(self.spec):
-            raise ValueError(f"sketch must have shape {sketch_shape(self.spec)}, got {self.sketch.shape}")
+        if matrix(self.sketch, "sketch").shape != self.spec.shape:
+            raise ValueError(f"sketch must have shape {self.spec.shape}, got {self.sketch.shape}")
 
     @property
     def dimension(self) -> int:
@@ -196,7 +175,7 @@ class _Sliced(Summarised[SlicedReference, SlicedSummary]):
         return summarise(rows, self.spec, space)
 
     def read(self, arrays: Mapping[str, Floats], dimension: int, exact: bool) -> SlicedSummary:
-        found, shape = SlicedSummary.from_arrays(arrays), sketch_shape(self.spec)
+        found, shape = SlicedSummary.from_arrays(arrays), self.spec.shape
         if found.sums.shape != shape:
             raise ValueError(f"sketch must have shape {shape}, got {found.sums.shape}")
         if exact and self.spec.basis == "histogram":

@@ -13,7 +13,6 @@ from tailweave.protocols.messages import rows_bucket
 from tailweave.protocols.privacy import gate
 from tailweave.protocols.privacy.calibration import epsilon_of_rho, noise_multiplier, rho_of
 from tailweave.protocols.privacy.noise import Noise
-from tailweave.protocols.references.sliced import sketch_shape
 from tailweave.protocols.refusals import Refusal
 from tailweave.protocols.secure_sum.schema import WORD_BITS
 from tailweave.protocols.secure_sum.sketches import (
@@ -128,4 +127,4 @@ def noise_variance(spec: SlicedReference, privacy: PrivacySpec, silos: int) -> F
     z = gate.multiplier(spec, privacy)
     share = noise_share(z * sensitivity_steps(spec), privacy.honest_silos)
     step = STEP if spec.basis == "cosine" else 1.0
-    return np.full(sketch_shape(spec)[1], silos * (share * step) ** 2)
+    return np.full(spec.shape[1], silos * (share * step) ** 2)

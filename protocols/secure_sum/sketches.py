@@ -12,7 +12,7 @@ from tailweave.protocols.privacy.mechanisms import cosine as cosine_mechanism
 from tailweave.protocols.privacy.mechanisms.grid import SMALLEST_SCALE, blocks, bounded, capped, rounding
 from tailweave.protocols.references import histogram
 from tailweave.protocols.references.cosine import basis
-from tailweave.protocols.references.sliced import SlicedSummary, sketch_shape
+from tailweave.protocols.references.sliced import SlicedSummary
 from tailweave.protocols.secure_sum.masks import Words
 
 STEP = 2.0**-8
@@ -21,7 +21,7 @@ STEP = 2.0**-8
 
 def width(spec: SlicedReference) -> int:
     """Return how many whole numbers an integer sketch has: L J + 1 (the rows' own last), or L B."""
-    return math.prod(sketch_shape(spec)) + (spec.basis == "cosine")
+    return math.prod(spec.shape) + (spec.basis == "cosine")
 
 
 def integer_sketch(rows: Floats, spec: SlicedReference, space: PublicSpace) -> Ints:
@@ -75,7 +75,7 @@ def pooled_summary(sums: Ints, spec: SlicedReference) -> SlicedSummary:
     Raises:
         ValueError: If ``sums`` has another length than ``spec`` says.
     """
-    shape = sketch_shape(spec)
+    shape = spec.shape
     if sums.shape != (width(spec),):
         raise ValueError(f"sums must have shape ({width(spec)},), got {sums.shape}")
     values = sums.astype(np.float64)

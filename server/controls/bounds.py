@@ -51,23 +51,17 @@ def breaches(
     rows_at_least: int | None = None,
     noise: float = 0.0,
 ) -> list[str]:
-    """Name every public bound that a summary breaks.
+    """Name every public bound that a summary breaks, by one sentence each.
 
-    Args:
-        summary: What one silo released.
-        spec: The reference that it is for; of a kind with no bounds of its own only the count is held.
-        space: Public centre and scale.
-        rows_at_least: The bucket that the silo named in ``hello``; None leaves its count unbounded.
-        noise: Standard deviation of the noise on every entry of a sketch's sums; 0 for exact sums.
-
-    Returns:
-        One sentence a breach, none for a summary within all bounds.
+    Its count is held against the bucket ``rows_at_least`` that the silo named in ``hello``, if any; a kind
+    with no bounds of its own is held to nothing else. ``noise`` is the standard deviation on every entry of
+    its sums.
 
     Raises:
         ValueError: If ``rows_at_least`` is no bucket.
     """
     found = [] if rows_at_least is None else list(_count(summary.count, rows_at_least))
-    own = implemented(spec, spec.kind, __name__, part="bounds")
+    own = implemented(spec, spec.kind, __package__, part="bounds")
     return found + list(own(summary, spec, space, noise) if own else ())
 
 

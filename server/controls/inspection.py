@@ -50,15 +50,8 @@ def inspect(
 
     Silos that break a bound are out before distances are taken, so that they cannot hide others. A silo
     that a person trusts may lie far from the others, as one that alone holds a mode does; no bound is waived.
-
-    Args:
-        summaries: By silo.
-        spec: The reference that they are for.
-        space: Public space.
-        rows_at_least: By silo, the bucket that it named in ``hello``; a silo that is not in it, or None,
-            leaves counts unbounded, and only the cap then stands against an inflated one.
-        noise: Standard deviation of the privacy noise on every entry of a sketch's sums; 0 for none.
-        policy: Gives the largest share of one silo and whom a person trusts; None for the defaults.
+    A silo without a bucket in ``rows_at_least``, as named in ``hello``, has its count unbounded, and only the
+    cap then stands against an inflated one. ``noise`` is as for ``breaches``.
 
     Returns:
         Weights and quarantine. With nobody quarantined and no cap binding, the weights are the counts.
@@ -96,7 +89,7 @@ def _suspects(
 ) -> dict[str, str]:
     if len(sound) < FEWEST:
         return {}
-    measure = implemented(spec, spec.kind, __name__, part="distances") or potential_distances
+    measure = implemented(spec, spec.kind, __package__, part="distances") or potential_distances
     distances, limits = measure(list(sound.values()), spec, space, noise)
     median = np.median(distances)
     return {

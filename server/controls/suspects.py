@@ -21,7 +21,7 @@ from tailweave.protocols.kinds.references.sliced import SlicedReference
 from tailweave.protocols.pot import ot
 from tailweave.protocols.references import Summary, proxy, weave
 from tailweave.protocols.references.quantized import QuantizedSummary
-from tailweave.protocols.references.sliced import Sliced, sketch_shape
+from tailweave.protocols.references.sliced import Sliced
 from tailweave.protocols.streams import stream
 from tailweave.server.controls.weights import cap_weights
 
@@ -46,11 +46,7 @@ def robust_limit(distances: Floats, slack: float) -> float:
     .. math:: m + \max(3.5 \cdot 1.48\,\mathrm{MAD},\; \mathrm{slack} \cdot m), \qquad m = \mathrm{median}
 
     1.48 MAD estimates the standard deviation of normal data; the second term keeps silos that all lie
-    equally far from suspecting each other for a trifle.
-
-    Args:
-        distances: One a silo, shape (K,), non-negative.
-        slack: How far over the median a distance may be, relative to it.
+    equally far from suspecting each other for a trifle. Distances are of shape (K,).
 
     Returns:
         The limit, in the distances' unit; infinite for fewer than three silos.
@@ -126,13 +122,8 @@ def potential_distances(
     potential averages over directions, so noise that was added for privacy does not grow with L, as it would
     in a distance between the sketches themselves.
     The limit is the robust one, not below ``HARMLESS`` of the median potential's spread, plus three times
-    what the noise alone contributes: it grows as 1 / count, and a small silo must not be flagged for it.
-
-    Args:
-        summaries: One a silo, K >= 1.
-        spec: Basis, directions and range.
-        space: Public space; fixes directions and probes.
-        noise: Standard deviation of the noise on every entry of the sums; 0 for exact sums.
+    what the noise alone contributes to a sketch, of this standard deviation on every entry of the sums: it
+    grows as 1 / count, and a small silo must not be flagged for it.
 
     Returns:
         Distances and limits, each of shape (K,), feature units.
@@ -157,7 +148,7 @@ def _response(
     spec: SlicedReference, space: PublicSpace, probes: Floats, *, rng: np.random.Generator
 ) -> float:
     """Return the typical change of the potential over probes for unit noise on every entry of a sketch."""
-    shape = sketch_shape(spec)
+    shape = spec.shape
     still = Sliced(np.zeros(shape), spec, space).potential(probes)
     draws = [Sliced(rng.standard_normal(shape), spec, space).potential(probes) for _ in range(_NOISE_DRAWS)]
     return float(np.sqrt((np.stack(draws) - still).var(axis=1).mean()))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Another package brings a rule, a generator, a metric and a source: found by name, and nothing is edited."""
+"""Another package brings a kind of each family: found by name, and nothing is edited."""
 
 import json
 import os
@@ -21,8 +21,11 @@ from tailweave.clients.samples import Numbers, Samples
 from tailweave.protocols.kinds.implementing import implements
 from tailweave.protocols.kinds.generators.base import LocalOrShared
 from tailweave.protocols.kinds.metrics.base import MetricKind
+from tailweave.protocols.kinds.references.base import ReferenceKind, SummarisedReference
 from tailweave.protocols.kinds.rules.base import RuleKind
 from tailweave.protocols.kinds.sources.base import SourceKind
+from tailweave.protocols.privacy.mechanisms import Mechanism, grid
+from tailweave.protocols.references import Empirical, Summarised
 
 
 class EveryNth(RuleKind):
@@ -83,6 +86,63 @@ def reach(spec, yardstick, samples, features):
     return float(np.linalg.norm(features - yardstick.truth.mean(axis=0), axis=1).max())
 
 
+class Halved(ReferenceKind):
+    """Every other row of the silo's own."""
+
+    kind: Literal["halved"]
+
+
+@implements(Halved)
+def halved(spec, rows, space):
+    return Empirical.of(rows[::2])
+
+
+class SiloMeans(SummarisedReference):
+    """The mean of each silo, within ``reach`` public radii."""
+
+    kind: Literal["silo-means"]
+    reach: float = 3.0
+
+
+@dataclass(frozen=True)
+class Mean:
+    total: np.ndarray
+    count: float
+
+    def arrays(self):
+        return {"total": self.total, "count": np.array([self.count])}
+
+
+def clipped(rows, spec, space):
+    away = (rows - space.center) / space.scale
+    return away * np.minimum(1.0, spec.reach / np.linalg.norm(away, axis=1, keepdims=True))
+
+
+def noised(rows, spec, space, z, *, noise):
+    known = np.column_stack([clipped(rows, spec, space), np.ones(len(rows))])
+    scale = z * (np.hypot(spec.reach, 1.0) + grid.rounding(known.shape[1]))
+    sums = grid.noised(np.rint(known / grid.GRID).sum(axis=0), scale, noise)
+    return Mean(sums[:-1], max(1.0, float(sums[-1])))
+
+
+@implements(SiloMeans)
+class Means(Summarised):
+    summary = Mean
+    mechanism = Mechanism("clipped-mean", "Gaussian noise on a clipped mean", noised)
+
+    def summarise(self, rows, space, smallest, rng):
+        return Mean(clipped(rows, self.spec, space).sum(axis=0), float(len(rows)))
+
+    def read(self, arrays, dimension, exact):
+        return Mean(arrays["total"], float(arrays["count"][0]))
+
+    def weave(self, summaries, weights):
+        return {"means": np.stack([summary.total / summary.count for summary in summaries])}
+
+    def proxy(self, arrays, space):
+        return Empirical.of(space.center + space.scale * arrays["means"])
+
+
 class Rings(SourceKind):
     """Two rings, one in the other."""
 
@@ -108,10 +168,13 @@ CONFIG = {
     "arms": [
         {"name": "thinned", "rule": {"kind": "every-nth", "step": 3}},
         {"name": "collaborative", "rule": "herding", "reference": "sliced"},
+        {"name": "halved", "rule": "herding", "reference": "halved"},
+        {"name": "means", "rule": "herding", "reference": {"kind": "silo-means", "reach": 2}, "epsilon": 8},
     ],
     "privacy": {"min-rows": 20},
 }
-BROUGHT = ("every-nth", "jitter", "reach", "rings")
+BROUGHT = {"every-nth": "EveryNth", "jitter": "Jitter", "reach": "Reach", "rings": "Rings"}
+BROUGHT |= {"halved": "Halved", "silo-means": "SiloMeans"}
 
 
 def install(folder: Path, code: str, entries: dict[str, str]) -> None:
@@ -128,8 +191,7 @@ def install(folder: Path, code: str, entries: dict[str, str]) -> None:
 def site(tmp_path):
     folder = tmp_path / "site"
     folder.mkdir()
-    names = {"every-nth": "EveryNth", "jitter": "Jitter", "reach": "Reach", "rings": "Rings"}
-    install(folder, CODE, {name: f"other_kinds:{made}" for name, made in names.items()})
+    install(folder, CODE, {name: f"other_kinds:{made}" for name, made in BROUGHT.items()})
     return folder
 
 
@@ -159,12 +221,13 @@ def test_they_run_and_stand_in_the_report(site):
     printed = tailweave(site, "run", config(site), "--out", site / "out")
     assert "reach of" in printed  # the head of a column, which may be folded
     rows = [json.loads(line) for line in (site / "out/metrics.jsonl").read_text().splitlines()]
-    assert {row["arm"] for row in rows} == {"thinned", "collaborative"}
+    assert {row["arm"] for row in rows} == {"thinned", "collaborative", "halved", "means"}
     assert all(row["reach"] > 0 for row in rows)
     stored = yaml.safe_load((site / "out/config.yaml").read_text())
     assert stored["arms"][0]["rule"] == {"kind": "every-nth", "step": 3}
     page = (site / "out/report.html").read_text()
     assert "reach of rows" in page
+    assert "Gaussian noise on a clipped mean" in page
     assert "Largest distance of a generated row" in page
     tailweave(site, "run", config(site), "--out", site / "again", "--workers", 2)
     assert (site / "again/metrics.jsonl").read_bytes() == (site / "out/metrics.jsonl").read_bytes()
@@ -176,7 +239,9 @@ def test_a_run_is_reported_where_its_kinds_are_gone(site, tmp_path):
     bare = tmp_path / "bare"
     bare.mkdir()
     tailweave(bare, "report", site / "out")
-    assert "reach of rows" in (site / "out/report.html").read_text()
+    page = (site / "out/report.html").read_text()
+    assert "reach of rows" in page
+    assert "no installed package brings this reference" in page
 
 
 def test_they_are_listed(site):
@@ -201,8 +266,8 @@ def test_they_are_listed(site):
             "silos.partition.kind: 'by-clas' is unknown; did you mean 'by-class'?",
         ),
         (
-            {"arms": [{"name": "a", "rule": "herding", "reference": "slicd"}]},
-            "'slicd' is unknown; did you mean 'sliced'?",
+            {"arms": [{"name": "a", "rule": "herding", "reference": "silo-mean"}]},
+            "'silo-mean' is unknown; did you mean 'silo-means'?",
         ),
     ],
     ids=["rule", "option", "generator", "source", "features", "partition", "reference"],

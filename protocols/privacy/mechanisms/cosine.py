@@ -31,9 +31,6 @@ def sensitivity(spec: SlicedReference) -> float:
     moves the sums by at most C + g (sqrt(LJ + 1) / 2 + 1); the last 1 covers float error. The other rows'
     whole numbers stay as they are, as each row is projected and capped alike whatever stands beside it.
 
-    Args:
-        spec: Directions L and coefficients J.
-
     Returns:
         Dimensionless; for *any* row.
     """
@@ -48,14 +45,7 @@ def noise_variance(spec: SlicedReference, z: float) -> Floats:
 def privatise(
     rows: Floats, spec: SlicedReference, space: PublicSpace, z: float, *, noise: Noise
 ) -> SlicedSummary:
-    """Sum the rows' capped features and add noise of z sensitivities.
-
-    Args:
-        rows: Shape (n, d), feature units.
-        spec: Directions, coefficients and range; the cosine basis.
-        space: Public space; fixes directions, centre and scale.
-        z: Noise multiplier.
-        noise: Source of the noise.
+    """Sum the capped features of rows (n, d) and add noise of z sensitivities.
 
     Returns:
         Noisy sums, unbiased for rows that are not capped, and a noisy count, set to 1 where it fell below.

@@ -41,14 +41,7 @@ def noise_variance(spec: SlicedReference, z: float) -> Floats:
 def privatise(
     rows: Floats, spec: SlicedReference, space: PublicSpace, z: float, *, noise: Noise
 ) -> SlicedSummary:
-    """Count rows in bins and add whole-numbered noise of standard deviation z sqrt(L).
-
-    Args:
-        rows: Shape (n, d), feature units.
-        spec: Directions, bins and range; the histogram basis.
-        space: Public space; fixes directions, centre and scale.
-        z: Noise multiplier.
-        noise: Source of the noise.
+    """Count rows (n, d) in bins and add whole-numbered noise of standard deviation z sqrt(L).
 
     Returns:
         Noisy counts, unbiased, whole and sometimes negative; their mean total over directions as the count,

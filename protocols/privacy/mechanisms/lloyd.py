@@ -71,18 +71,11 @@ def cluster_count(rows: float, z: float) -> int:
 def privatise(
     rows: Floats, spec: QuantizedReference, space: PublicSpace, z: float, *, noise: Noise
 ) -> QuantizedSummary:
-    """Run Lloyd's iteration on noisy counts and sums.
+    """Run Lloyd's iteration on noisy counts and sums of rows (n, d), six looks of z sensitivities together.
 
     The first look gives mean, trace and count; initial centres are public normal draws around them. A centre
     whose noisy count is below max(20, 3 standard deviations) stays where it is, and is dropped at the end.
     If all are dropped, one cluster with the first look's mean, variance and count is released.
-
-    Args:
-        rows: Shape (n, d), feature units.
-        spec: Most clusters to release.
-        space: Public space; fixes centre, scale and, through d, the clip radius R = 1.5 sqrt(d).
-        z: Noise multiplier of all looks together.
-        noise: Source of the noise.
 
     Returns:
         A summary of at most min(k, ``spec.clusters``) clusters, each with one variance for all coordinates.

@@ -15,12 +15,7 @@ _SATURATED = 1e-3
 
 
 def row_of_sketch(sums: Floats, spec: SlicedReference, space: PublicSpace) -> Floats:
-    """Return the row whose sketch is nearest to ``sums``, the sketch of a single row, perhaps noisy.
-
-    Args:
-        sums: Shape (L, J) or (L, B), as ``sliced.summarise`` gives for one row.
-        spec: Basis, directions and range.
-        space: Public space; fixes directions, centre and scale.
+    """Return the row whose sketch is nearest to ``sums`` (L, J) or (L, B), those of one row, perhaps noisy.
 
     Returns:
         Shape (1, d), feature units: exact for the cosine basis if at least d directions are not clipped,

@@ -13,13 +13,7 @@ from tailweave.protocols.references.quantized import QuantizedSummary
 def calibrated_density(
     x: Floats, released: QuantizedSummary, shadows: Sequence[QuantizedSummary], floor: float
 ) -> Floats:
-    """Score candidates by log density, relative to what summaries of other silos give the same row.
-
-    Args:
-        x: Candidates, shape (c, d), feature units.
-        released: The summary under attack.
-        shadows: Summaries that the attacker made of rows of its own; at least 2.
-        floor: Smallest variance of a cluster, squared feature units, positive.
+    """Score candidates (c, d) by log density, relative to what 2 or more ``shadows`` give the same row.
 
     Returns:
         Shape (c,), in standard deviations over shadows; higher means "member".

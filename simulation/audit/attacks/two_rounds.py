@@ -10,13 +10,7 @@ from tailweave.protocols.transport.projection import project, towards
 
 
 def interpolation(support: Floats, rows: Floats, t: float, *, rng: np.random.Generator) -> Floats:
-    """Return what a silo of those protocols sends: (1 - t) X + t T(X), shuffled.
-
-    Args:
-        support: The server's points X, shape (s, d).
-        rows: The silo's rows, shape (n, d).
-        t: Position along the geodesic, above 0, at most 1.
-        rng: Stream of the shuffle.
+    """Return what a silo of those protocols sends for a support X (s, d): (1 - t) X + t T(X), shuffled.
 
     Returns:
         Shape (s, d), feature units.
@@ -34,9 +28,7 @@ def interpolation(support: Floats, rows: Floats, t: float, *, rng: np.random.Gen
 def unknown_t(first: tuple[Floats, Floats], second: tuple[Floats, Floats]) -> tuple[float, float]:
     r"""Find both t from the means of two rounds: (z1 - a1)/t1 + a1 = (z2 - a2)/t2 + a2.
 
-    Args:
-        first: Support and reply of one round, each (s, d).
-        second: Support and reply of another round; its support must have another mean.
+    Each is a support and its reply, (s, d) both; the two supports must have other means.
 
     Returns:
         t of both rounds. The equation is linear in (1/t1, 1/t2); d >= 2 equations determine them.
@@ -51,11 +43,6 @@ def unknown_t(first: tuple[Floats, Floats], second: tuple[Floats, Floats]) -> tu
 
 def rows_from_interpolation(support: Floats, sent: Floats, t: float) -> Floats:
     """Undo an interpolation with known t: pair X and Z again, then (Z - (1 - t) X) / t.
-
-    Args:
-        support: X, shape (s, d).
-        sent: Z, shape (s, d), in any order.
-        t: Position along the geodesic.
 
     Returns:
         Guesses, shape (s, d), feature units. The pairing is the optimal one, unique for t < 1.

@@ -19,7 +19,6 @@ from tailweave.protocols.kinds.references.quantized import QuantizedReference
 from tailweave.protocols.kinds.references.sliced import SlicedReference
 from tailweave.protocols.kinds.references.transported import BarycenterReference
 from tailweave.protocols.messages import Hello, Message, Retrain, Summarise, TransportSupport, with_prefix
-from tailweave.protocols.references.sliced import sketch_shape
 from tailweave.simulation.audit.doors.table import COLUMNS, FAR
 
 POINT = 1e-200
@@ -153,7 +152,7 @@ def _any_arm(dimension: int, rng: np.random.Generator) -> tuple[ArmSpec, dict[st
     if not kind:
         return ArmSpec(name="asked", rule=("random", "farthest-point", "k-means")[rng.integers(3)]), {}
     if kind == "sliced":
-        sketch = 0.1 * rng.standard_normal(sketch_shape(SKETCH))
+        sketch = 0.1 * rng.standard_normal(SKETCH.shape)
         return ArmSpec(name="asked", rule="herding", reference=SKETCH), {"sketch": sketch}
     rule = ("herding", "center-matching", "top-potential")[rng.integers(3)]
     if kind == "quantized":
