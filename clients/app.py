@@ -11,7 +11,7 @@ from flwr.app import Context, Message
 from flwr.clientapp import ClientApp
 from flwr.supercore.utils import get_flwr_home
 
-from tailweave.protocols import fit_messages, messages, sum_messages
+from tailweave.protocols import fit_messages, messages, secure_sum_messages
 from tailweave.protocols.logs import Fields, Log, open_log
 from tailweave.protocols.places import run_folder, state_folder
 from tailweave.protocols.records import decode, encode, size
@@ -35,33 +35,33 @@ class SiloError(ValueError):
 @app.query("hello")
 def hello(message: Message, context: Context) -> Message:
     """Answer ``hello``."""
-    from tailweave.clients import rounds
+    from tailweave.clients import hello_round
 
-    return _answer(message, context, messages.Hello, rounds.hello)
+    return _answer(message, context, messages.Hello, hello_round.hello)
 
 
 @app.query("summarise")
 def summarise(message: Message, context: Context) -> Message:
     """Answer ``summarise``."""
-    from tailweave.clients import rounds
+    from tailweave.clients import summarise_round
 
-    return _answer(message, context, messages.Summarise, rounds.summarise)
+    return _answer(message, context, messages.Summarise, summarise_round.summarise)
 
 
 @app.query("offer")
 def offer(message: Message, context: Context) -> Message:
     """Answer ``offer``."""
-    from tailweave.clients import masking
+    from tailweave.clients import secure_sum_round
 
-    return _answer(message, context, sum_messages.OfferKey, masking.offer)
+    return _answer(message, context, secure_sum_messages.OfferKey, secure_sum_round.offer)
 
 
 @app.query("masked")
 def masked(message: Message, context: Context) -> Message:
     """Answer ``masked``."""
-    from tailweave.clients import masking
+    from tailweave.clients import secure_sum_round
 
-    return _answer(message, context, sum_messages.SendMasked, masking.masked)
+    return _answer(message, context, secure_sum_messages.SendMasked, secure_sum_round.masked)
 
 
 @app.query("transport")

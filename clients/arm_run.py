@@ -5,14 +5,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
-
 from tailweave.clients.features import received_features
 from tailweave.clients.metrics import Yardstick, yardstick
 from tailweave.clients.node import Node
 from tailweave.clients.owner_report import REPORT, OwnerReport
 from tailweave.clients.release.experiments import HELD_OUT, own_rows_seen
-from tailweave.protocols.arrays import Floats, matrix
+from tailweave.clients.samples import Numbers, Samples
+from tailweave.protocols.arrays import matrix
 from tailweave.protocols.features import FeatureMap
 from tailweave.protocols.messages import Retrain
 
@@ -47,11 +46,14 @@ class ArmRun:
         return not self.seen or self.node.policy.allow_own_metrics
 
     @property
-    def own_rows(self) -> Floats:
-        """The silo's rows, (r, p); none of them for an arm that sees no own rows."""
-        if self.simulated or self.seen:
-            return self.node.silo.train.values
-        return np.empty((0, self.features.columns))
+    def own_rows(self) -> Samples | None:
+        """The silo's rows; None for an arm that sees no own rows."""
+        return self.node.silo.train if self.simulated or self.seen else None
+
+    @property
+    def sort(self) -> Numbers | None:
+        """What a sample is; None, rows of unnamed columns, for an arm that looks at no own rows."""
+        return self.node.silo.train.sort if self.simulated or self.seen else None
 
     @cached_property
     def space(self) -> FeatureMap:

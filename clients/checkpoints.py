@@ -14,13 +14,13 @@ from tailweave.clients.generators import LargeGenerator
 from tailweave.clients.generators.diffusion.weights import load_weights, save_weights
 from tailweave.clients.measured import Measured
 from tailweave.clients.recursion import Stage
+from tailweave.clients.samples import Numbers, Samples
+from tailweave.protocols.arrays import part_of
 from tailweave.protocols.config.training import GeneratorSpec
 
 _PARTS = ("generation", *measured.PARTS)
-_ROWS = ("pool", "fitted-on", "born")
+_ROWS = ("fitted-on", "pool/values", "pool/born")
 """Parts that hold rows of the silo, or where they stand; gone once the arm has come to its end."""
-
-_NONE = np.zeros(0, dtype=np.int64)
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,8 @@ class Checkpoint:
         else:
             arrays = {f"model/{name}": part for name, part in model.arrays().items()}
         over = last is not None and self.stage.generation >= last
-        rows = {"pool": self.stage.pool, "fitted-on": self.stage.fitted_on, "born": self.stage.born}
+        pool = self.stage.pool.arrays() if self.stage.pool is not None else {}
+        rows = {"fitted-on": self.stage.fitted_on} | {f"pool/{name}": part for name, part in pool.items()}
         storage.save(
             path,
             {
@@ -69,13 +70,16 @@ class Checkpoint:
             torn.unlink()
 
     @classmethod
-    def load(cls, path: Path, generator: GeneratorSpec, stop: int = 0) -> "Checkpoint | None":
+    def load(
+        cls, path: Path, generator: GeneratorSpec, stop: int = 0, sort: Numbers | None = None
+    ) -> "Checkpoint | None":
         """Read the latest checkpoint, or return None if there is none yet.
 
         Args:
             path: The file.
             generator: Kind of the model.
             stop: Generation that the caller wants to go on to.
+            sort: Of the samples in it; None for rows of unnamed columns.
 
         Returns:
             The checkpoint; of a finished arm without its rows.
@@ -91,15 +95,22 @@ class Checkpoint:
         if generator.large:
             model, _ = load_weights(_weights_file(path, generation))
         else:
-            model = {n.removeprefix("model/"): a for n, a in stored.items() if n.startswith("model/")}
+            model = part_of(stored, "model")
         stage = Stage(
             generation,
-            generators.from_arrays(generator, model),
-            stored.get("pool", np.zeros((0, 0))),
-            stored.get("fitted-on", _NONE).astype(np.int64),
-            stored.get("born", _NONE).astype(np.int64),
+            generators.from_arrays(generator, model, sort),
+            _pool(stored, sort),
+            stored.get("fitted-on", np.zeros(0)).astype(np.int64),
         )
         return cls(stage, Measured.from_arrays(stored, generation + 1))
+
+
+def _pool(stored: Mapping[str, NDArray[Any]], sort: Numbers | None) -> Samples | None:
+    """Return the pool, if the checkpoint has one."""
+    parts = {name.removeprefix("pool/"): part for name, part in stored.items() if name.startswith("pool/")}
+    if not parts:
+        return None
+    return Samples.from_arrays(parts, sort or Numbers.unnamed(parts["values"].shape[1]))
 
 
 def finished(path: Path) -> bool:
@@ -117,9 +128,11 @@ def _checked(path: Path, stored: Mapping[str, NDArray[Any]], stop: int) -> int:
     Raises:
         StorageError: If a part is missing, or the arm was finished and should go on.
     """
-    missing = [name for name in _PARTS if name not in stored]
     rows = [name for name in _ROWS if name in stored]
-    missing += [name for name in _ROWS if rows and name not in rows]
+    known = "generation" in stored and (
+        stored["generation"] > 0 or len(rows) > 1
+    )  # a base's may be elsewhere
+    missing = [name for name in (*_PARTS, *(_ROWS if rows and known else ())) if name not in stored]
     if missing:
         lacks = ", ".join(missing)
         raise storage.StorageError(f"{path}: is no checkpoint, it lacks {lacks}; delete it to start again")

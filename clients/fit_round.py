@@ -5,9 +5,7 @@ from collections.abc import Callable
 
 from tailweave.clients.generators.averaged import trainable
 from tailweave.clients.node import Node
-from tailweave.clients.release.desk import answer as desk_answer
 from tailweave.clients.release.request import ParameterRequest
-from tailweave.clients.rounds import privacy_noise
 from tailweave.protocols.arrays import Floats
 from tailweave.protocols.config.starts import StartedSpec
 from tailweave.protocols.fit_messages import FitParameters, FitParametersReply
@@ -40,12 +38,10 @@ def fit(node: Node, question: FitParameters) -> FitParametersReply:
         rng = request.stream(node.silo.name)
         return model.train(node.silo.train.values, rng=rng, steps=generator.federated_steps).parameters()
 
-    desk = node.desk(privacy_noise(node, request))
-    arrays = desk_answer(desk, node.silo.train.values, request, make)
     return FitParametersReply(
         run=question.run,
         seed=question.seed,
         silo=node.silo.name,
         turn=question.turn,
-        arrays=with_prefix("model", arrays),
+        arrays=with_prefix("model", node.release(request, make)),
     )

@@ -3,19 +3,35 @@
 
 import logging
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from tailweave.clients import storage
 from tailweave.clients.arm_run import ArmRun
-from tailweave.clients.metrics import evaluate
+from tailweave.clients.metrics import Yardstick, evaluate
+from tailweave.clients.metrics.brought import brought
+from tailweave.clients.nearest_training import beside_nearest
 from tailweave.clients.recursion import Stage
-from tailweave.clients.samples import beside_nearest
+from tailweave.clients.samples import Samples
 from tailweave.protocols.arrays import Floats
 from tailweave.protocols.metrics import MODE_SHARE
 
 logger = logging.getLogger("tailweave.clients")
 
 
-def measure(run: ArmRun, stage: Stage, generated: Floats) -> dict[str, float]:
+@dataclass(frozen=True)
+class Drawn:
+    """Fresh samples of a generation, with their features (m, d) and those of its training samples (n, d)."""
+
+    samples: Samples
+    features: Floats
+    training: Floats | None
+
+    def beside(self, truth: Yardstick) -> dict[str, float]:
+        """Return all metrics of these beside a truth; those of other packages come last."""
+        return evaluate(truth, self.features, self.training) | brought(truth, self.samples, self.features)
+
+
+def measure(run: ArmRun, stage: Stage, generated: Samples) -> dict[str, float]:
     """Measure fresh samples of a generation's model.
 
     On a real node the owner's report gets the numbers, and those against the silo's own held-out rows.
@@ -23,7 +39,7 @@ def measure(run: ArmRun, stage: Stage, generated: Floats) -> dict[str, float]:
     Args:
         run: The arm.
         stage: The generation.
-        generated: Fresh samples of its model, shape (m, p), data units.
+        generated: Fresh samples of its model, m of them.
 
     Returns:
         Metrics by name; those of training rows where the training rows are known.
@@ -32,29 +48,27 @@ def measure(run: ArmRun, stage: Stage, generated: Floats) -> dict[str, float]:
         ValueError: If the generation cannot be measured; on a real node never because of its own held-out
             rows, unless they are all that there is to measure against.
     """
-    space = run.space
-    samples = space(generated)
-    training = space(stage.training_rows) if len(stage.fitted_on) else None
-    row = evaluate(run.ruler, samples, training)
+    space, training = run.space, stage.training
+    drawn = Drawn(generated, space(generated), None if training is None else space(training))
+    row = drawn.beside(run.ruler)
     if run.simulated or run.seen:
         row |= _unseen_share(run, row)
-    if run.question.recursion.include_real and training is not None:
-        row["real_share"] = stage.real_share
-    if training is not None and _wanted_as_images(run, stage.generation):
-        path = run.folder / f"images-{stage.generation}.npz"
-        storage.save(path, beside_nearest(space, generated, stage.training_rows, training))
+    if training is not None:
+        if run.question.recursion.include_real:
+            row["real_share"] = float((training.born == 0).mean())
+        if _wanted_as_images(run, stage.generation):
+            path = run.folder / f"images-{stage.generation}.npz"
+            storage.save(path, beside_nearest(space, generated, training))
     if not run.simulated:
-        _tell_owner(run, stage.generation, row, (samples, training))
+        _tell_owner(run, stage.generation, row, drawn)
     return row
 
 
-def _tell_owner(
-    run: ArmRun, generation: int, row: Mapping[str, float], features: tuple[Floats, Floats | None]
-) -> None:
+def _tell_owner(run: ArmRun, generation: int, row: Mapping[str, float], drawn: Drawn) -> None:
     measured = {"public" if run.public_truth else "own": row}
     if run.public_truth:
         try:
-            measured["own"] = evaluate(run.own_ruler, *features)
+            measured["own"] = drawn.beside(run.own_ruler)
         except Exception as error:  # noqa: BLE001 - own rows decide nothing about the answer
             arm = run.question.arm.name
             logger.warning("arm %s: not measured against own held-out rows: %s", arm, error)

@@ -13,17 +13,19 @@ from tailweave.clients.data.own_rows import OwnRows, own_rows
 from tailweave.clients.data.silo import Silo, World, silo_of, simulated_world
 from tailweave.clients.release.places import Own, Place, default_ledgers, place_of
 from tailweave.clients.release.policy import Policy, load_policy, simulation_policy
+from tailweave.clients.release.request import Request
 from tailweave.protocols.arrays import Floats
 from tailweave.protocols.config.experiment import Experiment
 from tailweave.protocols.config.load import load_experiment
 from tailweave.protocols.config.starts import BasePath
 from tailweave.protocols.features import FeatureMap
 from tailweave.protocols.places import packaged
-from tailweave.protocols.privacy.noise import Noise
+from tailweave.protocols.privacy.noise import Noise, SeededNoise, SystemNoise
+from tailweave.protocols.streams import stream
 
 if TYPE_CHECKING:  # a node that only says who it is needs none of these
     from tailweave.clients.metrics import Yardstick
-    from tailweave.clients.release.desk import Desk
+    from tailweave.clients.release.desk import Desk, Make
     from tailweave.clients.release.witness import Witness
 
 Settings = Mapping[str, object]
@@ -53,6 +55,18 @@ class Node:
     base: Path | None = None
     own: Own | None = None
 
+    def noise(self, request: Request) -> Noise:
+        """Return seeded noise in simulation, which must repeat, and the system's entropy elsewhere."""
+        if self.truth is not None or request.privacy.epsilon is None:
+            return SeededNoise(stream(request.seed, "silo", self.silo.name, "noise", request.digest))
+        return SystemNoise()
+
+    def release(self, request: Request, make: "Make") -> dict[str, Floats]:
+        """Answer a request for something made of this silo's rows; see ``clients.release.desk.answer``."""
+        from tailweave.clients.release.desk import answer
+
+        return answer(self.desk(self.noise(request)), self.silo.train.values, request, make)
+
     def desk(self, noise: Noise) -> "Desk":
         """Return the desk through which all releases of this silo leave.
 
@@ -75,7 +89,7 @@ class Node:
 
     def enrolled(self, own: Own) -> "Witness":
         """Return this host's data set of the silo's rows, begun if need be; see ``enrol``."""
-        from tailweave.clients.release.data_sets import enrol
+        from tailweave.clients.release.enrolment import enrol
 
         return enrol(own, self.all_rows)
 
@@ -177,11 +191,10 @@ def _real_silo(name: str, rows: OwnRows, place: Place | None) -> Silo:
 def _truth_yardstick(config: Path, seed: int, features: FeatureMap) -> "Yardstick":
     from tailweave.clients.metrics import yardstick_of  # slow to import, and not every question measures
 
-    evaluation = world_of(config, seed).evaluation
-    return yardstick_of(evaluation.values, features, evaluation.labels)
+    return yardstick_of(world_of(config, seed).evaluation, features)
 
 
 def _own_yardstick(silo: Silo, features: FeatureMap) -> "Yardstick":
     from tailweave.clients.metrics import yardstick_of
 
-    return yardstick_of(silo.heldout.values, features, silo.heldout.labels)
+    return yardstick_of(silo.heldout, features)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tailweave.clients.release.durable import write_durably
 from tailweave.clients.storage import private_folder
+from tailweave.protocols.whole_file import write_whole
 
 OWN_HELD_OUT = "its own held-out rows"
 """A place where a number has seen own rows."""
@@ -51,7 +51,7 @@ class OwnerReport:
 
     def _replace(self, lines: list[dict[str, Any]]) -> None:
         private_folder(self.path.parent)
-        write_durably(self.path, "".join(json.dumps(line) + "\n" for line in lines).encode())
+        write_whole(self.path, "".join(json.dumps(line) + "\n" for line in lines), mode=0o600)
 
 
 def read(path: Path) -> list[dict[str, Any]]:

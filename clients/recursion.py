@@ -1,19 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """Recursive retraining: generate candidates, select against the reference, refit, again and again."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from tailweave.clients import generators
-from tailweave.clients.generators import Generator
+from tailweave.clients.generators import Generator, Likelihood
 from tailweave.clients.generators.course import NOTHING_BESIDE, Course
+from tailweave.clients.samples import Samples
 from tailweave.clients.selection import select
 from tailweave.clients.selection.candidates import Candidates
 from tailweave.protocols.arrays import Floats, Ints
 from tailweave.protocols.config.experiment import ArmSpec
 from tailweave.protocols.config.training import GeneratorSpec, RecursionSpec
 from tailweave.protocols.features import FeatureMap
+from tailweave.protocols.kinds.rules.base import SURPRISE
 from tailweave.protocols.references import Reference
 from tailweave.protocols.streams import stream
 
@@ -54,27 +57,19 @@ class Stage:
     Attributes:
         generation: t.
         model: The generator fitted in generation t.
-        pool: Rows that later generations may still see, shape (m, p), data units.
-        fitted_on: Indices into the pool of the rows that the model was fitted on, shape (k,).
-        born: Generation in which each row of the pool was generated, shape (m,); 0 for real rows.
+        pool: Samples that later generations may still see; None where this node does not have them.
+        fitted_on: Indices into the pool of the samples that the model was fitted on, shape (k,).
     """
 
     generation: int
     model: Generator
-    pool: Floats
+    pool: Samples | None
     fitted_on: Ints
-    born: Ints
 
     @property
-    def real_share(self) -> float:
-        """Share of real rows among those that the model was fitted on."""
-        return float((self.born[self.fitted_on] == 0).mean())
-
-    @property
-    def training_rows(self) -> Floats:
-        """The rows that the model was fitted on, shape (k, p), data units."""
-        rows: Floats = self.pool[self.fitted_on]
-        return rows
+    def training(self) -> Samples | None:
+        """What the model was fitted on, as far as this node has it."""
+        return None if self.pool is None else self.pool.take(self.fitted_on)
 
 
 @dataclass(frozen=True)
@@ -82,23 +77,23 @@ class Pick:
     """What the rule chose from in one generation, and what it selected.
 
     Attributes:
-        candidates: Shape (N, p), data units; for ``accumulate-select`` the whole pool.
+        candidates: N of them; for ``accumulate-select`` the whole pool.
         features: The same in feature space, shape (N, d).
         selected: Indices, shape (n,).
     """
 
-    candidates: Floats
+    candidates: Samples
     features: Floats
     selected: Ints
 
 
-def step(recursion: Recursion, stage: Stage, real: Floats) -> tuple[Stage, Pick]:
+def step(recursion: Recursion, stage: Stage, real: Samples | None) -> tuple[Stage, Pick]:
     """Run one generation.
 
     Args:
         recursion: The fixed part.
         stage: Generation t - 1.
-        real: The silo's own rows, shape (r, p); join the pool when ``include-real`` is set.
+        real: The silo's own rows, which join the pool when ``include-real`` is set; None if it is not.
 
     Returns:
         Generation t, and what was generated and selected for it.
@@ -108,35 +103,40 @@ def step(recursion: Recursion, stage: Stage, real: Floats) -> tuple[Stage, Pick]
     """
     t = stage.generation + 1
     options = recursion.options
-    candidates = stage.model.sample(options.candidates, rng=recursion.rng(t, "candidates"))
+    drawn = stage.model.sample(options.candidates, rng=recursion.rng(t, "candidates")).born_in(t)
     if options.paradigm == "accumulate-select":
-        pool, born = _grown(options, stage, candidates, real)
-        pick = _pick(recursion, pool, t)
+        pool = _grown(options, stage, drawn, real)
+        pick = _pick(recursion, stage.model, pool, t)
         fitted_on = np.sort(pick.selected)
     else:
-        pick = _pick(recursion, candidates, t)
-        pool, born = _grown(options, stage, candidates[pick.selected], real)
+        pick = _pick(recursion, stage.model, drawn, t)
+        pool = _grown(options, stage, drawn.take(pick.selected), real)
         fitted_on = _fitted_on(options, len(pool), rng=recursion.rng(t, "subsample"))
     rng = recursion.rng(t, "fit")
     course, before = recursion.course, stage.model
-    model = generators.fit(recursion.generator, pool[fitted_on], rng=rng, previous=before, course=course)
-    return Stage(t, model, pool, fitted_on, born), pick
+    model = generators.fit(recursion.generator, pool.take(fitted_on), rng=rng, previous=before, course=course)
+    return Stage(t, model, pool, fitted_on), pick
 
 
-def _pick(recursion: Recursion, candidates: Floats, generation: int) -> Pick:
-    given = Candidates(candidates, recursion.features, recursion.options.samples)
+def _pick(recursion: Recursion, model: Generator, candidates: Samples, generation: int) -> Pick:
+    scorers = {SURPRISE: _surprise(model)} if isinstance(model, Likelihood) else {}
+    given = Candidates(candidates, recursion.features, recursion.options.samples, scorers)
     chosen = select(recursion.arm.rule, given, recursion.reference, rng=recursion.rng(generation, "select"))
     return Pick(candidates, given.features, chosen)
 
 
-def _grown(options: RecursionSpec, stage: Stage, new: Floats, real: Floats) -> tuple[Floats, Ints]:
-    """Return the pool with ``new`` at its end, and in which generation each row was born."""
-    born = np.full(len(new), stage.generation + 1)
+def _surprise(model: Likelihood) -> Callable[[Samples], Floats]:
+    """Return what says how unlikely a model finds samples: minus the log probability of each."""
+    return lambda samples: -model.log_probabilities(samples)
+
+
+def _grown(options: RecursionSpec, stage: Stage, new: Samples, real: Samples | None) -> Samples:
+    """Return the pool with ``new`` at its end."""
     if options.paradigm != "replace" and stage.generation > 0:
-        return np.concatenate([stage.pool, new]), np.concatenate([stage.born, born])
-    if not options.include_real:
-        return new, born
-    return np.concatenate([real, new]), np.concatenate([np.zeros(len(real), dtype=np.int64), born])
+        before = stage.pool
+    else:
+        before = real if options.include_real else None
+    return new if before is None else Samples.joined([before, new])
 
 
 def _fitted_on(options: RecursionSpec, pool: int, *, rng: np.random.Generator) -> Ints:
@@ -146,6 +146,6 @@ def _fitted_on(options: RecursionSpec, pool: int, *, rng: np.random.Generator) -
     return np.sort(rng.choice(pool, size=options.samples, replace=False))
 
 
-def begin(base: Generator, base_rows: Floats) -> Stage:
-    """Return generation 0: the base generator and the rows that it was fitted on, shape (m, p)."""
-    return Stage(0, base, base_rows, np.arange(len(base_rows)), np.zeros(len(base_rows), dtype=np.int64))
+def begin(base: Generator, fitted_on: Samples | None) -> Stage:
+    """Return generation 0: the base generator, and what it was fitted on where this node has that."""
+    return Stage(0, base, fitted_on, np.arange(0 if fitted_on is None else len(fitted_on)))

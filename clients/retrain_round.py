@@ -19,14 +19,17 @@ from tailweave.clients.measuring import measure
 from tailweave.clients.node import Node
 from tailweave.clients.recursion import Pick, Recursion, Stage
 from tailweave.clients.release.experiments import check_experiment
+from tailweave.clients.samples import Samples
 from tailweave.clients.telling import TOLD, telling
 from tailweave.protocols import references
 from tailweave.protocols.arrays import Floats
-from tailweave.protocols.config.references import ReleasingSpec, TransportSpec
 from tailweave.protocols.kept_reference import KeptReference
+from tailweave.protocols.kinds.references.base import ReferenceKind
+from tailweave.protocols.kinds.references.plain import PublicReference
+from tailweave.protocols.kinds.references.transported import WovenReference
 from tailweave.protocols.logs import Log
 from tailweave.protocols.messages import Retrain, RetrainReply
-from tailweave.protocols.references import Empirical, Reference
+from tailweave.protocols.references import Reference
 from tailweave.protocols.streams import stream
 
 logger = logging.getLogger("tailweave.clients")
@@ -85,7 +88,7 @@ def _for_the_owner(run: ArmRun) -> None:
 def _reached(run: ArmRun) -> Checkpoint:
     """Return the arm at generation ``stop`` or later: where it was before, or brought there now."""
     question, path = run.question, run.folder / "latest.npz"
-    done = Checkpoint.load(path, question.generator, question.stop)
+    done = Checkpoint.load(path, question.generator, question.stop, run.sort)
     if done is not None and done.stage.generation >= question.start:
         _say_resumed(run, done.stage.generation)
     if done is None or done.stage.generation < question.stop:
@@ -125,8 +128,8 @@ def _advance(run: ArmRun, done: Checkpoint | None, path: Path) -> Checkpoint:
         return checkpoint
 
     if done is None:
-        rows = starts.base_rows(run.node, question, run.features.columns)
-        done = measured(recursion.begin(_base(run, fixed.course), rows), Measured())
+        first = recursion.begin(_base(run, fixed.course), starts.base_samples(run.node, question))
+        done = measured(first, Measured())
     while done.stage.generation < question.stop:
         stage, pick = recursion.step(fixed, done.stage, run.own_rows)
         if stage.generation in question.snapshots and run.simulated:
@@ -139,33 +142,37 @@ def _base(run: ArmRun, course: Course) -> generators.Generator:
     question = run.question
     if question.generator.start == "local":
         rng = stream(question.seed, "silo", run.node.silo.name, "base")
-        return generators.fit(question.generator, run.own_rows, rng=rng, course=course)
-    return starts.first_model(run.node, question)
+        return generators.fit(question.generator, run.node.silo.train, rng=rng, course=course)
+    return starts.first_model(run.node, question, run.sort)
 
 
 def _reference(run: ArmRun) -> Reference | None:
-    node, question, features = run.node, run.question, run.features
-    spec = question.arm.reference
+    question, features, spec = run.question, run.features, run.question.arm.reference
     if spec is None:
         return None
-    if spec.kind == "local":
-        return Empirical.of(features(run.own_rows))
-    if spec.kind == "oracle":
-        if node.truth is None:
-            raise ValueError("a real node has no oracle")  # ``check_experiment`` has refused it
-        return Empirical.of(features(node.truth.train.values))
-    if spec.kind == "public":
-        base = starts.public_base(node, question)
-        return Empirical.of(
-            features(base.sample(spec.samples, rng=stream(question.seed, "reference", "public")))
-        )
-    return references.proxy(question.part("reference"), spec, features.space(question.seed))
+    space = features.space(question.seed)
+    if isinstance(spec, WovenReference):
+        return references.proxy(question.part("reference"), spec, space)
+    return references.made(spec, features(_seen(run, spec)), space)
+
+
+def _seen(run: ArmRun, spec: ReferenceKind) -> Samples:
+    """Return the samples that a reference is made of: no others are given to it."""
+    node, question = run.node, run.question
+    if isinstance(spec, PublicReference):
+        rng = stream(question.seed, "reference", "public")
+        return starts.public_base(node, question).sample(spec.samples, rng=rng)
+    if spec.sees == "own":
+        return node.silo.train
+    if node.truth is None:
+        raise ValueError("a real node has no oracle")  # ``check_experiment`` has refused it
+    return node.truth.train
 
 
 def _keep_reference(run: ArmRun) -> None:
     """Keep a woven reference on this node, where `tailweave serve` finds it for the silo's own pipelines."""
     question, spec = run.question, run.question.arm.reference
-    if isinstance(spec, ReleasingSpec | TransportSpec):
+    if isinstance(spec, WovenReference):
         woven = question.part("reference")
         kept = KeptReference(question.run, question.arm.name, question.seed, spec, run.features, woven)
         path = run.arm_folder / "reference.npz"

@@ -1,39 +1,193 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A few generated rows, each with the training row nearest to it: what memorisation looks like."""
+"""What sources read, generators draw and are fitted on, and rules choose from; never on the server."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Self
 
 import numpy as np
-from scipy.spatial.distance import cdist
+from numpy.typing import ArrayLike, NDArray
 
-from tailweave.protocols.arrays import Floats
+from tailweave.protocols.arrays import Floats, Ints, matrix
+from tailweave.protocols.sorts import SortName
 
-SHOWN = 8
-"""Samples that are kept of each generation."""
+Labels = NDArray[np.str_]
+Index = NDArray[np.intp]
 
 
-def beside_nearest(
-    space: Callable[[Floats], Floats], generated: Floats, rows: Floats, training: Floats
-) -> dict[str, Floats]:
-    """Take the first generated rows and find the training row nearest to each.
+class DataError(ValueError):
+    """Data that cannot be used as asked.
 
-    The result holds real rows where the training rows are real: it must not leave the silo.
-
-    Args:
-        space: Map into the space in which distances are measured, (n, p) to (n, d).
-        generated: Fresh samples, shape (m, p), in random order.
-        rows: Training rows of the same generation, shape (n, p).
-        training: The same in that space, shape (n, d).
-
-    Returns:
-        ``generated`` and ``nearest``, each (k, p) with k = min(8, m), and ``distance`` (k,), units of the
-        space. Of training rows equally near the first is taken.
+    The message may quote a cell of the data, so it is for the owner of the data only: it must not be sent.
     """
-    shown = generated[:SHOWN]
-    distances = cdist(space(shown), training)  # (k, n)
-    nearest = distances.argmin(axis=1)
-    return {
-        "generated": shown,
-        "nearest": rows[nearest],
-        "distance": distances[np.arange(len(shown)), nearest],
-    }
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """The sort of plain rows of numbers.
+
+    Attributes:
+        columns: Names of the columns, p of them.
+        hashed: Whether each row is a document as hashed words; see ``documents.py``.
+    """
+
+    name: ClassVar[SortName] = "numbers"
+    columns: tuple[str, ...]
+    hashed: bool = False
+
+    @classmethod
+    def unnamed(cls, columns: int) -> Self:
+        """Return the sort of rows whose columns have no names."""
+        return cls(tuple(f"x{column}" for column in range(columns)))
+
+    @property
+    def plain(self) -> bool:
+        """Whether samples are a table, and nothing is known of what its numbers mean."""
+        return not self.hashed
+
+    def __str__(self) -> str:
+        """Say what samples are."""
+        return f"{'text in' if self.hashed else 'a table of'} {len(self.columns)} columns"
+
+    def checked(self, values: ArrayLike) -> Floats:
+        """Return values (n, p) of this sort; raises ``DataError`` if they are not finite or of another p."""
+        try:
+            array = matrix(values, "values")
+        except ValueError as error:
+            raise DataError(str(error)) from error
+        if len(self.columns) != array.shape[1]:
+            raise DataError(f"columns must name all {array.shape[1]} columns, got {len(self.columns)} names")
+        return array
+
+
+@dataclass(frozen=True)
+class Images(Numbers):
+    """The sort of images, channel by channel and line by line in a row.
+
+    Attributes:
+        shape: (channels, height, width) with c h w = p.
+    """
+
+    name: ClassVar[SortName] = "image"
+    shape: tuple[int, int, int] = (1, 1, 1)
+
+    @property
+    def plain(self) -> bool:
+        """Images are no table."""
+        return False
+
+    def __str__(self) -> str:
+        """Say what samples are."""
+        return f"images {'x'.join(map(str, self.shape))}"
+
+    def checked(self, values: ArrayLike) -> Floats:
+        """As for numbers; the shape must fit too."""
+        array = super().checked(values)
+        if math.prod(self.shape) != array.shape[1]:
+            raise DataError(f"image {self.shape} does not fit rows of {array.shape[1]} columns")
+        return array
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """Samples of one sort; the arrays are read-only views, so shared ones cannot be altered.
+
+    Attributes:
+        values: One sample a row, as the sort has them: numbers and images (n, p), n >= 1.
+        sort: What a sample is.
+        labels: Class of each as text, shape (n,), or None where there are no classes.
+        born: Generation in which each was generated, shape (n,); 0 for real ones.
+    """
+
+    values: Floats
+    sort: Numbers
+    labels: Labels | None
+    born: Ints
+
+    def __post_init__(self) -> None:
+        """Check the shapes and make the arrays read-only.
+
+        Raises:
+            DataError: If values are none of the sort, or labels do not fit.
+        """
+        object.__setattr__(self, "values", _sealed(self.sort.checked(self.values)))
+        object.__setattr__(self, "born", _sealed(self.born))
+        if self.labels is None:
+            return
+        labels = np.asarray(self.labels, dtype=np.str_)
+        if labels.shape != self.values.shape[:1]:
+            raise DataError(f"labels must have shape {self.values.shape[:1]}, got {labels.shape}")
+        object.__setattr__(self, "labels", _sealed(labels))
+
+    @classmethod
+    def of(cls, values: ArrayLike, labels: ArrayLike | None = None, sort: Numbers | None = None) -> Self:
+        """Return real samples, of unnamed columns where ``sort`` is not given."""
+        array = np.asarray(values)
+        named = sort or Numbers.unnamed(array.shape[-1] if array.ndim else 0)
+        texts = None if labels is None else np.asarray(labels, dtype=np.str_)
+        return cls(array, named, texts, np.zeros(len(array) if array.ndim else 0, dtype=np.int64))
+
+    @classmethod
+    def joined(cls, parts: Sequence["Samples"]) -> "Samples":
+        """Return all parts, of one sort, one after another; with labels if each part has them."""
+        labels = [part.labels for part in parts if part.labels is not None]
+        return Samples(
+            np.concatenate([part.values for part in parts]),
+            parts[0].sort,
+            np.concatenate(labels) if len(labels) == len(parts) else None,
+            np.concatenate([part.born for part in parts]),
+        )
+
+    def __len__(self) -> int:
+        """Return n."""
+        return len(self.values)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:  # noqa: ANN401 - NumPy's
+        """Return the values, so that samples stand wherever an array may."""
+        return np.array(self.values, dtype=dtype, copy=copy)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns."""
+        return self.sort.columns
+
+    @property
+    def image(self) -> tuple[int, int, int] | None:
+        """(channels, height, width) where samples are images."""
+        return self.sort.shape if isinstance(self.sort, Images) else None
+
+    @property
+    def all_equal(self) -> bool:
+        """Whether each is the same as the first: judged here, before a map rounds equal ones apart."""
+        return bool((self.values == self.values[0]).all())
+
+    def take(self, index: Index | Ints) -> "Samples":
+        """Return a copy of the samples at ``index``, shape (m,) with m >= 1, in that order.
+
+        Raises:
+            DataError: If ``index`` is empty.
+            IndexError: If a number is out of range.
+        """
+        labels = None if self.labels is None else self.labels[index]
+        return Samples(self.values[index], self.sort, labels, self.born[index])
+
+    def born_in(self, generation: int) -> "Samples":
+        """Return the same, as generated in a generation."""
+        return replace(self, born=np.full(len(self), generation))
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return all but the sort by name, as ``from_arrays`` reads them back."""
+        labels = {} if self.labels is None else {"labels": self.labels}
+        return {"values": self.values, "born": self.born} | labels
+
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, NDArray[Any]], sort: Numbers) -> "Samples":
+        """Rebuild; raises ``KeyError`` where a part is missing and ``DataError`` where one does not fit."""
+        return cls(arrays["values"], sort, arrays.get("labels"), arrays["born"].astype(np.int64))
+
+
+def _sealed(array: NDArray[Any]) -> NDArray[Any]:
+    view = array.view()
+    view.flags.writeable = False
+    return view

@@ -8,8 +8,8 @@ where names should be.
 import logging
 import math
 
-from tailweave.clients.data.rows import Rows
 from tailweave.clients.data.silo import Silo
+from tailweave.clients.samples import Images, Samples
 from tailweave.protocols.messages import Hello
 from tailweave.protocols.refusals import Refusal
 
@@ -36,38 +36,23 @@ def check_schema(silo: Silo, question: Hello) -> None:
             "variance 1; set data.standardize: false and agree on units"
         )
     if found:
-        what = "table does" if _is_table(silo.train) else "data do"
+        what = "table does" if silo.train.sort.plain else "data do"
         raise Refusal(f"the silo's {what} not fit: {'; '.join(found)}")
 
 
-def described(rows: Rows) -> str:
-    """Say what rows are: a table, images of a shape, or text."""
-    if rows.text:
-        return f"text in {len(rows.columns)} columns"
-    return f"a table of {len(rows.columns)} columns" if rows.image is None else f"images {_shape(rows.image)}"
-
-
-def _is_table(rows: Rows) -> bool:
-    return rows.image is None and not rows.text
-
-
-def _shape(image: tuple[int, ...]) -> str:
-    return "x".join(map(str, image))
-
-
-def _kind(rows: Rows, question: Hello) -> list[str]:
+def _kind(rows: Samples, question: Hello) -> list[str]:
     """Compare what rows are; a plain table of as many columns as there are pixels may hold images."""
-    own, image, words = described(rows), question.image, question.text_columns
+    sort, image, words = rows.sort, question.image, question.text_columns
     if image is not None:
-        wanted, remedy = f"images {_shape(image)}", "set image and resize in its node.yaml"
-        fits = rows.image == image or (_is_table(rows) and len(rows.columns) == math.prod(image))
+        wanted, remedy = str(Images((), shape=image)), "set image and resize in its node.yaml"
+        fits = rows.image == image or (sort.plain and len(rows.columns) == math.prod(image))
     elif words is not None:
         wanted, remedy = f"text in {words} columns", f"set text-columns: {words} in its node.yaml"
-        fits = rows.text and len(rows.columns) == words
+        fits = sort.hashed and len(rows.columns) == words
     else:
         wanted, remedy = "a table", "set data to a CSV, NPZ or Parquet file, without image or text-columns"
-        fits = _is_table(rows)
-    return [] if fits else [f"it has {own}, the federation has {wanted}; {remedy}"]
+        fits = sort.plain
+    return [] if fits else [f"it has {sort}, the federation has {wanted}; {remedy}"]
 
 
 def _columns(silo: Silo, question: Hello) -> list[str]:
@@ -90,7 +75,7 @@ def _label(silo: Silo, question: Hello) -> list[str]:
     if question.label is None or silo.train.labels is not None:
         return []
     remedy = "set label in its node-config"
-    if not _is_table(silo.train):
+    if not silo.train.sort.plain:
         remedy += ", or name the sub-folders of a folder by class"
     return [f"label: it has none, the federation's is {question.label!r}; {remedy}"]
 

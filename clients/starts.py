@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The models that a silo starts from: the public base, and generation 0."""
 
-import numpy as np
-
 from tailweave.clients import generators
 from tailweave.clients.node import Node
+from tailweave.clients.samples import Numbers, Samples
 from tailweave.protocols.arrays import Floats
 from tailweave.protocols.base_file import base_digest, load_base
 from tailweave.protocols.messages import Retrain
@@ -42,36 +41,34 @@ def check_base(node: Node, wanted: str) -> dict[str, Floats]:
     return arrays
 
 
-def public_base(node: Node, question: Retrain) -> generators.Generator:
+def public_base(node: Node, question: Retrain, sort: Numbers | None = None) -> generators.Generator:
     """Return the public base generator: as the server sent it, or from this node's file.
 
     Raises:
         ValueError: If it was not sent, or the node's file is not the one agreed on.
     """
     if question.base_digest is None:
-        return generators.from_arrays(question.generator, question.part("base"))
-    return generators.from_arrays(question.generator, check_base(node, question.base_digest))
+        return generators.from_arrays(question.generator, question.part("base"), sort)
+    return generators.from_arrays(question.generator, check_base(node, question.base_digest), sort)
 
 
-def first_model(node: Node, question: Retrain) -> generators.Generator:
+def first_model(node: Node, question: Retrain, sort: Numbers | None = None) -> generators.Generator:
     """Return generation 0 where it is not fitted here: what FedAvg made, or the public base.
 
     Raises:
         ValueError: If it was not sent, or the node's file is not the one agreed on.
     """
     if question.generator.start == "federated":
-        return generators.from_arrays(question.generator, question.part("start"))
-    return public_base(node, question)
+        return generators.from_arrays(question.generator, question.part("start"), sort)
+    return public_base(node, question, sort)
 
 
-def base_rows(node: Node, question: Retrain, columns: int) -> Floats:
-    """Return the rows that generation 0 was fitted on, shape (m, ``columns``), as far as this node has them.
+def base_samples(node: Node, question: Retrain) -> Samples | None:
+    """Return what generation 0 was fitted on, as far as this node has it.
 
     A simulation has them all. A real node has its own, where it starts locally, and none of others'.
     """
     start, truth = question.generator.start, node.truth
     if start == "local" or (truth is not None and start == "federated"):
-        return node.silo.train.values
-    if truth is not None:
-        return truth.public.values
-    return np.empty((0, columns))
+        return node.silo.train
+    return None if truth is None else truth.public

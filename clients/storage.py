@@ -4,8 +4,6 @@
 What a node keeps may hold rows, or what was made of them: files are mode 600, folders 700.
 """
 
-import io
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tailweave.protocols.arrays import Floats
-from tailweave.protocols.npz import MOST_BYTES, NpzError, read_npz
+from tailweave.protocols.npz import MOST_BYTES, NpzError, read_npz, write_npz
 
 
 class StorageError(ValueError):
@@ -30,31 +28,10 @@ def private_folder(folder: Path) -> None:
         place.mkdir(mode=0o700, exist_ok=True)
 
 
-def write_private(path: Path, content: bytes | memoryview) -> None:
-    """Replace a file by one that only its owner may read: a temporary one beside it, then a rename.
-
-    Args:
-        path: Target; its folder exists.
-        content: The new bytes.
-    """
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    part.unlink(missing_ok=True)  # one that a process of the same number left may have another mode
-    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(content)
-    os.replace(part, path)
-
-
 def save(path: Path, arrays: Mapping[str, NDArray[np.generic]]) -> None:
-    """Write arrays atomically: a temporary file beside ``path``, then a rename.
-
-    Args:
-        path: Target, usually ``*.npz``; its folder is made.
-        arrays: By name.
-    """
+    """Write arrays, whole or not at all, into a folder that is made; a power cut may still lose them."""
     private_folder(path.parent)
-    buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, **dict(arrays))
-    write_private(path, buffer.getbuffer())
+    write_npz(path, arrays, mode=0o600, lasting=False)
 
 
 def load(path: Path, *, most_bytes: int = MOST_BYTES) -> dict[str, Floats]:

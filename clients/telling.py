@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tailweave.clients.storage import write_private
+from tailweave.protocols.whole_file import write_whole
 
 TOLD = "training.json"
 """Name of the file, beside the checkpoint, while a generation is trained."""
@@ -35,6 +35,6 @@ def telling(path: Path) -> Callable[[int, int], None]:
         if time.monotonic() - last < _EVERY_SECONDS:
             return
         last = time.monotonic()
-        write_private(path, json.dumps({"done": done, "total": total}).encode())
+        write_whole(path, json.dumps({"done": done, "total": total}), mode=0o600, lasting=False)
 
     return tell

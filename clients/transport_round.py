@@ -6,11 +6,8 @@ from collections.abc import Callable
 
 from tailweave.clients.features import received_features
 from tailweave.clients.node import Node
-from tailweave.clients.release.desk import answer as desk_answer
 from tailweave.clients.release.request import ReleaseRequest
-from tailweave.clients.rounds import privacy_noise
 from tailweave.protocols.arrays import Floats, matrix
-from tailweave.protocols.config.references import GeodesicReference
 from tailweave.protocols.messages import TransportSupport, TransportSupportReply
 from tailweave.protocols.privacy.gate import Cost
 from tailweave.protocols.refusals import Refusal
@@ -49,15 +46,13 @@ def transport(node: Node, question: TransportSupport) -> TransportSupportReply:
                 f"entropic-reg: {spec.entropic_reg}; a larger entropic-reg is easier"
             ) from None
         charge(Cost(None, question.privacy.delta, None, "none"))
-        share = spec.interpolation if isinstance(spec, GeodesicReference) else 1.0
-        return {"moved": towards(support, image, share)}
+        return {"moved": towards(support, image, spec.share)}
 
-    desk = node.desk(privacy_noise(node, request))
     return TransportSupportReply(
         run=question.run,
         seed=question.seed,
         silo=node.silo.name,
         reference=spec,
         turn=question.turn,
-        arrays=desk_answer(desk, node.silo.train.values, request, make),
+        arrays=node.release(request, make),
     )

@@ -1,13 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """The array types of the project, and the checks made where arrays come in."""
 
+from collections.abc import Mapping
+from typing import TypeVar
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+A = TypeVar("A")
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 MAX_ARRAY_BYTES = 256 * 2**20
 """Of one array that crosses the wire."""
+
+
+def part_of(arrays: Mapping[str, A], name: str) -> dict[str, A]:
+    """Return the arrays that are called ``name/...``, without the prefix."""
+    prefix = f"{name}/"
+    return {key.removeprefix(prefix): array for key, array in arrays.items() if key.startswith(prefix)}
 
 
 def matrix(values: ArrayLike, name: str, *, columns: int | None = None) -> Floats:

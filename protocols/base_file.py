@@ -8,31 +8,19 @@ from pathlib import Path
 import numpy as np
 
 from tailweave.protocols.arrays import Floats
-from tailweave.protocols.npz import NpzError, read_npz
+from tailweave.protocols.npz import NpzError, read_npz, write_npz
 
 _KIND = "kind"
 
 
 def save_base(path: Path, kind: str, arrays: Mapping[str, Floats]) -> None:
-    """Write the parameters of a generator; a killed process leaves the old file or this one.
-
-    Args:
-        path: Target; its folder is made.
-        kind: Kind of the generator.
-        arrays: What ``Generator.arrays`` returns.
-    """
+    """Write the parameters of a generator into a file whose folder is made."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    with part.open("wb") as file:
-        np.savez(file, allow_pickle=False, **{_KIND: np.array(kind, dtype=np.str_)}, **dict(arrays))
-    part.replace(path)
+    write_npz(path, {_KIND: np.array(kind, dtype=np.str_), **arrays})
 
 
 def load_base(path: Path) -> tuple[str, dict[str, Floats]]:
     """Read what ``save_base`` wrote.
-
-    Args:
-        path: The file; a run folder keeps one a seed as ``base/seed-N.npz``.
 
     Returns:
         Kind of the generator, and its parameters by name.
@@ -55,10 +43,6 @@ def load_base(path: Path) -> tuple[str, dict[str, Floats]]:
 
 def base_digest(kind: str, arrays: Mapping[str, Floats]) -> str:
     """Return what nodes compare to agree that they have the same base.
-
-    Args:
-        kind: Kind of the generator.
-        arrays: Its parameters.
 
     Returns:
         SHA-256 of kind, names, shapes and values, 64 hex digits; how the file was packed does not matter.

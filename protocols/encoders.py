@@ -34,8 +34,7 @@ class Encoder(Protocol):
 class SealedEncoder:
     """An encoder as it travels: whoever has no rows, such as the server, passes it on and never runs it.
 
-    Attributes:
-        parts: Arrays by name; ``image`` (3,) holds channels, height and width.
+    Of its parts ``image`` (3,) holds channels, height and width.
     """
 
     parts: Mapping[str, Floats]

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tailweave.protocols.arrays import Floats, matrix
+from tailweave.protocols.arrays import Floats, matrix, part_of
 from tailweave.protocols.encoders import Encoder, SealedEncoder
 from tailweave.protocols.row_products import row_products
 from tailweave.protocols.streams import stream
@@ -19,7 +19,6 @@ LARGEST = 1e100
 FARTHEST = 1e99
 """Bound on a feature: less than what metrics still take."""
 MOST_COLUMNS = 1_000_000
-_ENCODER = "encoder/"
 
 
 @dataclass(frozen=True)
@@ -43,9 +42,6 @@ class PublicSpace:
 
     def directions(self, count: int) -> Floats:
         """Return public unit vectors, uniform on the sphere.
-
-        Args:
-            count: L, how many.
 
         Returns:
             Unit vectors, shape (L, d); both ends of the wire derive the same ones from ``seed``.
@@ -72,13 +68,7 @@ class PublicSpace:
     def project_alike(self, points: Floats, directions: Floats, half_width: float) -> Floats:
         """Project each point alike whatever stands beside it: ``project`` for private releases.
 
-        Args:
-            points: Shape (n, d), feature units.
-            directions: Unit vectors, shape (L, d).
-            half_width: In units of ``scale``.
-
-        Returns:
-            Positions clipped to [0, 1], shape (n, L), the same bits for the same point on every machine.
+        As ``project``; the same bits for the same point on every machine.
         """
         return self._positions(row_products(points - self.center, directions.T), half_width)
 
@@ -158,9 +148,6 @@ class FeatureMap:
     def alike(self, rows: ArrayLike) -> Floats:
         """Map each row alike whatever stands beside it: what private releases use instead of a call.
 
-        Args:
-            rows: Shape (n, p).
-
         Returns:
             Features, shape (n, d): those of a call up to rounding, but the same bits for the same row, and
             without an encoder on every machine.
@@ -216,7 +203,7 @@ class FeatureMap:
             "weights": self.weights,
             "center": self.center,
             "scale": np.array([self.scale]),
-            **{f"{_ENCODER}{name}": part for name, part in encoder.items()},
+            **{f"encoder/{name}": part for name, part in encoder.items()},
         }
 
     @classmethod
@@ -232,9 +219,7 @@ class FeatureMap:
     ) -> "FeatureMap":
         """Rebuild a map from ``arrays()``.
 
-        Args:
-            arrays: Parts by name.
-            open_encoder: Makes the encoder, if there is one; by default it stays sealed.
+        ``open_encoder`` makes the encoder, if there is one; by default it stays sealed.
 
         Raises:
             ValueError: If a part is missing, not one-dimensional where it must be, or does not fit.
@@ -244,7 +229,7 @@ class FeatureMap:
             raise ValueError(f"feature map lacks {', '.join(missing)}")
         if arrays["scale"].shape != (1,):
             raise ValueError(f"feature map scale must have shape (1,), got {arrays['scale'].shape}")
-        parts = {name.removeprefix(_ENCODER): a for name, a in arrays.items() if name.startswith(_ENCODER)}
+        parts = part_of(arrays, "encoder")
         encoder = open_encoder(parts) if parts else None
         return cls(arrays["offset"], arrays["weights"], arrays["center"], float(arrays["scale"][0]), encoder)
 

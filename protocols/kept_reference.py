@@ -2,9 +2,7 @@
 """One file with a proxy reference and all that is needed to select against it, without the run it is from."""
 
 import hashlib
-import io
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,11 +12,12 @@ import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from tailweave.protocols import references
-from tailweave.protocols.arrays import MAX_ARRAY_BYTES, Floats
-from tailweave.protocols.config.references import ReferenceSpec, ReleasingSpec, TransportSpec
+from tailweave.protocols.arrays import MAX_ARRAY_BYTES, Floats, part_of
+from tailweave.protocols.config.references import ReferenceSpec
 from tailweave.protocols.features import FeatureMap
+from tailweave.protocols.kinds.references.transported import WovenReference
 from tailweave.protocols.messages import with_prefix
-from tailweave.protocols.npz import read_npz
+from tailweave.protocols.npz import read_npz, write_npz
 from tailweave.protocols.references import Reference
 
 VERSION = 1
@@ -28,21 +27,12 @@ _ABOUT = {"version", "run", "arm", "seed", "reference"}
 
 @dataclass(frozen=True, eq=False)
 class KeptReference:
-    """What the server wove for one arm and seed, and every silo of the run was given.
-
-    Attributes:
-        run: Name of the run.
-        arm: Name of the arm.
-        seed: Root seed; gives the public directions, or the draw of pseudo-samples.
-        spec: Kind and options of the reference.
-        features: The public feature map.
-        arrays: The woven reference, as ``protocols.references.proxy`` reads it.
-    """
+    """What the server wove for one arm and seed, and every silo of the run was given."""
 
     run: str
     arm: str
     seed: int
-    spec: ReleasingSpec | TransportSpec
+    spec: WovenReference
     features: FeatureMap
     arrays: Mapping[str, Floats]
 
@@ -66,15 +56,7 @@ class KeptReference:
     def save(self, path: Path) -> None:
         """Write as NPZ, atomically: a killed process leaves the old file, the new one, or none."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        buffer = io.BytesIO()
-        about = np.array(json.dumps(self._about()))
-        np.savez(buffer, allow_pickle=False, about=about, **self._parts())
-        part = path.with_name(f".{path.name}.{os.getpid()}")
-        with part.open("wb") as file:
-            file.write(buffer.getbuffer())
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
+        write_npz(path, {"about": np.array(json.dumps(self._about())), **self._parts()})
 
     @classmethod
     def load(cls, path: Path) -> "KeptReference":
@@ -93,8 +75,8 @@ class KeptReference:
                 str(about["arm"]),
                 int(about["seed"]),
                 _served(about["reference"]),
-                FeatureMap.from_arrays(_part(arrays, "features")),
-                _part(arrays, "reference"),
+                FeatureMap.from_arrays(part_of(arrays, "features")),
+                part_of(arrays, "reference"),
             )
             kept.reference()
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
@@ -109,16 +91,11 @@ class KeptReference:
         return with_prefix("features", self.features.arrays()) | with_prefix("reference", dict(self.arrays))
 
 
-def _part(arrays: Mapping[str, Floats], name: str) -> dict[str, Floats]:
-    prefix = f"{name}/"
-    return {key.removeprefix(prefix): array for key, array in arrays.items() if key.startswith(prefix)}
-
-
-def _served(raw: object) -> ReleasingSpec | TransportSpec:
+def _served(raw: object) -> WovenReference:
     try:
         spec = _SPEC.validate_python(raw)
     except ValidationError as error:
         raise ValueError(f"its options do not fit: {error.errors()[0]['msg']}") from None
-    if not isinstance(spec, ReleasingSpec | TransportSpec):
+    if not isinstance(spec, WovenReference):
         raise ValueError(f"a reference of kind {spec.kind} is not woven by a server")
     return spec

@@ -1,15 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The public kit of one seed: the shared feature map and the base generator's parameters, in one file."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from tailweave.protocols.arrays import Floats, matrix
+from tailweave.protocols.arrays import Floats, matrix, part_of
 from tailweave.protocols.features import FeatureMap
-from tailweave.protocols.npz import NpzError, read_npz
+from tailweave.protocols.npz import NpzError, read_npz, write_npz
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ class PublicKit:
     held_out: Floats | None = None
 
     def save(self, path: Path) -> None:
-        """Write the kit as NPZ, atomically: a resumed run reads it back."""
+        """Write the kit as NPZ, whole or not at all: a resumed run reads it back."""
         parts = {f"features/{name}": array for name, array in self.features.arrays().items()}
         parts |= {f"base/{name}": array for name, array in self.base.items()}
         parts["samples"] = self.samples
@@ -44,10 +43,7 @@ class PublicKit:
             parts["held-out"] = self.held_out
         path.parent.mkdir(parents=True, exist_ok=True)
         names = {"columns": np.array(self.columns, dtype=np.str_)} if self.columns else {}
-        part = path.with_name(f".{path.name}.{os.getpid()}")
-        with part.open("wb") as file:
-            np.savez(file, allow_pickle=False, **parts, **names)
-        os.replace(part, path)
+        write_npz(path, parts | names)
 
     @classmethod
     def load(cls, path: Path) -> "PublicKit":
@@ -60,12 +56,8 @@ class PublicKit:
             arrays = read_npz(path)
         except (OSError, NpzError) as error:
             raise ValueError(f"{path}: not a readable public kit: {error}") from None
-        features = {n.removeprefix("features/"): a for n, a in arrays.items() if n.startswith("features/")}
-        base = {n.removeprefix("base/"): a for n, a in arrays.items() if n.startswith("base/")}
-        measured = {
-            n.removeprefix("evaluation/"): a for n, a in arrays.items() if n.startswith("evaluation/")
-        }
-        feature_map = FeatureMap.from_arrays(features)
+        measured = part_of(arrays, "evaluation")
+        feature_map = FeatureMap.from_arrays(part_of(arrays, "features"))
         evaluation = FeatureMap.from_arrays(measured) if measured else None
         if "samples" not in arrays:
             raise ValueError(f"{path}: not a readable public kit: it lacks samples")
@@ -78,4 +70,4 @@ class PublicKit:
         held_out = arrays.get("held-out")
         if held_out is not None:
             held_out = matrix(held_out, "held-out rows", columns=(evaluation or feature_map).dimension)
-        return cls(feature_map, base, samples, columns, evaluation, held_out)
+        return cls(feature_map, part_of(arrays, "base"), samples, columns, evaluation, held_out)

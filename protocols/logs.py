@@ -27,19 +27,8 @@ _logger.addHandler(logging.NullHandler())
 class Fields(TypedDict, total=False):
     """What a line may say besides time, level, part, run and event.
 
-    Attributes:
-        seed: Root seed.
-        kind: The round: hello, summarise, retrain ...
-        arm: Of ``retrain``.
-        silo: Name of the silo.
-        silos: How many silos.
-        start: First generation of a span.
-        stop: Last generation of a span.
-        generation: Where a silo stands.
-        seconds: How long it took.
-        bytes: Of the question, or of the answer.
-        error: Class of an error, without its text.
-        reason: Why, in words that the server may read; they are in ``events.jsonl`` too.
+    ``kind`` is the round, ``error`` a class without its text; ``reason`` may
+    be read by the server, it is in ``events.jsonl`` too.
     """
 
     seed: int
@@ -58,12 +47,7 @@ class Fields(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class Log:
-    """One part's voice in the log.
-
-    Attributes:
-        part: Who speaks.
-        run: Name of the run: the same on server and nodes, in ``environment.json`` and in the report.
-    """
+    """One part's voice in the log of one run."""
 
     part: Literal["server", "node"]
     run: str
@@ -108,9 +92,6 @@ class _Stderr(logging.Handler):
 def open_log(log_format: str) -> None:
     """Print log lines on stderr from now on, if the format says so; a second call does nothing.
 
-    Args:
-        log_format: One of ``FORMATS``; empty is plain.
-
     Raises:
         ValueError: If the format is unknown.
     """
@@ -127,10 +108,6 @@ def close_log() -> None:
 @contextmanager
 def log_file(folder: Path, log_format: str) -> Iterator[None]:
     """Keep log lines in ``folder/log.jsonl`` too, for as long as the context lasts.
-
-    Args:
-        folder: The run folder; must be there when the first line is logged.
-        log_format: One of ``FORMATS``; empty is plain.
 
     Raises:
         ValueError: If the format is unknown.

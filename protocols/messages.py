@@ -2,8 +2,8 @@
 """The messages of the protocol: questions of the server, and a silo's answer to each.
 
 ``hello``: who is there and does it fit? ``summarise``: release a summary of your features once.
-Under secure aggregation instead ``offer`` and ``masked``, in ``sum_messages.py``; ``fit``, for FedAvg over
-the generator, is in ``fit_messages.py``.
+Under secure aggregation instead ``offer`` and ``masked``, in ``secure_sum_messages.py``; ``fit``, for FedAvg
+over the generator, is in ``fit_messages.py``.
 ``transport``: map the atoms of a support onto your rows, for the published references that leak them.
 ``retrain``: bring one arm to a generation and report its metrics. Scalars are checked by type and range,
 arrays by name, shape and finiteness; what does not fit is refused by ``ValueError``.
@@ -14,16 +14,11 @@ from typing import Annotated, ClassVar, Literal, Self
 import numpy as np
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
-from tailweave.protocols.arrays import Floats
+from tailweave.protocols.arrays import Floats, part_of
 from tailweave.protocols.config.base import Spec
 from tailweave.protocols.config.experiment import ArmSpec, Name
 from tailweave.protocols.config.privacy import PrivacySpec
-from tailweave.protocols.config.references import (
-    BarycenterReference,
-    GeodesicReference,
-    QuantizedReference,
-    SlicedReference,
-)
+from tailweave.protocols.config.references import SummarisedSpec, TransportedSpec
 from tailweave.protocols.config.training import GeneratorSpec, RecursionSpec
 from tailweave.protocols.kinds.sources.base import ImageShape
 from tailweave.protocols.kinds.sources.hashed_text import TextColumns
@@ -63,8 +58,7 @@ class Message(Spec):
 
     def part(self, name: str) -> dict[str, Floats]:
         """Return the arrays whose names begin with ``name/``, without that prefix."""
-        prefix = f"{name}/"
-        return {key[len(prefix) :]: value for key, value in self.arrays.items() if key.startswith(prefix)}
+        return part_of(self.arrays, name)
 
     @model_validator(mode="after")
     def _arrays_are_finite(self) -> Self:
@@ -127,7 +121,7 @@ class Summarise(Message):
 
     kind: ClassVar[str] = "summarise"
     type: ClassVar[str] = "query.summarise"
-    reference: Annotated[QuantizedReference | SlicedReference, Field(discriminator="kind")]
+    reference: SummarisedSpec
     privacy: PrivacySpec
 
     @model_validator(mode="after")
@@ -142,7 +136,7 @@ class SummariseReply(Message):
 
     kind: ClassVar[str] = "summarise"
     silo: Name
-    reference: Annotated[QuantizedReference | SlicedReference, Field(discriminator="kind")]
+    reference: SummarisedSpec
     privacy: PrivacySpec
     noise: Literal["none", "seeded", "system"]
 
@@ -162,7 +156,7 @@ class TransportSupport(Message):
 
     kind: ClassVar[str] = "transport"
     type: ClassVar[str] = "query.transport"
-    reference: Annotated[BarycenterReference | GeodesicReference, Field(discriminator="kind")]
+    reference: TransportedSpec
     privacy: PrivacySpec
     turn: Annotated[int, Field(ge=1, le=1000)]
 
@@ -184,7 +178,7 @@ class TransportSupportReply(Message):
 
     kind: ClassVar[str] = "transport"
     silo: Name
-    reference: Annotated[BarycenterReference | GeodesicReference, Field(discriminator="kind")]
+    reference: TransportedSpec
     turn: Annotated[int, Field(ge=1, le=1000)]
 
     @model_validator(mode="after")

@@ -25,11 +25,6 @@ def in_order(names: Iterable[str]) -> list[str]:
 def check_metric(name: str, low: float, high: float) -> None:
     """Refuse a metric that nobody knows, or values that it cannot have.
 
-    Args:
-        name: Its name.
-        low: Smallest value reported.
-        high: Largest value reported.
-
     Raises:
         ValueError: Naming the metric, what was found and what is allowed.
     """

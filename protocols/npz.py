@@ -12,7 +12,7 @@ import re
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,8 @@ from typing import IO, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from tailweave.protocols.whole_file import write_whole
 
 GIB = 2**30
 MOST_BYTES = 16 * GIB
@@ -80,12 +82,7 @@ class _ShyFile(io.FileIO):
 
 @dataclass(frozen=True)
 class NpzArchive:
-    """An open archive; use ``open_npz``.
-
-    Attributes:
-        members: Arrays in it, by name.
-        most_bytes: Of one array.
-    """
+    """An open archive; use ``open_npz``."""
 
     members: dict[str, zipfile.ZipInfo]
     most_bytes: int
@@ -146,13 +143,6 @@ class NpzArchive:
 def open_npz(path: Path, *, most_bytes: int = MOST_BYTES) -> Iterator[NpzArchive]:
     """Open an archive and read its directory, no array yet.
 
-    Args:
-        path: The file.
-        most_bytes: Of one array.
-
-    Yields:
-        The archive.
-
     Raises:
         OSError: If there is no such file, or it may not be opened.
         NpzError: If it is no zip, or its directory is damaged, too long or names an array twice.
@@ -173,9 +163,7 @@ def open_npz(path: Path, *, most_bytes: int = MOST_BYTES) -> Iterator[NpzArchive
 def read_npz(path: Path, *, most_bytes: int = MOST_BYTES) -> dict[str, NDArray[Any]]:
     """Read all arrays of an archive.
 
-    Args:
-        path: The file.
-        most_bytes: Of one array; all together have at most ``MOST_BYTES``.
+    All arrays together have at most ``MOST_BYTES``, each at most ``most_bytes``.
 
     Returns:
         Arrays by name, in the order of the file.
@@ -198,12 +186,17 @@ def read_npz(path: Path, *, most_bytes: int = MOST_BYTES) -> dict[str, NDArray[A
         return found
 
 
+def write_npz(
+    path: Path, arrays: Mapping[str, NDArray[Any]], *, mode: int | None = None, lasting: bool = True
+) -> None:
+    """Write what ``read_npz`` reads; ``mode`` and ``lasting`` as in ``write_whole``."""
+    buffer = io.BytesIO()
+    np.savez(buffer, allow_pickle=False, **dict(arrays))
+    write_whole(path, buffer.getbuffer(), mode=mode, lasting=lasting)
+
+
 def check_ratio(unpacked: int, packed: int) -> None:
     """Refuse what grows beyond measure: a file of a few KiB must not fill the memory of a node.
-
-    Args:
-        unpacked: Bytes in memory.
-        packed: Bytes in the file.
 
     Raises:
         NpzError: If there are many, and more than ``MOST_RATIO`` times those in the file.

@@ -15,12 +15,7 @@ def packaged(path: Path) -> Path:
 
 
 def run_folder(home: Path, run: str) -> Path:
-    """Return the folder of a run that ``flwr run`` gave none.
-
-    Args:
-        home: Flower's own folder, ``FLWR_HOME``.
-        run: Name of the run.
-    """
+    """Return the folder of a run that ``flwr run`` gave none."""
     return home / "tailweave" / run
 
 

@@ -54,13 +54,6 @@ def size(content: RecordDict) -> int:
 def decode(content: RecordDict, expected: type[M]) -> M:
     """Decode and check a message.
 
-    Args:
-        content: What Flower delivered.
-        expected: The message type that fits here.
-
-    Returns:
-        The message.
-
     Raises:
         MessageError: If anything about it is not as expected; nothing is parsed that was not size-checked.
     """

@@ -12,29 +12,20 @@ from typing import TypeVar
 
 from tailweave.protocols.arrays import Floats
 from tailweave.protocols.config.privacy import FEWEST_SILOS, PrivacySpec
-from tailweave.protocols.config.references import SlicedReference
-from tailweave.protocols.kit import PublicKit
+from tailweave.protocols.kinds.references.sliced import SlicedReference
 from tailweave.protocols.messages import with_prefix
 from tailweave.protocols.privacy.shrinkage import shrink
 from tailweave.protocols.references.sliced import SlicedSummary
-from tailweave.protocols.secure_sum import (
-    Masked,
-    Offer,
-    SumRound,
-    Words,
-    from_words,
-    noise_variance,
-    pooled_summary,
-    schema,
-    unmask_sum,
-    verify_offer,
-)
-from tailweave.protocols.secure_sum.sketches import STEP, width
-from tailweave.protocols.sum_messages import OfferKey, OfferKeyReply, SendMasked, SendMaskedReply
+from tailweave.protocols.secure_sum.keys import Offer, SumRound, verify_offer
+from tailweave.protocols.secure_sum.masks import Masked, Words, unmask_sum
+from tailweave.protocols.secure_sum.schema import schema
+from tailweave.protocols.secure_sum.share import noise_variance
+from tailweave.protocols.secure_sum.sketches import STEP, from_words, pooled_summary, width
+from tailweave.protocols.secure_sum_messages import OfferKey, OfferKeyReply, SendMasked, SendMaskedReply
 from tailweave.server.controls.bounds import COUNT_MARGIN, NOISE_MARGIN, breaches, bucket_end
 from tailweave.server.failure import RunFailed
-from tailweave.server.federation import Federation
 from tailweave.server.questions import Member
+from tailweave.server.seed_run import SeedRun
 
 Reply = TypeVar("Reply", OfferKeyReply, SendMaskedReply)
 UNSEEN = "no single silo's sketch was seen: no weight was capped and no silo compared with the others"
@@ -45,9 +36,7 @@ UNSEEN = "no single silo's sketch was seen: no weight was capped and no silo com
 class _Sum:
     """One attempt at one sum."""
 
-    federation: Federation
-    seed: int
-    kit: PublicKit
+    run: SeedRun
     spec: SlicedReference
     privacy: PrivacySpec
     number: int
@@ -55,34 +44,31 @@ class _Sum:
 
     @property
     def round(self) -> SumRound:
-        digest = schema(self.spec, self.privacy, self.kit.features, self.seed)
-        return SumRound(self.federation.run, self.number, digest, tuple(sorted(m.silo for m in self.members)))
+        digest = schema(self.spec, self.privacy, self.run.kit.features, self.run.seed)
+        return SumRound(
+            self.run.federation.run, self.number, digest, tuple(sorted(m.silo for m in self.members))
+        )
 
     def fields(self) -> dict[str, object]:
         """Return what both questions say."""
         return {
-            "run": self.federation.run,
-            "seed": self.seed,
+            **self.run.head,
             "reference": self.spec,
             "privacy": self.privacy,
             "number": self.number,
-            "arrays": with_prefix("features", self.kit.features.arrays()),
+            "arrays": with_prefix("features", self.run.kit.features.arrays()),
         }
 
 
 def summarise(
-    federation: Federation,
-    seed: int,
-    kit: PublicKit,
+    run: SeedRun,
     released: tuple[SlicedReference, PrivacySpec],
     members: Sequence[Member],
 ) -> dict[str, Floats]:
     """Collect the sum of the silos' sketches and make the proxy reference of it.
 
     Args:
-        federation: Who is asked.
-        seed: Root seed; gives the public directions.
-        kit: Feature map, and the public samples that the noised sketch is pulled towards.
+        run: Who is asked, the seed, and what all silos are given.
         released: Sketch, and privacy bounds with K_h honest silos.
         members: Who said hello.
 
@@ -103,8 +89,8 @@ def summarise(
     noise_variance(spec, privacy, len(members))  # refuses shares that are too small before anybody is asked
     present = tuple(members)
     for number in count(1):
-        _require(federation, privacy, len(present))
-        attempt = _Sum(federation, seed, kit, spec, privacy, number, present)
+        _require(run, privacy, len(present))
+        attempt = _Sum(run, spec, privacy, number, present)
         offers = _offers(attempt)
         vectors = _vectors(attempt, offers) if len(offers) == len(present) else None
         if vectors is not None and len(vectors) == len(present):
@@ -113,8 +99,8 @@ def summarise(
         present = tuple(member for member, _ in answered)
     total = unmask_sum([_words(member, reply) for member, reply in vectors or []], attempt.round)
     left_out = [member.silo for member in members if member not in present]
-    federation.record.summed(
-        seed=seed,
+    run.federation.record.summed(
+        seed=run.seed,
         kind=SendMasked.kind,
         silos=[member.silo for member in present],
         left_out=left_out,
@@ -124,25 +110,26 @@ def summarise(
     return {"sketch": _reference(attempt, total)}
 
 
-def _require(federation: Federation, privacy: PrivacySpec, remaining: int) -> None:
-    least = max(FEWEST_SILOS, privacy.honest_silos or 0, federation.experiment.min_clients)
+def _require(run: SeedRun, privacy: PrivacySpec, remaining: int) -> None:
+    clients = run.federation.experiment.min_clients
+    least = max(FEWEST_SILOS, privacy.honest_silos or 0, clients)
     if remaining < least:
-        reasons = "".join(f"\n  {reason}" for reason in dict.fromkeys(federation.record.refusals))
+        reasons = "".join(f"\n  {reason}" for reason in dict.fromkeys(run.federation.record.refusals))
         raise RunFailed(
             f"secure aggregation needs {least} silos (at least {FEWEST_SILOS}, privacy.honest-silos = "
-            f"{privacy.honest_silos} and min-clients = {federation.experiment.min_clients}), {remaining} are "
-            f"left; refused:{reasons}"
+            f"{privacy.honest_silos} and min-clients = {clients}), {remaining} are left; "
+            f"refused:{reasons}"
         )
 
 
 def _offers(attempt: _Sum) -> list[tuple[Member, OfferKeyReply]]:
     question = OfferKey.model_validate({**attempt.fields(), "silos": attempt.round.silos})
-    answers = attempt.federation.ask([(member, question) for member in attempt.members], OfferKeyReply)
+    answers = attempt.run.federation.ask([(member, question) for member in attempt.members], OfferKeyReply)
 
     def check(reply: OfferKeyReply) -> None:
         if reply.number != attempt.number:
             raise ValueError(f"offers a key for number {reply.number}, asked for {attempt.number}")
-        known = attempt.federation.identities.setdefault(reply.silo, reply.identity)
+        known = attempt.run.federation.identities.setdefault(reply.silo, reply.identity)
         if known != reply.identity:
             raise ValueError("comes with another identity than it first had in this run")
         offer = Offer(reply.silo, reply.public, reply.signature)
@@ -156,7 +143,7 @@ def _vectors(
 ) -> list[tuple[Member, SendMaskedReply]]:
     roster = [reply.key for _, reply in sorted(offers, key=lambda answer: answer[1].silo)]
     question = SendMasked.model_validate({**attempt.fields(), "roster": roster})
-    answers = attempt.federation.ask([(member, question) for member in attempt.members], SendMaskedReply)
+    answers = attempt.run.federation.ask([(member, question) for member in attempt.members], SendMaskedReply)
 
     def check(reply: SendMaskedReply) -> None:
         asked = (attempt.number, attempt.spec, attempt.privacy)
@@ -181,7 +168,7 @@ def _kept(
         try:
             check(reply)
         except ValueError as error:
-            attempt.federation.refuse(member, question, str(error))
+            attempt.run.federation.refuse(member, question, str(error))
         else:
             kept.append((member, reply))
     return kept
@@ -193,19 +180,21 @@ def _words(member: Member, reply: SendMaskedReply) -> Masked:
 
 def _reference(attempt: _Sum, total: Words) -> Floats:
     """Read the sum, check it against the public bounds, and shrink it towards the public sketch."""
-    spec, kit = attempt.spec, attempt.kit
+    spec, run = attempt.spec, attempt.run
     pooled = pooled_summary(from_words(total), spec)
     variance = noise_variance(spec, attempt.privacy, len(attempt.members))
     _check_bounds(attempt, pooled, float(variance.max()) ** 0.5)
     mean: Floats = pooled.sums / pooled.count
     if not attempt.privacy.shrink:
         return mean
-    return shrink(mean, variance / pooled.count**2, kit.samples, spec, kit.features.space(attempt.seed))
+    return shrink(
+        mean, variance / pooled.count**2, run.kit.samples, spec, run.kit.features.space(attempt.run.seed)
+    )
 
 
 def _check_bounds(attempt: _Sum, pooled: SlicedSummary, noise: float) -> None:
     """Stop at a sum that honest silos cannot have: one of them lies, and masks hide which."""
-    space = attempt.kit.features.space(attempt.seed)
+    space = attempt.run.kit.features.space(attempt.run.seed)
     rounding = pooled.count * STEP / 2.0 if attempt.spec.basis == "cosine" else 0.0
     found = breaches(pooled, attempt.spec, space, noise=noise + rounding / NOISE_MARGIN)
     most = COUNT_MARGIN * sum(bucket_end(member.rows_at_least) for member in attempt.members)

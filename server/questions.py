@@ -21,7 +21,7 @@ from tailweave.protocols.messages import (
     TransportSupportReply,
 )
 from tailweave.protocols.records import encode
-from tailweave.protocols.sum_messages import OfferKey, OfferKeyReply, SendMasked, SendMaskedReply
+from tailweave.protocols.secure_sum_messages import OfferKey, OfferKeyReply, SendMasked, SendMaskedReply
 from tailweave.server.roll import Place
 
 _LATER_SECONDS = 60.0

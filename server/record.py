@@ -8,7 +8,7 @@ import numpy as np
 
 from tailweave.protocols.fit_messages import FitParametersReply
 from tailweave.protocols.messages import Message, RetrainReply, SummariseReply, TransportSupportReply
-from tailweave.protocols.sum_messages import SendMaskedReply
+from tailweave.protocols.secure_sum_messages import SendMaskedReply
 from tailweave.server.journal import Journal
 
 KEYS = ("arm", "seed", "silo", "generation")

@@ -6,14 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from tailweave.protocols.arrays import Floats
 from tailweave.protocols.config.experiment import ArmSpec, Experiment
 from tailweave.protocols.config.privacy import PrivacySpec
-from tailweave.protocols.config.references import (
-    BarycenterReference,
-    GeodesicReference,
-    QuantizedReference,
-    SlicedReference,
-    TransportSpec,
-)
 from tailweave.protocols.kept_reference import KeptReference
+from tailweave.protocols.kinds.references.sliced import SlicedReference
+from tailweave.protocols.kinds.references.transported import TransportedReference, WovenReference
 from tailweave.protocols.kit import PublicKit
 from tailweave.protocols.messages import (
     Retrain,
@@ -26,12 +21,13 @@ from tailweave.server import masked
 from tailweave.server.federation import Federation
 from tailweave.server.greeting import greet, latecomers
 from tailweave.server.questions import Member
+from tailweave.server.seed_run import SeedRun
 from tailweave.server.starts import digest_of_base, federated_start, sent_generator, start_arrays
 from tailweave.server.transport_rounds import transported
-from tailweave.server.weaving import Released, woven_reference
+from tailweave.server.weaving import woven_reference
 
-Asked = Released | tuple[TransportSpec, PrivacySpec]
-Woven = Mapping[Asked, dict[str, Floats]]
+Release = tuple[WovenReference, PrivacySpec]
+Woven = Mapping[Release, dict[str, Floats]]
 
 
 def run_seed(federation: Federation, seed: int, kit: PublicKit) -> None:
@@ -45,126 +41,115 @@ def run_seed(federation: Federation, seed: int, kit: PublicKit) -> None:
     Raises:
         RunFailed: If fewer than ``min-clients`` silos remain.
     """
-    members = greet(federation, seed, kit)
-    federated_start(federation, seed, kit, members)
-    references = summarise(federation, seed, kit, members)
-    _keep(federation, seed, kit, references)
-    retrain(federation, seed, kit, members[: federation.experiment.silos.followed], references)
+    run = SeedRun(federation, seed, kit)
+    members = greet(run)
+    federated_start(run, members)
+    references = summarise(run, members)
+    _keep(run, references)
+    retrain(run, members[: federation.experiment.silos.followed], references)
 
 
-def summarise(federation: Federation, seed: int, kit: PublicKit, members: Sequence[Member]) -> Woven:
+def summarise(run: SeedRun, members: Sequence[Member]) -> Woven:
     """Round ``summarise``: collect one summary a silo for each reference that needs them, and weave them."""
-    woven: dict[Asked, dict[str, Floats]] = {}
-    for spec, privacy in _released(federation.experiment):
+    woven: dict[Release, dict[str, Floats]] = {}
+    for spec, privacy in _released(run.federation.experiment):
         if privacy.secure_aggregation and isinstance(spec, SlicedReference):
-            woven[spec, privacy] = masked.summarise(federation, seed, kit, (spec, privacy), members)
+            woven[spec, privacy] = masked.summarise(run, (spec, privacy), members)
             continue
-        if isinstance(spec, BarycenterReference | GeodesicReference):
-            woven[spec, privacy] = transported(federation, seed, kit, (spec, privacy), members)
+        if isinstance(spec, TransportedReference):
+            woven[spec, privacy] = transported(run, (spec, privacy), members)
             continue
         question = Summarise(
-            run=federation.run,
-            seed=seed,
+            **run.head,
             reference=spec,
             privacy=privacy,
-            arrays=with_prefix("features", kit.features.arrays()),
+            arrays=with_prefix("features", run.kit.features.arrays()),
         )
-        answers = federation.ask([(member, question) for member in members], SummariseReply)
-        federation.require(len(answers))
-        woven[spec, privacy] = woven_reference(federation, seed, kit, (spec, privacy), answers)
+        answers = run.federation.ask([(member, question) for member in members], SummariseReply)
+        run.federation.require(len(answers))
+        woven[spec, privacy] = woven_reference(run, (spec, privacy), answers)
     return woven
 
 
-def _released(experiment: Experiment) -> list[Asked]:
+def _released(experiment: Experiment) -> list[Release]:
     """Return every summary that is asked for, once, in the order of the arms."""
     asked = (_release_of(experiment, arm) for arm in experiment.arms)
     return list(dict.fromkeys(released for released in asked if released is not None))
 
 
-def _release_of(experiment: Experiment, arm: ArmSpec) -> Asked | None:
-    if isinstance(arm.reference, QuantizedReference | SlicedReference):
-        return arm.reference, experiment.privacy_of(arm)
-    if isinstance(arm.reference, BarycenterReference | GeodesicReference):
-        return arm.reference, experiment.privacy_of(arm)
-    return None
+def _release_of(experiment: Experiment, arm: ArmSpec) -> Release | None:
+    return (arm.reference, experiment.privacy_of(arm)) if isinstance(arm.reference, WovenReference) else None
 
 
-def _keep(federation: Federation, seed: int, kit: PublicKit, references: Woven) -> None:
+def _keep(run: SeedRun, references: Woven) -> None:
     """Write each arm's woven reference into the run folder, where `tailweave serve` looks for it."""
-    for arm in federation.experiment.arms:
-        released = _release_of(federation.experiment, arm)
+    for arm in run.federation.experiment.arms:
+        released = _release_of(run.federation.experiment, arm)
         if released is not None:
             kept = KeptReference(
-                federation.run, arm.name, seed, released[0], kit.features, references[released]
+                run.federation.run, arm.name, run.seed, released[0], run.kit.features, references[released]
             )
-            kept.save(federation.record.out / "references" / f"seed-{seed}" / f"{arm.name}.npz")
+            kept.save(run.federation.record.out / "references" / f"seed-{run.seed}" / f"{arm.name}.npz")
 
 
-def retrain(
-    federation: Federation, seed: int, kit: PublicKit, members: Sequence[Member], references: Woven
-) -> None:
+def retrain(run: SeedRun, members: Sequence[Member], references: Woven) -> None:
     """Round ``retrain``: bring every arm on every silo to the last generation, a few at a time.
 
     A silo that missed an exchange is asked again at the next one, from where its reports stop; one that
     connects meanwhile is greeted and begins.
     """
     present, reported = list(members), dict[tuple[str, Member], int]()
-    for stop in _stops(federation):
-        if len(present) < federation.experiment.silos.followed:
-            present = latecomers(federation, seed, kit, present)
+    for stop in _stops(run):
+        if len(present) < run.federation.experiment.silos.followed:
+            present = latecomers(run, present)
         questions = [
             (
                 member,
-                _question(
-                    federation, seed, kit, arm, (reported.get((arm.name, member), -1) + 1, stop), references
-                ),
+                _question(run, arm, (reported.get((arm.name, member), -1) + 1, stop), references),
             )
-            for arm in federation.experiment.arms
+            for arm in run.federation.experiment.arms
             for member in present
         ]
-        answers = federation.ask(questions, RetrainReply)
-        for arm in federation.experiment.arms:
-            federation.require(sum(reply.arm == arm.name for _, reply in answers), of=len(present))
+        answers = run.federation.ask(questions, RetrainReply)
+        for arm in run.federation.experiment.arms:
+            run.federation.require(sum(reply.arm == arm.name for _, reply in answers), of=len(present))
         for member, reply in answers:
-            federation.record.measured(reply)
+            run.federation.record.measured(reply)
             reported[reply.arm, member] = stop
 
 
-def _stops(federation: Federation) -> Iterator[int]:
-    last = federation.experiment.recursion.generations
-    step = federation.experiment.federation.generations_per_message or last or 1
+def _stops(run: SeedRun) -> Iterator[int]:
+    last = run.federation.experiment.recursion.generations
+    step = run.federation.experiment.federation.generations_per_message or last or 1
     yield from range(step, last, step)
     yield last
 
 
 def _question(
-    federation: Federation,
-    seed: int,
-    kit: PublicKit,
+    run: SeedRun,
     arm: ArmSpec,
     span: tuple[int, int],
     references: Woven,
 ) -> Retrain:
-    experiment = federation.experiment
-    arrays = with_prefix("features", kit.features.arrays()) | start_arrays(federation, seed, kit)
-    if kit.evaluation is not None:
-        arrays |= with_prefix("evaluation", kit.evaluation.arrays())
-    if kit.held_out is not None:
-        arrays["held-out/features"] = kit.held_out
+    experiment = run.federation.experiment
+    arrays = with_prefix("features", run.kit.features.arrays()) | start_arrays(run)
+    if run.kit.evaluation is not None:
+        arrays |= with_prefix("evaluation", run.kit.evaluation.arrays())
+    if run.kit.held_out is not None:
+        arrays["held-out/features"] = run.kit.held_out
     released = _release_of(experiment, arm)
     if released is not None:
         arrays |= with_prefix("reference", references[released])
     return Retrain(
-        run=federation.run,
-        seed=seed,
+        **run.head,
         arm=arm,
-        generator=sent_generator(federation),
+        generator=sent_generator(run),
         recursion=experiment.recursion_of(arm),
         evaluation_samples=experiment.evaluation.samples,
         start=span[0],
         stop=span[1],
-        snapshots=snapshots(experiment) if seed == experiment.seeds[0] else (),
-        base_digest=digest_of_base(federation, kit),
+        snapshots=snapshots(experiment) if run.seed == experiment.seeds[0] else (),
+        base_digest=digest_of_base(run),
         arrays=arrays,
     )
 

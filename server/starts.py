@@ -9,22 +9,20 @@ from tailweave.protocols.base_file import base_digest, save_base
 from tailweave.protocols.config.starts import BasePath, StartedSpec
 from tailweave.protocols.config.training import GeneratorSpec
 from tailweave.protocols.fit_messages import FitParameters, FitParametersReply
-from tailweave.protocols.kit import PublicKit
 from tailweave.protocols.messages import with_prefix
 from tailweave.protocols.parameters import check_parameters, model_of, parameters_of
 from tailweave.server.controls.weights import cap_weights
 from tailweave.server.failure import RunFailed
 from tailweave.server.fedavg import federated_average
-from tailweave.server.federation import Federation
 from tailweave.server.questions import Member
+from tailweave.server.seed_run import SeedRun
 
 
 @dataclass(frozen=True)
 class _Averaging:
     """What stays the same over the rounds."""
 
-    federation: Federation
-    seed: int
+    run: SeedRun
     spec: StartedSpec
     base: Mapping[str, Floats]
     members: Sequence[Member]
@@ -32,21 +30,20 @@ class _Averaging:
     def turn(self, number: int, model: dict[str, Floats]) -> dict[str, Floats]:
         """Ask all silos to go on from a model; return the average of the answers that fit."""
         question = FitParameters(
-            run=self.federation.run,
-            seed=self.seed,
+            **self.run.head,
             generator=self.spec,
-            privacy=self.federation.experiment.privacy,
+            privacy=self.run.federation.experiment.privacy,
             turn=number,
             arrays=with_prefix("model", model),
         )
         fitted: dict[Member, dict[str, Floats]] = {}
         asked = [(member, question) for member in self.members]
-        for member, reply in self.federation.ask(asked, FitParametersReply):
+        for member, reply in self.run.federation.ask(asked, FitParametersReply):
             try:
                 fitted[member] = self._checked(question, reply, model)
             except ValueError as error:
-                self.federation.refuse(member, question, str(error))
-        self.federation.require(len(fitted))
+                self.run.federation.refuse(member, question, str(error))
+        self.run.federation.require(len(fitted))
         weights = self._weights(list(fitted))
         return federated_average(list(fitted.values()), weights, number)
 
@@ -63,12 +60,12 @@ class _Averaging:
         """Return the rows that each silo named in hello, so in steps, under the cap of one silo's weight."""
         rows, cap = (
             [max(1, m.rows_at_least) for m in members],
-            self.federation.experiment.federation.weight_cap,
+            self.run.federation.experiment.federation.weight_cap,
         )
         return [float(weight) for weight in (rows if cap is None else cap_weights(rows, cap))]
 
 
-def federated_start(federation: Federation, seed: int, kit: PublicKit, members: Sequence[Member]) -> None:
+def federated_start(run: SeedRun, members: Sequence[Member]) -> None:
     """Run the rounds ``fit`` where the experiment starts by FedAvg, and keep what generation 0 starts from.
 
     Every silo is asked in every round: one that missed a round is missing in that average and asked again.
@@ -76,9 +73,7 @@ def federated_start(federation: Federation, seed: int, kit: PublicKit, members: 
     ``start: {path: FILE}`` takes.
 
     Args:
-        federation: Who is asked; ``starts`` is filled in.
-        seed: Root seed.
-        kit: The public base, which the first round goes on from.
+        run: Who is asked, the seed, and what all silos are given.
         members: Who said hello, sorted.
 
     Raises:
@@ -87,41 +82,41 @@ def federated_start(federation: Federation, seed: int, kit: PublicKit, members: 
     Privacy:
         The server sees the un-noised parameters of every silo in every round.
     """
-    spec = federation.experiment.generator
+    spec = run.federation.experiment.generator
     if not isinstance(spec, StartedSpec):
         return
     if spec.start == "federated":
-        base = parameters_of(spec, kit.base)
-        averaging, model = _Averaging(federation, seed, spec, base, members), base
+        base = parameters_of(spec, run.kit.base)
+        averaging, model = _Averaging(run, spec, base, members), base
         for number in range(1, spec.rounds + 1):
             model = averaging.turn(number, model)
         try:
-            federation.starts[seed] = model_of(spec, model)
+            run.federation.starts[run.seed] = model_of(spec, model)
         except ValueError as error:
             raise RunFailed(f"generator.start: federated: {error}") from None
-    kept = federation.starts.get(seed, kit.base)
-    save_base(federation.record.out / "base" / f"seed-{seed}.npz", spec.kind, kept)
+    kept = run.federation.starts.get(run.seed, run.kit.base)
+    save_base(run.federation.record.out / "base" / f"seed-{run.seed}.npz", spec.kind, kept)
 
 
-def digest_of_base(federation: Federation, kit: PublicKit) -> str | None:
+def digest_of_base(run: SeedRun) -> str | None:
     """Return the digest of the base where each node has a file of it, else None."""
-    generator = federation.experiment.generator
-    return base_digest(generator.kind, kit.base) if isinstance(generator.start, BasePath) else None
+    generator = run.federation.experiment.generator
+    return base_digest(generator.kind, run.kit.base) if isinstance(generator.start, BasePath) else None
 
 
-def sent_generator(federation: Federation) -> GeneratorSpec:
+def sent_generator(run: SeedRun) -> GeneratorSpec:
     """Return the generator as silos are told it: where the server has its file is nothing to them."""
-    generator = federation.experiment.generator
+    generator = run.federation.experiment.generator
     if not isinstance(generator.start, BasePath):
         return generator
     return generator.model_copy(update={"start": BasePath(path="base")})
 
 
-def start_arrays(federation: Federation, seed: int, kit: PublicKit) -> dict[str, Floats]:
+def start_arrays(run: SeedRun) -> dict[str, Floats]:
     """Return what a silo is sent of the models that it starts from.
 
     ``base/...`` unless each node has a file of it, and ``start/...`` where FedAvg made generation 0.
     """
-    if digest_of_base(federation, kit) is not None:
+    if digest_of_base(run) is not None:
         return {}
-    return with_prefix("base", kit.base) | with_prefix("start", federation.starts.get(seed, {}))
+    return with_prefix("base", run.kit.base) | with_prefix("start", run.federation.starts.get(run.seed, {}))

@@ -8,15 +8,17 @@ import numpy as np
 
 from tailweave.protocols.arrays import Floats, probabilities
 from tailweave.protocols.config.privacy import PrivacySpec
-from tailweave.protocols.config.references import BarycenterReference, GeodesicReference, TransportSpec
-from tailweave.protocols.features import FeatureMap
-from tailweave.protocols.kit import PublicKit
+from tailweave.protocols.kinds.references.transported import (
+    BarycenterReference,
+    GeodesicReference,
+    TransportedReference,
+)
 from tailweave.protocols.messages import TransportSupport, TransportSupportReply, with_prefix
 from tailweave.protocols.transport.free_support import mean_step, tolerance_sq
 from tailweave.protocols.transport.geodesic import between
 from tailweave.server.controls.weights import cap_weights
-from tailweave.server.federation import Federation
 from tailweave.server.questions import Member
+from tailweave.server.seed_run import SeedRun
 
 FARTHEST = 1000.0
 """Public radii from the public centre at which no honest atom lies; stops what is absurd."""
@@ -26,19 +28,16 @@ FARTHEST = 1000.0
 class _Exchange:
     """What stays the same over the turns of one reference."""
 
-    federation: Federation
-    seed: int
-    features: FeatureMap
-    spec: TransportSpec
+    run: SeedRun
+    spec: TransportedReference
     privacy: PrivacySpec
 
     def ask(self, turn: int, supports: Mapping[Member, Floats]) -> dict[Member, Floats]:
         """Send each member a support; return what came back, without those whose answer does not fit."""
-        features = with_prefix("features", self.features.arrays())
+        features = with_prefix("features", self.run.kit.features.arrays())
         questions = {
             member: TransportSupport(
-                run=self.federation.run,
-                seed=self.seed,
+                **self.run.head,
                 reference=self.spec,
                 privacy=self.privacy,
                 turn=turn,
@@ -47,13 +46,13 @@ class _Exchange:
             for member, support in supports.items()
         }
         moved = {}
-        for member, reply in self.federation.ask(list(questions.items()), TransportSupportReply):
+        for member, reply in self.run.federation.ask(list(questions.items()), TransportSupportReply):
             reason = self._misfit(questions[member], reply)
             if reason is None:
                 moved[member] = reply.arrays["moved"]
             else:
-                self.federation.refuse(member, questions[member], reason)
-        self.federation.require(len(moved))
+                self.run.federation.refuse(member, questions[member], reason)
+        self.run.federation.require(len(moved))
         return moved
 
     def _misfit(self, question: TransportSupport, reply: TransportSupportReply) -> str | None:
@@ -62,7 +61,7 @@ class _Exchange:
             return f"answers turn {reply.turn} of another reference or turn than was asked for"
         if moved.shape != support.shape:
             return f"{support.shape} atoms were sent, got {moved.shape}"
-        space = self.features.space(self.seed)
+        space = self.run.kit.features.space(self.run.seed)
         radius = float(np.abs(moved - space.center).max()) / space.scale
         if radius > FARTHEST:
             return f"an atom lies {radius:.3g} public radii from the centre: at most {FARTHEST:g} pass"
@@ -76,10 +75,8 @@ class _Exchange:
 
 
 def transported(
-    federation: Federation,
-    seed: int,
-    kit: PublicKit,
-    asked: tuple[TransportSpec, PrivacySpec],
+    run: SeedRun,
+    asked: tuple[TransportedReference, PrivacySpec],
     members: Sequence[Member],
 ) -> dict[str, Floats]:
     """Run the rounds ``transport`` of one reference.
@@ -87,9 +84,7 @@ def transported(
     The first support is the first public samples. A silo that misses a turn is out of the reference.
 
     Args:
-        federation: Who is asked.
-        seed: Root seed.
-        kit: Feature map, and the public samples.
+        run: Who is asked, the seed, and what all silos are given.
         asked: The reference, and the privacy bounds, which must have no epsilon.
         members: Who said hello, sorted.
 
@@ -107,16 +102,18 @@ def transported(
         of each other silo's too, as its interpolants go out with the reference.
     """
     spec, privacy = asked
-    if len(kit.samples) < spec.support:
+    if len(run.kit.samples) < spec.support:
         raise ValueError(
-            f"reference {spec.kind}: support must be at most the kit's {len(kit.samples)} public samples, "
-            f"got {spec.support}"
+            f"reference {spec.kind}: support must be at most the kit's {len(run.kit.samples)} public "
+            f"samples, got {spec.support}"
         )
-    public: Floats = kit.samples[: spec.support]
-    exchange = _Exchange(federation, seed, kit.features, spec, privacy)
+    public: Floats = run.kit.samples[: spec.support]
+    exchange = _Exchange(run, spec, privacy)
     if isinstance(spec, BarycenterReference):
         return {"support": _barycenter(exchange, spec, public, members)}
-    return _interpolants(exchange, spec, public, members)
+    if isinstance(spec, GeodesicReference):
+        return _interpolants(exchange, spec, public, members)
+    raise ValueError(f"reference {spec.kind} has no rounds here: another package cannot bring such a kind")
 
 
 def _barycenter(

@@ -7,24 +7,19 @@ import numpy as np
 
 from tailweave.protocols.arrays import Floats
 from tailweave.protocols.config.privacy import PrivacySpec
-from tailweave.protocols.config.references import ReleasingSpec, SlicedReference
-from tailweave.protocols.kit import PublicKit
+from tailweave.protocols.kinds.references.base import SummarisedReference
 from tailweave.protocols.messages import SummariseReply
 from tailweave.protocols.privacy import gate
-from tailweave.protocols.privacy.shrinkage import shrink
-from tailweave.protocols.references import Summary, read_summary, weave
-from tailweave.protocols.references.sliced import SlicedSummary
+from tailweave.protocols.references import Summary, read_summary, summarised, weave
 from tailweave.server.controls.inspection import inspect
-from tailweave.server.federation import Federation
 from tailweave.server.questions import Member
+from tailweave.server.seed_run import SeedRun
 
-Released = tuple[ReleasingSpec, PrivacySpec]
+Released = tuple[SummarisedReference, PrivacySpec]
 
 
 def woven_reference(
-    federation: Federation,
-    seed: int,
-    kit: PublicKit,
+    run: SeedRun,
     released: Released,
     answers: Sequence[tuple[Member, SummariseReply]],
 ) -> dict[str, Floats]:
@@ -35,9 +30,7 @@ def woven_reference(
     ``federation.trusted`` names is recorded as odd instead, and counted.
 
     Args:
-        federation: Who keeps the record and knows how many silos must remain.
-        seed: Root seed; gives the public directions.
-        kit: Feature map, and the public samples that a noised sketch is pulled towards.
+        run: Who is asked, the seed, and what all silos are given.
         released: Reference kind and privacy bounds that the answers are for.
         answers: One a silo, sorted by silo.
 
@@ -48,27 +41,27 @@ def woven_reference(
         RunFailed: If fewer than ``min-clients`` summaries may be counted.
     """
     spec, privacy = released
-    summaries = {m.silo: read_summary(reply.arrays, spec, kit.features.dimension) for m, reply in answers}
+    summaries = {m.silo: read_summary(reply.arrays, spec, run.kit.features.dimension) for m, reply in answers}
     variance = gate.noise_variance(spec, privacy)
     seen = inspect(
         summaries,
         spec,
-        kit.features.space(seed),
+        run.kit.features.space(run.seed),
         rows_at_least={member.silo: member.rows_at_least for member, _ in answers},
         noise=0.0 if variance is None else float(np.sqrt(variance.max())),
-        policy=federation.experiment.federation,
+        policy=run.federation.experiment.federation,
     )
     for silo, reason in seen.quarantined.items():
-        federation.record.quarantined(seed=seed, silo=silo, reason=f"{_named(released)}: {reason}")
+        run.federation.record.quarantined(seed=run.seed, silo=silo, reason=f"{_named(released)}: {reason}")
     for silo, reason in seen.odd.items():
-        federation.record.odd(seed=seed, silo=silo, reason=f"{_named(released)}: {reason}")
-    federation.require(len(summaries) - len(seen.quarantined))
+        run.federation.record.odd(seed=run.seed, silo=silo, reason=f"{_named(released)}: {reason}")
+    run.federation.require(len(summaries) - len(seen.quarantined))
     masses = seen.masses(list(summaries))
     woven = weave(list(summaries.values()), spec, weights=masses)
-    if variance is None or not privacy.shrink or not isinstance(spec, SlicedReference):
+    if variance is None or not privacy.shrink:
         return woven
     of_mean = _variance_of_mean(summaries, masses, variance)
-    return {"sketch": shrink(woven["sketch"], of_mean, kit.samples, spec, kit.features.space(seed))}
+    return summarised(spec).shrunk(woven, of_mean, run.kit.samples, run.kit.features.space(run.seed))
 
 
 def _named(released: Released) -> str:
@@ -78,6 +71,6 @@ def _named(released: Released) -> str:
 
 def _variance_of_mean(summaries: Mapping[str, Summary], masses: Floats, variance: Floats) -> Floats:
     """Return the noise variance of the weighted mean of the silos' mean sketches, shape (J,) or (B,)."""
-    counts = np.array([s.count for s in summaries.values() if isinstance(s, SlicedSummary)])  # (K,)
+    counts = np.array([summary.count for summary in summaries.values()])  # (K,)
     shares = masses / masses.sum()
     return variance * float(((shares / counts) ** 2).sum())

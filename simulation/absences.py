@@ -14,11 +14,7 @@ _OTHER = ("returned", "quarantined", "odd", "summed", "kept")
 
 
 def absences(events: Rows, table: Measurements) -> list[dict[str, Any]]:
-    """Pair what silos missed with their return.
-
-    Args:
-        events: Rows of ``events.jsonl``, in the order in which they happened.
-        table: The metrics; they tell whether a silo has all generations of an arm after all.
+    """Pair what silos missed (rows of ``events.jsonl``, in order) with their return.
 
     Returns:
         By silo, then in order: ``silo``, ``seed``, ``round``, ``arm`` (None before retrain), ``reason``,

@@ -6,15 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-MECHANISMS = {
-    "cosine": "Gaussian noise on a sliced cosine sketch",
-    "histogram": "Gaussian noise on sliced histograms",
-    "lloyd": "DP-Lloyd: Gaussian noise in every k-means step",
-    "exact": "none: exact sums",
-    "rows": "none: projections of the silos' rows",
-}
-_ROWS_THEMSELVES = ("barycenter", "geodesic")
-_NOTHING = (None, "local", "public", "oracle")
+from pydantic import TypeAdapter, ValidationError
+
+from tailweave.protocols.config.references import ReferenceSpec
+from tailweave.protocols.kinds.references.base import SummarisedReference
+from tailweave.protocols.kinds.references.transported import TransportedReference
+from tailweave.protocols.references import summarised
+
+_READ: TypeAdapter[ReferenceSpec] = TypeAdapter(ReferenceSpec)
+_EXACT = ("exact", "none: exact sums")
+_ROWS = ("rows", "none: projections of the silos' rows")
+_UNKNOWN = ("unknown", "unknown: no installed package brings this reference as it was configured")
 
 
 @dataclass(frozen=True)
@@ -25,47 +27,46 @@ class ArmPrivacy:
         releases: Whether silos release anything for it; if not, the rest says nothing.
         epsilon: Of one silo's summary; ``None`` where nothing bounds it.
         delta: Of that epsilon; ``None`` without it.
-        mechanism: One of ``MECHANISMS``, or empty if nothing is released.
+        mechanism: Name of the mechanism, or ``exact``, ``rows``, ``unknown``; empty if nothing is released.
+        words: The same in words.
     """
 
     releases: bool
     epsilon: float | None = None
     delta: float | None = None
     mechanism: str = ""
+    words: str = ""
 
 
 def arm_privacy(name: str, config: Mapping[str, Any]) -> ArmPrivacy:
-    """Read what one arm promises.
+    """Read what one arm of a resolved configuration promises: nothing if it is not there.
 
-    Args:
-        name: Arm name.
-        config: Resolved configuration; an arm that it lacks promises nothing and releases nothing.
-
-    Returns:
-        The promise.
+    This reads no ``Experiment``: a run is reported where its rules or generator are gone, and then there is
+    none.
     """
-    spec = _spec(name, config)
-    reference = spec.get("reference")
-    options = reference if isinstance(reference, Mapping) else {"kind": reference}
-    kind = options.get("kind")
-    if kind in _NOTHING:
+    arm = _spec(name, config)
+    reference = arm.get("reference")
+    if reference is None:
         return ArmPrivacy(False)
-    if kind in _ROWS_THEMSELVES:
-        return ArmPrivacy(True, mechanism="rows")
+    try:
+        spec = _READ.validate_python(reference)
+    except ValidationError:
+        return ArmPrivacy(True, None, None, *_UNKNOWN)
+    if isinstance(spec, TransportedReference):
+        return ArmPrivacy(True, None, None, *_ROWS)
+    if not isinstance(spec, SummarisedReference):
+        return ArmPrivacy(False)
     shared = config.get("privacy") or {}
-    epsilon = spec.get("epsilon", "as-configured")
+    epsilon = arm.get("epsilon", "as-configured")
     epsilon = shared.get("epsilon") if epsilon == "as-configured" else epsilon
     if epsilon is None:
-        return ArmPrivacy(True, mechanism="exact")
-    mechanism = "lloyd" if kind == "quantized" else str(options.get("basis", "cosine"))
-    return ArmPrivacy(True, float(epsilon), shared.get("delta"), mechanism)
+        return ArmPrivacy(True, None, None, *_EXACT)
+    mechanism = summarised(spec).mechanism
+    return ArmPrivacy(True, float(epsilon), shared.get("delta"), mechanism.name, mechanism.words)
 
 
 def epsilon_families(config: Mapping[str, Any]) -> list[dict[str, float | None]]:
-    """Find the arms that differ in epsilon and in nothing else.
-
-    Args:
-        config: Resolved configuration.
+    """Find the arms of a resolved configuration that differ in epsilon and in nothing else.
 
     Returns:
         Families of two or more arms, each arm with its epsilon (``None``: no noise), most private first; of

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an arm is, in the words of design section 2: read from its reference, whatever its name."""
+"""What an arm is, in the words of the report: read from its reference, whatever its name."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -35,16 +35,11 @@ class Arm:
 
 
 def describe(name: str, config: Mapping[str, Any]) -> Arm:
-    """Find out what an arm is.
+    """Find out what an arm of a resolved configuration is.
 
-    Args:
-        name: Arm name.
-        config: Resolved configuration; ``arms`` is a list of mappings.
-
-    Returns:
-        The arm. Its role comes from its reference (none: no-selection, or unguided if its rule is not
-        random; local: siloed, public: anchored, oracle: oracle, any other: collaborative); an arm that
-        ``config`` lacks is judged by its name.
+    Its role comes from its reference (none: no-selection, or unguided if its rule is not random; local:
+    siloed, public: anchored, oracle: oracle, any other: collaborative); an arm that the configuration lacks
+    is judged by its name.
     """
     spec = next((arm for arm in config.get("arms") or [] if arm.get("name") == name), None)
     if spec is None:

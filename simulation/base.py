@@ -5,28 +5,18 @@ from pathlib import Path
 
 from tailweave.clients import generators
 from tailweave.clients.generators.course import NOTHING_BESIDE, Course
-from tailweave.protocols.arrays import Floats
+from tailweave.clients.samples import Samples
 from tailweave.protocols.base_file import load_base
 from tailweave.protocols.config.experiment import Experiment
 from tailweave.protocols.config.load import ConfigError
 from tailweave.protocols.config.starts import BasePath
-from tailweave.protocols.kinds.generators.gaussian import GaussianMixtureSpec
 from tailweave.protocols.streams import stream
 
 
 def base_generator(
-    experiment: Experiment, public: Floats, seed: int, course: Course = NOTHING_BESIDE
+    experiment: Experiment, public: Samples, seed: int, course: Course = NOTHING_BESIDE
 ) -> generators.Generator:
-    """Return the base generator.
-
-    Args:
-        experiment: Says where it comes from; a file is the same for all seeds.
-        public: Public rows, shape (n, p), data units; not looked at where it comes from a file, but for p.
-        seed: Root seed.
-        course: Whom the fit tells how far it is, and where it keeps an unfinished state.
-
-    Returns:
-        The generator.
+    """Return the base generator: fitted on public rows (n, p), or read from the file that the spec names.
 
     Raises:
         ValueError: If the public rows are too few for it, or the file cannot be read or does not fit.
@@ -39,14 +29,13 @@ def base_generator(
         kind, arrays = load_base(path)
         if kind != spec.kind:
             raise ValueError(f"{path}: holds a {kind[:60]}, generator.kind is {spec.kind}")
-        generator = generators.from_arrays(spec, arrays)
-        columns = generator.sample(1, rng=stream(seed, "base", "check")).shape[1]
-        if isinstance(spec, GaussianMixtureSpec) and len(arrays["weights"]) != spec.components:
+        drawn = generators.from_arrays(spec, arrays).sample(1, rng=stream(seed, "base", "check"))
+        if misfit := spec.misfit(arrays):
+            raise ValueError(f"{path}: {misfit}")
+        if len(drawn.columns) != len(public.columns):
             raise ValueError(
-                f"{path}: has {len(arrays['weights'])} components, generator.components is {spec.components}"
+                f"{path}: is of {len(drawn.columns)} columns, the data have {len(public.columns)}"
             )
-        if columns != public.shape[1]:
-            raise ValueError(f"{path}: is of {columns} columns, the data have {public.shape[1]}")
     except ValueError as error:
         raise ConfigError(f"generator.start.path: {error}") from None
-    return generator
+    return generators.from_arrays(spec, arrays, public.sort)

@@ -3,7 +3,6 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import get_args
 
 from tailweave.protocols.config import data, features, references, training
 from tailweave.protocols.config.base import first_paragraph
@@ -18,9 +17,8 @@ from tailweave.simulation.engines import ENGINES
 def catalogue(configs: Path | None = None) -> Iterator[tuple[str, list[tuple[str, str]]]]:
     """Yield sections with their entries: name and one line each.
 
-    Args:
-        configs: Folder of experiments, listed by path; by default those that come along, by name. The first
-            comment line of each is its description.
+    Experiments are those that come along, by name, or those in the folder ``configs``, by path; the first
+    comment line of each is its description.
     """
     found = named_configs() if configs is None else {str(path): path for path in configs.rglob("*.yaml")}
     yield "configs", [(name, _first_comment(found[name])) for name in sorted(found)]
@@ -28,7 +26,7 @@ def catalogue(configs: Path | None = None) -> Iterator[tuple[str, list[tuple[str
     yield "partitions", list(_lines(data.PARTITIONS))
     yield "features", list(_lines(features.FEATURES))
     yield "generators", list(_lines(training.GENERATORS))
-    yield "references", list(_kinds(references.ReferenceSpec, "kind"))
+    yield "references", list(_lines(references.REFERENCES))
     yield "rules", list(_lines(RULES))
     yield "metrics", list(_lines(METRICS))
     yield "engines", list(ENGINES.items())
@@ -37,12 +35,6 @@ def catalogue(configs: Path | None = None) -> Iterator[tuple[str, list[tuple[str
 def _lines(family: Family) -> Iterator[tuple[str, str]]:
     for kind, spec in family.kinds.items():
         yield kind, first_paragraph(spec).replace("``", "")
-
-
-def _kinds(union: object, field: str) -> Iterator[tuple[str, str]]:
-    for model in get_args(get_args(union)[0]):
-        for kind in get_args(model.model_fields[field].annotation):
-            yield kind, (model.__doc__ or "").strip().splitlines()[0].replace("``", "")
 
 
 def _first_comment(path: Path) -> str:

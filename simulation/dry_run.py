@@ -4,21 +4,24 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from rich.console import Console
 from threadpoolctl import threadpool_limits
 
 from tailweave.clients import generators
-from tailweave.clients.generators.diffusion.measure import Size, Speed, size_of, speeds
+from tailweave.clients.generators.diffusion.measure import Size, Speed
+from tailweave.clients.samples import Samples
 from tailweave.clients.selection import select
 from tailweave.clients.selection.candidates import Candidates
 from tailweave.protocols import references
 from tailweave.protocols.arrays import Floats
 from tailweave.protocols.config.experiment import ArmSpec, Experiment
-from tailweave.protocols.config.references import QuantizedReference, SlicedReference
 from tailweave.protocols.features import PublicSpace
-from tailweave.protocols.kinds.generators.diffusion import DiffusionSpec
+from tailweave.protocols.kinds.implementing import implementation
+from tailweave.protocols.kinds.references.base import SummarisedReference
+from tailweave.protocols.kinds.references.transported import TransportedReference
 from tailweave.protocols.references import Empirical, Reference
 from tailweave.protocols.streams import stream
 from tailweave.simulation.report.wording import counted
@@ -46,10 +49,6 @@ class _Cost:
 def dry_run(experiment: Experiment, console: Console) -> None:
     """Print what a run would take; times are measured here by a few steps on random rows.
 
-    Args:
-        experiment: As the engine would run it (``in_messages``).
-        console: Where it is printed.
-
     Raises:
         ValueError: If the experiment cannot be run as written; missing images are said, not refused.
     """
@@ -76,7 +75,8 @@ def _lines(experiment: Experiment, found: Sizes, work: Workload) -> list[tuple[s
     if found.missing is not None:
         lines.append(("", f"not there, sizes are assumed: {found.missing}"))
     spec = experiment.generator
-    size = size_of(spec, found.columns) if isinstance(spec, DiffusionSpec) else None
+    network = _network(experiment)
+    size = network.size(spec, found.columns) if network else None
     counted_by_spec = size.parameters if size else spec.parameters(found.columns)
     parameters = counted_by_spec or 0
     said = "size unknown: left out below" if counted_by_spec is None else f"{parameters:,} parameters"
@@ -112,35 +112,34 @@ def _memory(size: Size | None, parameters: int, work: Workload) -> int:
     return network + work.row_bytes
 
 
-def _work(experiment: Experiment, found: Sizes, work: Workload) -> str:
+def _network(experiment: Experiment) -> Any:  # noqa: ANN401 - a contract that only neural generators have
+    """Return what implements the generator, if that knows a network's size and its speeds here."""
     spec = experiment.generator
+    kind = implementation(spec, spec.kind, generators.__name__)
+    return kind if hasattr(kind, "size") else None
+
+
+def _work(experiment: Experiment, found: Sizes, work: Workload) -> str:
     text = f"{counted(work.bases, 'base fit')}, {counted(work.refits, 'refit')}, {work.draws:,} rows drawn"
-    if not isinstance(spec, DiffusionSpec):
-        return text
     first, later = _steps(experiment, found)
-    total = work.bases * first + work.refits * later
-    return (
-        f"{text}; {total:,} training steps of {spec.batch_size} rows ({first:,} a base, {later:,} a refit), "
-        f"{spec.sampling_steps} network calls a row drawn"
-    )
+    if not later:
+        return text
+    total, each = work.bases * first + work.refits * later, experiment.generator.in_steps
+    return f"{text}; {total:,} training steps ({first:,} a base, {later:,} a refit; {each})"
 
 
 def _steps(experiment: Experiment, found: Sizes) -> tuple[int, int]:
     """Return training steps of a base and of a refit (on n rows)."""
-    spec = experiment.generator
-    if not isinstance(spec, DiffusionSpec):
-        return 0, 0
-    first = -(-found.public // spec.batch_size) * spec.first_epochs
-    epochs = spec.epochs if spec.warm_start else spec.first_epochs
-    return first, -(-experiment.recursion.samples // spec.batch_size) * epochs
+    spec, samples = experiment.generator, experiment.recursion.samples
+    return spec.training_steps(found.public, first=True), spec.training_steps(samples, first=False)
 
 
 def _costs(experiment: Experiment, found: Sizes) -> list[_Cost]:
-    spec = experiment.generator
-    if not isinstance(spec, DiffusionSpec):
+    network = _network(experiment)
+    if network is None:
         return [_statistical_cost(experiment, found)]
     first, later = _steps(experiment, found)
-    return [_of(speed, first, later) for speed in speeds(spec, found.columns)]
+    return [_of(speed, first, later) for speed in network.speeds(experiment.generator, found.columns)]
 
 
 def _of(speed: Speed, first: int, later: int) -> _Cost:
@@ -150,7 +149,7 @@ def _of(speed: Speed, first: int, later: int) -> _Cost:
 def _statistical_cost(experiment: Experiment, found: Sizes) -> _Cost:
     rng = stream(0, "dry-run")
     count = max(_FEW, 2 * experiment.generator.fewest_rows[0])
-    rows = rng.standard_normal((count, found.columns))
+    rows = Samples.of(rng.standard_normal((count, found.columns)))
     model = generators.fit(experiment.generator, rows, rng=rng)
     fit = _seconds(lambda: generators.fit(experiment.generator, rows, rng=rng)) / count
     row = _seconds(lambda: model.sample(count, rng=rng)) / count
@@ -178,9 +177,11 @@ def _stand_in(arm: ArmSpec, rows: Floats) -> Reference | None:
     spec = arm.reference
     if spec is None:
         return None
-    if not isinstance(spec, SlicedReference | QuantizedReference):
-        return Empirical.of(rows)
     space = PublicSpace(np.zeros(rows.shape[1]), 1.0, 0)
+    if isinstance(spec, TransportedReference):
+        return Empirical.of(rows)
+    if not isinstance(spec, SummarisedReference):
+        return references.made(spec, rows, space)
     summary = references.release(rows, spec, space, 2, rng=stream(0, "dry-run", "release"))
     return references.proxy(references.weave([summary], spec), spec, space)
 

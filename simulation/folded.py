@@ -25,16 +25,9 @@ class Column(NamedTuple):
 
 
 def folded(title: str, fixed: Sequence[Column], columns: Sequence[Column], width: int) -> Iterator[Table]:
-    """Yield tables of the same rows, each with the fixed columns first and as many others as fit.
+    """Yield tables of the same rows: the fixed columns first, and as many others as fit so many characters.
 
-    Args:
-        title: Of the first table.
-        fixed: Columns of every table.
-        columns: The others, in order, at least one.
-        width: Of the terminal, in characters.
-
-    Yields:
-        The tables; where not even one further column fits, words are folded.
+    Where not even one further column fits, words are folded.
     """
     room = width - 1 - sum(column.width + _BESIDE for column in fixed)
     part: list[Column] = []

@@ -25,12 +25,7 @@ def shows_images(config: Mapping[str, Any]) -> bool:
 
 
 def collect_images(experiment: Experiment, config: Path, state: Path) -> Maps:
-    """Gather what the first silo kept in the first seed.
-
-    Args:
-        experiment: What was run.
-        config: Path of the resolved experiment.
-        state: The silos' state folder of this run; simulation only, for training images are in it.
+    """Gather what the first silo kept in the first seed; simulation only, for training images are in it.
 
     Returns:
         ``<arm>/<generation>/generated`` and ``.../nearest``, each (k, h, w, c), uint8; empty for other data.

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The 2-D map of one silo: truth, candidates and selected on the truth's own two main axes."""
 
-import os
+import io
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from tailweave.clients.node import world_of
 from tailweave.protocols.arrays import Floats
 from tailweave.protocols.config.experiment import Experiment
 from tailweave.protocols.features import FeatureMap
+from tailweave.protocols.whole_file import write_whole
 from tailweave.server.rounds import snapshots
 
 Maps = dict[str, NDArray[Any]]
@@ -23,13 +24,7 @@ _MOST_POINTS = 400
 
 
 def collect_maps(experiment: Experiment, features: FeatureMap, config: Path, state: Path) -> Maps:
-    """Gather what the first silo kept for the map in the first seed.
-
-    Args:
-        experiment: What was run.
-        features: Feature map of the first seed.
-        config: Path of the resolved experiment.
-        state: The silos' state folder of this run; simulation only.
+    """Gather what the first silo kept for the map in the first seed; simulation only.
 
     Returns:
         Positions by name: ``truth_xy`` (r, 2), ``truth_label`` (r,), and ``<arm>/<generation>/candidates``
@@ -58,7 +53,7 @@ def _plane(plane: PCA, points: Floats) -> Floats:
 
 
 def save_maps(path: Path, maps: Maps) -> None:
-    """Write the map as NPZ, atomically."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.npz")
-    np.savez_compressed(part, allow_pickle=False, **maps)
-    os.replace(part, path)
+    """Write the map as NPZ, whole or not at all."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, allow_pickle=False, **maps)
+    write_whole(path, buffer.getbuffer())

@@ -37,6 +37,11 @@ class Estimate:
         """Return the mean."""
         return self.mean
 
+    @property
+    def half(self) -> float | None:
+        """Half of the interval's width; ``None`` with one seed."""
+        return None if self.interval is None else (self.interval[1] - self.interval[0]) / 2
+
     @classmethod
     def from_json(cls, found: Mapping[str, Any]) -> "Estimate":
         """Return the estimate that ``summary.json`` holds."""
@@ -138,14 +143,7 @@ class Measurements:
 
 
 def per_seed(values: Mapping[tuple[int, str], float]) -> PerSeed:
-    """Average over silos.
-
-    Args:
-        values: (seed, silo) to value.
-
-    Returns:
-        Seed to the plain mean over its silos, seeds ascending.
-    """
+    """Average (seed, silo) to value over silos: seed to the plain mean, seeds ascending."""
     seeds = sorted({seed for seed, _ in values})
     return {s: _mean(value for (seed, _), value in values.items() if seed == s) for s in seeds}
 
@@ -162,17 +160,10 @@ def natural(name: str) -> list[tuple[int, int, str]]:
 
 
 def measurements(rows: Sequence[Mapping[str, Any]], arms: Sequence[str] = ()) -> Measurements:
-    """Index metric rows.
+    """Index metric rows, arms in the order wanted; those without rows are left out.
 
-    A metric that is absent or null in a row was not measured there. A row that occurs twice with the
-    same values, as after a resumed run, counts once.
-
-    Args:
-        rows: Objects with ``arm``, ``seed``, ``silo``, ``generation`` and metrics (numbers).
-        arms: Arm names in the order wanted; those without rows are left out.
-
-    Returns:
-        The table.
+    A metric that is absent or null in a row was not measured there. A row that occurs twice with the same
+    values, as after a resumed run, counts once.
 
     Raises:
         ValueError: If there are no rows, a row lacks a key, a metric is not a finite number, or two rows

@@ -36,9 +36,6 @@ def relation(table: Measurements) -> Relation | None:
 
     .. math:: r = corr(H(D), \log GS)
 
-    Args:
-        table: All measurements.
-
     Returns:
         The points and their Pearson correlation, without unit; None with fewer than three points, or where
         one of the two does not vary. A score of 0, all samples copies, has no logarithm and is left out.

@@ -73,12 +73,7 @@ class Outcome(NamedTuple):
 
 
 def print_outcome(folder: Path, console: Console) -> None:
-    """Print what a run came to.
-
-    Args:
-        folder: A finished run folder.
-        console: Where to print; a narrow one gets a narrow table.
-    """
+    """Print what a run came to; a narrow console gets a narrow table."""
     summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
     with as_declared(RunFolder(folder).declared()):
         outcome = Outcome.of(summary)

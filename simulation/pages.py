@@ -3,9 +3,11 @@
 
 from pathlib import Path
 
+from tailweave.simulation.open_run import OpenRun
 from tailweave.simulation.paper.run_page import write_published
 from tailweave.simulation.report.page import write_report
-from tailweave.simulation.run_folder import RunFolder
+from tailweave.simulation.report.wording import as_declared
+from tailweave.simulation.run_folder import RunFolder, write_json
 
 
 def write_pages(folder: RunFolder) -> Path:
@@ -14,6 +16,8 @@ def write_pages(folder: RunFolder) -> Path:
     Raises:
         ValueError: If the folder is incomplete or broken.
     """
-    report = write_report(folder)
-    write_published(folder)
-    return report
+    run = OpenRun(folder)
+    write_json(folder.path / "summary.json", run.summary)
+    with as_declared(folder.declared()):
+        write_published(run)
+        return write_report(run)

@@ -12,7 +12,7 @@ from tailweave.clients.features import fit_features, received_features
 from tailweave.clients.generators.course import NOTHING_BESIDE, Course
 from tailweave.protocols.config.experiment import Experiment
 from tailweave.protocols.config.load import ConfigError
-from tailweave.protocols.config.references import RAW_ROW_KINDS, RAW_ROW_LEAK, RELEASING_KINDS
+from tailweave.protocols.config.references import REFERENCES
 from tailweave.protocols.config.starts import PARAMETER_LEAK
 from tailweave.protocols.kit import PublicKit
 from tailweave.protocols.messages import rows_bucket
@@ -54,8 +54,8 @@ def prepare(
 ) -> Prepared:
     """Load the data, cut the silos and fit the public kit of every seed, with one thread.
 
-    With two, matrix products round otherwise and the same experiment would give another kit on another
-    number of cores.
+    With two, matrix products round otherwise and the same experiment would give another kit on another number
+    of cores.
 
     Args:
         experiment: What is to be run.
@@ -63,9 +63,6 @@ def prepare(
             nothing is said about their sizes.
         kept: Folder of this experiment's kits from an earlier attempt; those found are not fitted again.
         course: Whom the fit of a base tells how far it is, and where it keeps an unfinished state.
-
-    Returns:
-        What a run needs.
 
     Raises:
         ValueError: If the data cannot be read, or data, silos, features and generator do not fit together.
@@ -94,9 +91,9 @@ def _with_held_out(experiment: Experiment, world: World, kit: PublicKit) -> Publ
     """Return the kit with held-out rows of the public data, where the silos are to measure against them."""
     if experiment.evaluation.against == "own":
         return kit
-    rows = world.evaluation.values
+    rows = world.evaluation
     some = np.linspace(0, len(rows) - 1, min(len(rows), _HELD_OUT_ROWS)).round().astype(np.int64)
-    return replace(kit, held_out=(kit.evaluation or kit.features)(rows[some]))
+    return replace(kit, held_out=(kit.evaluation or kit.features)(rows.take(some)))
 
 
 def _check_silos(experiment: Experiment, world: World) -> int:
@@ -120,19 +117,18 @@ def fit_kit(experiment: Experiment, world: World, seed: int, course: Course = NO
     Raises:
         ValueError: If the public share is too small for the generator, or dimensions exceed the columns.
     """
-    columns = world.train.values.shape[1]
+    columns = len(world.train.columns)
     wanted = experiment.features.reduces_to
     if wanted is not None and wanted > columns and experiment.features.encoder is None:
         raise ConfigError(f"features.dimensions must be at most the data's {columns} columns, got {wanted}")
-    base = base_generator(experiment, world.public.values, seed, course)
+    base = base_generator(experiment, world.public, seed, course)
     samples = base.sample(PUBLIC_SAMPLES, rng=stream(seed, "base", "features"))
-    image = world.train.image
-    features = fit_features(experiment.features, samples, rng=stream(seed, "features"), image=image)
+    features = fit_features(experiment.features, samples, rng=stream(seed, "features"))
     names = world.train.columns if experiment.data.columns_named else ()
     measure, evaluation = experiment.evaluation.features, None
     if measure is not None and measure != experiment.features:
         rng = stream(seed, "evaluation", "features")
-        evaluation = fit_features(measure, samples, rng=rng, image=image)
+        evaluation = fit_features(measure, samples, rng=rng)
     return PublicKit(features, base.arrays(), features(samples), names, evaluation)
 
 
@@ -146,7 +142,7 @@ def _check_sizes(experiment: Experiment) -> None:
 
 
 def _check_private_rows(experiment: Experiment, smallest: int) -> None:
-    releasing = [arm for arm in experiment.arms if arm.reference and arm.reference.kind in RELEASING_KINDS]
+    releasing = [arm for arm in experiment.arms if arm.reference and arm.reference.sees == "releases"]
     private = [arm.name for arm in releasing if experiment.privacy_of(arm).epsilon is not None]
     counted = rows_bucket(smallest)
     if private and counted < experiment.privacy.min_rows:
@@ -168,10 +164,10 @@ def _check_local_start(experiment: Experiment, world: World) -> None:
 
 
 def _check_spread(world: World) -> None:
-    values = world.evaluation.values
-    if (values == values[0]).all():
+    if world.evaluation.all_equal:
         raise ConfigError(
-            f"data: the {len(values)} evaluation rows are all equal, nothing can be measured by them"
+            f"data: the {len(world.evaluation)} evaluation rows are all equal, "
+            "nothing can be measured by them"
         )
 
 
@@ -183,7 +179,7 @@ def _owners_alone(experiment: Experiment) -> list[str]:
         for arm in experiment.arms
         if everything
         or experiment.recursion_of(arm).include_real
-        or (arm.reference is not None and arm.reference.kind == "local")
+        or (arm.reference is not None and arm.reference.sees == "own")
     ]
     if not names:
         return []
@@ -197,8 +193,8 @@ def _warnings(experiment: Experiment, smallest: int | None) -> tuple[str, ...]:
     said = []
     if experiment.privacy.epsilon is None:
         said.append("no differential privacy (privacy.epsilon is null): for simulation only")
-    kinds = {arm.reference.kind for arm in experiment.arms if arm.reference}
-    said += [f"reference {kind} {RAW_ROW_LEAK}" for kind in RAW_ROW_KINDS if kind in kinds]
+    kinds = {arm.reference.kind for arm in experiment.arms if arm.reference and arm.reference.leaks}
+    said += [f"reference {kind} {REFERENCES.kinds[kind].leaks}" for kind in sorted(kinds)]
     if experiment.generator.start == "federated":
         said.append(f"generator.start: federated {PARAMETER_LEAK}")
     if smallest is not None and smallest < experiment.privacy.min_rows:

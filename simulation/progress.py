@@ -20,13 +20,7 @@ _LOOK_SECONDS = 0.2
 def run_with_progress(
     work: Callable[[], None], experiment: Experiment, metrics: Path, audience: Audience
 ) -> None:
-    """Do the work here, and show from a thread how far it is, if someone looks.
-
-    Args:
-        work: Runs the experiment; writes ``metrics`` line by line.
-        experiment: Tells how many lines there will be.
-        metrics: The run's ``metrics.jsonl``.
-        audience: Where progress is shown.
+    """Do the work, which writes ``metrics`` line by line; if someone looks, show from a thread how far it is.
 
     Raises:
         BaseException: Whatever the work raises; an interrupted notebook leaves no work behind.

@@ -10,11 +10,7 @@ KEYS = ("seed", "round", "silo", "kind", "fields", "bytes")
 
 
 def revealed(wire: Sequence[Mapping[str, Any]], config: Mapping[str, Any]) -> dict[str, Any]:
-    """Count what left the silos.
-
-    Args:
-        wire: Rows of ``wire.jsonl``, one per message that left a silo.
-        config: Resolved configuration; ``privacy.epsilon`` is what the run promised.
+    """Count what left the silos: rows of ``wire.jsonl``, beside what the resolved configuration promised.
 
     Returns:
         ``bytes`` and ``messages`` over all ``seeds``; ``epsilon``, the largest sum over one silo and seed, or

@@ -2,8 +2,6 @@
 """The run folder: what a run leaves behind, and all that summary, figures and report are made from."""
 
 import json
-import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -13,6 +11,7 @@ from numpy.typing import NDArray
 from tailweave.protocols.config.yaml_file import ConfigError, read_yaml
 from tailweave.protocols.kinds.metrics.base import DECLARED
 from tailweave.protocols.npz import NpzError, read_npz
+from tailweave.protocols.whole_file import write_whole
 
 Row = dict[str, Any]
 """One JSON object of a ``.jsonl`` file."""
@@ -34,15 +33,7 @@ def _no_constant(name: str) -> NoReturn:
 
 
 def read_rows(path: Path) -> list[Row]:
-    """Read a ``.jsonl`` file.
-
-    Only a torn last line is forgiven: one that a crash cut off before its newline was written.
-
-    Args:
-        path: File with one JSON object a line, UTF-8.
-
-    Returns:
-        The objects in file order.
+    """Read a ``.jsonl`` file; only a torn last line is forgiven: one that a crash cut off before its newline.
 
     Raises:
         RunFolderError: If any other line is not a JSON object of finite numbers; names file and line.
@@ -63,32 +54,8 @@ def read_rows(path: Path) -> list[Row]:
     return rows
 
 
-def write_text(path: Path, text: str) -> None:
-    """Replace a file in one step, so that a reader or a crash never sees half of it.
-
-    Args:
-        path: Destination; its folder must exist.
-        text: New contents, written as UTF-8 with newlines as they are.
-    """
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(text.encode("utf-8"))
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.chmod(0o644)  # mkstemp makes files that only the owner can read
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
 def write_json(path: Path, obj: object) -> None:
-    """Write JSON atomically; equal objects give equal bytes.
-
-    Args:
-        path: Destination; its folder must exist.
-        obj: Anything JSON can hold. Key order is kept.
+    """Write JSON whole or not at all; equal objects give equal bytes, in their order of keys.
 
     Raises:
         ValueError: If a number is NaN or infinite; the old file then stays as it was.
@@ -97,7 +64,7 @@ def write_json(path: Path, obj: object) -> None:
         text = json.dumps(obj, indent=1, ensure_ascii=False, allow_nan=False)
     except ValueError as error:
         raise ValueError(f"{path.name} must hold finite numbers only: {error}") from error
-    write_text(path, text + "\n")
+    write_whole(path, text + "\n")
 
 
 @dataclass(frozen=True)

@@ -72,12 +72,7 @@ def serve(  # noqa: PLR0913 - typer: one parameter an option
 
 
 def find_reference(source: Path, arm: str | None, seed: int | None) -> "KeptReference":
-    """Return the one reference that is meant.
-
-    Args:
-        source: A reference file, or a run folder.
-        arm: Name of the arm; None where the folder has one only.
-        seed: Seed; None where the folder has one only.
+    """Return the one reference that is meant: a file, or in a run folder that of an arm and a seed.
 
     Raises:
         ValueError: If there is none, or more than one fits; the message lists what is there.

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from tailweave.protocols.config.load import dump_experiment
 from tailweave.protocols.metrics import METRICS
+from tailweave.protocols.whole_file import write_whole
 from tailweave.server.app import run_name
 from tailweave.simulation.engines.job import Job
 from tailweave.simulation.images import collect_images
 from tailweave.simulation.maps import collect_maps, save_maps
 from tailweave.simulation.prepare import Prepared
-from tailweave.simulation.run_folder import DECLARATIONS, RunFolder, write_json, write_text
-from tailweave.simulation.summary import write_summary
+from tailweave.simulation.run_folder import DECLARATIONS, write_json
 
 
 def make_folder(prepared: Prepared, out: Path, made: Mapping[str, object], run_id: str = "") -> Job:
@@ -25,15 +25,12 @@ def make_folder(prepared: Prepared, out: Path, made: Mapping[str, object], run_i
         out: Run folder.
         made: Versions, command and the like, for the record.
         run_id: Of a new run on silos that keep their state.
-
-    Returns:
-        What an engine is given.
     """
     out = out.resolve()
     plain = run_name(prepared.experiment)
     run_id = _earlier_run(out).removeprefix(plain).removeprefix("-") or run_id
     out.mkdir(parents=True, exist_ok=True)
-    write_text(out / "config.yaml", dump_experiment(prepared.experiment))  # first: --resume looks for it
+    write_whole(out / "config.yaml", dump_experiment(prepared.experiment))  # first: --resume looks for it
     write_json(out / DECLARATIONS, {name: kind.declaration() for name, kind in METRICS.kinds.items()})
     job = Job(out, prepared.experiment.silos.count, run_id)
     prepared.save_kits(job.state / "kits")
@@ -47,13 +44,7 @@ def _earlier_run(out: Path) -> str:
 
 
 def complete(prepared: Prepared, job: Job, silos: Path | None = None) -> None:
-    """Make map and summary of a run whose metrics are complete; drop its state.
-
-    Args:
-        prepared: The experiment.
-        job: The run.
-        silos: Where simulated silos kept their state, if not in the run folder.
-    """
+    """Make the map of a run whose metrics are complete; drop the silos' state, wherever it lies."""
     experiment, out = prepared.experiment, job.out
     state = (silos or job.state) / run_name(experiment, job.run_id)
     features = prepared.kits[experiment.seeds[0]].features
@@ -61,6 +52,5 @@ def complete(prepared: Prepared, job: Job, silos: Path | None = None) -> None:
         save_maps(out / "maps.npz", collect_maps(experiment, features, out / "config.yaml", state))
         if images := collect_images(experiment, out / "config.yaml", state):
             save_maps(out / "images.npz", images)
-    write_summary(RunFolder(out))
     for folder in {job.state, silos or job.state}:
         shutil.rmtree(folder, ignore_errors=True)

@@ -18,7 +18,6 @@ from tailweave.simulation.measurements import (
 )
 from tailweave.simulation.memorization import relation
 from tailweave.simulation.revealed import revealed
-from tailweave.simulation.run_folder import RunFolder, write_json
 
 Rows = Sequence[Mapping[str, Any]]
 SHARE = "mode_share/"
@@ -28,37 +27,13 @@ _EVENTS = ("refused", "absent", "returned", "quarantined", "odd", "summed", "kep
 _SUMMED = ("seed", "silos", "left-out", "attempts", "reason")
 
 
-def write_summary(folder: RunFolder) -> dict[str, Any]:
-    """Summarise a run folder and store ``summary.json`` in it.
-
-    Args:
-        folder: A finished run.
-
-    Returns:
-        The summary.
-
-    Raises:
-        ValueError: If the folder is incomplete or a row in it is broken.
-    """
-    summary = summarise(folder.metrics(), folder.config(), wire=folder.wire(), events=folder.events())
-    run = folder.environment().get("run")
-    if run:
-        summary = {"run": str(run), **summary}
-    write_json(folder.path / "summary.json", summary)
-    return summary
-
-
-def summarise(rows: Rows, config: Mapping[str, Any], *, wire: Rows = (), events: Rows = ()) -> dict[str, Any]:
+def summarise(
+    table: Measurements, config: Mapping[str, Any], *, wire: Rows = (), events: Rows = ()
+) -> dict[str, Any]:
     """Reduce a run to its summary; the order of rows does not matter.
 
-    "Last" is the last generation that every arm and seed has reached. Every estimate is a mean over seeds
-    of means over silos, with a 95 % Student-t interval (``None`` with one seed).
-
-    Args:
-        rows: Rows of ``metrics.jsonl``.
-        config: Resolved configuration.
-        wire: Rows of ``wire.jsonl``.
-        events: Rows of ``events.jsonl``.
+    "Last" is the last generation that every arm and seed has reached. Every estimate is a mean over seeds of
+    means over silos, with a 95 % Student-t interval (``None`` with one seed).
 
     Returns:
         ``name``, ``generations`` (the last one), ``seeds``, ``silos``, ``thinned`` (labels that the public
@@ -70,16 +45,14 @@ def summarise(rows: Rows, config: Mapping[str, Any], *, wire: Rows = (), events:
         metric to mean at the last generation).
 
     Raises:
-        ValueError: If there are no rows or one is broken.
+        ValueError: If a row of the wire log is broken.
     """
-    thinned = thinned_labels(config)
-    table = measured(rows, config)
     return {
         "name": str(config.get("name", "")),
         "generations": table.last,
         "seeds": list(table.seeds),
         "silos": list(table.silos),
-        "thinned": thinned,
+        "thinned": thinned_labels(config),
         "arms": {arm: _arm(table, arm, config) for arm in table.arms},
         "revealed": revealed(wire, config),
         "events": _events(events, table),
@@ -95,13 +68,8 @@ def _relation(table: Measurements) -> dict[str, Any] | None:
 def measured(rows: Rows, config: Mapping[str, Any]) -> Measurements:
     """Index metric rows, arms in the order of the configuration.
 
-    Args:
-        rows: Rows of ``metrics.jsonl``.
-        config: Resolved configuration; where ``public.class-weights`` thins classes, every row that has all
-            their shares gains ``thinned_share``, their sum.
-
-    Returns:
-        The table.
+    Where ``public.class-weights`` thins classes, every row that has all their shares gains ``thinned_share``,
+    their sum.
 
     Raises:
         ValueError: If there are no rows or one is broken.

@@ -5,10 +5,9 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-from tailweave.clients.data.rows import DataError
 from tailweave.clients.data.silo import simulated_world
+from tailweave.clients.samples import DataError
 from tailweave.protocols.config.experiment import Experiment
-from tailweave.protocols.config.references import RELEASING_KINDS, SlicedReference
 from tailweave.protocols.config.training import RecursionSpec
 from tailweave.simulation.prepare import PUBLIC_SAMPLES
 
@@ -48,7 +47,7 @@ def sizes(experiment: Experiment) -> Sizes:
             raise
         public = round(assumed.rows * experiment.public.fraction)
         return Sizes(assumed.columns, public, assumed.evaluation, str(error))
-    columns = world.train.values.shape[1]
+    columns = len(world.train.columns)
     return Sizes(columns, len(world.public), len(world.evaluation))
 
 
@@ -63,7 +62,7 @@ class Workload:
         draws: Rows drawn in all.
         messages: Questions of the server.
         message_bytes: Of the largest question, without the base's parameters.
-        row_bytes: Rows, features and candidates that one process holds at once, at least.
+        row_bytes: Samples, features and candidates that one process holds at once, at least.
     """
 
     bases: int
@@ -83,9 +82,7 @@ def workload(experiment: Experiment, found: Sizes) -> Workload:
     local = experiment.generator.start == "local"
     refits = lines * recursion.generations
     measured = experiment.evaluation.samples or found.evaluation
-    releases = sum(
-        arm.reference is not None and arm.reference.kind in RELEASING_KINDS for arm in experiment.arms
-    )
+    releases = sum(arm.reference is not None and arm.reference.sees == "releases" for arm in experiment.arms)
     exchanges = math.ceil(
         recursion.generations / (experiment.federation.generations_per_message or recursion.generations)
     )
@@ -109,17 +106,10 @@ def workload(experiment: Experiment, found: Sizes) -> Workload:
 
 
 def _row_bytes(experiment: Experiment, found: Sizes, dimension: int) -> int:
-    """Rows twice (as drawn and as selected or stored), features, and the basis of the widest sliced arm."""
+    """Rows twice (as drawn and as selected or stored), features, and what the widest reference holds."""
     candidates = experiment.recursion.candidates
     pool = max(_pool(experiment.recursion_of(arm)) for arm in experiment.arms)
-    basis = max(
-        (
-            arm.reference.directions * (arm.reference.coefficients if arm.reference.basis == "cosine" else 1)
-            for arm in experiment.arms
-            if isinstance(arm.reference, SlicedReference)
-        ),
-        default=0,
-    )
+    basis = max(arm.reference.numbers_a_candidate if arm.reference else 0 for arm in experiment.arms)
     rows = found.public + found.evaluation + 2 * candidates + pool
     return rows * found.columns * _REAL + candidates * (dimension * _REAL + basis * _HALF)
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from tailweave.clients.data.rows import Rows
 from tailweave.clients.data.scaling import standardized
-from tailweave.clients.kinds import implements
+from tailweave.clients.samples import Images, Numbers, Samples
+from tailweave.protocols.kinds.implementing import implements
 from tailweave.protocols.kinds.sources.bundled import DIGITS_IMAGE, BundledData
 
 _DIGITS_WHITE = 16.0
@@ -15,7 +15,7 @@ _DIGITS_WHITE = 16.0
 
 
 @implements(BundledData)
-def load(spec: BundledData, *, seed: int) -> Rows:
+def load(spec: BundledData, *, seed: int) -> Samples:
     """Load one: digits in [0, 1], the others with zero mean and unit variance over all rows."""
     from sklearn import datasets  # slow to import, and a node reads no bundled set
 
@@ -29,5 +29,5 @@ def load(spec: BundledData, *, seed: int) -> Rows:
     labels = bundle.target_names[bundle.target].astype(np.str_)
     columns = tuple(str(name) for name in bundle.feature_names)
     if spec.source == "digits":
-        return Rows(values / _DIGITS_WHITE, labels, columns, DIGITS_IMAGE)
-    return standardized(Rows(values, labels, columns))
+        return Samples.of(values / _DIGITS_WHITE, labels, Images(columns, shape=DIGITS_IMAGE))
+    return standardized(Samples.of(values, labels, Numbers(columns)))

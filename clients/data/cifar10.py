@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tailweave.clients.data.rows import DataError, Rows
-from tailweave.clients.kinds import implements
+from tailweave.clients.samples import DataError, Images, Samples
+from tailweave.protocols.kinds.implementing import implements
 from tailweave.protocols.kinds.sources.cifar10 import Cifar10
 from tailweave.protocols.streams import stream
 
@@ -45,7 +45,7 @@ class _ForbiddenError(ValueError):
     """A pickle asks for something that no CIFAR-10 file holds."""
 
 
-def read_cifar10(folder: str | Path, batches: tuple[str, ...]) -> Rows:
+def read_cifar10(folder: str | Path, batches: tuple[str, ...]) -> Samples:
     """Read some of the batches.
 
     Args:
@@ -67,7 +67,7 @@ def read_cifar10(folder: str | Path, batches: tuple[str, ...]) -> Rows:
     values = np.concatenate(pixels).astype(np.float64)
     values /= 255.0
     columns = tuple(f"{colour}{place}" for colour in "rgb" for place in range(32 * 32))
-    return Rows(values, np.array(names)[np.concatenate(numbers)], columns, IMAGE)
+    return Samples.of(values, np.array(names)[np.concatenate(numbers)], Images(columns, shape=IMAGE))
 
 
 def _check_files(folder: Path) -> None:
@@ -157,13 +157,13 @@ _ARRAYS: dict[tuple[str, str], Callable[..., Any] | str] = {
 
 
 @implements(Cifar10)
-def load(spec: Cifar10, *, seed: int) -> tuple[Rows, Rows]:
+def load(spec: Cifar10, *, seed: int) -> tuple[Samples, Samples]:
     """Read the training images and the test batch, or a random share of each."""
     train = _some(read_cifar10(spec.path, TRAIN), spec.rows, "rows", seed)
     return train, _some(read_cifar10(spec.path, TEST), spec.evaluation_rows, "evaluation-rows", seed)
 
 
-def _some(rows: Rows, count: int | None, key: str, seed: int) -> Rows:
+def _some(rows: Samples, count: int | None, key: str, seed: int) -> Samples:
     if count is None:
         return rows
     if count > len(rows):

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from tailweave.clients.data.apportion import apportion
 from tailweave.clients.data.classes import classes_of
-from tailweave.clients.data.rows import DataError, Rows
-from tailweave.clients.kinds import implements
+from tailweave.clients.samples import DataError, Samples
 from tailweave.protocols.arrays import Ints
+from tailweave.protocols.kinds.implementing import implements
 from tailweave.protocols.kinds.partitions.by_class import (
     ByClassPartition,
     DirichletPartition,
@@ -23,7 +23,7 @@ Share = Callable[[int, int], Ints]
 
 
 @implements(ByClassPartition)
-def by_class(rows: Rows, spec: ByClassPartition, silos: int, *, rng: np.random.Generator) -> list[Index]:
+def by_class(rows: Samples, spec: ByClassPartition, silos: int, *, rng: np.random.Generator) -> list[Index]:
     """Give silo i the classes i c, ..., i c + c - 1 modulo K; holders of one class share it evenly.
 
     Args:
@@ -47,7 +47,9 @@ def by_class(rows: Rows, spec: ByClassPartition, silos: int, *, rng: np.random.G
 
 
 @implements(DirichletPartition)
-def dirichlet(rows: Rows, spec: DirichletPartition, silos: int, *, rng: np.random.Generator) -> list[Index]:
+def dirichlet(
+    rows: Samples, spec: DirichletPartition, silos: int, *, rng: np.random.Generator
+) -> list[Index]:
     """Split each class between all silos in Dirichlet(alpha) proportions.
 
     Args:
@@ -72,7 +74,7 @@ def dirichlet(rows: Rows, spec: DirichletPartition, silos: int, *, rng: np.rando
 
 @implements(ExDirichletPartition)
 def ex_dirichlet(
-    rows: Rows, spec: ExDirichletPartition, silos: int, *, rng: np.random.Generator
+    rows: Samples, spec: ExDirichletPartition, silos: int, *, rng: np.random.Generator
 ) -> list[Index]:
     """Assign C classes to each silo, then split each class among its holders by Dirichlet(alpha).
 
@@ -105,7 +107,7 @@ def ex_dirichlet(
     return _share_classes(rows, classes, held, _dirichlet_share(spec.alpha, rng), rng)
 
 
-def _enough_classes(rows: Rows, kind: str, per_silo: int) -> tuple[str, ...]:
+def _enough_classes(rows: Samples, kind: str, per_silo: int) -> tuple[str, ...]:
     classes = classes_of(rows, f"partition {kind}")
     if per_silo > len(classes):
         raise DataError(
@@ -126,7 +128,7 @@ def _dirichlet_share(alpha: float, rng: np.random.Generator) -> Share:
 
 
 def _share_classes(
-    rows: Rows, classes: tuple[str, ...], held: list[list[int]], share: Share, rng: np.random.Generator
+    rows: Samples, classes: tuple[str, ...], held: list[list[int]], share: Share, rng: np.random.Generator
 ) -> list[Index]:
     """Deal the shuffled rows of each class to the silos that hold it."""
     parts: list[list[Index]] = [[] for _ in held]

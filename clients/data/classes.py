@@ -3,7 +3,7 @@
 
 import re
 
-from tailweave.clients.data.rows import DataError, Rows
+from tailweave.clients.samples import DataError, Samples
 
 
 def _natural(label: str) -> tuple[list[str | int], str]:
@@ -12,7 +12,7 @@ def _natural(label: str) -> tuple[list[str | int], str]:
     return [int(part) if i % 2 else part for i, part in enumerate(parts)], label
 
 
-def classes_of(rows: Rows, needed_by: str) -> tuple[str, ...]:
+def classes_of(rows: Samples, needed_by: str) -> tuple[str, ...]:
     """Return the different labels in natural order: ``"2"`` before ``"10"``.
 
     Args:

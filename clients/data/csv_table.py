@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from tailweave.clients.data.naming import unknown_name
-from tailweave.clients.data.rows import DataError, Rows
 from tailweave.clients.data.utf8 import read_utf8
+from tailweave.clients.samples import DataError, Numbers, Samples
 
 
-def read_csv(path: Path, label: str | None) -> Rows:
+def read_csv(path: Path, label: str | None) -> Samples:
     """Read a comma-separated table; a byte-order mark and blank lines at the end are allowed.
 
     Args:
@@ -45,7 +45,7 @@ def read_csv(path: Path, label: str | None) -> Rows:
         for line, row in cells
     ]
     labels = None if label is None else np.array([_label(path, line, label, row[at]) for line, row in cells])
-    return Rows(np.array(values), labels, columns)
+    return Samples.of(np.array(values), labels, Numbers(columns))
 
 
 def csv_records(path: Path) -> Iterator[tuple[int, list[str]]]:

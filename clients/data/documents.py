@@ -16,9 +16,9 @@ import numpy as np
 from tailweave.clients.data.csv_table import csv_records
 from tailweave.clients.data.folders import files_by_class
 from tailweave.clients.data.naming import unknown_name
-from tailweave.clients.data.rows import DataError, Rows
 from tailweave.clients.data.utf8 import read_utf8
-from tailweave.clients.kinds import implements
+from tailweave.clients.samples import DataError, Numbers, Samples
+from tailweave.protocols.kinds.implementing import implements
 from tailweave.protocols.kinds.sources.hashed_text import HashedText
 
 _ALLOWED = "a folder of .txt files, a .txt with a document a line, or a .csv with text-column"
@@ -32,7 +32,7 @@ class _Document(NamedTuple):
 
 def read_documents(
     path: str | Path, columns: int, *, column: str | None = None, label: str | None = None
-) -> Rows:
+) -> Samples:
     """Read documents and hash their words into columns.
 
     Args:
@@ -70,7 +70,7 @@ def read_documents(
         raise DataError(f"{where}: found no word of two letters or more, allowed: documents with words")
     labels = None if found[0].label is None else np.array([document.label for document in found])
     names = tuple(f"words{place}" for place in range(columns))
-    return Rows(values.astype(np.float64), labels, names, text=True)
+    return Samples.of(values.astype(np.float64), labels, Numbers(names, hashed=True))
 
 
 def _documents(path: Path, column: str | None, label: str | None) -> list[_Document]:
@@ -120,6 +120,6 @@ def _cells(path: Path, column: str | None, label: str | None) -> list[_Document]
 
 
 @implements(HashedText)
-def load(spec: HashedText, *, seed: int) -> Rows:
+def load(spec: HashedText, *, seed: int) -> Samples:
     """Read all documents."""
     return read_documents(spec.path, spec.columns, column=spec.text_column, label=spec.label)

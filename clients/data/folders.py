@@ -4,7 +4,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from tailweave.clients.data.rows import DataError
+from tailweave.clients.samples import DataError
 
 
 def files_by_class(folder: Path, endings: Sequence[str], what: str) -> tuple[list[Path], list[str] | None]:

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from tailweave.clients.data.folders import checked_file, files_by_class
 from tailweave.clients.data.naming import unknown_name
-from tailweave.clients.data.rows import DataError, Rows
-from tailweave.clients.kinds import implements
+from tailweave.clients.samples import DataError, Images, Samples
+from tailweave.protocols.kinds.implementing import implements
 from tailweave.protocols.kinds.sources.image_folder import ImageFolder
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ _BROKEN = (OSError, ValueError, SyntaxError, EOFError, struct.error)
 """What Pillow raises on files that are cut off or are no images."""
 
 
-def read_image_folder(spec: ImageFolder) -> Rows:
+def read_image_folder(spec: ImageFolder) -> Samples:
     """Read every image of a folder, in the order of their names.
 
     Without ``labels`` the images stand either all in the folder itself (no classes) or all in its
@@ -57,7 +57,7 @@ def read_image_folder(spec: ImageFolder) -> Rows:
         raise DataError(f"{folder}: expected at least 2 images ({', '.join(ENDINGS)}), found {len(files)}")
     pixels = np.stack([_pixels(path, spec) for path in files])  # (n, p), uint8
     columns = tuple(f"x{place}" for place in range(pixels.shape[1]))
-    return Rows(pixels / 255.0, None if labels is None else np.array(labels), columns, spec.image)
+    return Samples.of(pixels / 255.0, labels, Images(columns, shape=spec.image))
 
 
 def _listed(folder: Path, table: Path) -> tuple[list[Path], list[str]]:
@@ -132,6 +132,6 @@ def _sized(path: Path, image: "Image", spec: ImageFolder) -> "Image":
 
 
 @implements(ImageFolder)
-def load(spec: ImageFolder, *, seed: int) -> Rows:
+def load(spec: ImageFolder, *, seed: int) -> Samples:
     """Read all images."""
     return read_image_folder(spec)

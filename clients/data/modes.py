@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from tailweave.clients.data.apportion import apportion
-from tailweave.clients.data.rows import DataError, Rows
-from tailweave.clients.kinds import implements
+from tailweave.clients.samples import DataError, Numbers, Samples
 from tailweave.protocols.arrays import Floats
+from tailweave.protocols.kinds.implementing import implements
 from tailweave.protocols.kinds.sources.gaussian_modes import GaussianModes as GaussianModesSpec
 from tailweave.protocols.streams import stream
 
@@ -81,7 +81,7 @@ def gaussian_modes(spec: GaussianModesSpec) -> GaussianModes:
     return GaussianModes(spec.separation * _unit_means(spec.modes, spec.dimensions), masses)
 
 
-def sample_modes(truth: GaussianModes, count: int, *, rng: np.random.Generator) -> Rows:
+def sample_modes(truth: GaussianModes, count: int, *, rng: np.random.Generator) -> Samples:
     """Draw rows, stratified by mode: each mode has its mass times ``count`` rows, rounded.
 
     Args:
@@ -105,10 +105,10 @@ def sample_modes(truth: GaussianModes, count: int, *, rng: np.random.Generator) 
     mode_of = rng.permutation(np.repeat(np.arange(len(counts)), counts))  # (n,)
     values = truth.means[mode_of] + rng.standard_normal((count, truth.means.shape[1]))
     columns = tuple(f"x{column}" for column in range(values.shape[1]))
-    return Rows(values, np.array(truth.names)[mode_of], columns)
+    return Samples.of(values, np.array(truth.names)[mode_of], Numbers(columns))
 
 
 @implements(GaussianModesSpec)
-def load(spec: GaussianModesSpec, *, seed: int) -> Rows:
+def load(spec: GaussianModesSpec, *, seed: int) -> Samples:
     """Draw the rows of a run."""
     return sample_modes(gaussian_modes(spec), spec.rows, rng=stream(seed, "data", "rows"))

@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tailweave.clients.data.naming import unknown_name
-from tailweave.clients.data.rows import DataError, Rows
+from tailweave.clients.samples import DataError, Images, Numbers, Samples
 from tailweave.protocols.arrays import Floats
 from tailweave.protocols.npz import NpzError, open_npz
 
 
-def read_npz(path: Path, label: str | None) -> Rows:
+def read_npz(path: Path, label: str | None) -> Samples:
     """Read array ``x`` and its labels; pickled arrays are never loaded.
 
     Args:
@@ -32,10 +32,10 @@ def read_npz(path: Path, label: str | None) -> Rows:
     chosen = _chosen(path, label)
     values = _values(path, _array(path, "x"))
     labels = None if chosen is None else _labels(path, chosen, _array(path, chosen), len(values))
-    return Rows(values, labels, _columns(values.shape[1]))
+    return Samples.of(values, labels, Numbers(_columns(values.shape[1])))
 
 
-def read_npz_images(path: Path, label: str | None, image: tuple[int, int, int]) -> Rows:
+def read_npz_images(path: Path, label: str | None, image: tuple[int, int, int]) -> Samples:
     """Read images from array ``x``; labels are as in ``read_npz``.
 
     Args:
@@ -66,7 +66,7 @@ def read_npz_images(path: Path, label: str | None, image: tuple[int, int, int]) 
             "255, or other numbers 0 to 1"
         )
     labels = None if chosen is None else _labels(path, chosen, _array(path, chosen), len(values))
-    return Rows(values / top, labels, _columns(flat), image)
+    return Samples.of(values / top, labels, Images(_columns(flat), shape=image))
 
 
 def _columns(count: int) -> tuple[str, ...]:

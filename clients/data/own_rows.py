@@ -9,8 +9,8 @@ from typing import Literal, cast, get_args
 
 from tailweave.clients.data.documents import read_documents
 from tailweave.clients.data.image_folder import read_image_folder
-from tailweave.clients.data.rows import DataError, Rows
 from tailweave.clients.data.tables import read_images, read_table
+from tailweave.clients.samples import DataError, Samples
 from tailweave.protocols.kinds.sources.base import ImageShape
 from tailweave.protocols.kinds.sources.hashed_text import LEAST_TEXT_COLUMNS, MOST_TEXT_COLUMNS
 from tailweave.protocols.kinds.sources.image_folder import ImageFolder, Resize
@@ -55,7 +55,7 @@ class OwnRows:
             if value is not None and (self.image is None or self.path.suffix.lower() == ".npz"):
                 raise DataError(f"{key} is for a folder of images, which needs image, got data {self.path}")
 
-    def read(self) -> Rows:
+    def read(self) -> Samples:
         """Read the rows as they stand there, unscaled but for pixels, which become [0, 1].
 
         Raises:
@@ -71,7 +71,7 @@ class OwnRows:
             return read_images(self.path, self.label, self.image)
         return self._image_folder(self.image)
 
-    def _image_folder(self, image: ImageShape) -> Rows:
+    def _image_folder(self, image: ImageShape) -> Samples:
         if self.path.is_file():
             raise DataError(f"{self.path}: image needs data: a folder of images, or an .npz of them")
         if self.label is not None:

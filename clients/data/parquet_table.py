@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tailweave.clients.data.naming import unknown_name
-from tailweave.clients.data.rows import DataError, Rows
+from tailweave.clients.samples import DataError, Numbers, Samples
 from tailweave.protocols.arrays import Floats
 from tailweave.protocols.npz import GIB, LITTLE_BYTES, MOST_BYTES
 
@@ -18,7 +18,7 @@ _LONGEST_LABEL = 800
 """Bytes: 200 characters of four; a longer class could not be named among the metrics."""
 
 
-def read_parquet(path: Path, label: str | None) -> Rows:
+def read_parquet(path: Path, label: str | None) -> Samples:
     """Read a Parquet file with pyarrow, which the extra ``parquet`` brings.
 
     Args:
@@ -50,7 +50,8 @@ def read_parquet(path: Path, label: str | None) -> Rows:
     if table.num_rows == 0:
         raise DataError(f"{path}: there are no rows")
     values = np.column_stack([_numbers(path, name, table.column(name)) for name in columns])
-    return Rows(values, None if label is None else _labels(path, label, table.column(label)), columns)
+    labels = None if label is None else _labels(path, label, table.column(label))
+    return Samples.of(values, labels, Numbers(columns))
 
 
 def _check_names(path: Path, names: list[str], label: str | None) -> None:

@@ -4,12 +4,12 @@
 import numpy as np
 
 from tailweave.clients.data.class_partitions import Index
-from tailweave.clients.data.rows import DataError, Rows
-from tailweave.clients.kinds import implementation
+from tailweave.clients.samples import DataError, Samples
 from tailweave.protocols.config.data import SilosSpec
+from tailweave.protocols.kinds.implementing import implementation
 
 
-def partition(rows: Rows, spec: SilosSpec, *, rng: np.random.Generator) -> tuple[Index, ...]:
+def partition(rows: Samples, spec: SilosSpec, *, rng: np.random.Generator) -> tuple[Index, ...]:
     """Cut rows into disjoint silos, then keep ``rows-per-silo`` random rows of each if that is set.
 
     Args:
@@ -24,7 +24,7 @@ def partition(rows: Rows, spec: SilosSpec, *, rng: np.random.Generator) -> tuple
         DataError: If the partition does not fit the rows, or a silo has no row or fewer than asked.
     """
     kind = spec.partition.kind
-    cut = implementation(spec.partition, kind)
+    cut = implementation(spec.partition, kind, __package__)
     kept = []
     for silo, index in enumerate(cut(rows, spec.partition, spec.count, rng=rng)):
         if len(index) == 0:

@@ -5,11 +5,11 @@ import numpy as np
 
 from tailweave.clients.data.classes import classes_of
 from tailweave.clients.data.naming import unknown_name
-from tailweave.clients.data.rows import DataError, Rows
+from tailweave.clients.samples import DataError, Samples
 from tailweave.protocols.config.data import PublicSpec
 
 
-def public_rows(train: Rows, spec: PublicSpec, *, rng: np.random.Generator) -> Rows:
+def public_rows(train: Samples, spec: PublicSpec, *, rng: np.random.Generator) -> Samples:
     """Take a random share of the training rows and thin its classes.
 
     Of the share, round(weight x count) random rows of each weighted class stay. The share is a prefix of one

@@ -4,20 +4,20 @@
 import numpy as np
 
 from tailweave.clients.data.class_partitions import Index
-from tailweave.clients.data.rows import DataError, Rows
-from tailweave.clients.kinds import implements
+from tailweave.clients.samples import DataError, Samples
+from tailweave.protocols.kinds.implementing import implements
 from tailweave.protocols.kinds.partitions.by_row import ByQuantilePartition, IidPartition
 
 
 @implements(IidPartition)
-def iid(rows: Rows, spec: IidPartition, silos: int, *, rng: np.random.Generator) -> list[Index]:
+def iid(rows: Samples, spec: IidPartition, silos: int, *, rng: np.random.Generator) -> list[Index]:
     """Deal the rows at random."""
     return np.array_split(rng.permutation(len(rows)), silos)
 
 
 @implements(ByQuantilePartition)
 def by_quantile(
-    rows: Rows, spec: ByQuantilePartition, silos: int, *, rng: np.random.Generator
+    rows: Samples, spec: ByQuantilePartition, silos: int, *, rng: np.random.Generator
 ) -> list[Index]:
     """Order by one column, ties by row number, and cut into blocks that differ by at most one row.
 

@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from tailweave.clients.data.rows import DataError, Rows
+from tailweave.clients.samples import DataError, Samples
 
 
-def standardized(rows: Rows) -> Rows:
+def standardized(rows: Samples) -> Samples:
     """Return the rows with columns of zero mean and unit (population) variance.
 
     The statistics are those of the rows given, so this is for simulation, where one process holds all rows.

@@ -8,8 +8,8 @@ import numpy as np
 
 from tailweave.clients.data.partitions import partition
 from tailweave.clients.data.public import public_rows
-from tailweave.clients.data.rows import DataError, Rows
 from tailweave.clients.data.sources import load_rows
+from tailweave.clients.samples import DataError, Samples
 from tailweave.protocols.config.data import DataSpec, PublicSpec, SilosSpec
 from tailweave.protocols.streams import stream
 
@@ -20,13 +20,13 @@ class Silo:
 
     Attributes:
         name: Name of the silo.
-        train: Rows that the silo summarises and trains on.
-        heldout: Rows that it keeps aside to measure itself.
+        train: Samples that the silo summarises and trains on.
+        heldout: Samples that it keeps aside to measure itself.
     """
 
     name: str
-    train: Rows
-    heldout: Rows
+    train: Samples
+    heldout: Samples
 
 
 @dataclass(frozen=True)
@@ -36,13 +36,13 @@ class World:
     Attributes:
         evaluation: The truth that metrics compare with; in no silo, not public.
         train: All other rows, including those that no silo holds: the oracle's reference.
-        public: Rows of ``train`` that the public base generator was fitted on.
+        public: Those of ``train`` that the public base generator was fitted on.
         silos: The silos, disjoint parts of ``train``.
     """
 
-    evaluation: Rows
-    train: Rows
-    public: Rows
+    evaluation: Samples
+    train: Samples
+    public: Samples
     silos: tuple[Silo, ...]
 
 
@@ -83,7 +83,7 @@ def _world(data: DataSpec, silos: SilosSpec, public: str, seed: int) -> World:
     )
 
 
-def _held_out(data: DataSpec, seed: int) -> tuple[Rows, Rows]:
+def _held_out(data: DataSpec, seed: int) -> tuple[Samples, Samples]:
     """Return all training rows and the truth that metrics compare with."""
     rows, held_out = load_rows(data, seed=seed)
     if held_out is not None:
@@ -91,7 +91,7 @@ def _held_out(data: DataSpec, seed: int) -> tuple[Rows, Rows]:
     return _split(rows, data.held_out_share, "the data", stream(seed, "data", "evaluation"))
 
 
-def silo_of(name: str, rows: Rows, heldout_fraction: float, *, seed: int) -> Silo:
+def silo_of(name: str, rows: Samples, heldout_fraction: float, *, seed: int) -> Silo:
     """Make the silo of a real node.
 
     Values stay as they are: a node that scaled by its own rows would no longer measure in the units of the
@@ -132,12 +132,12 @@ def check_silo_size(world: World, minimum: int) -> None:
             )
 
 
-def _silo(name: str, rows: Rows, heldout_fraction: float, seed: int) -> Silo:
+def _silo(name: str, rows: Samples, heldout_fraction: float, seed: int) -> Silo:
     train, heldout = _split(rows, heldout_fraction, name, stream(seed, "data", "heldout", name))
     return Silo(name, train, heldout)
 
 
-def _split(rows: Rows, fraction: float, owner: str, rng: np.random.Generator) -> tuple[Rows, Rows]:
+def _split(rows: Samples, fraction: float, owner: str, rng: np.random.Generator) -> tuple[Samples, Samples]:
     """Return (the rest, a random share), both in the order of ``rows``."""
     if len(rows) < 2:
         raise DataError(f"{owner} needs at least 2 rows to set a share of them aside, got {len(rows)}")

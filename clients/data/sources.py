@@ -3,20 +3,20 @@
 
 from typing import Protocol
 
-from tailweave.clients.data.rows import Rows
-from tailweave.clients.kinds import implementation
+from tailweave.clients.samples import Samples
+from tailweave.protocols.kinds.implementing import implementation
 from tailweave.protocols.kinds.sources.base import AnySource
 
 
 class Source(Protocol):
     """What implements a source."""
 
-    def __call__(self, spec: AnySource, *, seed: int) -> Rows | tuple[Rows, Rows]:
+    def __call__(self, spec: AnySource, *, seed: int) -> Samples | tuple[Samples, Samples]:
         """Return all rows; or two, where the data's own authors hold some out: the others, and those."""
         ...
 
 
-def load_rows(spec: AnySource, *, seed: int) -> tuple[Rows, Rows | None]:
+def load_rows(spec: AnySource, *, seed: int) -> tuple[Samples, Samples | None]:
     """Load all rows, scaled as the spec says.
 
     Args:
@@ -31,6 +31,6 @@ def load_rows(spec: AnySource, *, seed: int) -> tuple[Rows, Rows | None]:
     Raises:
         DataError: If a table cannot be read or a spec asks for the impossible.
     """
-    source: Source = implementation(spec, spec.source)
+    source: Source = implementation(spec, spec.source, __package__)
     found = source(spec, seed=seed)
     return found if isinstance(found, tuple) else (found, None)

@@ -6,15 +6,15 @@ from pathlib import Path
 from tailweave.clients.data.csv_table import read_csv
 from tailweave.clients.data.npz_table import read_npz, read_npz_images
 from tailweave.clients.data.parquet_table import read_parquet
-from tailweave.clients.data.rows import DataError, Rows
 from tailweave.clients.data.scaling import standardized
-from tailweave.clients.kinds import implements
+from tailweave.clients.samples import DataError, Samples
+from tailweave.protocols.kinds.implementing import implements
 from tailweave.protocols.kinds.sources.table import TableData
 
 READERS = {".csv": read_csv, ".npz": read_npz, ".parquet": read_parquet}
 
 
-def read_table(path: str | Path, label: str | None) -> Rows:
+def read_table(path: str | Path, label: str | None) -> Samples:
     """Read a table by the ending of its name: ``.csv``, ``.npz`` or ``.parquet``.
 
     Args:
@@ -34,7 +34,7 @@ def read_table(path: str | Path, label: str | None) -> Rows:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
 
 
-def read_images(path: str | Path, label: str | None, image: tuple[int, int, int]) -> Rows:
+def read_images(path: str | Path, label: str | None, image: tuple[int, int, int]) -> Samples:
     """Read an NPZ of images; see ``read_npz_images``.
 
     Args:
@@ -69,7 +69,7 @@ def _existing(path: str | Path) -> Path:
 
 
 @implements(TableData)
-def load(spec: TableData, *, seed: int) -> Rows:
+def load(spec: TableData, *, seed: int) -> Samples:
     """Read the user's own table; raises ``DataError`` where its name does not fit the source, too."""
     if Path(spec.path).suffix.lower() != f".{spec.source}":
         raise DataError(f"source: {spec.source} needs a path that ends in .{spec.source}, got {spec.path}")

@@ -3,7 +3,7 @@
 
 from pathlib import Path
 
-from tailweave.clients.data.rows import DataError
+from tailweave.clients.samples import DataError
 
 
 def read_utf8(path: Path) -> str:

@@ -7,10 +7,11 @@ from typing import Protocol
 import numpy as np
 
 from tailweave.clients.encoders import make_encoder, open_encoder
-from tailweave.clients.kinds import implementation
+from tailweave.clients.samples import Samples
 from tailweave.protocols.arrays import Floats, matrix
 from tailweave.protocols.features import FeatureMap
 from tailweave.protocols.kinds.features.base import FeaturesKind
+from tailweave.protocols.kinds.implementing import implementation
 
 Affine = tuple[Floats, Floats]
 """Offset (p,) and weights (p, d): features are (rows - offset) @ weights."""
@@ -19,25 +20,23 @@ Affine = tuple[Floats, Floats]
 class Kind(Protocol):
     """What implements a feature map."""
 
-    def __call__(self, spec: FeaturesKind, samples: Floats, state: int) -> Affine:
+    def __call__(self, spec: FeaturesKind, codes: Floats, state: int) -> Affine:
         """Fit it on public samples (n, p), or an encoder's codes of them; ``state`` seeds what is random."""
         ...
 
 
 def fit_features(
     spec: FeaturesKind,
-    samples: Floats,
+    samples: Samples,
     *,
     rng: np.random.Generator,
-    image: tuple[int, int, int] | None = None,
 ) -> FeatureMap:
     """Fit the map that all silos will share.
 
     Args:
         spec: Kind and dimensions.
-        samples: Public synthetic samples, shape (n, p), data units.
+        samples: Public synthetic samples; an encoder needs images.
         rng: Stream of the random projection, of PCA's solver, and of an encoder's training.
-        image: (channels, height, width) where the samples are images; an encoder needs it.
 
     Returns:
         A map R^p -> R^d; the space's scale is the root mean square of the mapped samples.
@@ -46,22 +45,21 @@ def fit_features(
         ValueError: If dimensions exceed the columns or an encoder's codes (or, for PCA, the samples), samples
             have no spread, or an encoder has no images or cannot be had.
     """
-    samples = matrix(samples, "public samples")
-    if (samples == samples[0]).all():  # judged before the map, which rounds equal samples to unequal features
+    if samples.all_equal:
         raise ValueError("public samples must not all be equal: they have no spread to scale by")
-    encoder = None
+    encoder, codes = None, samples.values
     if spec.encoder is not None:
-        if image is None:
+        if samples.image is None:
             raise ValueError("features of kind encoder need images: data has no image shape (data.image)")
-        encoder = make_encoder(spec.encoder, samples, image, rng=rng)
-        samples = matrix(encoder(samples), "codes of public samples")
-    columns = samples.shape[1]
+        encoder = make_encoder(spec.encoder, codes, samples.image, rng=rng)
+        codes = matrix(encoder(codes), "codes of public samples")
+    columns = codes.shape[1]
     if spec.reduces_to is not None and spec.reduces_to > columns:
         what = "number of columns" if encoder is None else "length of a code"
         raise ValueError(f"features.dimensions must be at most the {what} ({columns}), got {spec.reduces_to}")
-    kind: Kind = implementation(spec, spec.kind)
-    offset, weights = kind(spec, samples, int(rng.integers(2**31)))
-    mapped = (samples - offset) @ weights
+    kind: Kind = implementation(spec, spec.kind, __package__)
+    offset, weights = kind(spec, codes, int(rng.integers(2**31)))
+    mapped = (codes - offset) @ weights
     center = mapped.mean(axis=0)
     scale = float(np.sqrt(((mapped - center) ** 2).mean()))
     if not scale > np.spacing(np.abs(mapped).max()):

@@ -5,10 +5,10 @@ import numpy as np
 from sklearn.decomposition import PCA
 
 from tailweave.clients.features import Affine
-from tailweave.clients.kinds import implements
 from tailweave.protocols.arrays import Floats
 from tailweave.protocols.kinds.features.encoder import EncoderFeatures
 from tailweave.protocols.kinds.features.projections import Pca
+from tailweave.protocols.kinds.implementing import implements
 
 
 @implements(Pca, EncoderFeatures)

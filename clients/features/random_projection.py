@@ -5,9 +5,9 @@ import numpy as np
 from sklearn.random_projection import GaussianRandomProjection
 
 from tailweave.clients.features import Affine
-from tailweave.clients.kinds import implements
 from tailweave.protocols.arrays import Floats
 from tailweave.protocols.kinds.features.projections import RandomProjection
+from tailweave.protocols.kinds.implementing import implements
 
 
 @implements(RandomProjection)

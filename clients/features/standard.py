@@ -4,9 +4,9 @@
 import numpy as np
 
 from tailweave.clients.features import Affine
-from tailweave.clients.kinds import implements
 from tailweave.protocols.arrays import Floats
 from tailweave.protocols.kinds.features.plain import Standard
+from tailweave.protocols.kinds.implementing import implements
 
 
 @implements(Standard)

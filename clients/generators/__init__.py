@@ -8,20 +8,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tailweave.clients.generators.course import NOTHING_BESIDE, Course
-from tailweave.clients.kinds import implementation
+from tailweave.clients.samples import Numbers, Samples
 from tailweave.protocols.arrays import Floats
 from tailweave.protocols.kinds.generators.base import GeneratorKind
+from tailweave.protocols.kinds.implementing import implementation
 
 
 class Generator(Protocol):
-    """A fitted model of rows; refitting gives a new one, so a model never changes under its user."""
+    """A fitted model of samples; refitting gives a new one, so a model never changes under its user."""
 
-    def sample(self, count: int, *, rng: np.random.Generator) -> Floats:
-        """Draw ``count`` rows, shape (count, p), data units."""
+    def sample(self, count: int, *, rng: np.random.Generator) -> Samples:
+        """Draw ``count`` samples of the sort that it was fitted on."""
         ...
 
     def arrays(self) -> dict[str, Floats]:
         """Return the parameters by name: what crosses the wire, and what ``read`` reads back."""
+        ...
+
+
+@runtime_checkable
+class Likelihood(Protocol):
+    """A model that says how likely a sample is; its spec offers the score ``surprise``."""
+
+    def log_probabilities(self, samples: Samples) -> Floats:
+        """Return the log of the density, or of the probability, of each sample, shape (n,)."""
         ...
 
 
@@ -40,7 +50,7 @@ class Kind(Protocol):
     def fit(
         self,
         spec: GeneratorKind,
-        rows: Floats,
+        samples: Samples,
         *,
         rng: np.random.Generator,
         previous: Generator | None,
@@ -49,14 +59,16 @@ class Kind(Protocol):
         """Fit a model; see ``fit``."""
         ...
 
-    def read(self, spec: GeneratorKind, arrays: Mapping[str, NDArray[np.generic]]) -> Generator:
+    def read(
+        self, spec: GeneratorKind, arrays: Mapping[str, NDArray[np.generic]], sort: Numbers | None
+    ) -> Generator:
         """Rebuild a model from its parameters; see ``from_arrays``."""
         ...
 
 
 def fit(
     spec: GeneratorKind,
-    rows: Floats,
+    samples: Samples,
     *,
     rng: np.random.Generator,
     previous: Generator | None = None,
@@ -66,7 +78,7 @@ def fit(
 
     Args:
         spec: Kind and options.
-        rows: Training rows, shape (n, p), data units.
+        samples: What it is fitted on, n of them.
         rng: Stream of the fit's own randomness.
         previous: The model of the generation before; a kind that starts warm goes on from it.
         course: For kinds that train for long: whom to tell, and where to keep an unfinished state.
@@ -75,21 +87,28 @@ def fit(
         The fitted model.
 
     Raises:
-        ValueError: If rows are too few for the model or not finite, or the model is of another kind than
-            the previous one.
+        ValueError: If samples are too few for the model, or the model is of another kind than the previous
+            one.
     """
-    kind: Kind = implementation(spec, spec.kind)
-    return kind.fit(spec, rows, rng=rng, previous=previous, course=course)
+    kind: Kind = implementation(spec, spec.kind, __package__)
+    return kind.fit(spec, samples, rng=rng, previous=previous, course=course)
 
 
-def from_arrays(spec: GeneratorKind, arrays: Mapping[str, NDArray[np.generic]]) -> Generator:
+def from_arrays(
+    spec: GeneratorKind, arrays: Mapping[str, NDArray[np.generic]], sort: Numbers | None = None
+) -> Generator:
     """Rebuild a generator of the kind that ``spec`` names from its parameters.
+
+    Args:
+        spec: Kind and options.
+        arrays: Parameters by name.
+        sort: What it draws; None for rows of unnamed columns.
 
     Raises:
         ValueError: If parts are missing or do not fit.
     """
-    kind: Kind = implementation(spec, spec.kind)
-    return kind.read(spec, arrays)
+    kind: Kind = implementation(spec, spec.kind, __package__)
+    return kind.read(spec, arrays, sort)
 
 
 def doubles(arrays: Mapping[str, NDArray[np.generic]]) -> dict[str, Floats]:
@@ -97,4 +116,4 @@ def doubles(arrays: Mapping[str, NDArray[np.generic]]) -> dict[str, Floats]:
     return {name: array.astype(np.float64, copy=False) for name, array in arrays.items()}
 
 
-__all__ = ["Course", "Generator", "Kind", "LargeGenerator", "doubles", "fit", "from_arrays"]
+__all__ = ["Course", "Generator", "Kind", "LargeGenerator", "Likelihood", "doubles", "fit", "from_arrays"]

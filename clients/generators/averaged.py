@@ -8,6 +8,7 @@ from typing import Protocol, Self
 import numpy as np
 from scipy.special import logsumexp
 
+from tailweave.clients.generators.gaussian import log_density
 from tailweave.protocols.arrays import Floats, matrix
 from tailweave.protocols.config.starts import StartedSpec
 from tailweave.protocols.parameters import model_of
@@ -99,19 +100,14 @@ def responsibilities(spec: StartedSpec, parameters: Mapping[str, Floats], rows: 
     model = model_of(spec, parameters)
     with np.errstate(divide="ignore"):
         logs = np.log(model["weights"])[None, :] + np.stack(
-            [_log_density(rows, *part) for part in zip(model["means"], model["covariances"], strict=True)],
+            [
+                log_density(rows, mean, np.linalg.cholesky(covariance))
+                for mean, covariance in zip(model["means"], model["covariances"], strict=True)
+            ],
             axis=1,
         )  # (n, k)
     shares: Floats = np.exp(logs - logsumexp(logs, axis=1, keepdims=True))
     return shares
-
-
-def _log_density(rows: Floats, mean: Floats, covariance: Floats) -> Floats:
-    """Return the log density of a Gaussian up to (p / 2) log 2 pi, shape (n,)."""
-    factor = np.linalg.cholesky(covariance)
-    white = np.linalg.solve(factor, (rows - mean).T)  # (p, n)
-    density: Floats = -0.5 * (white**2).sum(axis=0) - np.log(np.diag(factor)).sum()
-    return density
 
 
 def _moments(rows: Floats, shares: Floats) -> dict[str, Floats]:

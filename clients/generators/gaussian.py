@@ -8,11 +8,13 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import solve_triangular
 
 from tailweave.clients.generators import doubles
-from tailweave.clients.kinds import implements
-from tailweave.protocols.arrays import Floats, matrix
+from tailweave.clients.samples import Numbers, Samples
+from tailweave.protocols.arrays import Floats
 from tailweave.protocols.kinds.generators.gaussian import GaussianSpec
+from tailweave.protocols.kinds.implementing import implements
 
 
 @dataclass(frozen=True)
@@ -22,10 +24,12 @@ class Gaussian:
     Attributes:
         mean: Shape (p,), data units.
         covariance: Shape (p, p), squared data units, positive definite.
+        sort: What it draws; None for rows of unnamed columns.
     """
 
     mean: Floats
     covariance: Floats
+    sort: Numbers | None = None
 
     def __post_init__(self) -> None:
         """Refuse parameters that do not fit together."""
@@ -37,43 +41,61 @@ class Gaussian:
             raise ValueError("mean and covariance must be finite")
 
     @classmethod
-    def fit(cls, rows: Floats, *, ridge: float) -> Self:
+    def fit(cls, samples: Samples, *, ridge: float) -> Self:
         """Fit mean and covariance (biased by 1/n: maximum likelihood) and add ``ridge`` to the diagonal.
 
         Args:
-            rows: Shape (n, p), n >= 1; with one row the covariance is the ridge alone.
+            samples: n >= 1 of them; with one the covariance is the ridge alone.
             ridge: Positive, squared data units.
 
         Returns:
             The fitted Gaussian.
-
-        Raises:
-            ValueError: If rows are empty or not finite.
         """
-        rows = matrix(rows, "training rows")
+        rows = samples.values
         mean = rows.mean(axis=0)
         centred = rows - mean
-        return cls(mean, centred.T @ centred / len(rows) + ridge * np.eye(rows.shape[1]))
+        return cls(mean, centred.T @ centred / len(rows) + ridge * np.eye(rows.shape[1]), samples.sort)
 
     @cached_property
     def _factor(self) -> Floats:
         return np.asarray(np.linalg.cholesky(self.covariance), dtype=np.float64)
 
-    def sample(self, count: int, *, rng: np.random.Generator) -> Floats:
+    def sample(self, count: int, *, rng: np.random.Generator) -> Samples:
         """Draw rows, shape (count, p)."""
-        draws: Floats = self.mean + rng.standard_normal((count, self.mean.size)) @ self._factor.T
-        return draws
+        draws = self.mean + rng.standard_normal((count, self.mean.size)) @ self._factor.T
+        return Samples.of(draws, sort=self.sort)
+
+    def log_probabilities(self, samples: Samples) -> Floats:
+        """Return the log density of each row, shape (n,)."""
+        return log_density(samples.values, self.mean, self._factor)
 
     def arrays(self) -> dict[str, Floats]:
         """Return the parameters by name."""
         return {"mean": self.mean, "covariance": self.covariance}
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, Floats]) -> Self:
+    def from_arrays(cls, arrays: Mapping[str, Floats], sort: Numbers | None = None) -> Self:
         """Rebuild from ``arrays()``; raises ``ValueError`` when a part is missing or does not fit."""
         if set(arrays) != {"mean", "covariance"}:
             raise ValueError(f"a gaussian needs arrays ['covariance', 'mean'], got {sorted(arrays)}")
-        return cls(arrays["mean"], arrays["covariance"])
+        return cls(arrays["mean"], arrays["covariance"], sort)
+
+
+def log_density(rows: Floats, mean: Floats, factor: Floats) -> Floats:
+    """Return the log density of a Gaussian.
+
+    Args:
+        rows: Shape (n, p), data units.
+        mean: Shape (p,), data units.
+        factor: Lower Cholesky factor of the covariance, shape (p, p).
+
+    Returns:
+        Shape (n,).
+    """
+    white = solve_triangular(factor, (rows - mean).T, lower=True)  # (p, n)
+    constant = 0.5 * len(mean) * np.log(2.0 * np.pi) + np.log(np.diag(factor)).sum()
+    density: Floats = -0.5 * (white**2).sum(axis=0) - constant
+    return density
 
 
 @implements(GaussianSpec)
@@ -81,11 +103,13 @@ class GaussianKind:
     """Fits Gaussians, and reads them back."""
 
     @staticmethod
-    def fit(spec: GaussianSpec, rows: Floats, **_: object) -> Gaussian:
+    def fit(spec: GaussianSpec, samples: Samples, **_: object) -> Gaussian:
         """Fit by maximum likelihood; nothing is random, and no fit goes on from another."""
-        return Gaussian.fit(rows, ridge=spec.ridge)
+        return Gaussian.fit(samples, ridge=spec.ridge)
 
     @staticmethod
-    def read(spec: GaussianSpec, arrays: Mapping[str, NDArray[np.generic]]) -> Gaussian:
+    def read(
+        spec: GaussianSpec, arrays: Mapping[str, NDArray[np.generic]], sort: Numbers | None = None
+    ) -> Gaussian:
         """Rebuild from ``arrays()``."""
-        return Gaussian.from_arrays(doubles(arrays))
+        return Gaussian.from_arrays(doubles(arrays), sort)

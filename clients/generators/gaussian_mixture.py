@@ -9,13 +9,16 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import logsumexp
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 
 from tailweave.clients.generators import doubles
-from tailweave.clients.kinds import implements
+from tailweave.clients.generators.gaussian import log_density
+from tailweave.clients.samples import Numbers, Samples
 from tailweave.protocols.arrays import Floats, matrix, probabilities
 from tailweave.protocols.kinds.generators.gaussian import GaussianMixtureSpec
+from tailweave.protocols.kinds.implementing import implements
 
 
 @dataclass(frozen=True)
@@ -26,11 +29,13 @@ class Mixture:
         weights: Shape (k,), sum to 1.
         means: Shape (k, p), data units.
         covariances: Shape (k, p, p), squared data units, positive definite.
+        sort: What it draws; None for rows of unnamed columns.
     """
 
     weights: Floats
     means: Floats
     covariances: Floats
+    sort: Numbers | None = None
 
     def __post_init__(self) -> None:
         """Refuse parameters that do not fit together."""
@@ -45,13 +50,13 @@ class Mixture:
             raise ValueError("mixture covariances must be finite")
 
     @classmethod
-    def fit(cls, rows: Floats, *, components: int, ridge: float, rng: np.random.Generator) -> Self:
+    def fit(cls, samples: Samples, *, components: int, ridge: float, rng: np.random.Generator) -> Self:
         """Fit by expectation maximisation from a k-means start.
 
         A fit that stops at scikit-learn's 100 iterations is used as it is, as in the published loops.
 
         Args:
-            rows: Shape (n, p), n >= ``components``.
+            samples: n >= ``components`` of them.
             components: k.
             ridge: Added to each covariance diagonal, squared data units.
             rng: Stream of the k-means start.
@@ -60,9 +65,9 @@ class Mixture:
             The fitted mixture.
 
         Raises:
-            ValueError: If there are fewer rows than components, or rows are not finite.
+            ValueError: If there are fewer rows than components.
         """
-        rows = matrix(rows, "training rows")
+        rows = samples.values
         if len(rows) < components:
             raise ValueError(
                 f"generator.components must be at most the {len(rows)} training rows, got {components}"
@@ -73,13 +78,13 @@ class Mixture:
                 "ignore", ConvergenceWarning
             )  # fewer distinct rows than clusters, or slow EM
             model.fit(rows)
-        return cls(model.weights_, model.means_, model.covariances_)
+        return cls(model.weights_, model.means_, model.covariances_, samples.sort)
 
     @cached_property
     def _factors(self) -> Floats:
         return np.asarray(np.linalg.cholesky(self.covariances), dtype=np.float64)
 
-    def sample(self, count: int, *, rng: np.random.Generator) -> Floats:
+    def sample(self, count: int, *, rng: np.random.Generator) -> Samples:
         """Draw rows in random order of components, shape (count, p)."""
         owner = rng.choice(len(self.weights), size=count, p=self.weights / self.weights.sum())
         noise = rng.standard_normal((count, self.means.shape[1]))
@@ -87,19 +92,28 @@ class Mixture:
         for k in np.unique(owner):
             mine = owner == k
             rows[mine] += noise[mine] @ self._factors[k].T
-        return rows
+        return Samples.of(rows, sort=self.sort)
+
+    def log_probabilities(self, samples: Samples) -> Floats:
+        """Return the log density of each row, shape (n,)."""
+        parts = [
+            log_density(samples.values, *part) for part in zip(self.means, self._factors, strict=True)
+        ]  # k of shape (n,)
+        shares = self.weights / self.weights.sum()
+        density: Floats = logsumexp(np.stack(parts), axis=0, b=shares[:, None])
+        return density
 
     def arrays(self) -> dict[str, Floats]:
         """Return the parameters by name."""
         return {"weights": self.weights, "means": self.means, "covariances": self.covariances}
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, Floats]) -> Self:
+    def from_arrays(cls, arrays: Mapping[str, Floats], sort: Numbers | None = None) -> Self:
         """Rebuild from ``arrays()``; raises ``ValueError`` when a part is missing or does not fit."""
         expected = {"weights", "means", "covariances"}
         if set(arrays) != expected:
             raise ValueError(f"a gaussian-mixture needs arrays {sorted(expected)}, got {sorted(arrays)}")
-        return cls(arrays["weights"], arrays["means"], arrays["covariances"])
+        return cls(arrays["weights"], arrays["means"], arrays["covariances"], sort)
 
 
 @implements(GaussianMixtureSpec)
@@ -107,11 +121,13 @@ class MixtureKind:
     """Fits mixtures, and reads them back."""
 
     @staticmethod
-    def fit(spec: GaussianMixtureSpec, rows: Floats, *, rng: np.random.Generator, **_: object) -> Mixture:
+    def fit(spec: GaussianMixtureSpec, samples: Samples, *, rng: np.random.Generator, **_: object) -> Mixture:
         """Fit by EM from a start of its own: no fit goes on from another."""
-        return Mixture.fit(rows, components=spec.components, ridge=spec.ridge, rng=rng)
+        return Mixture.fit(samples, components=spec.components, ridge=spec.ridge, rng=rng)
 
     @staticmethod
-    def read(spec: GaussianMixtureSpec, arrays: Mapping[str, NDArray[np.generic]]) -> Mixture:
+    def read(
+        spec: GaussianMixtureSpec, arrays: Mapping[str, NDArray[np.generic]], sort: Numbers | None = None
+    ) -> Mixture:
         """Rebuild from ``arrays()``."""
-        return Mixture.from_arrays(doubles(arrays))
+        return Mixture.from_arrays(doubles(arrays), sort)

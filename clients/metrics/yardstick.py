@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """All metrics of one generation at once; what depends on the truth alone is computed a single time."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.spatial.distance import cdist
 
-from tailweave.clients.metrics.brought import brought
 from tailweave.clients.metrics.diversity import (
     entropy_from_radii,
     entropy_kl,
@@ -26,8 +26,8 @@ from tailweave.clients.metrics.neighbours import (
     rounding,
 )
 from tailweave.clients.metrics.transport import EXACT_ROWS, sliced_w2_sq, transport_cost
+from tailweave.clients.samples import Samples
 from tailweave.protocols.arrays import Floats, Ints, matrix
-from tailweave.protocols.features import FeatureMap
 from tailweave.protocols.streams import stream
 
 NEIGHBOURS = 5
@@ -100,23 +100,22 @@ def yardstick(truth_features: ArrayLike, labels: ArrayLike | None) -> Yardstick:
     )
 
 
-def yardstick_of(rows: Floats, features: FeatureMap, labels: ArrayLike | None) -> Yardstick:
-    """Prepare the truth from data rows; that all of them are equal is judged before the map rounds them.
+def yardstick_of(truth: Samples, features: Callable[[Samples], Floats]) -> Yardstick:
+    """Prepare the truth from samples; that all of them are equal is judged before the map rounds them.
 
     Args:
-        rows: Held-out true rows, shape (r, p), data units.
+        truth: Held-out true samples; their labels are their modes.
         features: The evaluation map.
-        labels: As in ``yardstick``.
 
     Returns:
-        The yardstick of the mapped rows.
+        The yardstick of the mapped samples.
 
     Raises:
-        ValueError: If all rows are equal, they do not fit the map, or ``yardstick`` refuses their features.
+        ValueError: If all are equal, they do not fit the map, or ``yardstick`` refuses their features.
     """
-    if (rows == rows[0]).all():
+    if truth.all_equal:
         raise ValueError("truth rows must have a total variance above 0: all of them are equal")
-    return yardstick(features(rows), labels)
+    return yardstick(features(truth), truth.labels)
 
 
 def evaluate(yardstick: Yardstick, generated: ArrayLike, training: ArrayLike | None) -> dict[str, float]:
@@ -140,8 +139,7 @@ def evaluate(yardstick: Yardstick, generated: ArrayLike, training: ArrayLike | N
         ``precision``, ``recall``, ``density``, ``coverage``, ``vendi``, ``variance_ratio``, ``entropy_kl``,
         ``memorization``, ``generalization_score``, ``training_entropy`` (``entropy_kl`` of the training
         rows: arXiv 2509.16499 finds it linear in the logarithm of the score); with a judge also
-        ``modes_covered``, ``rarest_mode_share`` and ``mode_share/<label>`` for each mode; then those that
-        other packages bring.
+        ``modes_covered``, ``rarest_mode_share`` and ``mode_share/<label>`` for each mode.
 
     Raises:
         ValueError: If an argument is not a finite, non-empty matrix of the yardstick's columns with entries
@@ -153,7 +151,6 @@ def evaluate(yardstick: Yardstick, generated: ArrayLike, training: ArrayLike | N
         **_pairwise(yardstick, x),
         **({} if training is None else _beside_training(yardstick, x, training)),
         **_modes(yardstick.judge, x),
-        **brought(yardstick, x),
     }
 
 

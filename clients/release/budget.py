@@ -22,11 +22,7 @@ def check_lifetime(policy: Policy, spent: float, rho: float, epsilon_of_rho: Eps
     Gaussian releases of rho_1, rho_2, ... are together one of their sum, even when each is asked for in view
     of the answers before; so the cap may be kept by adding.
 
-    Args:
-        policy: Gives the cap and the delta at which it is counted.
-        spent: Sum of rho so far; infinite after an un-noised release.
-        rho: Of the next release; infinite without noise.
-        epsilon_of_rho: The accountant.
+    ``spent`` and ``rho`` are infinite where there was, or will be, no noise.
 
     Raises:
         BudgetError: If the cap would be passed.
@@ -48,10 +44,6 @@ def check_lifetime(policy: Policy, spent: float, rho: float, epsilon_of_rho: Eps
 def check_version(policy: Policy, charges: int) -> None:
     """Refuse a further release of a data version; one that was interrupted after its charge counts.
 
-    Args:
-        policy: Gives ``releases-per-data-version``.
-        charges: How many were paid for.
-
     Raises:
         BudgetError: If no more is allowed.
     """
@@ -63,20 +55,11 @@ def check_version(policy: Policy, charges: int) -> None:
 
 
 def due(policy: Policy, request: Request, rho: float, epsilon_of_rho: EpsilonOfRho) -> tuple[float, float]:
-    """Return what a noised release costs this silo: what was promised, or more where that rests on strangers.
+    """Return the epsilon and rho to charge a silo for a noised release: as promised, or more among strangers.
 
     A share of a secure sum keeps the promised epsilon together with ``honest-silos`` shares, this one among
     them. Without ``trusted-identities`` the server may have invented all the others, and then the share
     stands *alone*: its rho is ``honest-silos`` times that of the sum.
-
-    Args:
-        policy: Says whom the owner trusts.
-        request: What is asked, with an epsilon.
-        rho: As the mechanism states it.
-        epsilon_of_rho: The accountant.
-
-    Returns:
-        Epsilon and rho to charge.
 
     Raises:
         ValueError: If no epsilon is asked.

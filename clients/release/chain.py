@@ -21,12 +21,12 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, ValidationError
 
-from tailweave.clients.release.durable import write_durably
 from tailweave.protocols.config.base import Spec
+from tailweave.protocols.whole_file import write_whole
 
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Noise = Literal["system", "seeded", "none"]
-Kind = Literal["open", "charge", "sent", "refresh", "joined", "closed"]
+LineKind = Literal["open", "charge", "sent", "refresh", "joined", "closed"]
 _BEFORE_THE_FIRST = "0" * 64
 
 
@@ -45,7 +45,7 @@ class Entry(Spec):
 
     index: Annotated[int, Field(ge=0)]
     previous_hash: Digest
-    kind: Kind
+    kind: LineKind
     data_version: Digest | None = None
     request: Digest | None = None
     epsilon: float | None = None
@@ -100,7 +100,7 @@ def never_used(path: Path) -> bool:
 def begin(path: Path) -> None:
     """Write the first line, which says only that the ledger is open, and its head."""
     first = Entry(index=0, previous_hash=_BEFORE_THE_FIRST, kind="open").sealed()
-    write_durably(path, first.line() + b"\n")
+    write_whole(path, first.line() + b"\n", mode=0o600)
     _write_head(path, first)
 
 
@@ -124,11 +124,7 @@ def append(path: Path, entry: Entry) -> None:
 def recover(path: Path) -> list[Entry]:
     """Check the ledger and finish what a killed process left: cut a torn line, bring the head forward.
 
-    Args:
-        path: The ledger; the caller holds its lock.
-
-    Returns:
-        The lines, oldest first, at least one.
+    The caller holds the ledger's lock; returns the lines, oldest first, at least one.
 
     Raises:
         LedgerError: If the ledger or its head is missing, edited (names the line), cut or rolled back.
@@ -151,7 +147,7 @@ def _head_path(path: Path) -> Path:
 
 
 def _write_head(path: Path, entry: Entry) -> None:
-    write_durably(_head_path(path), Head(index=entry.index, hash=entry.hash).model_dump_json().encode())
+    write_whole(_head_path(path), Head(index=entry.index, hash=entry.hash).model_dump_json(), mode=0o600)
 
 
 def _checked(path: Path) -> tuple[list[Entry], bool, bool]:

@@ -21,9 +21,7 @@ HELD_OUT = "held-out"
 def check_kinds(policy: Policy | None, kinds: Sequence[str]) -> None:
     """Refuse kinds of other packages that this node lacks, or that its owner did not name.
 
-    Args:
-        policy: The silo's own; None in a simulation, whose silos are nobody else's.
-        kinds: As ``kinds_of_others`` returns them, but a stranger's.
+    A simulation has no policy: its silos are nobody else's.
 
     Raises:
         Refusal: If one is not installed here; names it.
@@ -42,18 +40,16 @@ def check_kinds(policy: Policy | None, kinds: Sequence[str]) -> None:
 def check_experiment(policy: Policy, question: Retrain) -> None:
     """Refuse an experiment that the owner did not allow on this node, before anything is computed.
 
-    Args:
-        policy: The silo's own.
-        question: What the server asks.
-
     Raises:
         PolicyError: If anything is beyond the policy; names all of it, and nothing private.
         Refusal: If it needs the truth, which no node has.
     """
     beyond = []
     reference = question.arm.reference
-    if reference is not None and reference.kind == "oracle":
-        raise Refusal("reference oracle exists in simulation only: this node does not have the truth")
+    if reference is not None and reference.sees == "truth":
+        raise Refusal(
+            f"reference {reference.kind} exists in simulation only: this node does not have the truth"
+        )
     if _start(question) not in policy.starts:
         beyond.append(f"generator.start {_start(question)} asked, allowed: {_listed(policy.starts)}")
     if reference is not None and reference.kind not in policy.references:
@@ -64,24 +60,22 @@ def check_experiment(policy: Policy, question: Retrain) -> None:
         beyond.append(f"arm {question.arm.name} asked, allowed: {_listed(policy.arms)}")
     if beyond:
         raise PolicyError(f"refused by the silo's policy: {'; '.join(beyond)}")
-    check_kinds(policy, kinds_of_others(question.generator, [question.arm.rule]))
+    check_kinds(policy, kinds_of_others(question.generator, [question.arm]))
 
 
 def own_rows_seen(question: Retrain) -> tuple[str, ...]:
     """Say where models, picks or measurements of an arm see the silo's own rows.
-
-    Args:
-        question: What the server asks of a silo with rows of its own.
 
     Returns:
         The places, none if its numbers come from public rows and released references alone. A start that
         FedAvg made is the server's already.
     """
     reference = question.arm.reference
+    own = reference.kind if reference is not None and reference.sees == "own" else None
     places = {
         "generator.start: local": _start(question) == "local",
         "include-real": question.recursion.include_real,
-        "reference: local": reference is not None and reference.kind == "local",
+        f"reference: {own}": own is not None,
         OWN_HELD_OUT: not question.part(HELD_OUT),
     }
     return tuple(place for place, seen in places.items() if seen)

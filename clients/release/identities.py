@@ -6,7 +6,6 @@ names them in ``trusted-identities``. Without that file a silo takes whoever it 
 name, and nobody else after: enough against a server that is curious, not against one that invents silos.
 """
 
-import os
 import stat
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,11 +13,12 @@ from pathlib import Path
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from tailweave.clients.release.durable import write_durably
 from tailweave.protocols.config.experiment import Name
 from tailweave.protocols.config.yaml_file import ConfigError, read_yaml
 from tailweave.protocols.refusals import Refusal
-from tailweave.protocols.sum_messages import Key
+from tailweave.protocols.secure_sum.keys import identity
+from tailweave.protocols.secure_sum_messages import Key
+from tailweave.protocols.whole_file import write_whole
 
 _MAPPING = TypeAdapter(dict[Name, Key])
 
@@ -32,14 +32,9 @@ class StrangerError(IdentityError, Refusal):
 
 
 def own_identity(path: Path, *, make: bool) -> tuple[str, str]:
-    """Return this silo's identity.
+    """Return this silo's identity, private and public key in hexadecimal; only its owner may read the file.
 
-    Args:
-        path: File of 64 hex digits, the private key, readable by its owner only.
-        make: Whether a missing file is made, with a fresh key. The caller holds the folder's lock.
-
-    Returns:
-        Private and public key, hexadecimal.
+    To ``make`` a missing one the caller holds the folder's lock.
 
     Raises:
         IdentityError: If the file is missing and may not be made, others may read it, or it holds no key.
@@ -47,7 +42,7 @@ def own_identity(path: Path, *, make: bool) -> tuple[str, str]:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
     if make and not path.exists():
-        write_durably(path, os.urandom(32).hex().encode())
+        write_whole(path, identity()[0], mode=0o600)
     try:
         text, mode = path.read_text(encoding="ascii").strip(), path.stat().st_mode
     except (OSError, UnicodeDecodeError) as error:
@@ -64,13 +59,7 @@ def own_identity(path: Path, *, make: bool) -> tuple[str, str]:
 
 
 def read_identities(path: Path) -> dict[str, str]:
-    """Read the identities that a silo's owner trusts.
-
-    Args:
-        path: YAML, the public key of each silo by name, 64 hex digits.
-
-    Returns:
-        Public keys by silo.
+    """Read the identities that a silo's owner trusts: a YAML of public keys, 64 hex digits, by silo.
 
     Raises:
         ConfigError: If the file cannot be read or is no such mapping.
@@ -103,9 +92,7 @@ def check_trusted(found: Mapping[str, str], trusted: Mapping[str, str]) -> None:
 def check_first_met(found: Mapping[str, str], path: Path) -> None:
     """Refuse an identity that differs from the one met first under its name, and remember new names.
 
-    Args:
-        found: Identities by silo; their signatures were checked.
-        path: Where this run's are remembered; its folder exists and is locked by the caller.
+    The signatures of ``found`` were checked; the caller has locked the folder.
 
     Raises:
         IdentityError: If a silo comes with another identity than before.
@@ -115,4 +102,4 @@ def check_first_met(found: Mapping[str, str], path: Path) -> None:
         if met.get(silo, key) != key:
             raise StrangerError(f"{silo} comes with another identity than it first had in this run")
     if not found.keys() <= met.keys():
-        write_durably(path, yaml.safe_dump({**met, **found}).encode())
+        write_whole(path, yaml.safe_dump({**met, **found}), mode=0o600)

@@ -11,8 +11,8 @@ from typing import Self
 from pydantic import ValidationError
 
 from tailweave.clients.release import chain
-from tailweave.clients.release.chain import Entry, Kind, LedgerError
-from tailweave.clients.release.durable import locked
+from tailweave.clients.release.chain import Entry, LedgerError, LineKind
+from tailweave.clients.release.lock import locked
 from tailweave.clients.storage import private_folder
 
 
@@ -20,14 +20,8 @@ from tailweave.clients.storage import private_folder
 class Charge:
     """The price of one release.
 
-    Attributes:
-        data_version: In force when it was charged, see ``Ledger.version``.
-        request: Digest of what was asked.
-        epsilon: Promised; None without noise.
-        delta: Of that epsilon.
-        rho: Zero-concentrated cost, positive; None without noise, when nothing bounds it.
-        mechanism: Its name.
-        noise: ``system``; in simulation only ``seeded``, or ``none``.
+    ``epsilon`` and ``rho`` (zero-concentrated, positive) are None without noise; ``noise``
+    is ``system``, or in simulation ``seeded`` or ``none``.
     """
 
     data_version: str
@@ -133,9 +127,6 @@ class Ledger:
     def charge(self, charge: Charge) -> None:
         """Write the price of a release; when this returns it is on the disk, and noise may be drawn.
 
-        Args:
-            charge: The price.
-
         Raises:
             LedgerError: If it cannot be written, or its noise is a simulation's and this is none.
         """
@@ -195,7 +186,7 @@ class Ledger:
         if self.closed is None:
             self._append("closed", {"mechanism": successor})
 
-    def _append(self, kind: Kind, fields: dict[str, object]) -> None:
+    def _append(self, kind: LineKind, fields: dict[str, object]) -> None:
         last = self._entries[-1]
         raw = {"index": last.index + 1, "previous_hash": last.hash, "kind": kind, **fields}
         try:

@@ -35,17 +35,10 @@ class Likeness:
 
 
 def likeness(rows: Floats, key: bytes) -> Likeness:
-    """Sketch a table.
+    """Return the digest and the bottom-k sketch of a table (n, p) under the host's secret.
 
     A row's hash does not depend on where it stands, nor on the order of its columns. Whoever has the key can
     test whether a row that he knows is in the table, so the key and the sketch stay on the host.
-
-    Args:
-        rows: Shape (n, p), data units.
-        key: The host's secret, 32 bytes.
-
-    Returns:
-        The digest and the bottom-k sketch.
 
     Source:
         Beyer, Haas, Reinwald, Sismanis & Gemulla (2007), "On synopses for distinct-value estimation under
@@ -81,10 +74,6 @@ def overlap(one: tuple[int, ...], two: tuple[int, ...]) -> float:
     Containment rather than resemblance: a table that grew tenfold, and a tenth that was taken from one, are
     still the same people's rows. Both sketches are complete below the smaller of their ends, so the share is
     counted there.
-
-    Args:
-        one: Sketch, as ``likeness`` returns it.
-        two: The other, under the same key.
 
     Returns:
         0 to 1; 0 where one is empty or nothing of the smaller table is below the ends, which happens from a

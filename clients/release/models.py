@@ -18,10 +18,6 @@ def check_models(policy: Policy, question: Message) -> None:
     Nothing is opened or looked for, and the refusal is the same for all names: whoever asks does not learn
     which files this node has.
 
-    Args:
-        policy: The owner's.
-        question: What the server asks, decoded and not yet acted on.
-
     Raises:
         PolicyError: If it names any other model.
     """

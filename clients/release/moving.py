@@ -11,21 +11,14 @@ from secrets import token_hex
 
 from tailweave.clients.release.chain import LedgerError
 from tailweave.clients.release.desk import release_folder
-from tailweave.clients.release.durable import sync_folder, write_durably
 from tailweave.clients.release.ledger import Ledger
+from tailweave.protocols.whole_file import sync_folder, write_whole
 
 _LEDGER = "ledger.jsonl"
 
 
 def old_ledger(state: Path, silo: str) -> Path | None:
-    """Return the folder in which an earlier version kept this silo's ledger: in the kit's own state.
-
-    Args:
-        state: The kit's state folder.
-        silo: Name of the silo.
-
-    Returns:
-        The folder, or None.
+    """Return the folder, if any, in which an earlier version kept this silo's ledger: in the kit's own state.
 
     Raises:
         LedgerError: If there is one under another name only, and nothing says whether it is of these rows.
@@ -52,15 +45,13 @@ def copy_old(old: Path, folder: Path) -> None:
     with Ledger.open(old / _LEDGER, create=False, simulation=True):
         for path in sorted(old.iterdir()):
             if path.is_file() and not path.name.startswith(".") and path.suffix != ".lock":
-                write_durably(folder / path.name, path.read_bytes())
+                write_whole(folder / path.name, path.read_bytes(), mode=0o600)
 
 
 def take_over(old: Path, folder: Path) -> None:
     """Charge in a data set's ledger what one of an earlier version has spent, unless it was begun from that.
 
-    Args:
-        old: Folder of the earlier version's; put aside under another name.
-        folder: The data set's.
+    The old folder is put aside under another name.
 
     Raises:
         LedgerError: If one of the two cannot be trusted or written.

@@ -9,13 +9,14 @@ from typing import Annotated
 
 from pydantic import Field, ValidationError
 
-from tailweave.clients.release.durable import locked, write_durably
+from tailweave.clients.release.lock import locked
 from tailweave.clients.storage import StorageError, private_folder
 from tailweave.protocols.config.base import Spec
 from tailweave.protocols.config.experiment import Name
 from tailweave.protocols.refusals import Refusal
 from tailweave.protocols.secure_sum.keys import KeyPair, SumRound, keypair, signed_offer
-from tailweave.protocols.sum_messages import Key, Number, Signature
+from tailweave.protocols.secure_sum_messages import Key, Number, Signature
+from tailweave.protocols.whole_file import write_whole
 
 
 class OfferError(Refusal):
@@ -38,13 +39,7 @@ class _Book(Spec):
 
 @dataclass(frozen=True)
 class Offers:
-    """What one silo offered for one sum of one run; a number is never used for two rosters or two vectors.
-
-    Attributes:
-        folder: This silo's alone; made here, readable by its owner only.
-        run: Name of the run.
-        schema: What is summed, 64 hex digits.
-    """
+    """What one silo offered for one sum of one run; a number is never used for two rosters or two vectors."""
 
     folder: Path
     run: str
@@ -58,15 +53,7 @@ class Offers:
             yield
 
     def offer(self, sum_round: SumRound, silo: str, identity_private: str) -> Offered:
-        """Make a key for a new number, or return what was offered under it before.
-
-        Args:
-            sum_round: Of this run and schema.
-            silo: This silo.
-            identity_private: Signs the key.
-
-        Returns:
-            What is offered; the same bytes whenever it is asked for again.
+        """Offer a key under a new number, or the same bytes that were offered under it before.
 
         Raises:
             OfferError: If the number was offered to another roster, or is below one that was used.
@@ -86,7 +73,7 @@ class Offers:
         key = keypair(sum_round, silo)
         signature = signed_offer(key, identity_private).signature
         offered = Offered(number=number, silos=sum_round.silos, public=key.public, signature=signature)
-        write_durably(self._key(number), key.private.encode())
+        write_whole(self._key(number), key.private, mode=0o600)
         self._save((*self._all(), offered))
         return offered
 
@@ -139,4 +126,4 @@ class Offers:
         return book.offered
 
     def _save(self, offered: tuple[Offered, ...]) -> None:
-        write_durably(self._book, _Book(offered=offered).model_dump_json().encode())
+        write_whole(self._book, _Book(offered=offered).model_dump_json(), mode=0o600)

@@ -51,14 +51,9 @@ class Own:
 
 
 def place_of(path: Path, read_as: str) -> Place:
-    """Look at a file or folder of rows without opening it.
+    """Return where a file or folder of rows is, and its stamp, without opening it.
 
-    Args:
-        path: Exists.
-        read_as: The settings under which it is read; others give other rows.
-
-    Returns:
-        Where it is, and its stamp.
+    Settings under which it is read differently give other rows.
 
     Raises:
         OSError: If it is not there.

@@ -1,35 +1,32 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a silo's owner lets anybody ask: a YAML on the node, which no server can change."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from tailweave.clients.release.identities import read_identities
 from tailweave.clients.release.request import ReleaseRequest, Request
 from tailweave.protocols.config.base import Spec
-from tailweave.protocols.config.complaints import complaint
 from tailweave.protocols.config.experiment import Name
 from tailweave.protocols.config.privacy import FEWEST_SILOS, PrivacySpec
-from tailweave.protocols.config.references import RAW_ROW_KINDS
-from tailweave.protocols.config.yaml_file import ConfigError, read_yaml
+from tailweave.protocols.config.references import RAW_ROW_KINDS, REFERENCES
+from tailweave.protocols.config.spec_file import read_spec
+from tailweave.protocols.kinds.references.base import SummarisedReference
 from tailweave.protocols.messages import rows_bucket
 from tailweave.protocols.refusals import Refusal
 
-Kind = Literal["sliced", "quantized", "gaussian", "barycenter", "geodesic"]
 Start = Literal["shared", "path", "local", "federated"]
-Against = Literal["local", "public", "sliced", "quantized", "barycenter", "geodesic"]
 ModelName = Annotated[str, Field(min_length=1, max_length=500)]
 _DELTA_TIMES_ROWS = 0.1
 """delta is at most this over the rows: publishing each row with probability delta is (0, delta)-private."""
-_BOUNDED: dict[str, tuple[str, ...]] = {
-    "cosine": ("directions", "coefficients"),
-    "histogram": ("directions", "bins"),
-    "quantized": ("clusters",),
-    **dict.fromkeys(("gaussian", "barycenter", "geodesic"), ()),
-}
-"""Sizes that matter to each basis or kind."""
+_COMPARED = tuple(name for name, spec in REFERENCES.kinds.items() if spec.sees != "truth")
+_RELEASED = tuple(name for name in _COMPARED if REFERENCES.kinds[name].sees == "releases")
+_NOISED = tuple(n for n in _RELEASED if n not in RAW_ROW_KINDS and REFERENCES.is_own(n))
+ReleasedKind = Annotated[str, AfterValidator(partial(REFERENCES.known, among=_RELEASED))]
+Against = Annotated[str, AfterValidator(partial(REFERENCES.known, among=_COMPARED))]
 
 
 class PolicyError(Refusal):
@@ -51,7 +48,7 @@ class Policy(Spec):
 
     epsilon: Annotated[float, Field(gt=0.0, le=100.0)] = 2.0
     delta: Annotated[float, Field(gt=0.0, lt=1.0)] = 1e-6
-    kinds: Annotated[tuple[Kind, ...], Field(min_length=1)] = ("sliced", "quantized")
+    kinds: Annotated[tuple[ReleasedKind, ...], Field(min_length=1)] = _NOISED
     directions: Annotated[int, Field(ge=1)] = 1024
     coefficients: Annotated[int, Field(ge=1)] = 12
     bins: Annotated[int, Field(ge=2)] = 64
@@ -63,7 +60,7 @@ class Policy(Spec):
     lifetime_epsilon: Annotated[float, Field(gt=0.0)] | None = 8.0
 
     starts: tuple[Start, ...] = ("shared", "path", "local", "federated")
-    references: tuple[Against, ...] = ("local", "public", "sliced", "quantized", "barycenter", "geodesic")
+    references: tuple[Against, ...] = _COMPARED
     include_real: bool = True
     arms: tuple[Name, ...] | None = None
     metrics: tuple[str, ...] | None = None
@@ -115,7 +112,7 @@ def simulation_policy() -> Policy:
     return Policy(
         epsilon=100.0,
         delta=1.0 - 2.0**-53,
-        kinds=("sliced", "quantized", "gaussian", "barycenter", "geodesic"),
+        kinds=_RELEASED,
         directions=8192,
         coefficients=1024,
         bins=4096,
@@ -135,29 +132,14 @@ def simulation_policy() -> Policy:
 def load_policy(path: Path) -> Policy:
     """Read a policy; a key that is left out has its default.
 
-    Args:
-        path: A YAML file with the keys of ``Policy``.
-
-    Returns:
-        The policy.
-
     Raises:
         ConfigError: If the file is missing, not YAML, or a key, type or range is wrong.
     """
-    try:
-        raw = read_yaml(path)
-    except FileNotFoundError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
-    if not isinstance(raw, dict):
-        raise ConfigError(f"{path}: a policy is a mapping of keys, found {type(raw).__name__}")
-    try:
-        return _anchored(Policy.model_validate(raw), path.parent)
-    except ValidationError as error:
-        raise ConfigError("\n".join(f"{path}: {line}" for line in complaint(error, Policy))) from None
+    return _anchored(read_spec(path, Policy, "see policy in node.yaml"), path.parent)
 
 
 def _anchored(policy: Policy, folder: Path) -> Policy:
-    """Find the identities beside the policy, and refuse now, not in the middle of a run, what is none."""
+    """Look for the identities beside the policy; a file that holds none is refused now, not during a run."""
     if policy.trusted_identities is None:
         return policy
     path = folder / policy.trusted_identities
@@ -167,10 +149,6 @@ def _anchored(policy: Policy, folder: Path) -> Policy:
 
 def check(policy: Policy, request: Request) -> None:
     """Refuse what the owner did not allow.
-
-    Args:
-        policy: The silo's own.
-        request: What the server asks.
 
     Raises:
         PolicyError: If anything is beyond the policy; names all of it.
@@ -190,11 +168,6 @@ def check_rows(policy: Policy, request: Request, rows: int) -> None:
     The request's own ``min-rows`` and ``delta`` bind too wherever noise is asked for. The server chooses
     those two and may ask again and again, so they are held against the bucket of rows that ``hello`` told
     it: held against the number itself, a few refusals would tell that number.
-
-    Args:
-        policy: The silo's own.
-        request: What the server asks.
-        rows: How many the silo holds.
 
     Raises:
         PolicyError: If rows are too few, or too many for the delta.
@@ -243,18 +216,19 @@ def _shares_beyond(policy: Policy, asked: PrivacySpec) -> list[str]:
 
 def _size_beyond(policy: Policy, request: ReleaseRequest) -> list[str]:
     reference = request.reference
-    kind: str = reference.kind
+    kind = reference.kind
     if kind not in policy.kinds:
         return [f"kind {kind} asked, allowed: {', '.join(policy.kinds)}"]
     if kind in RAW_ROW_KINDS and not policy.allow_raw_row_leakage:
         return [f"kind {kind} asked, allow-raw-row-leakage is false"]
-    bounded = _BOUNDED[getattr(reference, "basis", kind)]
+    if not isinstance(reference, SummarisedReference):
+        return []
     beyond = [
         f"{name} {getattr(reference, name)} asked, at most {getattr(policy, name)} allowed"
-        for name in bounded
+        for name in reference.bounded
         if getattr(reference, name) > getattr(policy, name)
     ]
-    if kind == "quantized" and request.privacy.min_cluster_size < policy.min_cluster_size:
+    if reference.clustered and request.privacy.min_cluster_size < policy.min_cluster_size:
         asked = request.privacy.min_cluster_size
         beyond.append(f"min-cluster-size {asked} asked, at least {policy.min_cluster_size} allowed")
     return beyond

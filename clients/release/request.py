@@ -6,22 +6,18 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tailweave.protocols.arrays import Floats
 from tailweave.protocols.config.privacy import PrivacySpec
-from tailweave.protocols.config.references import ReleasingSpec, TransportSpec
 from tailweave.protocols.config.starts import StartedSpec
 from tailweave.protocols.features import FeatureMap
+from tailweave.protocols.kinds.references.transported import WovenReference
+from tailweave.protocols.secure_sum.keys import SumRound
 from tailweave.protocols.streams import stream
 
-if TYPE_CHECKING:  # it would bring POT and scikit-learn to nodes that only look at their policy
-    from tailweave.protocols.secure_sum.keys import SumRound
-
 _SERVER_SIDE = {
-    "reference": {"aggregate", "samples", "rounds", "iterations", "weights"},
     "privacy": {"shrink", "allow_raw_row_leakage", "allow_parameter_release"},
     "parameters": {"start", "federated_rounds"},
 }
@@ -42,18 +38,18 @@ class ReleaseRequest:
             support is a release of its own.
     """
 
-    reference: ReleasingSpec | TransportSpec
+    reference: WovenReference
     privacy: PrivacySpec
     features: FeatureMap
     seed: int
-    sum_round: "SumRound | None" = None
+    sum_round: SumRound | None = None
     support: Floats | None = None
 
     @cached_property
     def digest(self) -> str:
         """SHA-256 of the question, 64 hex digits; nothing private is in it."""
         asked = {
-            "reference": self.reference.model_dump(mode="json", exclude=_SERVER_SIDE["reference"]),
+            "reference": self.reference.model_dump(mode="json", exclude=set(self.reference.server_side)),
             "privacy": self.privacy.model_dump(mode="json", exclude=_SERVER_SIDE["privacy"]),
             "features": {
                 name: [list(a.shape), a.tobytes().hex()] for name, a in self.features.arrays().items()
@@ -69,14 +65,7 @@ class ReleaseRequest:
 
 @dataclass(frozen=True)
 class ParameterRequest:
-    """A question for a generator's parameters, in a round ``fit``; every model sent is one of its own.
-
-    Attributes:
-        generator: Kind, ridge and local steps.
-        privacy: Without epsilon.
-        model: Parameters that training goes on from, by name.
-        seed: Root seed.
-    """
+    """A question for a generator's parameters, in a round ``fit``; every model sent is one of its own."""
 
     generator: StartedSpec
     privacy: PrivacySpec

@@ -2,29 +2,21 @@
 """One release a data version and question, kept to be sent again byte for byte."""
 
 import hashlib
-import io
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from tailweave.clients import storage
-from tailweave.clients.release.durable import write_durably
 from tailweave.protocols.arrays import MAX_ARRAY_BYTES, Floats
+from tailweave.protocols.npz import write_npz
 
 _NAME = re.compile(r"([0-9a-f]{64})-([0-9a-f]{64})\.npz")
 
 
 @dataclass(frozen=True)
 class Kept:
-    """A stored release.
-
-    Attributes:
-        arrays: By name.
-        payload: SHA-256 of the stored file, 64 hex digits.
-    """
+    """A stored release, and the SHA-256 of its file, 64 hex digits."""
 
     arrays: dict[str, Floats]
     payload: str
@@ -32,11 +24,7 @@ class Kept:
 
 @dataclass(frozen=True)
 class Store:
-    """A folder of releases; names come from digests only, never from what a server wrote.
-
-    Attributes:
-        folder: Exists.
-    """
+    """A folder of releases; names come from digests only, never from what a server wrote."""
 
     folder: Path
 
@@ -46,9 +34,7 @@ class Store:
         Raises:
             StorageError: If it cannot be read back.
         """
-        buffer = io.BytesIO()
-        np.savez(buffer, allow_pickle=False, **dict(arrays))
-        write_durably(self._path(version, request), buffer.getvalue())
+        write_npz(self._path(version, request), arrays, mode=0o600)
         kept = self.load(version, request)
         if kept is None:
             raise storage.StorageError(f"{self._path(version, request)}: vanished while it was written")

@@ -12,9 +12,9 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from tailweave.clients.release.chain import Entry, Head, LedgerError
-from tailweave.clients.release.durable import write_durably
 from tailweave.clients.release.ledger import Ledger
 from tailweave.clients.storage import private_folder
+from tailweave.protocols.whole_file import write_whole
 
 _RELEASED = "released-table"
 _PREFIX, _SUFFIX = "witness-", ".json"
@@ -54,11 +54,11 @@ class Witness:
         if last.index == 0 or (self.path.exists() and _read(self.path).index == last.index):
             return
         private_folder(self.state)
-        write_durably(self.path, Head(index=last.index, hash=last.hash).model_dump_json().encode())
+        write_whole(self.path, Head(index=last.index, hash=last.hash).model_dump_json(), mode=0o600)
 
     def released(self) -> None:
         """Note of which rows the last release was made, for the owner to see that they have changed since."""
-        write_durably(self.folder / _RELEASED, self.table.encode())
+        write_whole(self.folder / _RELEASED, self.table, mode=0o600)
 
 
 def released_table(folder: Path) -> str | None:
@@ -70,10 +70,7 @@ def released_table(folder: Path) -> str | None:
 def check_all(state: Path, ledgers: Path, *, but: str | None = None) -> None:
     """Hold everything that a kit remembers against the host's folder, whatever its rows are now.
 
-    Args:
-        state: The kit's folder ``releases``.
-        ledgers: The host's folder.
-        but: A data set that is looked at elsewhere.
+    What is remembered of data set ``but`` is looked at elsewhere.
 
     Raises:
         LedgerError: If a ledger is gone, was rolled back or cannot be read; says what to put where.

@@ -5,9 +5,9 @@ from typing import Protocol
 
 import numpy as np
 
-from tailweave.clients.kinds import implementation
 from tailweave.clients.selection.candidates import Candidates
 from tailweave.protocols.arrays import Ints
+from tailweave.protocols.kinds.implementing import implementation
 from tailweave.protocols.kinds.rules.base import RuleKind
 from tailweave.protocols.references import Empirical, Reference
 
@@ -33,7 +33,7 @@ def select(
 
     Args:
         spec: The rule and its options.
-        candidates: N of them, of which n are wanted.
+        candidates: N of them, of which n are wanted; with a count per class the rule chooses in each class.
         reference: What the rule compares with; None for rules that compare with nothing.
         rng: Stream of the rule's own randomness.
 
@@ -41,15 +41,19 @@ def select(
         Indices, shape (n,).
 
     Raises:
-        ValueError: If the rule lacks its reference, the reference has no points and the rule needs them, or
-            what the rule picked is not n different candidates.
+        ValueError: If the rule lacks its reference, the reference has no points and the rule needs them, the
+            candidates lack labels or a score, or what the rule picked is not n different candidates.
     """
-    rule: Rule = implementation(spec, spec.kind)
+    rule: Rule = implementation(spec, spec.kind, __package__)
     if spec.compares != "nothing" and reference is None:
         raise ValueError(f"rule {spec.kind} needs a reference, got none")
     if spec.compares == "points" and not isinstance(reference, Empirical):
         raise ValueError(f"rule {spec.kind} needs a reference with points, got {type(reference).__name__}")
-    return _checked(rule(spec, candidates, reference, rng), spec, candidates)
+    if isinstance(candidates.budget, int):
+        return _checked(rule(spec, candidates, reference, rng), spec, candidates)
+    parts = candidates.by_class(candidates.budget)
+    picks = [at[_checked(rule(spec, part, reference, rng), spec, part)] for at, part in parts]
+    return np.concatenate([np.empty(0, dtype=np.int64), *picks])
 
 
 def _checked(picks: Ints, spec: RuleKind, candidates: Candidates) -> Ints:

@@ -1,37 +1,93 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a rule chooses from: the candidates of one generation, and how many it picks."""
+"""What a rule chooses from: one generation's candidates, what is known of them, and how many it picks."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+import numpy as np
+from numpy.typing import ArrayLike
+
+from tailweave.clients.samples import Index, Samples
 from tailweave.protocols.arrays import Floats
+
+Budget = int | Mapping[str, int]
+"""How many are picked: of all candidates, or of each class."""
 
 
 @dataclass(frozen=True)
 class Candidates:
-    """Candidates, whose features are computed when a rule first asks for them.
+    """Candidates, whose features and scores are computed when a rule first asks for them.
 
     Attributes:
-        rows: Shape (N, p), data units.
-        space: Public map into the space of comparison, (N, p) to (N, d).
-        count: n <= N, how many are picked.
+        samples: N of them; their labels, where there are any, are those that the generator or a judge gave.
+        space: Public map into the space of comparison, N samples to (N, d).
+        budget: n <= N, how many are picked; or how many of each class, which needs labels.
+        scorers: What gives a number for each sample, (N,), by the score's name, such as ``surprise``.
     """
 
-    rows: Floats
-    space: Callable[[Floats], Floats]
-    count: int
+    samples: Samples
+    space: Callable[[Samples], Floats]
+    budget: Budget
+    scorers: Mapping[str, Callable[[Samples], Floats]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         """Return N."""
-        return len(self.rows)
+        return len(self.samples)
+
+    @property
+    def count(self) -> int:
+        """n, how many are picked in all."""
+        return self.budget if isinstance(self.budget, int) else sum(self.budget.values())
 
     @cached_property
     def features(self) -> Floats:
         """The candidates in the space of comparison, shape (N, d)."""
-        return self.space(self.rows)
+        return self.space(self.samples)
+
+    def score(self, name: str) -> Floats:
+        """Return a score of each candidate, shape (N,).
+
+        Raises:
+            ValueError: If nothing gives it, or what gives it does not give one finite number for each.
+        """
+        if name not in self.scorers:
+            known = ", ".join(self.scorers) or "none"
+            raise ValueError(f"candidates have no score {name!r}; there are: {known}")
+        found = np.asarray(self.scorers[name](self.samples), dtype=np.float64)
+        if found.shape != (len(self),) or not np.isfinite(found).all():
+            raise ValueError(f"score {name} must be {len(self)} finite numbers, got shape {found.shape}")
+        return found
+
+    def by_class(self, budget: Mapping[str, int]) -> list[tuple[Index, "Candidates"]]:
+        """Return those of each class that is wanted, with the places where they stand here.
+
+        Raises:
+            ValueError: If there are no labels, or fewer of a class than are wanted.
+        """
+        if self.samples.labels is None:
+            raise ValueError("a count per class needs labels")
+        parts = []
+        for label, count in budget.items():
+            at = np.flatnonzero(self.samples.labels == label)
+            if not 0 <= count <= len(at):
+                raise ValueError(f"count of class {label!r} must be 0 to {len(at)}, got {count}")
+            if count:
+                mine = self.features[at]
+                parts.append((at, self._part(at, count, mine)))
+        return parts
+
+    def _part(self, at: Index, count: int, features: Floats) -> "Candidates":
+        scorers = {name: _kept(self.score(name)[at]) for name in self.scorers}
+        return replace(
+            self, samples=self.samples.take(at), space=lambda _: features, budget=count, scorers=scorers
+        )
 
     @classmethod
-    def of(cls, features: Floats, count: int) -> "Candidates":
+    def of(cls, features: ArrayLike, budget: Budget, labels: ArrayLike | None = None) -> "Candidates":
         """Return candidates that are compared as they are."""
-        return cls(features, lambda rows: rows, count)
+        return cls(Samples.of(features, labels), lambda samples: samples.values, budget)
+
+
+def _kept(scores: Floats) -> Callable[[Samples], Floats]:
+    return lambda _: scores

@@ -8,8 +8,8 @@ however many, are one product with the sum of their basis functions.
 import numpy as np
 
 from tailweave.protocols.arrays import Floats
-from tailweave.protocols.config.references import SlicedReference
 from tailweave.protocols.features import PublicSpace
+from tailweave.protocols.kinds.references.sliced import SlicedReference
 from tailweave.protocols.references import Empirical, Reference, cosine
 from tailweave.protocols.references.sliced import Sliced
 

@@ -3,11 +3,11 @@
 
 import numpy as np
 
-from tailweave.clients.kinds import implements
 from tailweave.clients.selection.candidates import Candidates
 from tailweave.clients.selection.count import check_count
 from tailweave.clients.selection.moments import Growing, gaussian, principal
 from tailweave.protocols.arrays import Floats, Ints, matrix
+from tailweave.protocols.kinds.implementing import implements
 from tailweave.protocols.kinds.rules.covariances import CovarianceMatching
 from tailweave.protocols.references.empirical import Empirical
 

@@ -4,12 +4,12 @@
 import numpy as np
 from numpy.random import Generator
 
-from tailweave.clients.kinds import implements
 from tailweave.clients.metrics.frechet import gaussian_w2_sq, moments
 from tailweave.clients.selection.candidates import Candidates
 from tailweave.clients.selection.count import check_count
 from tailweave.clients.selection.moments import gaussian
 from tailweave.protocols.arrays import Floats, Ints, matrix
+from tailweave.protocols.kinds.implementing import implements
 from tailweave.protocols.kinds.rules.batches import FidBatches
 from tailweave.protocols.references.empirical import Empirical
 

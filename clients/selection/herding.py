@@ -6,9 +6,9 @@ from typing import Protocol
 import numpy as np
 from numpy.random import Generator
 
-from tailweave.clients.kinds import implements
 from tailweave.clients.selection.candidates import Candidates
 from tailweave.protocols.arrays import Floats, Ints
+from tailweave.protocols.kinds.implementing import implements
 from tailweave.protocols.kinds.rules.nearest import Herding
 from tailweave.protocols.references.pairs import PairDistances
 

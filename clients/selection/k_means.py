@@ -5,10 +5,10 @@ import numpy as np
 from numpy.random import Generator
 from sklearn.cluster import KMeans
 
-from tailweave.clients.kinds import implements
 from tailweave.clients.selection.candidates import Candidates
 from tailweave.clients.selection.count import check_count
 from tailweave.protocols.arrays import Floats, Ints, matrix
+from tailweave.protocols.kinds.implementing import implements
 from tailweave.protocols.kinds.rules.plain import KMeansRule
 
 

@@ -6,11 +6,11 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.random import Generator
 
-from tailweave.clients.kinds import implements
 from tailweave.clients.selection.candidates import Candidates
 from tailweave.clients.selection.count import check_count
 from tailweave.clients.selection.top_potential import transport_potential
 from tailweave.protocols.arrays import Floats, Ints, matrix, probabilities
+from tailweave.protocols.kinds.implementing import implements
 from tailweave.protocols.kinds.rules.nearest import Nash
 from tailweave.protocols.references import Empirical, Reference
 

@@ -3,9 +3,9 @@
 
 import numpy as np
 
-from tailweave.clients.kinds import implements
 from tailweave.clients.selection.candidates import Candidates
 from tailweave.protocols.arrays import Floats, Ints, matrix
+from tailweave.protocols.kinds.implementing import implements
 from tailweave.protocols.kinds.rules.nearest import PartialTransport
 from tailweave.protocols.pot import ot
 from tailweave.protocols.references.empirical import Empirical

@@ -4,9 +4,9 @@
 import numpy as np
 from numpy.random import Generator
 
-from tailweave.clients.kinds import implements
 from tailweave.clients.selection.candidates import Candidates
 from tailweave.protocols.arrays import Ints
+from tailweave.protocols.kinds.implementing import implements
 from tailweave.protocols.kinds.rules.plain import Random
 
 

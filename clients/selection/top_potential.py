@@ -4,10 +4,10 @@
 import numpy as np
 from numpy.random import Generator
 
-from tailweave.clients.kinds import implements
 from tailweave.clients.selection.candidates import Candidates
 from tailweave.clients.selection.count import check_count
 from tailweave.protocols.arrays import Floats, Ints
+from tailweave.protocols.kinds.implementing import implements
 from tailweave.protocols.kinds.rules.nearest import TopPotential
 from tailweave.protocols.references.empirical import Empirical
 

@@ -24,13 +24,7 @@ _UP = health_pb2.HealthCheckResponse.SERVING
 
 @dataclass(frozen=True)
 class Door:
-    """Where the service listens, and who may come in.
-
-    Attributes:
-        address: ``host:port``; port 0 takes a free one.
-        token: What every call must show.
-        credentials: Certificate and key; None listens without TLS.
-    """
+    """Where the service listens (port 0 takes a free one), who may come in, and TLS, if any."""
 
     address: str
     token: str
@@ -46,12 +40,8 @@ async def serve(
 ) -> None:
     """Serve until SIGTERM or SIGINT, or until ``stop`` is set; then let streams finish for the grace period.
 
-    Args:
-        served: The reference.
-        limits: Bounds on clients.
-        door: Address, token, certificate.
-        ready: Is called with the port as soon as clients can connect.
-        stop: Given by whoever runs the service within another program; signals are then left alone.
+    ``ready`` is given the port as soon as clients can connect.
+    ``stop`` is given within another program; signals are then left alone.
 
     Raises:
         ValueError: If the address cannot be listened on.

@@ -16,9 +16,7 @@ from tailweave.protocols.references.sliced import Sliced
 class Served:
     """One proxy reference, ready to select against.
 
-    Attributes:
-        kept: The reference as the server wove it.
-        target: The same in the cosine basis, which the streaming rule needs.
+    ``target`` is the same reference in the cosine basis, which the streaming rule needs.
     """
 
     kept: KeptReference

@@ -18,10 +18,6 @@ _MOST = 20
 def complaint(error: ValidationError, root: type[BaseModel]) -> list[str]:
     """Return one line an error: ``key.path: what is wrong; what is allowed``.
 
-    Args:
-        error: What pydantic raised.
-        root: The model that was validated; its tree gives the allowed keys.
-
     Returns:
         At least one line and at most 21, without pydantic's own type tags in the key paths.
     """

@@ -9,17 +9,12 @@ from tailweave.protocols.config.base import Spec
 from tailweave.protocols.config.data import DataSpec, PublicSpec, SilosSpec
 from tailweave.protocols.config.features import FeaturesSpec
 from tailweave.protocols.config.privacy import PrivacySpec
-from tailweave.protocols.config.references import (
-    RAW_ROW_KINDS,
-    RAW_ROW_LEAK,
-    RELEASING_KINDS,
-    ReferenceSpec,
-    SlicedReference,
-)
-from tailweave.protocols.config.rules import RuleSpec, check_candidates, check_reference
+from tailweave.protocols.config.references import ReferenceSpec
+from tailweave.protocols.config.rules import RuleSpec, check_candidates, check_reference, check_scores
 from tailweave.protocols.config.starts import check_parameter_release
 from tailweave.protocols.config.training import GeneratorSpec, Paradigm, RecursionSpec
 from tailweave.protocols.kinds.features.plain import Identity
+from tailweave.protocols.kinds.references.base import SummarisedReference
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 PaperPage = Literal["biased-verification", "crossed"]
@@ -42,7 +37,7 @@ class ArmSpec(Spec):
 
     @model_validator(mode="after")
     def _rule_and_reference_agree(self) -> Self:
-        check_reference(self.rule, self.reference.kind if self.reference else None)
+        check_reference(self.rule, self.reference)
         return self
 
 
@@ -146,30 +141,23 @@ class Experiment(Spec):
     @model_validator(mode="after")
     def _noise_fits_aggregate(self) -> Self:
         for arm in self.arms:
-            barycenter = (
-                isinstance(arm.reference, SlicedReference) and arm.reference.aggregate == "barycenter"
-            )
-            if barycenter and self.privacy_of(arm).epsilon is not None:
-                raise ValueError(
-                    f"arm {arm.name}: noised histograms have no quantiles, use aggregate: mixture"
-                )
+            noised = self.privacy_of(arm).epsilon is not None
+            if noised and isinstance(arm.reference, SummarisedReference) and arm.reference.unnoised:
+                raise ValueError(f"arm {arm.name}: {arm.reference.unnoised}")
         return self
 
     @model_validator(mode="after")
     def _raw_rows_only_where_allowed(self) -> Self:
         for arm in self.arms:
-            if arm.reference is None or arm.reference.kind not in RAW_ROW_KINDS:
+            if arm.reference is None or not arm.reference.leaks:
                 continue
+            leak = f"arm {arm.name}: reference {arm.reference.kind} {arm.reference.leaks}"
             if not self.privacy.allow_raw_row_leakage:
                 raise ValueError(
-                    f"arm {arm.name}: reference {arm.reference.kind} {RAW_ROW_LEAK}; where these rows are "
-                    "nobody's secret, say privacy.allow-raw-row-leakage: true"
+                    f"{leak}; where these rows are nobody's secret, say privacy.allow-raw-row-leakage: true"
                 )
             if self.privacy_of(arm).epsilon is not None:
-                raise ValueError(
-                    f"arm {arm.name}: reference {arm.reference.kind} {RAW_ROW_LEAK}: no epsilon holds; set "
-                    "epsilon: null for this arm"
-                )
+                raise ValueError(f"{leak}: no epsilon holds; set epsilon: null for this arm")
         return self
 
     @model_validator(mode="after")
@@ -195,10 +183,22 @@ class Experiment(Spec):
         return self
 
     @model_validator(mode="after")
-    def _enough_candidates(self) -> Self:
+    def _kinds_take_the_samples(self) -> Self:
+        given = self.data.gives
+        measured = self.evaluation.features or self.features
+        for kind in (self.generator, self.features, measured):
+            if given not in kind.takes:
+                raise ValueError(
+                    f"kind {kind.kind} takes samples of sort {', '.join(kind.takes)}; data gives {given}"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _rules_have_what_they_need(self) -> Self:
         for arm in self.arms:
             try:
                 check_candidates(arm.rule, self.recursion.candidates)
+                check_scores(arm.rule, f"generator {self.generator.kind}", self.generator.scores)
             except ValueError as error:
                 raise ValueError(f"arm {arm.name}: {error}") from None
         return self
@@ -219,12 +219,8 @@ def _unmaskable(arm: ArmSpec, privacy: PrivacySpec) -> str | None:
     An arm without noise is refused too: sent without masks it would show the server, for the sake of a
     comparison, the very sketches that the other arms hide.
     """
-    if arm.reference is None or arm.reference.kind not in RELEASING_KINDS:
+    if arm.reference is None or arm.reference.sees != "releases":
         return None
-    if not isinstance(arm.reference, SlicedReference):
-        return f"kind: {arm.reference.kind}"
-    if arm.reference.aggregate != "mixture":
-        return f"aggregate: {arm.reference.aggregate}"
-    if privacy.epsilon is None:
+    if arm.reference.unsummable is None and privacy.epsilon is None:
         return "epsilon: null (make the comparison without noise an experiment of its own)"
-    return None
+    return arm.reference.unsummable

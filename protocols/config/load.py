@@ -44,14 +44,7 @@ def make_experiment(
 ) -> Experiment:
     """Validate an experiment that is given as a mapping, which is left as it is.
 
-    Args:
-        raw: The keys of ``Experiment``, as in YAML.
-        overrides: What is changed.
-        called: What the mapping is called in messages.
-        beside: Folder from which relative paths are taken.
-
-    Returns:
-        As ``load_experiment``.
+    Messages call the mapping ``called``; relative paths are taken from ``beside``.
 
     Raises:
         ConfigError: If a key, type or range is wrong.

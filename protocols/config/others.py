@@ -3,17 +3,22 @@
 
 from collections.abc import Iterable, Sequence
 
+from tailweave.protocols.config.experiment import ArmSpec
+from tailweave.protocols.config.references import REFERENCES
 from tailweave.protocols.config.rules import RULES
 from tailweave.protocols.config.training import GENERATORS
 from tailweave.protocols.kinds.generators.base import GeneratorKind
-from tailweave.protocols.kinds.rules.base import RuleKind
 
-_FAMILIES = {family.name: family for family in (RULES, GENERATORS)}
+_FAMILIES = {family.name: family for family in (RULES, GENERATORS, REFERENCES)}
 
 
-def kinds_of_others(generator: GeneratorKind, rules: Iterable[RuleKind]) -> tuple[str, ...]:
+def kinds_of_others(generator: GeneratorKind, arms: Iterable[ArmSpec]) -> tuple[str, ...]:
     """Return those of these that are not tailweave's own, such as ``rule every-nth``, sorted, each once."""
-    named = [(GENERATORS, generator.kind), *((RULES, rule.kind) for rule in rules)]
+    named = [(GENERATORS, generator.kind)]
+    for arm in arms:
+        named.append((RULES, arm.rule.kind))
+        if arm.reference is not None:
+            named.append((REFERENCES, arm.reference.kind))
     return tuple(sorted({f"{family.name} {kind}" for family, kind in named if not family.is_own(kind)}))
 
 

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Selection rules in a configuration: by name, or as a mapping with options."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tailweave.protocols.config.references import POINT_KINDS
+from tailweave.protocols.config.references import REFERENCES
 from tailweave.protocols.kinds.family import Family
+from tailweave.protocols.kinds.references.base import ReferenceKind
 from tailweave.protocols.kinds.rules.base import RuleKind
 
 RULES = Family("rule", RuleKind, "tailweave.protocols.kinds.rules")
@@ -14,26 +16,43 @@ else:
     RuleSpec = RULES.field()
 
 
-def check_reference(rule: RuleKind, kind: str | None) -> None:
+def check_reference(rule: RuleKind, reference: ReferenceKind | None) -> None:
     """Refuse a rule without the reference that it needs, or with one that it cannot use.
-
-    Args:
-        rule: The rule.
-        kind: Kind of reference; None for none.
 
     Raises:
         ValueError: With what is allowed.
     """
     if rule.compares == "nothing":
-        if kind is not None:
+        if reference is not None:
             raise ValueError(f"rule {rule.kind} compares with nothing: remove reference")
-    elif kind is None:
+    elif reference is None:
         raise ValueError(f"rule {rule.kind} needs a reference")
-    elif rule.compares == "points" and kind not in POINT_KINDS:
+    elif rule.compares == "points" and not reference.points:
+        with_points = [name for name, spec in REFERENCES.kinds.items() if spec.points]
         on_sketches = [name for name, spec in RULES.kinds.items() if spec.compares == "potential"]
         raise ValueError(
-            f"rule {rule.kind} needs a reference with points ({', '.join(POINT_KINDS)}), got {kind}; "
+            f"rule {rule.kind} needs a reference with points ({', '.join(with_points)}), "
+            f"got {reference.kind}; "
             f"on a sketch works rule {', '.join(on_sketches)}"
+        )
+
+
+def check_scores(rule: RuleKind, giver: str, given: Sequence[str]) -> None:
+    """Refuse a rule that needs of each candidate what the generator cannot say.
+
+    Args:
+        rule: The rule.
+        giver: What gives scores, for the message.
+        given: Scores that it gives.
+
+    Raises:
+        ValueError: With the scores that there are.
+    """
+    lacking = [name for name in rule.scores if name not in given]
+    if lacking:
+        raise ValueError(
+            f"rule {rule.kind} needs a score {lacking[0]} of each candidate, {giver} gives "
+            f"{', '.join(given) or 'none'}"
         )
 
 

@@ -80,11 +80,6 @@ def check_parameter_release(
 ) -> None:
     """Refuse FedAvg where something is promised that it breaks, or where nobody has agreed to it.
 
-    Args:
-        generator: The generator of the experiment.
-        privacy: Bounds of the experiment.
-        epsilons: Of every arm, with the arm's name.
-
     Raises:
         ValueError: If parameters would be released although nobody said so, an epsilon is promised, or
             secure aggregation is on.

@@ -127,13 +127,7 @@ def read_text(path: Path) -> str:
 
 
 def read_yaml(path: Path) -> Any:  # noqa: ANN401 - raw YAML
-    """Read a YAML file.
-
-    Args:
-        path: The file, UTF-8.
-
-    Returns:
-        Mappings, lists and plain values; None for an empty file.
+    """Read a YAML file into mappings, lists and plain values; an empty one is None.
 
     Raises:
         FileNotFoundError: If there is none.
@@ -145,12 +139,7 @@ def read_yaml(path: Path) -> Any:  # noqa: ANN401 - raw YAML
 def parse_yaml(text: str, where: str) -> Any:  # noqa: ANN401 - raw YAML
     """Parse a YAML text.
 
-    Args:
-        text: The text.
-        where: What begins the sentence of an error that goes on with "not valid YAML".
-
-    Returns:
-        Mappings, lists and plain values; None for an empty text.
+    ``where`` begins the sentence of an error that goes on with "not valid YAML".
 
     Raises:
         ConfigError: If it is not YAML, a key stands twice in a mapping, or there is more of it than fits: too

@@ -7,7 +7,7 @@ of the family's base, whose field ``kind`` (``source`` for data) names it. No li
 
 import importlib
 import pkgutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType, ModuleType
@@ -53,19 +53,30 @@ class Family:
         """Tell whether a kind is tailweave's own, and no other package's."""
         return self.kinds[name].__module__.startswith(f"{self.folder}.")
 
-    def field(self) -> Any:  # noqa: ANN401 - a type that pydantic reads
-        """Return the type of a field that holds one of these, given as a mapping or by its name alone."""
-        specs = tuple(dict.fromkeys(self.kinds.values()))
+    def field(self, base: type[Spec] = Spec) -> Any:  # noqa: ANN401 - a type that pydantic reads
+        """Return the type of a field that holds one of these, given as a mapping or by its name alone.
+
+        Args:
+            base: What all that are allowed derive from.
+        """
+        specs = tuple(spec for spec in dict.fromkeys(self.kinds.values()) if issubclass(spec, base))
         alone = BeforeValidator(self._alone)
         return Annotated[Union[specs], Field(discriminator=self.tag), alone]  # noqa: UP007 - built at run time
 
     def _alone(self, raw: object) -> object:
-        if not isinstance(raw, str):
-            return raw
-        if raw not in self.kinds:
-            said = f"{raw[:60]!r} is unknown; {nearest(raw, list(self.kinds))}"
+        return {self.tag: self.known(raw)} if isinstance(raw, str) else raw
+
+    def known(self, name: str, *, among: Iterable[str] | None = None) -> str:
+        """Return a name that was given in a configuration, if there is such a kind (``among`` these).
+
+        Raises:
+            PydanticCustomError: If there is none; says the nearest.
+        """
+        allowed = list(self.kinds if among is None else among)
+        if name not in allowed:
+            said = f"{name[:60]!r} is unknown; {nearest(name, allowed)}"
             raise PydanticCustomError(UNKNOWN, "{said}", {"said": said})
-        return {self.tag: raw}
+        return name
 
     def names_of(self, spec: type[Spec]) -> tuple[str, ...]:
         """Return the names that a spec stands for: most for one."""

@@ -21,13 +21,12 @@ _FINE = 100_000.0
 
 
 @lru_cache(maxsize=1024)
-def epsilon_of(z: float, delta: float, releases: int = 1) -> float:
-    """Return the epsilon of Gaussian releases, from the privacy loss distribution.
+def epsilon_of(z: float, delta: float) -> float:
+    """Return the epsilon of a Gaussian release, from the privacy loss distribution.
 
     Args:
         z: Noise standard deviation over L2 sensitivity, positive.
         delta: In (0, 1).
-        releases: How many releases of this z; k of them are one release of z / sqrt(k), exactly.
 
     Returns:
         Epsilon, an upper bound within 1e-5 of itself.
@@ -36,17 +35,13 @@ def epsilon_of(z: float, delta: float, releases: int = 1) -> float:
         ValueError: If an argument is out of range.
 
     Source:
-        Doroshenko et al. (2022), "Connect the dots", as in dp-accounting; composition: Dong et al. (2022),
-        corollary 3.3.
+        Doroshenko et al. (2022), "Connect the dots", as in dp-accounting.
     """
     _check("z", z, math.inf)
     _check("delta", delta, 1.0)
-    if releases < 1:
-        raise ValueError(f"releases must be at least 1, got {releases}")
     from dp_accounting.pld import privacy_loss_distribution as pld
 
-    whole = z / math.sqrt(releases)
-    loss = pld.from_gaussian_mechanism(whole, value_discretization_interval=_STEP / whole)
+    loss = pld.from_gaussian_mechanism(z, value_discretization_interval=_STEP / z)
     return float(loss.get_epsilon_for_delta(delta))
 
 
@@ -179,17 +174,13 @@ def rho_of(z: float) -> float:
 
 
 def epsilon_of_rho(rho: float, delta: float) -> float:
-    """Return the epsilon of Gaussian releases whose rho sum to ``rho``; all of them are one of that rho.
-
-    Args:
-        rho: Sum over releases, not negative.
-        delta: In (0, 1).
-
-    Returns:
-        Epsilon by PLD; 0 when nothing was spent.
+    """Return the epsilon, by PLD, of Gaussian releases whose rho sum to ``rho``: all are one of that rho.
 
     Raises:
-        ValueError: If an argument is out of range.
+        ValueError: If an argument is out of range; nothing spent (0) is epsilon 0.
+
+    Source:
+        k releases of z are one of z / sqrt(k), exactly: Dong et al. (2022), corollary 3.3.
     """
     if rho == 0.0:
         return 0.0

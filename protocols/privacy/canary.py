@@ -60,8 +60,7 @@ def canary_audit(
         ValueError: If ``runs`` is below 100 or the canary does not fit the rows.
 
     Source:
-        AUC of mu-GDP: Dong, Roth & Su (2022), definition 2.1 integrated; standard error of an AUC: DeLong
-        et al. (1988).
+        AUC of mu-GDP: Dong, Roth & Su (2022), definition 2.1 integrated.
     """
     if runs < 100:
         raise ValueError(f"runs must be at least 100, got {runs}")
@@ -83,12 +82,25 @@ def canary_audit(
 
 
 def _separation(low: Floats, high: Floats) -> CanaryResult:
-    runs = len(low)
-    ranks = rankdata(np.concatenate([low, high]))
-    beaten = (ranks[runs:] - rankdata(high)) / runs  # share of low values below each high one
-    beating = 1.0 - (ranks[:runs] - rankdata(low)) / runs
-    edge = 0.5 / runs**2  # all pairs in order say no more than this
-    auc = float(np.clip(beaten.mean(), edge, 1.0 - edge))
+    found, error = delong(high, low)
+    edge = 0.5 / len(low) ** 2  # all pairs in order say no more than this
+    auc = float(np.clip(found, edge, 1.0 - edge))
     at = float(norm.ppf(auc))
-    error = np.sqrt((beaten.var(ddof=1) + beating.var(ddof=1)) / runs)
     return CanaryResult(float(np.sqrt(2.0)) * at, float(np.sqrt(2.0) * error / norm.pdf(at)))
+
+
+def delong(members: Floats, others: Floats) -> tuple[float, float]:
+    """Return the area under the ROC curve and its standard error, ties counted half.
+
+    Args:
+        members: Shape (m,), m >= 2.
+        others: Shape (o,), o >= 2.
+
+    Source:
+        DeLong, DeLong & Clarke-Pearson (1988), Biometrics 44:837-845, by mid-ranks (Sun & Xu 2014).
+    """
+    m, o = len(members), len(others)
+    ranks = rankdata(np.concatenate([members, others]))
+    above = (ranks[:m] - rankdata(members)) / o  # share of others below each member
+    below = 1.0 - (ranks[m:] - rankdata(others)) / m
+    return float(above.mean()), float(np.sqrt(above.var(ddof=1) / m + below.var(ddof=1) / o))

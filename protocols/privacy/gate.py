@@ -9,16 +9,12 @@ import numpy as np
 from tailweave.protocols import references
 from tailweave.protocols.arrays import Floats, Ints
 from tailweave.protocols.config.privacy import PrivacySpec
-from tailweave.protocols.config.references import QuantizedReference, ReleasingSpec
-from tailweave.protocols.features import FeatureMap, PublicSpace
-from tailweave.protocols.privacy.calibration import noise_multiplier, rho_of, whole_multiplier
-from tailweave.protocols.privacy.mechanisms import cosine, histogram, lloyd
+from tailweave.protocols.features import FeatureMap
+from tailweave.protocols.kinds.references.base import SummarisedReference
+from tailweave.protocols.privacy.calibration import noise_multiplier, rho_of
 from tailweave.protocols.privacy.noise import Noise
 from tailweave.protocols.references import Summary
-from tailweave.protocols.references.quantized import QuantizedSummary
 from tailweave.protocols.refusals import Refusal
-
-_ENOUGH_FOR_LLOYD = 50_000.0
 
 
 @dataclass(frozen=True)
@@ -38,56 +34,22 @@ class Cost:
     mechanism: str
 
 
-@dataclass(frozen=True)
-class Release:
-    """A summary that may leave the silo, and what is known about its noise.
-
-    Attributes:
-        summary: The summary.
-        epsilon: Its cost; None where nothing bounds it, and then ``rho`` and ``z`` are None too.
-        delta: Of that epsilon.
-        rho: Zero-concentrated cost.
-        z: Noise standard deviation over L2 sensitivity.
-        mechanism: ``cosine``, ``histogram``, ``lloyd`` or ``none``.
-        noise: ``seeded`` (simulation only), ``system`` or ``none``.
-        noise_variance: Of each coefficient of the sum, shape (J,) or (B,); None where there is no linear sum.
-        note: What the operator should know, if anything.
-    """
-
-    summary: Summary
-    epsilon: float | None
-    delta: float
-    rho: float | None
-    z: float | None
-    mechanism: str
-    noise: str
-    noise_variance: Floats | None
-    note: str | None = None
-
-
 class _Prepaid:
     """Noise that pays just before its first draw, so that no draw goes unpaid and none is paid twice."""
 
     def __init__(self, noise: Noise, pay: Callable[[], None]) -> None:
         self.name, self._noise, self._pay, self.paid = noise.name, noise, pay, False
 
-    def gaussian(self, scale: float, shape: tuple[int, ...]) -> Floats:
-        self._settle()
-        return self._noise.gaussian(scale, shape)
-
     def discrete_gaussian(self, scale: float, shape: tuple[int, ...]) -> Ints:
-        self._settle()
-        return self._noise.discrete_gaussian(scale, shape)
-
-    def _settle(self) -> None:
         if not self.paid:
             self._pay()
             self.paid = True
+        return self._noise.discrete_gaussian(scale, shape)
 
 
 def release(  # noqa: PLR0913 - the one door: everything a release depends on is named here
     rows: Floats,
-    spec: ReleasingSpec,
+    spec: SummarisedReference,
     features: FeatureMap,
     privacy: PrivacySpec,
     *,
@@ -95,8 +57,8 @@ def release(  # noqa: PLR0913 - the one door: everything a release depends on is
     noise: Noise,
     rng: np.random.Generator,
     charge: Callable[[Cost], None],
-) -> Release:
-    """Turn a silo's rows into a release, or refuse.
+) -> Summary:
+    """Turn a silo's rows into a summary that may leave it, or refuse.
 
     In this order: enough rows, before a value is read; finite values; the feature map; clip and cap by public
     constants; summarise; ``charge``, which writes the ledger or raises; noise. An exception of ``charge``
@@ -116,9 +78,6 @@ def release(  # noqa: PLR0913 - the one door: everything a release depends on is
         rng: Stream of the un-noised k-means; private releases draw nothing from it.
         charge: Called exactly once.
 
-    Returns:
-        The release.
-
     Raises:
         ValueError: If rows are too few, not finite (names the column) or of another dimension, if delta is
             no less than 1 / n, or if the noise would be too small for the grid.
@@ -130,27 +89,20 @@ def release(  # noqa: PLR0913 - the one door: everything a release depends on is
     if privacy.epsilon is None:
         mapped = features(rows)
         charge(Cost(None, privacy.delta, None, "none"))
-        exact = references.release(mapped, spec, features.space(seed), privacy.min_cluster_size, rng=rng)
-        return Release(exact, None, privacy.delta, None, None, "none", "none", None)
+        return references.release(mapped, spec, features.space(seed), privacy.min_cluster_size, rng=rng)
     enough(len(rows), privacy)
     mapped = features.alike(rows)
     z = multiplier(spec, privacy)
-    cost = Cost(privacy.epsilon, privacy.delta, rho_of(z), mechanism(spec))
+    mechanism = references.summarised(spec).mechanism
+    cost = Cost(privacy.epsilon, privacy.delta, rho_of(z), mechanism.name)
     prepaid = _Prepaid(noise, lambda: charge(cost))
-    summary = _privatise(mapped, spec, features.space(seed), z, noise=prepaid)
+    summary: Summary = mechanism.privatise(mapped, spec, features.space(seed), z, noise=prepaid)
     if not prepaid.paid:
         raise RuntimeError(f"mechanism {cost.mechanism} drew no noise; nothing is released")
-    variance, note = noise_variance(spec, privacy), _note(summary, privacy.epsilon)
-    known = (cost.epsilon, cost.delta, cost.rho, z, cost.mechanism, noise.name)
-    return Release(summary, *known, variance, note)
+    return summary
 
 
-def mechanism(spec: ReleasingSpec) -> str:
-    """Name the mechanism that makes a private summary for this reference."""
-    return "lloyd" if isinstance(spec, QuantizedReference) else spec.basis
-
-
-def multiplier(spec: ReleasingSpec, privacy: PrivacySpec) -> float:
+def multiplier(spec: SummarisedReference, privacy: PrivacySpec) -> float:
     """Return z, the noise of a private release over its L2 sensitivity; a histogram's counts need a bit more.
 
     Raises:
@@ -159,38 +111,22 @@ def multiplier(spec: ReleasingSpec, privacy: PrivacySpec) -> float:
     if privacy.epsilon is None:
         raise ValueError("a noise multiplier needs epsilon, got null")
     z = noise_multiplier(privacy.epsilon, privacy.delta)
-    if isinstance(spec, QuantizedReference) or spec.basis == "cosine":
-        return z
-    return whole_multiplier(z, privacy.epsilon, privacy.delta, spec.directions)
+    return references.summarised(spec).mechanism.multiplier(z, spec, privacy)
 
 
-def noise_variance(spec: ReleasingSpec, privacy: PrivacySpec) -> Floats | None:
+def noise_variance(spec: SummarisedReference, privacy: PrivacySpec) -> Floats | None:
     """Return the noise variance of each coefficient of one silo's sum; both ends can compute it.
 
     The mean sketch of K silos with (noisy) counts n_k then has noise variance K times this over
     (sum n_k)^2; that the counts are noisy adds less than 1/L of the same to it.
 
-    Args:
-        spec: Reference kind.
-        privacy: Epsilon and delta.
-
     Returns:
         Shape (J,) or (B,); None for ``quantized``, and without epsilon.
     """
-    if privacy.epsilon is None or isinstance(spec, QuantizedReference):
+    variance = references.summarised(spec).mechanism.noise_variance
+    if privacy.epsilon is None or variance is None:
         return None
-    z = multiplier(spec, privacy)
-    if spec.basis == "cosine":
-        return cosine.noise_variance(spec, z)
-    return histogram.noise_variance(spec, z)
-
-
-def _privatise(rows: Floats, spec: ReleasingSpec, space: PublicSpace, z: float, *, noise: Noise) -> Summary:
-    if isinstance(spec, QuantizedReference):
-        return lloyd.privatise(rows, spec, space, z, noise=noise)
-    if spec.basis == "cosine":
-        return cosine.privatise(rows, spec, space, z, noise=noise)
-    return histogram.privatise(rows, spec, space, z, noise=noise)
+    return variance(spec, multiplier(spec, privacy))
 
 
 def enough(rows: int, privacy: PrivacySpec) -> None:
@@ -203,12 +139,3 @@ def enough(rows: int, privacy: PrivacySpec) -> None:
         raise Refusal(f"a private release needs min-rows = {privacy.min_rows} rows: the silo has fewer")
     if privacy.delta * rows >= 1.0:
         raise Refusal(f"delta must be below 1 over the silo's number of rows, got {privacy.delta}")
-
-
-def _note(summary: Summary, epsilon: float) -> str | None:
-    if not isinstance(summary, QuantizedSummary):
-        return None
-    worth = float(summary.counts.sum()) * epsilon
-    if worth >= _ENOUGH_FOR_LLOYD:
-        return None
-    return f"rows x epsilon = {worth:.0f} is below {_ENOUGH_FOR_LLOYD:.0f}: a sliced reference is less noisy"

@@ -8,10 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from tailweave.protocols.arrays import Floats, Ints
-
-_GRID_BITS = 20
-"""``SystemNoise.gaussian`` steps by at most scale / 2^20."""
+from tailweave.protocols.arrays import Ints
 
 
 class Noise(Protocol):
@@ -22,10 +19,6 @@ class Noise(Protocol):
         """Where the noise comes from; printed in the report."""
         ...
 
-    def gaussian(self, scale: float, shape: tuple[int, ...]) -> Floats:
-        """Return zero-mean Gaussian noise of standard deviation ``scale``."""
-        ...
-
     def discrete_gaussian(self, scale: float, shape: tuple[int, ...]) -> Ints:
         """Return whole numbers k with probability proportional to exp(-k^2 / (2 scale^2))."""
         ...
@@ -33,40 +26,13 @@ class Noise(Protocol):
 
 @dataclass(frozen=True)
 class SeededNoise:
-    """Noise that anybody with the seed can subtract again: for simulation only, never for a deployment.
-
-    Attributes:
-        rng: Stream of the noise.
-        name: ``seeded``.
-    """
+    """Noise that anybody with the seed can subtract again: for simulation only, never for a deployment."""
 
     rng: np.random.Generator
     name: str = field(default="seeded", init=False)
 
-    def gaussian(self, scale: float, shape: tuple[int, ...]) -> Floats:
-        """Return normal noise.
-
-        Args:
-            scale: Standard deviation, positive.
-            shape: Shape of the result.
-
-        Returns:
-            Noise of that shape, in the unit of ``scale``.
-
-        Raises:
-            ValueError: If ``scale`` is not finite and positive.
-        """
-        return self.rng.normal(0.0, _positive(scale), shape)
-
     def discrete_gaussian(self, scale: float, shape: tuple[int, ...]) -> Ints:
         """Return normal noise rounded to whole numbers: variance scale^2 + 1/12, 0.5 % too large at scale 4.
-
-        Args:
-            scale: Standard deviation, positive.
-            shape: Shape of the result.
-
-        Returns:
-            Whole numbers of that shape.
 
         Raises:
             ValueError: If ``scale`` is not finite and positive.
@@ -77,9 +43,6 @@ class SeededNoise:
 @dataclass(frozen=True)
 class SystemNoise:
     """Exact discrete Gaussian noise from the operating system's entropy, by opendp.
-
-    Attributes:
-        name: ``system``.
 
     Raises:
         ValueError: If opendp is not installed; said at once, before a budget is charged.
@@ -95,35 +58,8 @@ class SystemNoise:
         if find_spec("opendp") is None:
             raise ValueError("system noise needs the package opendp: pip install 'tailweave[dp]'")
 
-    def gaussian(self, scale: float, shape: tuple[int, ...]) -> Floats:
-        """Return discrete Gaussian noise on the dyadic grid of step 2^floor(log2 scale) / 2^20.
-
-        A value that gets this noise must lie on the same grid: what lies between its points stays readable.
-        Mechanisms of this package therefore sum whole numbers and use ``discrete_gaussian``.
-
-        Args:
-            scale: Standard deviation, positive.
-            shape: Shape of the result.
-
-        Returns:
-            Noise of that shape, in the unit of ``scale``; standard deviation exact to 1e-12.
-
-        Raises:
-            ValueError: If ``scale`` is not finite and positive.
-        """
-        step = 2.0 ** (math.floor(math.log2(_positive(scale))) - _GRID_BITS)
-        values: Floats = self.discrete_gaussian(scale / step, shape) * np.float64(step)
-        return values
-
     def discrete_gaussian(self, scale: float, shape: tuple[int, ...]) -> Ints:
-        """Return exact discrete Gaussian noise.
-
-        Args:
-            scale: Scale parameter, positive; also the standard deviation (error below 1e-7 from 1 on).
-            shape: Shape of the result.
-
-        Returns:
-            Whole numbers of that shape.
+        """Return exact discrete Gaussian noise; ``scale`` is its standard deviation too, to 1e-7 from 1 on.
 
         Raises:
             ValueError: If ``scale`` is not finite and positive.

@@ -1,29 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""References, by kind: what a silo releases, how the server weaves releases, how candidates are compared."""
+"""References: what a silo releases, how the server weaves releases, how candidates are compared."""
 
 from collections.abc import Mapping, Sequence
-from typing import Never, Protocol
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import numpy as np
 
 from tailweave.protocols.arrays import Floats
-from tailweave.protocols.config.references import (
-    BarycenterReference,
-    GeodesicReference,
-    QuantizedReference,
-    ReleasingSpec,
-    SlicedReference,
-    TransportSpec,
-)
 from tailweave.protocols.features import PublicSpace
-from tailweave.protocols.references import barycenter, geodesic, histogram, quantized, sliced
+from tailweave.protocols.kinds.implementing import implementation
+from tailweave.protocols.kinds.references.base import ReferenceKind, SummarisedReference
+from tailweave.protocols.kinds.references.transported import WovenReference
+from tailweave.protocols.privacy.mechanisms import Mechanism
 from tailweave.protocols.references.empirical import Empirical
 from tailweave.protocols.references.pairs import PairDistances
-from tailweave.protocols.references.quantized import QuantizedSummary
-from tailweave.protocols.references.sliced import Sliced, SlicedSummary
-from tailweave.protocols.streams import stream
 
-Summary = QuantizedSummary | SlicedSummary
+Options = TypeVar("Options", bound=SummarisedReference)
+Released = TypeVar("Released", bound="Summary")
 
 
 class Reference(Protocol):
@@ -38,8 +31,89 @@ class Reference(Protocol):
         ...
 
 
+class Summary(Protocol):
+    """What one silo releases."""
+
+    @property
+    def count(self) -> float:
+        """Rows behind it, as it says."""
+        ...
+
+    def arrays(self) -> dict[str, Floats]:
+        """Return the parts by name, as they cross the wire."""
+        ...
+
+
+class Made(Protocol):
+    """What implements a reference for which silos release nothing."""
+
+    def __call__(self, spec: ReferenceKind, rows: Floats, space: PublicSpace) -> Reference:
+        """Make it of the features (n, d) that its spec ``sees``."""
+        ...
+
+
+class Summarised(Generic[Options, Released]):
+    """What implements a reference for which silos release a summary: all but ``shrunk`` must be said.
+
+    Attributes:
+        summary: The type of its summaries.
+    """
+
+    summary: ClassVar[type]
+
+    def __init__(self, spec: Options) -> None:
+        """Do so with these options."""
+        self.spec = spec
+
+    @property
+    def mechanism(self) -> Mechanism:
+        """What summarises with noise."""
+        raise NotImplementedError
+
+    def summarise(
+        self, rows: Floats, space: PublicSpace, smallest: int, rng: np.random.Generator
+    ) -> Released:
+        """Summarise features (n, d) without noise, where rows leave in groups ``smallest`` or more."""
+        raise NotImplementedError
+
+    def read(self, arrays: Mapping[str, Floats], dimension: int, exact: bool) -> Released:
+        """Rebuild a summary; see ``read_summary``."""
+        raise NotImplementedError
+
+    def weave(self, summaries: Sequence[Released], weights: Floats | None) -> dict[str, Floats]:
+        """Aggregate summaries; see ``weave``."""
+        raise NotImplementedError
+
+    def proxy(self, arrays: Mapping[str, Floats], space: PublicSpace) -> Reference:
+        """Rebuild what was woven."""
+        raise NotImplementedError
+
+    def shrunk(
+        self, woven: dict[str, Floats], noise: Floats, samples: Floats, space: PublicSpace
+    ) -> dict[str, Floats]:
+        """Pull what was woven, with this variance of its noise, towards public samples (M, d)."""
+        return woven
+
+
+def summarised(spec: SummarisedReference) -> Summarised[Any, Any]:
+    """Return what implements a reference for which silos release a summary."""
+    found: type[Summarised[Any, Any]] = implementation(spec, spec.kind, __package__)
+    return found(spec)
+
+
+def made(spec: ReferenceKind, rows: Floats, space: PublicSpace) -> Reference:
+    """Make a reference for which silos release nothing, of the features (n, d) that it ``sees``."""
+    make: Made = implementation(spec, spec.kind, __package__)
+    return make(spec, rows, space)
+
+
 def release(
-    rows: Floats, spec: ReleasingSpec, space: PublicSpace, min_cluster_size: int, *, rng: np.random.Generator
+    rows: Floats,
+    spec: SummarisedReference,
+    space: PublicSpace,
+    min_cluster_size: int,
+    *,
+    rng: np.random.Generator,
 ) -> Summary:
     """Turn a silo's features (n, d) into the summary that leaves it.
 
@@ -49,15 +123,12 @@ def release(
     Privacy:
         See the kind's own ``summarise``; nothing is noised here.
     """
-    if isinstance(spec, SlicedReference):
-        return sliced.summarise(rows, spec, space)
-    if isinstance(spec, QuantizedReference):
-        return quantized.summarise(rows, spec.clusters, min_cluster_size, rng=rng)
-    raise _unknown(spec)
+    found: Summary = summarised(spec).summarise(rows, space, min_cluster_size, rng)
+    return found
 
 
 def read_summary(
-    arrays: Mapping[str, Floats], spec: ReleasingSpec, dimension: int, *, exact: bool = False
+    arrays: Mapping[str, Floats], spec: SummarisedReference, dimension: int, *, exact: bool = False
 ) -> Summary:
     """Rebuild a summary from wire arrays and check that it is the one asked for.
 
@@ -74,25 +145,12 @@ def read_summary(
         ValueError: If parts are missing or do not fit, the summary has another shape than ``spec`` asks, or
             exact histograms cannot be counts of rows.
     """
-    if isinstance(spec, SlicedReference):
-        summary = SlicedSummary.from_arrays(arrays)
-        if summary.sums.shape != sliced.sketch_shape(spec):
-            raise ValueError(f"sketch must have shape {sliced.sketch_shape(spec)}, got {summary.sums.shape}")
-        if exact and spec.basis == "histogram":
-            histogram.check_counts(summary.sums, summary.count)
-        return summary
-    if not isinstance(spec, QuantizedReference):
-        raise _unknown(spec)
-    quantised = QuantizedSummary.from_arrays(arrays)
-    if quantised.dimension != dimension:
-        raise ValueError(f"centroids must have {dimension} columns, got {quantised.dimension}")
-    if len(quantised.counts) > spec.clusters:
-        raise ValueError(f"at most {spec.clusters} clusters were asked for, got {len(quantised.counts)}")
-    return quantised
+    found: Summary = summarised(spec).read(arrays, dimension, exact)
+    return found
 
 
 def weave(
-    summaries: Sequence[Summary], spec: ReleasingSpec, *, weights: Floats | None = None
+    summaries: Sequence[Summary], spec: SummarisedReference, *, weights: Floats | None = None
 ) -> dict[str, Floats]:
     """Aggregate summaries, sorted by silo, into the arrays of the proxy reference.
 
@@ -107,57 +165,36 @@ def weave(
     Raises:
         ValueError: If there are none, not all are of the kind that ``spec`` names, or weights do not fit.
     """
-    if isinstance(spec, SlicedReference):
-        sketches = [s for s in summaries if isinstance(s, SlicedSummary)]
-        _all_of_kind(sketches, summaries, spec)
-        return {"sketch": sliced.aggregate(sketches, spec, weights=weights)}
-    if not isinstance(spec, QuantizedReference):
-        raise _unknown(spec)
-    clusters = [s for s in summaries if isinstance(s, QuantizedSummary)]
-    _all_of_kind(clusters, summaries, spec)
-    return quantized.aggregate(clusters, weights=weights).arrays()
-
-
-def _all_of_kind(found: Sequence[Summary], given: Sequence[Summary], spec: ReleasingSpec) -> None:
-    if len(found) != len(given) or not given:
+    kind = summarised(spec)
+    if not summaries or not all(isinstance(summary, kind.summary) for summary in summaries):
         raise ValueError(
-            f"{spec.kind} needs summaries of its own kind, got {[type(s).__name__ for s in given]}"
+            f"{spec.kind} needs summaries of its own kind, got {[type(s).__name__ for s in summaries]}"
         )
+    return kind.weave(summaries, weights)
 
 
-def _unknown(spec: Never) -> ValueError:
-    """Say that a reference is nobody's here; a type checker finds the branch that is missing."""
-    return ValueError(f"reference {spec!r} is not known here")
-
-
-def proxy(arrays: Mapping[str, Floats], spec: ReleasingSpec | TransportSpec, space: PublicSpace) -> Reference:
+def proxy(arrays: Mapping[str, Floats], spec: WovenReference, space: PublicSpace) -> Reference:
     """Rebuild the proxy reference that the server wove; all silos rebuild the same one.
 
     Raises:
         ValueError: If parts are missing or do not fit ``spec`` and ``space``.
     """
-    if isinstance(spec, BarycenterReference):
-        return barycenter.read(arrays, spec, space.dimension)
-    if isinstance(spec, GeodesicReference):
-        return geodesic.read(arrays, spec, space.dimension)
-    if isinstance(spec, SlicedReference):
-        if set(arrays) != {"sketch"}:
-            raise ValueError(f"sliced reference needs array 'sketch', got {sorted(arrays)}")
-        return Sliced(arrays["sketch"], spec, space)
-    if not isinstance(spec, QuantizedReference):
-        raise _unknown(spec)
-    mixture = QuantizedSummary.from_arrays(arrays)
-    return quantized.pseudo_samples(mixture, spec.samples, rng=stream(space.seed, "reference", "quantized"))
+    if isinstance(spec, SummarisedReference):
+        return summarised(spec).proxy(arrays, space)
+    found: Reference = implementation(spec, spec.kind, __package__)(arrays, spec, space)
+    return found
 
 
 __all__ = [
     "Empirical",
+    "Made",
     "Reference",
-    "ReleasingSpec",
+    "Summarised",
     "Summary",
-    "TransportSpec",
+    "made",
     "proxy",
     "read_summary",
     "release",
+    "summarised",
     "weave",
 ]

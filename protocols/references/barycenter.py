@@ -7,7 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from tailweave.protocols.arrays import Floats, matrix
-from tailweave.protocols.config.references import BarycenterReference
+from tailweave.protocols.features import PublicSpace
+from tailweave.protocols.kinds.implementing import implements
+from tailweave.protocols.kinds.references.transported import BarycenterReference
 from tailweave.protocols.references.empirical import Empirical
 
 
@@ -27,23 +29,16 @@ class Barycenter(Empirical):
         return self.reg
 
 
-def read(arrays: Mapping[str, Floats], spec: BarycenterReference, dimension: int) -> Barycenter:
-    """Rebuild the reference that the server computed.
-
-    Args:
-        arrays: ``support`` (s, d).
-        spec: The reference that it is for.
-        dimension: d, the number of feature columns.
-
-    Returns:
-        The reference.
+@implements(BarycenterReference)
+def read(arrays: Mapping[str, Floats], spec: BarycenterReference, space: PublicSpace) -> Barycenter:
+    """Rebuild the reference from ``support`` (s, d).
 
     Raises:
         ValueError: If arrays are missing or do not fit ``spec``.
     """
     if set(arrays) != {"support"}:
         raise ValueError(f"barycenter reference needs array 'support', got {sorted(arrays)}")
-    support = matrix(arrays["support"], "barycenter support", columns=dimension)
+    support = matrix(arrays["support"], "barycenter support", columns=space.dimension)
     if len(support) != spec.support:
         raise ValueError(f"barycenter support must have {spec.support} atoms, got {len(support)}")
     return Barycenter(support, np.full(len(support), 1.0 / len(support)), spec.entropic_reg)

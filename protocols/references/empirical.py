@@ -6,6 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from tailweave.protocols.arrays import Floats, matrix, probabilities
+from tailweave.protocols.features import PublicSpace
+from tailweave.protocols.kinds.implementing import implements
+from tailweave.protocols.kinds.references.base import ReferenceKind
+from tailweave.protocols.kinds.references.plain import LocalReference, OracleReference, PublicReference
 from tailweave.protocols.references.pairs import EuclideanPairs
 from tailweave.protocols.transport.projection import potential as transport_potential
 
@@ -94,3 +98,9 @@ class Empirical:
     def entropic_reg(self) -> float | None:
         """Strength of the entropy in transport potentials, in units of the cost; None for exact ones."""
         return None
+
+
+@implements(LocalReference, OracleReference, PublicReference)
+def of_rows(spec: ReferenceKind, rows: Floats, space: PublicSpace) -> Empirical:
+    """Take the rows as they are, with equal masses."""
+    return Empirical.of(rows)

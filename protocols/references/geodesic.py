@@ -7,7 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from tailweave.protocols.arrays import Floats, probabilities
-from tailweave.protocols.config.references import GeodesicReference
+from tailweave.protocols.features import PublicSpace
+from tailweave.protocols.kinds.implementing import implements
+from tailweave.protocols.kinds.references.transported import GeodesicReference
 from tailweave.protocols.references.empirical import Empirical
 from tailweave.protocols.transport.projection import calibrated, potential
 
@@ -53,16 +55,9 @@ class Geodesic(Empirical):
         )
 
 
-def read(arrays: Mapping[str, Floats], spec: GeodesicReference, dimension: int) -> Geodesic:
-    """Rebuild the reference that the server computed.
-
-    Args:
-        arrays: ``interpolants`` (K, s, d) and ``weights`` (K,), positive.
-        spec: The reference that it is for.
-        dimension: d, the number of feature columns.
-
-    Returns:
-        The reference.
+@implements(GeodesicReference)
+def read(arrays: Mapping[str, Floats], spec: GeodesicReference, space: PublicSpace) -> Geodesic:
+    """Rebuild the reference from ``interpolants`` (K, s, d) and positive ``weights`` (K,).
 
     Raises:
         ValueError: If arrays are missing, not finite, or do not fit ``spec``.
@@ -70,11 +65,10 @@ def read(arrays: Mapping[str, Floats], spec: GeodesicReference, dimension: int) 
     if set(arrays) != {"interpolants", "weights"}:
         raise ValueError(f"geodesic reference needs arrays interpolants and weights, got {sorted(arrays)}")
     atoms, weights = arrays["interpolants"], probabilities(arrays["weights"], "weights of the silos")
-    if atoms.ndim != 3 or atoms.shape[1:] != (spec.support, dimension) or len(atoms) != len(weights):
-        raise ValueError(
-            f"interpolants must have shape ({len(weights)}, {spec.support}, {dimension}), got {atoms.shape}"
-        )
+    wanted = len(weights), spec.support, space.dimension
+    if atoms.shape != wanted:
+        raise ValueError(f"interpolants must have shape {wanted}, got {atoms.shape}")
     if not np.isfinite(atoms).all() or weights.min() <= 0.0:
         raise ValueError(f"interpolants must be finite and weights positive, got weights {weights.tolist()}")
     masses = np.repeat(weights / spec.support, spec.support)
-    return Geodesic(atoms.reshape(-1, dimension), masses, atoms, weights, spec.entropic_reg)
+    return Geodesic(atoms.reshape(-1, space.dimension), masses, atoms, weights, spec.entropic_reg)

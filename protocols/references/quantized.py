@@ -7,9 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from tailweave.protocols.arrays import Floats, Ints, matrix, probabilities
+from tailweave.protocols.features import PublicSpace
+from tailweave.protocols.kinds.implementing import implements
+from tailweave.protocols.kinds.references.quantized import QuantizedReference
+from tailweave.protocols.privacy.mechanisms import Mechanism
+from tailweave.protocols.references import Summarised
 from tailweave.protocols.references.empirical import Empirical
 from tailweave.protocols.references.masses import silo_masses
 from tailweave.protocols.refusals import Refusal
+from tailweave.protocols.streams import stream
 
 
 @dataclass(frozen=True)
@@ -44,6 +50,11 @@ class QuantizedSummary:
     def dimension(self) -> int:
         """d, the number of feature columns."""
         return int(self.centroids.shape[1])
+
+    @property
+    def count(self) -> float:
+        """Rows (or mass) in all clusters."""
+        return float(self.counts.sum())
 
     def arrays(self) -> dict[str, Floats]:
         """Return the parts by name, as they cross the wire."""
@@ -159,3 +170,34 @@ def pseudo_samples(mixture: QuantizedSummary, count: int, *, rng: np.random.Gene
     owner = np.repeat(np.arange(len(sizes)), sizes)
     noise = rng.standard_normal((len(owner), mixture.dimension))
     return Empirical.of(mixture.centroids[owner] + noise * np.sqrt(mixture.variances[owner]))
+
+
+@implements(QuantizedReference)
+class _Quantized(Summarised[QuantizedReference, QuantizedSummary]):
+    summary = QuantizedSummary
+
+    @property
+    def mechanism(self) -> Mechanism:
+        from tailweave.protocols.privacy.mechanisms import lloyd  # makes summaries of this module
+
+        return lloyd.MECHANISM
+
+    def summarise(
+        self, rows: Floats, space: PublicSpace, smallest: int, rng: np.random.Generator
+    ) -> QuantizedSummary:
+        return summarise(rows, self.spec.clusters, smallest, rng=rng)
+
+    def read(self, arrays: Mapping[str, Floats], dimension: int, exact: bool) -> QuantizedSummary:
+        found = QuantizedSummary.from_arrays(arrays)
+        if found.dimension != dimension:
+            raise ValueError(f"centroids must have {dimension} columns, got {found.dimension}")
+        if len(found.counts) > self.spec.clusters:
+            raise ValueError(f"at most {self.spec.clusters} clusters were asked for, got {len(found.counts)}")
+        return found
+
+    def weave(self, summaries: Sequence[QuantizedSummary], weights: Floats | None) -> dict[str, Floats]:
+        return aggregate(summaries, weights=weights).arrays()
+
+    def proxy(self, arrays: Mapping[str, Floats], space: PublicSpace) -> Empirical:
+        mixture = QuantizedSummary.from_arrays(arrays)
+        return pseudo_samples(mixture, self.spec.samples, rng=stream(space.seed, "reference", "quantized"))

@@ -12,9 +12,11 @@ import numpy as np
 from scipy.special import gammaln
 
 from tailweave.protocols.arrays import Floats, matrix
-from tailweave.protocols.config.references import SlicedReference
 from tailweave.protocols.features import PublicSpace
-from tailweave.protocols.references import cosine, histogram
+from tailweave.protocols.kinds.implementing import implements
+from tailweave.protocols.kinds.references.sliced import SlicedReference
+from tailweave.protocols.privacy.mechanisms import Mechanism
+from tailweave.protocols.references import Summarised, cosine, histogram
 from tailweave.protocols.references.masses import silo_masses
 from tailweave.protocols.references.pairs import CosinePairs, SlicedPairs
 
@@ -176,3 +178,42 @@ class Sliced:
     def _positions(self, x: Floats) -> Floats:
         points = matrix(x, "candidates", columns=self.dimension)
         return self.space.project(points, self.space.directions(self.spec.directions), self.spec.range)
+
+
+@implements(SlicedReference)
+class _Sliced(Summarised[SlicedReference, SlicedSummary]):
+    summary = SlicedSummary
+
+    @property
+    def mechanism(self) -> Mechanism:
+        from tailweave.protocols.privacy.mechanisms import cosine, histogram  # make summaries of this module
+
+        return cosine.MECHANISM if self.spec.basis == "cosine" else histogram.MECHANISM
+
+    def summarise(
+        self, rows: Floats, space: PublicSpace, smallest: int, rng: np.random.Generator
+    ) -> SlicedSummary:
+        return summarise(rows, self.spec, space)
+
+    def read(self, arrays: Mapping[str, Floats], dimension: int, exact: bool) -> SlicedSummary:
+        found, shape = SlicedSummary.from_arrays(arrays), sketch_shape(self.spec)
+        if found.sums.shape != shape:
+            raise ValueError(f"sketch must have shape {shape}, got {found.sums.shape}")
+        if exact and self.spec.basis == "histogram":
+            histogram.check_counts(found.sums, found.count)
+        return found
+
+    def weave(self, summaries: Sequence[SlicedSummary], weights: Floats | None) -> dict[str, Floats]:
+        return {"sketch": aggregate(summaries, self.spec, weights=weights)}
+
+    def proxy(self, arrays: Mapping[str, Floats], space: PublicSpace) -> Sliced:
+        if set(arrays) != {"sketch"}:
+            raise ValueError(f"sliced reference needs array 'sketch', got {sorted(arrays)}")
+        return Sliced(arrays["sketch"], self.spec, space)
+
+    def shrunk(
+        self, woven: dict[str, Floats], noise: Floats, samples: Floats, space: PublicSpace
+    ) -> dict[str, Floats]:
+        from tailweave.protocols.privacy.shrinkage import shrink  # reads sketches of this module
+
+        return {"sketch": shrink(woven["sketch"], noise, samples, self.spec, space)}

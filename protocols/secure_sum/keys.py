@@ -46,14 +46,7 @@ class SumRound:
 
 @dataclass(frozen=True)
 class KeyPair:
-    """A silo's X25519 key for one round. Kept on the node only, and deleted once the masked vector is made.
-
-    Attributes:
-        round: The only round that it may be used in.
-        silo: Whose it is.
-        private: 32 bytes; never shown.
-        public: 32 bytes.
-    """
+    """A silo's X25519 key for one round, on the node only, and deleted once the masked vector is made."""
 
     round: SumRound
     silo: str
@@ -65,10 +58,7 @@ class KeyPair:
 class Offer:
     """A silo's public key for one round, signed with the identity that was pinned at enrolment.
 
-    Attributes:
-        silo: Who offers.
-        public: X25519 public key, 32 bytes.
-        signature: Ed25519 over round, silo and public key, 64 bytes.
+    The key is X25519's, the signature Ed25519's over round, silo and key.
     """
 
     silo: str
@@ -89,14 +79,7 @@ def identity() -> tuple[str, str]:
 
 
 def keypair(sum_round: SumRound, silo: str) -> KeyPair:
-    """Make a key for one round from the operating system's entropy.
-
-    Args:
-        sum_round: The round that the key is bound to.
-        silo: Who makes it; one of the round's silos.
-
-    Returns:
-        The key pair.
+    """Make a key that is bound to one round and silo, from the operating system's entropy.
 
     Raises:
         ValueError: If ``silo`` does not take part.
@@ -110,14 +93,7 @@ def keypair(sum_round: SumRound, silo: str) -> KeyPair:
 
 
 def signed_offer(own: KeyPair, identity_private: str) -> Offer:
-    """Offer a public key to the other silos, through the server.
-
-    Args:
-        own: The key.
-        identity_private: The silo's Ed25519 private key.
-
-    Returns:
-        The offer.
+    """Sign a public key with the silo's identity, for the other silos, through the server.
 
     Raises:
         ValueError: If ``identity_private`` is not a private key.
@@ -131,11 +107,6 @@ def signed_offer(own: KeyPair, identity_private: str) -> Offer:
 
 def verify_offer(offer: Offer, sum_round: SumRound, enrolled: Mapping[str, str]) -> None:
     """Check that an offer was signed for this very round by the silo that it names.
-
-    Args:
-        offer: From the server, which is not trusted.
-        sum_round: As this silo knows it.
-        enrolled: Ed25519 public keys pinned at enrolment, by silo.
 
     Raises:
         ValueError: If the silo does not take part or is not enrolled, or the signature does not fit: forged,

@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 from tailweave.protocols.arrays import Floats
 from tailweave.protocols.secure_sum.keys import KeyPair, Offer, SumRound, shared_secret, verify_offer
 
-Words = NDArray[np.uint32] | NDArray[np.uint64]
-"""Integers modulo 2^32 or 2^64."""
-_DTYPES = (np.dtype(np.uint32), np.dtype(np.uint64))
+Words = NDArray[np.uint32]
+"""Integers modulo 2^32."""
 
 
 class DroppedOut(ValueError):  # noqa: N818 - it reads as what happened
@@ -21,36 +20,29 @@ class DroppedOut(ValueError):  # noqa: N818 - it reads as what happened
 
 @dataclass(frozen=True)
 class Masked:
-    """What a silo sends: its vector plus masks, uniform to whoever does not know them all.
-
-    Attributes:
-        silo: Who sends.
-        number: Of the round.
-        values: Shape (n,).
-    """
+    """What a silo sends: its vector plus masks, uniform to whoever does not know them all."""
 
     silo: str
     number: int
     values: Words
 
     def arrays(self) -> dict[str, Floats]:
-        """Return the values as they cross the wire: 32-bit words, low first, exact in float64."""
-        words = np.ascontiguousarray(self.values.astype(self.values.dtype.newbyteorder("<"))).view("<u4")
-        return {"words": words.reshape(len(self.values), -1).astype(np.float64)}
+        """Return the values as they cross the wire: one column, exact in float64."""
+        return {"words": self.values[:, None].astype(np.float64)}
 
     @classmethod
     def from_arrays(cls, silo: str, number: int, arrays: Mapping[str, Floats]) -> "Masked":
         """Rebuild what ``arrays`` took apart.
 
         Raises:
-            ValueError: If there is no matrix ``words`` of one or two columns of whole 32-bit numbers.
+            ValueError: If there is no matrix ``words`` of one column of whole 32-bit numbers.
         """
         words = arrays.get("words")
-        if set(arrays) != {"words"} or words is None or words.ndim != 2 or words.shape[1] not in (1, 2):
-            raise ValueError(f"a masked vector needs one array 'words' (n, 1 or 2), got {sorted(arrays)}")
+        if set(arrays) != {"words"} or words is None or words.ndim != 2 or words.shape[1] != 1:
+            raise ValueError(f"a masked vector needs one array 'words' (n, 1), got {sorted(arrays)}")
         if not ((words >= 0) & (words < 2.0**32) & (words == np.floor(words))).all():
             raise ValueError("words must be whole numbers from 0 to 2^32 - 1, got others")
-        return cls(silo, number, _words(words.astype("<u4").tobytes(), bits=32 * words.shape[1]))
+        return cls(silo, number, words[:, 0].astype(np.uint32))
 
 
 def mask(vector: Words, own: KeyPair, offers: Sequence[Offer], enrolled: Mapping[str, str]) -> Masked:
@@ -63,13 +55,10 @@ def mask(vector: Words, own: KeyPair, offers: Sequence[Offer], enrolled: Mapping
     send the stored result again.
 
     Args:
-        vector: The silo's vector, shape (n,), uint32 or uint64.
+        vector: The silo's vector, shape (n,).
         own: This silo's key, made for the round.
         offers: One of every silo of the round, this one too, as the server passed them on.
         enrolled: Identity keys pinned at enrolment, by silo.
-
-    Returns:
-        The masked vector.
 
     Raises:
         ValueError: If the vector is of another kind, an offer is missing, doubled, or not signed for this
@@ -79,10 +68,8 @@ def mask(vector: Words, own: KeyPair, offers: Sequence[Offer], enrolled: Mapping
         Whoever lacks one honest pair's secret sees uniform words, so K - 2 colluding silos and the server
         learn the sum over the honest silos and nothing else; that sum is what noise has to protect.
     """
-    if vector.dtype not in _DTYPES or vector.ndim != 1 or vector.size == 0:
-        raise ValueError(
-            f"vector must be non-empty, of uint32 or uint64, got {vector.dtype} of shape {vector.shape}"
-        )
+    if vector.dtype != np.uint32 or vector.ndim != 1 or vector.size == 0:
+        raise ValueError(f"vector must be non-empty, of uint32, got {vector.dtype} of shape {vector.shape}")
     by_silo = _verified(own, offers, enrolled)
     total = vector.copy()
     for silo, offer in by_silo.items():
@@ -101,11 +88,11 @@ def unmask_sum(masked: Sequence[Masked], sum_round: SumRound) -> Words:
         sum_round: The round.
 
     Returns:
-        The sum of the silos' vectors modulo 2^32 or 2^64, shape (n,).
+        The sum of the silos' vectors modulo 2^32, shape (n,).
 
     Raises:
         DroppedOut: If a silo is missing; the remedy is a new round with new keys.
-        ValueError: If a vector is doubled, of another round or silo, or they differ in length or word size.
+        ValueError: If a vector is doubled, of another round or silo, or they differ in length.
     """
     senders = [vector.silo for vector in masked]
     strange = [v.silo for v in masked if v.silo not in sum_round.silos or v.number != sum_round.number]
@@ -155,10 +142,4 @@ def _keystream(own: KeyPair, offer: Offer, like: Words) -> Words:
     key = HKDF(SHA256(), length=32, salt=None, info=info).derive(shared_secret(own, offer))
     # A key encrypts one stream only, so its nonce and counter may begin at zero.
     stream = Cipher(ChaCha20(key, bytes(16)), mode=None).encryptor().update(bytes(like.nbytes))
-    return _words(stream, bits=8 * like.itemsize)
-
-
-def _words(data: bytes, *, bits: int) -> Words:
-    if bits == 32:
-        return np.frombuffer(data, dtype="<u4").astype(np.uint32)
-    return np.frombuffer(data, dtype="<u8").astype(np.uint64)
+    return np.frombuffer(stream, dtype="<u4").astype(np.uint32)

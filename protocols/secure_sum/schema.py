@@ -5,25 +5,15 @@ import hashlib
 import json
 
 from tailweave.protocols.config.privacy import PrivacySpec
-from tailweave.protocols.config.references import SlicedReference
 from tailweave.protocols.features import FeatureMap
+from tailweave.protocols.kinds.references.sliced import SlicedReference
 
 WORD_BITS = 32
 """Width of a masked word; a silo of 199,999 rows still fits among five at L = 512, and at L = 8 a million."""
 
 
 def schema(reference: SlicedReference, privacy: PrivacySpec, features: FeatureMap, seed: int) -> str:
-    """Return a digest that changes with anything that changes the vector.
-
-    Args:
-        reference: Basis, directions and range.
-        privacy: Epsilon, delta, fewest rows, and among how many honest silos the noise is shared.
-        features: Public feature map.
-        seed: Root seed; fixes the directions.
-
-    Returns:
-        SHA-256, 64 hex digits.
-    """
+    """Return a digest, 64 hex digits, that changes with anything that changes the vector."""
     summed = {
         "reference": reference.model_dump(mode="json"),
         "privacy": privacy.model_dump(mode="json", exclude={"shrink"}),

@@ -7,8 +7,8 @@ import numpy as np
 
 from tailweave.protocols.arrays import Floats, Ints
 from tailweave.protocols.config.privacy import PrivacySpec
-from tailweave.protocols.config.references import SlicedReference
 from tailweave.protocols.features import FeatureMap
+from tailweave.protocols.kinds.references.sliced import SlicedReference
 from tailweave.protocols.messages import rows_bucket
 from tailweave.protocols.privacy import gate
 from tailweave.protocols.privacy.calibration import epsilon_of_rho, noise_multiplier, rho_of
@@ -116,11 +116,6 @@ def noise_variance(spec: SlicedReference, privacy: PrivacySpec, silos: int) -> F
     r"""Return the noise variance of each coefficient of the pooled sums, K / K_h times what was asked.
 
     .. math:: \nu^2 = K \sigma_k^2 = \frac{K}{K_h} (z \Delta)^2
-
-    Args:
-        spec: Sketch.
-        privacy: Epsilon, delta and K_h.
-        silos: K, how many were summed.
 
     Returns:
         Shape (J,) or (B,), in the unit of ``pooled_summary``'s sums.

@@ -6,8 +6,8 @@ import math
 import numpy as np
 
 from tailweave.protocols.arrays import Floats, Ints, matrix
-from tailweave.protocols.config.references import SlicedReference
 from tailweave.protocols.features import PublicSpace
+from tailweave.protocols.kinds.references.sliced import SlicedReference
 from tailweave.protocols.privacy.mechanisms import cosine as cosine_mechanism
 from tailweave.protocols.privacy.mechanisms.grid import SMALLEST_SCALE, blocks, bounded, capped, rounding
 from tailweave.protocols.references import histogram
@@ -131,31 +131,28 @@ def noise_share(sigma: float, honest: int) -> float:
     return share
 
 
-def to_words(values: Ints, silos: int, *, bits: int = 32) -> Words:
+def to_words(values: Ints, silos: int) -> Words:
     """Write whole numbers as words, small enough that the sum of all silos fits.
 
     Args:
         values: Shape (n,).
-        silos: K; every silo keeps its values below 2^(bits - 1) / K.
-        bits: 32 or 64.
+        silos: K; every silo keeps its values below 2^31 / K.
 
     Returns:
         Two's complement, shape (n,).
 
     Raises:
-        ValueError: If bits is another number, or a value is too large for its share of a signed word.
+        ValueError: If a value is too large for its share of a signed word.
     """
-    if bits not in (32, 64):
-        raise ValueError(f"bits must be 32 or 64, got {bits}")
     largest = max(int(values.max()), -int(values.min()))
-    if largest * silos >= 2 ** (bits - 1):
-        raise ValueError(f"values must be below 2^{bits - 1} / {silos} silos in size, got {largest}")
-    return values.astype(np.uint32) if bits == 32 else values.astype(np.uint64)
+    if largest * silos >= 2**31:
+        raise ValueError(f"values must be below 2^31 / {silos} silos in size, got {largest}")
+    return values.astype(np.uint32)
 
 
 def from_words(words: Words) -> Ints:
-    """Read words (n,), uint32 or uint64, as signed whole numbers."""
-    signed: Ints = words.view(np.int32 if words.dtype == np.uint32 else np.int64).astype(np.int64)
+    """Read words (n,) as signed whole numbers."""
+    signed: Ints = words.view(np.int32).astype(np.int64)
     return signed
 
 

@@ -8,8 +8,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from tailweave.protocols.config.references import SlicedReference
 from tailweave.protocols.features import PublicSpace
+from tailweave.protocols.kinds.implementing import implemented, implements
+from tailweave.protocols.kinds.references.base import SummarisedReference
+from tailweave.protocols.kinds.references.quantized import QuantizedReference
+from tailweave.protocols.kinds.references.sliced import SlicedReference
 from tailweave.protocols.messages import rows_bucket
 from tailweave.protocols.references import Summary
 from tailweave.protocols.references.quantized import QuantizedSummary
@@ -28,11 +31,6 @@ NOISE_MARGIN = 8.0
 _ROUNDING = 1e-9
 
 
-def rows_claimed(summary: Summary) -> float:
-    """Return how many rows a summary says it stands for."""
-    return summary.count if isinstance(summary, SlicedSummary) else float(summary.counts.sum())
-
-
 def bucket_end(rows_at_least: int) -> int:
     """Return the first row count that ``rows_bucket`` puts into the next bucket: 5 for 2, 10 for 5.
 
@@ -47,7 +45,7 @@ def bucket_end(rows_at_least: int) -> int:
 
 def breaches(
     summary: Summary,
-    spec: SlicedReference | None,
+    spec: SummarisedReference,
     space: PublicSpace,
     *,
     rows_at_least: int | None = None,
@@ -57,7 +55,7 @@ def breaches(
 
     Args:
         summary: What one silo released.
-        spec: Says what a sketch holds; None for a quantized summary.
+        spec: The reference that it is for; of a kind with no bounds of its own only the count is held.
         space: Public centre and scale.
         rows_at_least: The bucket that the silo named in ``hello``; None leaves its count unbounded.
         noise: Standard deviation of the noise on every entry of a sketch's sums; 0 for exact sums.
@@ -66,14 +64,11 @@ def breaches(
         One sentence a breach, none for a summary within all bounds.
 
     Raises:
-        ValueError: If ``rows_at_least`` is no bucket, or a sketch comes without its ``spec``.
+        ValueError: If ``rows_at_least`` is no bucket.
     """
-    found = [] if rows_at_least is None else list(_count(rows_claimed(summary), rows_at_least))
-    if isinstance(summary, QuantizedSummary):
-        return found + list(_radius(summary, space))
-    if spec is None:
-        raise ValueError("spec must say what a sliced summary holds, got None")
-    return found + list(_cosine(summary, noise) if spec.basis == "cosine" else _histogram(summary, noise))
+    found = [] if rows_at_least is None else list(_count(summary.count, rows_at_least))
+    own = implemented(spec, spec.kind, __name__, part="bounds")
+    return found + list(own(summary, spec, space, noise) if own else ())
 
 
 def _count(rows: float, rows_at_least: int) -> Iterator[str]:
@@ -82,11 +77,19 @@ def _count(rows: float, rows_at_least: int) -> Iterator[str]:
         yield f"claims {rows:.6g} rows, said at least {rows_at_least} in hello: at most {most:.6g} pass"
 
 
-def _radius(summary: QuantizedSummary, space: PublicSpace) -> Iterator[str]:
+@implements(QuantizedReference, part="bounds")
+def _radius(
+    summary: QuantizedSummary, spec: QuantizedReference, space: PublicSpace, noise: float
+) -> Iterator[str]:
     spread_sq = ((summary.centroids - space.center) ** 2).sum(axis=1) + summary.variances.sum(axis=1)  # (k,)
     farthest = float(np.sqrt(spread_sq.max() / space.dimension)) / space.scale
     if farthest > RADIUS * (1.0 + _ROUNDING):
         yield f"a cluster lies {farthest:.3g} public radii from the centre: at most {RADIUS:g} pass"
+
+
+@implements(SlicedReference, part="bounds")
+def _sketch(summary: SlicedSummary, spec: SlicedReference, space: PublicSpace, noise: float) -> Iterator[str]:
+    return _cosine(summary, noise) if spec.basis == "cosine" else _histogram(summary, noise)
 
 
 def _cosine(summary: SlicedSummary, noise: float) -> Iterator[str]:

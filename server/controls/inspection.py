@@ -8,13 +8,12 @@ import numpy as np
 
 from tailweave.protocols.arrays import Floats
 from tailweave.protocols.config.experiment import FederationSpec
-from tailweave.protocols.config.references import ReleasingSpec, SlicedReference
 from tailweave.protocols.features import PublicSpace
-from tailweave.protocols.references import Summary
-from tailweave.protocols.references.quantized import QuantizedSummary
-from tailweave.protocols.references.sliced import SlicedSummary
-from tailweave.server.controls.bounds import breaches, rows_claimed
-from tailweave.server.controls.suspects import FEWEST, quantized_distances, sliced_distances
+from tailweave.protocols.kinds.implementing import implemented
+from tailweave.protocols.kinds.references.base import SummarisedReference
+from tailweave.protocols.references import Summary, summarised
+from tailweave.server.controls.bounds import breaches
+from tailweave.server.controls.suspects import FEWEST, potential_distances
 from tailweave.server.controls.weights import cap_weights
 
 
@@ -40,7 +39,7 @@ class Inspection:
 
 def inspect(
     summaries: Mapping[str, Summary],
-    spec: ReleasingSpec,
+    spec: SummarisedReference,
     space: PublicSpace,
     *,
     rows_at_least: Mapping[str, int] | None = None,
@@ -70,41 +69,35 @@ def inspect(
     """
     if not noise >= 0.0:
         raise ValueError(f"noise must be a standard deviation, not negative, got {noise}")
-    sketch = spec if isinstance(spec, SlicedReference) else None
-    expected = SlicedSummary if sketch else QuantizedSummary
+    expected = summarised(spec).summary
     strange = sorted(silo for silo, summary in summaries.items() if not isinstance(summary, expected))
     if strange:
         raise ValueError(f"{spec.kind} needs summaries of its own kind, got others from {', '.join(strange)}")
     quarantined = {}
     for silo, summary in summaries.items():
         bucket = (rows_at_least or {}).get(silo)
-        found = breaches(summary, sketch, space, rows_at_least=bucket, noise=noise)
+        found = breaches(summary, spec, space, rows_at_least=bucket, noise=noise)
         if found:
             quarantined[silo] = "; ".join(found)
     sound = {silo: summary for silo, summary in summaries.items() if silo not in quarantined}
     policy = policy or FederationSpec()
-    suspects = _suspects(sound, sketch, space, noise)
+    suspects = _suspects(sound, spec, space, noise)
     odd = {silo: reason for silo, reason in suspects.items() if policy.trusts(silo)}
     quarantined |= {silo: reason for silo, reason in suspects.items() if silo not in odd}
     counted = [silo for silo in summaries if silo not in quarantined]
     cap = 1.0 if policy.weight_cap is None else policy.weight_cap
-    capped = cap_weights([rows_claimed(summaries[silo]) for silo in counted], cap)
+    capped = cap_weights([summaries[silo].count for silo in counted], cap)
     weights = dict.fromkeys(summaries, 0.0) | dict(zip(counted, capped.tolist(), strict=True))
     return Inspection(weights, quarantined, odd)
 
 
 def _suspects(
-    sound: Mapping[str, Summary], sketch: SlicedReference | None, space: PublicSpace, noise: float
+    sound: Mapping[str, Summary], spec: SummarisedReference, space: PublicSpace, noise: float
 ) -> dict[str, str]:
     if len(sound) < FEWEST:
         return {}
-    if sketch is not None:
-        sketches = [s for s in sound.values() if isinstance(s, SlicedSummary)]
-        distances, limits = sliced_distances(sketches, sketch, space, noise)
-    else:
-        clusters = [s for s in sound.values() if isinstance(s, QuantizedSummary)]
-        weights = cap_weights([rows_claimed(summary) for summary in clusters])
-        distances, limits = quantized_distances(clusters, weights)
+    measure = implemented(spec, spec.kind, __name__, part="distances") or potential_distances
+    distances, limits = measure(list(sound.values()), spec, space, noise)
     median = np.median(distances)
     return {
         silo: f"lies {distance:.4g} from the other silos: median {median:.4g}, limit {limit:.4g}"

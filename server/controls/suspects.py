@@ -13,12 +13,17 @@ from collections.abc import Sequence
 import numpy as np
 
 from tailweave.protocols.arrays import Floats
-from tailweave.protocols.config.references import SlicedReference
 from tailweave.protocols.features import PublicSpace
+from tailweave.protocols.kinds.implementing import implements
+from tailweave.protocols.kinds.references.base import SummarisedReference
+from tailweave.protocols.kinds.references.quantized import QuantizedReference
+from tailweave.protocols.kinds.references.sliced import SlicedReference
 from tailweave.protocols.pot import ot
+from tailweave.protocols.references import Summary, proxy, weave
 from tailweave.protocols.references.quantized import QuantizedSummary
-from tailweave.protocols.references.sliced import Sliced, SlicedSummary, sketch_shape
+from tailweave.protocols.references.sliced import Sliced, sketch_shape
 from tailweave.protocols.streams import stream
+from tailweave.server.controls.weights import cap_weights
 
 FEWEST = 3
 """With two silos, each is as far from the other: nobody can be told apart."""
@@ -58,6 +63,13 @@ def robust_limit(distances: Floats, slack: float) -> float:
     median = float(np.median(distances))
     spread = 1.48 * float(np.median(np.abs(distances - median)))
     return median + max(3.5 * spread, slack * median)
+
+
+@implements(QuantizedReference, part="distances")
+def _of_clusters(
+    summaries: Sequence[QuantizedSummary], spec: QuantizedReference, space: PublicSpace, noise: float
+) -> tuple[Floats, Floats]:
+    return quantized_distances(summaries, cap_weights([summary.count for summary in summaries]))
 
 
 def quantized_distances(summaries: Sequence[QuantizedSummary], weights: Floats) -> tuple[Floats, Floats]:
@@ -103,8 +115,8 @@ def quantized_distances(summaries: Sequence[QuantizedSummary], weights: Floats) 
     return distances, np.sqrt(robust_limit(distances, QUANTIZED_SLACK) ** 2 + excess_sq)
 
 
-def sliced_distances(
-    summaries: Sequence[SlicedSummary], spec: SlicedReference, space: PublicSpace, noise: float
+def potential_distances(
+    summaries: Sequence[Summary], spec: SummarisedReference, space: PublicSpace, noise: float
 ) -> tuple[Floats, Floats]:
     r"""Return how far each silo's potential is from the median silo's, and the limit that it must keep.
 
@@ -130,11 +142,12 @@ def sliced_distances(
     """
     rng = stream(space.seed, "controls", "probes")
     probes = space.center + space.scale * rng.standard_normal((PROBES, space.dimension))
-    potentials = np.stack([Sliced(s.sums / s.count, spec, space).potential(probes) for s in summaries])
+    alone = [proxy(weave([summary], spec), spec, space) for summary in summaries]
+    potentials = np.stack([reference.potential(probes) for reference in alone])
     median = np.median(potentials, axis=0)  # (probes,)
     distances: Floats = (potentials - median).std(axis=1)
     limit = max(robust_limit(distances, SLICED_SLACK), HARMLESS * float(median.std()))
-    if noise == 0.0:
+    if noise == 0.0 or not isinstance(spec, SlicedReference):
         return distances, np.full(len(summaries), limit)
     counts = np.array([s.count for s in summaries])
     return distances, limit + 3.0 * noise * _response(spec, space, probes, rng=rng) / counts

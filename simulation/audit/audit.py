@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Audit of a config: send what its silos would send, through the same door, and attack it."""
 
-import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -11,40 +11,35 @@ from tailweave.clients.data.silo import Silo
 from tailweave.protocols.arrays import Floats
 from tailweave.protocols.config.experiment import Experiment
 from tailweave.protocols.config.privacy import PrivacySpec
-from tailweave.protocols.config.references import ReleasingSpec, SlicedReference
+from tailweave.protocols.kinds.references.base import SummarisedReference
 from tailweave.protocols.references import Summary
-from tailweave.protocols.references.sliced import SlicedSummary, sketch_shape
 from tailweave.protocols.streams import stream
-from tailweave.simulation.audit.attacks.differencing import added_row
-from tailweave.simulation.audit.attacks.direct import direct
-from tailweave.simulation.audit.attacks.sliced_flow import sliced_flow
+from tailweave.simulation.audit.attacks.base import Attacks, attacks_on, untried
 from tailweave.simulation.audit.channel import Channel
 from tailweave.simulation.audit.findings import Attack, AuditResult, Finding, Role
-from tailweave.simulation.audit.game import play_density, play_linear
+from tailweave.simulation.audit.game import play
 from tailweave.simulation.audit.notes import notes
 from tailweave.simulation.audit.one_row import run_canary
 from tailweave.simulation.audit.parameters import averaged
-from tailweave.simulation.audit.promises import MASKED, promises
+from tailweave.simulation.audit.promises import SECURE_SUM, promises
 from tailweave.simulation.audit.published import published
 from tailweave.simulation.audit.raw_rows import forced
 from tailweave.simulation.audit.recovered import pooled, recovered
 from tailweave.simulation.audit.request import RUNS
 from tailweave.simulation.audit.scene import Scene, released
-from tailweave.simulation.audit.scores import Membership
 
 COMPARED = 2.0
 """Epsilon shown beside a reference that is released without one only."""
 TINY = 10
 """Rows of the silo that particles flow into, and beside the canary."""
 _ARRIVALS = 10
-_LARGEST_FLOW = 65_536
 
 
 @dataclass(frozen=True)
 class _Case:
     """A release to examine, the arms that use it, and why."""
 
-    spec: ReleasingSpec
+    spec: SummarisedReference
     privacy: PrivacySpec
     arms: tuple[str, ...]
     role: Role
@@ -55,11 +50,6 @@ def audit(experiment: Experiment, target: str, *, runs: int = RUNS) -> AuditResu
 
     Attacks are made on the first seed, as if silos of any size were allowed to release: what ``min-rows``
     keeps from leaving cannot be worse than what is shown here.
-
-    Args:
-        experiment: The config.
-        target: Where it came from, for the report.
-        runs: Releases of each canary audit, with and without the canary.
 
     Returns:
         One finding for each release, then those for comparison, those of references that hand out rows, and
@@ -84,58 +74,43 @@ def _cases(experiment: Experiment) -> list[_Case]:
         own = [case for case in cases if case.spec == spec]
         epsilons = {case.privacy.epsilon for case in own}
         other = COMPARED if epsilons == {None} else None
-        if other not in epsilons and not _no_quantiles(spec, other):
+        if other not in epsilons and not (other and spec.unnoised):
             privacy = own[0].privacy.model_copy(update={"epsilon": other})
             arms = tuple(arm for case in own for arm in case.arms)
             cases.append(_Case(spec, privacy, arms, "for comparison"))
     return cases
 
 
-def _no_quantiles(spec: ReleasingSpec, epsilon: float | None) -> bool:
-    """Say whether no config may ask for this: noised histograms that are to be averaged as quantiles."""
-    return epsilon is not None and isinstance(spec, SlicedReference) and spec.aggregate == "barycenter"
-
-
 def examine(scene: Scene, case: _Case, *, runs: int) -> Finding:
     """Run every attack on one release.
-
-    Args:
-        scene: Silos and public space.
-        case: What they send.
-        runs: Releases of the canary audit.
-
-    Returns:
-        The finding.
 
     Raises:
         ValueError: If the gate refuses.
     """
     channel = Channel.of(case.spec, scene.space, case.privacy, silos=len(scene.world.silos))
+    finding, attacks = channel.finding(case.role, case.arms), attacks_on(channel)
+    if attacks is None:
+        return replace(finding, note=untried(channel))
     sent = list(_sent(scene, channel))
     rows = scene.rows(scene.world.silos[0])[:TINY]
-    return Finding(
-        protocol=channel.name,
-        arms=case.arms,
-        role=case.role,
-        epsilon=channel.privacy.epsilon,
-        delta=channel.privacy.delta,
-        z=channel.z,
+    return replace(
+        finding,
         attacks=(
-            read_directly(scene, channel, sent),
-            _differencing(scene, channel),
-            *_tiny_silo(scene, channel),
+            read_directly(scene, attacks, sent),
+            *_differencing(scene, attacks),
+            *_tiny_silo(scene, attacks),
         ),
-        promises=promises(scene, channel, [summary for _, summary in sent]),
-        membership=_membership(scene, channel),
-        canary=run_canary(channel, rows, runs=runs, rng=_rng(scene, channel, "canary")),
-        note=MASKED if channel.masked else "",
+        promises=promises(scene, attacks, [summary for _, summary in sent]),
+        membership=play(scene.game(), attacks, rng=_rng(scene, channel, "membership")),
+        canary=run_canary(attacks, rows, runs=runs, rng=_rng(scene, channel, "canary")),
+        note=SECURE_SUM if channel.summed else "",
     )
 
 
 def _sent(scene: Scene, channel: Channel) -> Iterator[tuple[Silo, Summary]]:
     """Yield what the server sees of each silo: its summary, or the sum of all."""
     silos = scene.world.silos
-    if channel.masked:
+    if channel.summed:
         everyone = np.concatenate([scene.rows(silo) for silo in silos])
         total = channel.send(everyone, _rng(scene, channel, "sum"))
         yield from ((silo, total) for silo in silos)
@@ -144,23 +119,21 @@ def _sent(scene: Scene, channel: Channel) -> Iterator[tuple[Silo, Summary]]:
         yield silo, channel.send(scene.rows(silo), _rng(scene, channel, silo.name))
 
 
-def read_directly(scene: Scene, channel: Channel, sent: Sequence[tuple[Silo, Summary]]) -> Attack:
+def read_directly(scene: Scene, attacks: Attacks[Any], sent: Sequence[tuple[Silo, Summary]]) -> Attack:
     """Read single releases, one or more a silo."""
-    found = [
-        recovered(direct(summary, channel.spec, scene.space), scene.rows(silo), scene.ruler(silo))
-        for silo, summary in sent
-    ]
+    found = [recovered(attacks.read(s), scene.rows(silo), scene.ruler(silo)) for silo, s in sent]
     return Attack("direct reading", pooled(found), one_release=True)
 
 
-def _differencing(scene: Scene, channel: Channel) -> Attack:
-    found = []
+def _differencing(scene: Scene, attacks: Attacks[Any]) -> list[Attack]:
+    found, channel = [], attacks.channel
     for silo, row in _arriving(scene):
         rows, rng = scene.rows(silo), _rng(scene, channel, silo.name, "differencing")
         before, after = channel.send(rows, rng), channel.send(np.vstack([rows, row]), rng)
-        guess = added_row(before, after, channel.spec, scene.space)
-        found.append(recovered(guess, row[None, :], scene.ruler(silo)))
-    return Attack("differencing", pooled(found))
+        guess = attacks.added(before, after)
+        if guess is not None:
+            found.append(recovered(guess, row[None, :], scene.ruler(silo)))
+    return [Attack("differencing", pooled(found))] if found else []
 
 
 def _arriving(scene: Scene) -> Iterator[tuple[Silo, Floats]]:
@@ -170,25 +143,16 @@ def _arriving(scene: Scene) -> Iterator[tuple[Silo, Floats]]:
         yield silo, row
 
 
-def _tiny_silo(scene: Scene, channel: Channel) -> list[Attack]:
-    """Attack a silo of a few rows, which ``min-rows`` keeps from releasing; sketches only."""
-    spec, silo = channel.spec, scene.world.silos[0]
-    if not isinstance(spec, SlicedReference) or math.prod(sketch_shape(spec)) > _LARGEST_FLOW:
+def _tiny_silo(scene: Scene, attacks: Attacks[Any]) -> list[Attack]:
+    """Attack a silo of a few rows, which ``min-rows`` keeps from releasing."""
+    name = attacks.rebuilds(quick=True)
+    if not name:
         return []
+    channel, silo = attacks.channel, scene.world.silos[0]
     rows, rng = scene.rows(silo)[:TINY], _rng(scene, channel, "flow")
-    summary = channel.send(rows, rng)
-    if not isinstance(summary, SlicedSummary):
-        raise TypeError(f"a sliced reference must send a sketch, got {type(summary).__name__}")
-    known = SlicedSummary(summary.sums, float(len(rows)))  # the attacker knows how many rows there are
-    guesses = sliced_flow(known, spec, scene.space, rng=rng)
-    return [Attack(f"sliced flow on {len(rows)} rows", recovered(guesses, rows, scene.ruler(silo)))]
-
-
-def _membership(scene: Scene, channel: Channel) -> Membership:
-    rng, game = _rng(scene, channel, "membership"), scene.game()
-    if isinstance(channel.spec, SlicedReference):
-        return play_linear(game, channel.features, channel.total, channel.noise_sd, rng=rng)
-    return play_density(game, channel.clusters, scene.space.scale, rng=rng)
+    sent = channel.send(rows, rng)
+    guesses = attacks.rebuilt(sent, float(len(rows)), rng)  # the attacker knows how many rows there are
+    return [Attack(f"{name} on {len(rows)} rows", recovered(guesses, rows, scene.ruler(silo)))]
 
 
 def _small_silos(experiment: Experiment, scene: Scene) -> tuple[str, ...]:

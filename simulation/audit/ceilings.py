@@ -10,7 +10,7 @@ Where the number of rows is known and fixed (one row replaced by another) two ro
 sqrt(2) D apart, so mu becomes sqrt(2) mu.
 
 Source:
-    Dong, Roth & Su (2022), J. R. Stat. Soc. B 84:3-37, definition 2.6; privacy-notes section 2.
+    Dong, Roth & Su (2022), J. R. Stat. Soc. B 84:3-37, definition 2.6.
 """
 
 import math
@@ -18,12 +18,12 @@ import math
 from scipy.special import ndtr, ndtri
 
 
-def auc_ceiling(z: float, *, replace_one: bool) -> float:
+def auc_ceiling(z: float) -> float:
     """Return the largest area under the ROC curve at noise multiplier z > 0 (infinite z: 0.5)."""
-    return float(ndtr(_mu(z, replace_one) / math.sqrt(2.0)))
+    return float(ndtr(_mu(z) / math.sqrt(2.0)))
 
 
-def tpr_ceiling(z: float, fpr: float, *, replace_one: bool) -> float:
+def tpr_ceiling(z: float, fpr: float) -> float:
     """Return the largest true-positive rate at false-positive rate ``fpr`` and noise multiplier z > 0.
 
     Raises:
@@ -31,10 +31,10 @@ def tpr_ceiling(z: float, fpr: float, *, replace_one: bool) -> float:
     """
     if not 0.0 < fpr < 1.0:
         raise ValueError(f"fpr must be between 0 and 1, got {fpr}")
-    return float(ndtr(ndtri(fpr) + _mu(z, replace_one)))
+    return float(ndtr(ndtri(fpr) + _mu(z)))
 
 
-def _mu(z: float, replace_one: bool) -> float:
+def _mu(z: float) -> float:
     if not z > 0:
         raise ValueError(f"z must be positive, got {z}")
-    return (math.sqrt(2.0) if replace_one else 1.0) / z
+    return math.sqrt(2.0) / z

@@ -10,20 +10,19 @@ from functools import cached_property
 
 import numpy as np
 
-from tailweave.protocols import secure_sum
 from tailweave.protocols.arrays import Floats
 from tailweave.protocols.config.privacy import PrivacySpec
-from tailweave.protocols.config.references import ReleasingSpec, SlicedReference
 from tailweave.protocols.features import FeatureMap, PublicSpace
+from tailweave.protocols.kinds.references.base import SummarisedReference
+from tailweave.protocols.kinds.references.sliced import SlicedReference
 from tailweave.protocols.privacy import gate
 from tailweave.protocols.privacy.calibration import noise_multiplier
 from tailweave.protocols.privacy.noise import SeededNoise
-from tailweave.protocols.references import Summary, cosine
-from tailweave.protocols.references.quantized import QuantizedSummary
-from tailweave.protocols.references.sliced import SlicedSummary, sketch_shape
-
-_WIDEST = 32_768
-"""Numbers of a sketch that the membership attacker looks at, to bound its memory; the first directions."""
+from tailweave.protocols.references import Summary
+from tailweave.protocols.references.sliced import SlicedSummary
+from tailweave.protocols.secure_sum.share import noise_variance, noisy_share
+from tailweave.protocols.secure_sum.sketches import pooled_summary
+from tailweave.simulation.audit.findings import Finding, Role
 
 
 @dataclass(frozen=True)
@@ -38,13 +37,15 @@ class Channel:
         silos: How many add up to one release under secure aggregation; otherwise without meaning.
     """
 
-    spec: ReleasingSpec
+    spec: SummarisedReference
     space: PublicSpace
     privacy: PrivacySpec
     silos: int = 1
 
     @classmethod
-    def of(cls, spec: ReleasingSpec, space: PublicSpace, privacy: PrivacySpec, *, silos: int) -> "Channel":
+    def of(
+        cls, spec: SummarisedReference, space: PublicSpace, privacy: PrivacySpec, *, silos: int
+    ) -> "Channel":
         """Open the channel that silos release through; without epsilon nothing is masked."""
         changes: dict[str, object] = {"min_rows": 1}
         if privacy.epsilon is None:
@@ -56,7 +57,7 @@ class Channel:
         return replace(self, privacy=self.privacy.model_copy(update={"min_rows": min_rows}))
 
     @property
-    def masked(self) -> SlicedReference | None:
+    def summed(self) -> SlicedReference | None:
         """The sketch whose sum over silos is all that leaves them; None if each silo's own does."""
         masks = self.privacy.secure_aggregation
         return self.spec if masks and isinstance(self.spec, SlicedReference) else None
@@ -64,10 +65,7 @@ class Channel:
     @property
     def name(self) -> str:
         """The reference in a few words."""
-        if not isinstance(self.spec, SlicedReference):
-            return f"quantized, {self.spec.clusters} clusters"
-        size = f"{self.spec.directions} x {sketch_shape(self.spec)[1]}"
-        return f"sliced {self.spec.basis}, {size}{', masked' if self.masked else ''}"
+        return f"{self.spec.described}{', masked' if self.summed else ''}"
 
     @cached_property
     def z(self) -> float | None:
@@ -79,11 +77,16 @@ class Channel:
     @cached_property
     def noise_sd(self) -> float:
         """Largest standard deviation of the noise of a sum; 0 without noise or where nothing is summed."""
-        if self.masked:
-            variance: Floats | None = secure_sum.noise_variance(self.masked, self.privacy, self.silos)
+        if self.summed:
+            variance: Floats | None = noise_variance(self.summed, self.privacy, self.silos)
         else:
             variance = gate.noise_variance(self.spec, self.privacy)
         return 0.0 if variance is None else float(np.sqrt(variance.max()))
+
+    def finding(self, role: Role, arms: tuple[str, ...]) -> Finding:
+        """Return what is claimed of this channel, before anything was found."""
+        asked = self.privacy
+        return Finding(self.name, arms, role, epsilon=asked.epsilon, delta=asked.delta, z=self.z)
 
     def send(self, rows: Floats, rng: np.random.Generator) -> Summary:
         """Return what arrives of rows (n, d) at the server; noise and k-means draw from ``rng``.
@@ -91,8 +94,8 @@ class Channel:
         Raises:
             ValueError: If the gate refuses the rows.
         """
-        if self.masked:
-            return self._sum(rows, self.masked, rng)
+        if self.summed:
+            return self._sum(rows, self.summed, rng)
         return gate.release(
             rows,
             self.spec,
@@ -102,12 +105,12 @@ class Channel:
             noise=SeededNoise(rng),
             rng=rng,
             charge=lambda cost: None,
-        ).summary
+        )
 
     def _sum(self, rows: Floats, spec: SlicedReference, rng: np.random.Generator) -> SlicedSummary:
         noise = SeededNoise(rng)
         shares = [
-            secure_sum.noisy_share(
+            noisy_share(
                 part,
                 spec,
                 FeatureMap.of(self.space),
@@ -120,65 +123,4 @@ class Channel:
             for part in np.array_split(rows, self.silos)
         ]
         total = np.sum(shares, axis=0)
-        return secure_sum.pooled_summary(total, spec)
-
-    def features(self, rows: Floats) -> Floats:
-        """Return the functions of rows (n, d) that a sketch sums, uncapped: shape (n, p), p <= 32,768.
-
-        Raises:
-            ValueError: If the reference is not a sketch.
-        """
-        if not isinstance(self.spec, SlicedReference):
-            raise ValueError(f"features exist for kind sliced only, got {self.spec.kind}")
-        size = sketch_shape(self.spec)[1]
-        directions = self.space.directions(self.spec.directions)[: -(-_WIDEST // size)]
-        positions = self.space.project(rows, directions, self.spec.range)  # (n, L)
-        if self.spec.basis == "cosine":
-            table = cosine.basis(positions, size)
-        else:
-            table = np.eye(size)[np.minimum((positions * size).astype(np.int64), size - 1)]
-        found: Floats = table.reshape(len(rows), -1)[:, :_WIDEST]
-        return found
-
-    def total(self, rows: Floats, rng: np.random.Generator) -> Floats:
-        """Send rows and return the sums of ``features`` as they arrive, shape (p,).
-
-        Raises:
-            ValueError: If the reference is not a sketch.
-        """
-        sent = self.send(rows, rng)
-        if not isinstance(sent, SlicedSummary):
-            raise ValueError(f"sums exist for kind sliced only, got {self.spec.kind}")
-        return sent.sums.ravel()[:_WIDEST]
-
-    def clusters(self, rows: Floats, rng: np.random.Generator) -> QuantizedSummary:
-        """Send rows and return the clusters as they arrive.
-
-        Raises:
-            ValueError: If the reference is not quantized.
-        """
-        sent = self.send(rows, rng)
-        if not isinstance(sent, QuantizedSummary):
-            raise ValueError(f"clusters exist for kind quantized only, got {self.spec.kind}")
-        return sent
-
-    def numbers(self, rows: Floats, near: Floats, rng: np.random.Generator) -> Floats:
-        """Send rows and return as many numbers as always, for a canary.
-
-        Args:
-            rows: Shape (n, d).
-            near: The canary, shape (d,).
-            rng: Stream of the noise.
-
-        Returns:
-            All of a sketch, shape (LJ + 1,), or count and moments of the cluster nearest to ``near``, shape
-            (d + 2,).
-        """
-        sent = self.send(rows, rng)
-        if isinstance(sent, SlicedSummary):
-            return np.append(sent.sums, sent.count)
-        nearest = int(((sent.centroids - near) ** 2).sum(axis=1).argmin())
-        count, center = sent.counts[nearest], sent.centroids[nearest] - self.space.center
-        square = (sent.variances[nearest] + center**2).sum()
-        found: Floats = count * np.concatenate([[1.0], center, [square]])
-        return found
+        return pooled_summary(total, spec)

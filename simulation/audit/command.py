@@ -18,10 +18,6 @@ from tailweave.simulation.run_folder import RunFolder
 def run_audit(request: AuditRequest, console: Console) -> int:
     """Audit a config (what it would send) or a run folder (what it sent).
 
-    Args:
-        request: What to audit, and how.
-        console: Where the summary goes.
-
     Returns:
         Exit code: 1 if a promise is broken, else 0.
 

@@ -5,10 +5,10 @@ Numbers are not rounded. ``null`` stands where there is nothing: no epsilon clai
 """
 
 import math
+from collections.abc import Sequence
 from typing import TypedDict
 
-from tailweave.simulation.audit.findings import Attack, AuditResult, Canary, Finding
-from tailweave.simulation.audit.scores import Membership
+from tailweave.simulation.audit.findings import AuditResult, Finding
 
 FORMAT = "tailweave-audit/1"
 """Changes when a key is renamed or means something else."""
@@ -118,71 +118,34 @@ class AuditDocument(TypedDict):
     findings: list[FindingDocument]
 
 
-def document(result: AuditResult) -> AuditDocument:
+def document(result: AuditResult) -> dict[str, object]:
     """Return the result as JSON can hold it, bounds and verdicts included."""
-    return {
-        "format": FORMAT,
-        "name": result.name,
-        "target": result.target,
-        "broken": result.broken,
-        "notes": list(result.notes),
-        "findings": [_finding(finding) for finding in result.findings],
-    }
+    findings = [_finding(finding) for finding in result.findings]
+    return _filled(AuditDocument, result, format=FORMAT, findings=findings)
 
 
-def _finding(finding: Finding) -> FindingDocument:
-    canary = finding.canary
-    return {
-        "protocol": finding.protocol,
-        "arms": list(finding.arms),
-        "role": finding.role,
-        "claimed_epsilon": finding.epsilon,
-        "delta": None if math.isnan(finding.delta) else finding.delta,
-        "noise_multiplier": None if finding.z is None or math.isinf(finding.z) else finding.z,
-        "epsilon_lower_bound": None if canary is None else canary.epsilon_bound(finding.delta),
-        "verdict": finding.verdict,
-        "breaches": list(finding.breaches),
-        "note": finding.note,
-        "attacks": [_attack(attack) for attack in finding.attacks],
-        "promises": [{"text": promise.text, "kept": promise.kept} for promise in finding.promises],
-        "membership": None if finding.membership is None else _membership(finding, finding.membership),
-        "canary": None if canary is None else _canary(canary),
-    }
+def _finding(finding: Finding) -> dict[str, object]:
+    canary, game = finding.canary, finding.membership
+    return _filled(
+        FindingDocument,
+        finding,
+        claimed_epsilon=finding.epsilon,
+        delta=None if math.isnan(finding.delta) else finding.delta,
+        noise_multiplier=None if finding.z is None or math.isinf(finding.z) else finding.z,
+        epsilon_lower_bound=canary and canary.epsilon_bound(finding.delta),
+        attacks=[_filled(AttackDocument, attack, attack.recovery) for attack in finding.attacks],
+        promises=[_filled(PromiseDocument, promise) for promise in finding.promises],
+        membership=game and _filled(MembershipDocument, game, finding),
+        canary=canary
+        and _filled(CanaryDocument, canary, mu_lower_bound=canary.mu_bound, mu_allowed=canary.allowed),
+    )
 
 
-def _attack(attack: Attack) -> AttackDocument:
-    found = attack.recovery
-    return {
-        "name": attack.name,
-        "one_release": attack.one_release,
-        "rows": found.rows,
-        "close": found.close,
-        "exact": found.exact,
-        "chance_close": found.chance_close,
-        "chance_exact": found.chance_exact,
-        "nearest": found.nearest,
-        "succeeded": found.succeeded,
-    }
+def _filled(keys: type, *of: object, **known: object) -> dict[str, object]:
+    """Fill a document's keys with what is known, or else with the attributes of that name."""
+    found = {key: known[key] if key in known else _first(key, of) for key in keys.__annotations__}
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in found.items()}
 
 
-def _membership(finding: Finding, game: Membership) -> MembershipDocument:
-    return {
-        "auc": game.auc,
-        "auc_se": game.auc_se,
-        "auc_ceiling": finding.auc_ceiling,
-        "tpr": game.tpr,
-        "tpr_se": game.tpr_se,
-        "tpr_ceiling": finding.tpr_ceiling,
-        "silos": game.silos,
-    }
-
-
-def _canary(canary: Canary) -> CanaryDocument:
-    return {
-        "mu": canary.mu,
-        "standard_error": canary.standard_error,
-        "mu_lower_bound": canary.mu_bound,
-        "mu_allowed": canary.allowed,
-        "saw": canary.saw,
-        "runs": canary.runs,
-    }
+def _first(key: str, of: Sequence[object]) -> object:
+    return next(getattr(one, key) for one in of if hasattr(one, key))

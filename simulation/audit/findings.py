@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What an audit found about one protocol, and whether a promise is broken."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -32,10 +33,7 @@ ERRORS = 3.0
 class Attack:
     """A reconstruction attack and what it recovered.
 
-    Attributes:
-        name: Name of the attack.
-        recovery: Rows found.
-        one_release: Whether it reads a single release, in which no raw row may ever stand, noise or not.
+    No raw row may ever stand in what an attack on ``one_release`` reads, noise or not.
     """
 
     name: str
@@ -101,10 +99,10 @@ class Finding:
     protocol: str
     arms: tuple[str, ...]
     role: Role
-    epsilon: float | None
-    delta: float
-    z: float | None
-    attacks: tuple[Attack, ...]
+    epsilon: float | None = None
+    delta: float = math.nan
+    z: float | None = None
+    attacks: tuple[Attack, ...] = ()
     promises: tuple[Promise, ...] = ()
     membership: Membership | None = None
     canary: Canary | None = None
@@ -114,12 +112,12 @@ class Finding:
     @property
     def auc_ceiling(self) -> float | None:
         """Largest AUC that theory allows in a game with a known number of rows; None without noise."""
-        return None if self.z is None else auc_ceiling(self.z, replace_one=True)
+        return None if self.z is None else auc_ceiling(self.z)
 
     @property
     def tpr_ceiling(self) -> float | None:
         """Largest true-positive rate at ``FPR`` in the same game; None without noise."""
-        return None if self.z is None else tpr_ceiling(self.z, FPR, replace_one=True)
+        return None if self.z is None else tpr_ceiling(self.z, FPR)
 
     @property
     def breaches(self) -> tuple[str, ...]:
@@ -173,14 +171,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class AuditResult:
-    """All findings about one config or run.
-
-    Attributes:
-        name: Name of the experiment.
-        target: What was audited: the path given.
-        findings: One a protocol and epsilon.
-        notes: What the reader should know besides.
-    """
+    """All findings about one config or run."""
 
     name: str
     target: str

@@ -20,7 +20,7 @@ def notes(experiment: Experiment) -> tuple[str, ...]:
             "Noise was drawn from a seeded stream, as in every simulation: figures hold for the mechanism, a "
             "deployment must draw from the operating system."
         )
-    return (*said, *_together(experiment), *_masked(experiment), _METRICS)
+    return (*said, *_together(experiment), *_secure_sum(experiment), _METRICS)
 
 
 _METRICS = (
@@ -51,7 +51,7 @@ def _together(experiment: Experiment) -> list[str]:
     return said
 
 
-def _masked(experiment: Experiment) -> list[str]:
+def _secure_sum(experiment: Experiment) -> list[str]:
     privacy = experiment.privacy
     if not privacy.secure_aggregation or not released(experiment):
         return []

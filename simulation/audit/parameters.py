@@ -7,12 +7,7 @@ from tailweave.simulation.audit.findings import Finding, Role
 
 
 def averaged(experiment: Experiment, role: Role) -> list[Finding]:
-    """Return one finding without an attack where silos release parameters, else none.
-
-    Args:
-        experiment: The config.
-        role: Whether a config or a run is audited.
-    """
+    """Return one finding without an attack where silos release parameters, else none."""
     generator = experiment.generator
     if not isinstance(generator, StartedSpec) or generator.start != "federated":
         return []
@@ -21,10 +16,7 @@ def averaged(experiment: Experiment, role: Role) -> list[Finding]:
             protocol=f"parameters of a {generator.kind}, {generator.rounds} rounds of FedAvg",
             arms=tuple(arm.name for arm in experiment.arms),
             role=role,
-            epsilon=None,
             delta=experiment.privacy.delta,
-            z=None,
-            attacks=(),
             note=f"not covered by this audit: generator.start: federated {PARAMETER_LEAK}; no epsilon holds",
         )
     ]

@@ -2,35 +2,22 @@
 """What settings promise besides epsilon, looked up in what was sent."""
 
 from collections.abc import Sequence
+from typing import Any
 
-from tailweave.protocols.config.references import QuantizedReference
 from tailweave.protocols.references import Summary
-from tailweave.protocols.references.quantized import QuantizedSummary
 from tailweave.protocols.streams import stream
+from tailweave.simulation.audit.attacks.base import Attacks
 from tailweave.simulation.audit.channel import Channel
 from tailweave.simulation.audit.findings import Promise
 from tailweave.simulation.audit.scene import Scene
 
-MASKED = "masked: server sees only the sum"
+SECURE_SUM = "masked: server sees only the sum"
 
 
-def promises(scene: Scene, channel: Channel, sent: Sequence[Summary]) -> tuple[Promise, ...]:
-    """Look up whether no cluster is too small and whether the door refuses a silo that is too small.
-
-    Args:
-        scene: Silos and public space.
-        channel: What they sent it through.
-        sent: What they sent.
-
-    Returns:
-        The promises that these settings make.
-    """
-    found = []
-    smallest = channel.privacy.min_cluster_size
-    clusters = [summary.counts.min() for summary in sent if isinstance(summary, QuantizedSummary)]
-    if isinstance(channel.spec, QuantizedReference):
-        text = f"no cluster of fewer than {smallest} rows leaves a silo (min-cluster-size)"
-        found.append(Promise(text, bool(min(clusters, default=smallest) >= smallest)))
+def promises(scene: Scene, attacks: Attacks[Any], sent: Sequence[Summary]) -> tuple[Promise, ...]:
+    """Look up what the kind promises, and whether the door refuses a silo that is too small."""
+    channel = attacks.channel
+    found = [*attacks.promises(sent)]
     if channel.privacy.epsilon is not None:
         found.append(Promise("a silo below min-rows is refused", _refuses(scene, channel)))
     return tuple(found)

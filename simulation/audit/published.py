@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The published protocols on the same rows: what a silo would have given away with them."""
 
-import math
-
 from tailweave.protocols.arrays import Floats
 from tailweave.protocols.config.experiment import Experiment
 from tailweave.protocols.streams import stream
@@ -30,20 +28,13 @@ def published(scene: Scene, experiment: Experiment) -> tuple[Finding, ...]:
     Messages are those of the papers: the atoms of Scheme I come back in another order, and the attacker does
     not know how far they went.
 
-    Args:
-        scene: Silos and public space.
-        experiment: The config; a protocol that it asks for is not one for comparison and is left out.
-
-    Returns:
-        At most two findings of role ``published``, which break nothing.
+    Protocols that the experiment itself asks for are left out; what is found breaks nothing.
     """
     used = {spec.kind for spec in raw_arms(experiment)}
     silo = scene.world.silos[0]
     rows, by = scene.rows(silo)[:_MOST_ROWS], scene.ruler(silo)
     return tuple(
-        Finding(
-            NAMES[kind], (), "published", None, math.nan, None, (Attack(name, recovered(guesses, rows, by)),)
-        )
+        Finding(NAMES[kind], (), "published", attacks=(Attack(name, recovered(guesses, rows, by)),))
         for kind in NAMES
         if kind not in used
         for name, guesses in [_attack(scene, rows, kind)]

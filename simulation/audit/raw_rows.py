@@ -14,7 +14,7 @@ from tailweave.clients.transport_round import transport
 from tailweave.protocols.arrays import Floats
 from tailweave.protocols.config.experiment import Experiment
 from tailweave.protocols.config.privacy import PrivacySpec
-from tailweave.protocols.config.references import GeodesicReference, TransportSpec
+from tailweave.protocols.kinds.references.transported import TransportedReference
 from tailweave.protocols.messages import TransportSupport, with_prefix
 from tailweave.simulation.audit.attacks.inverse_map import rows_from_map
 from tailweave.simulation.audit.findings import Attack, Finding, Role
@@ -35,13 +35,6 @@ def forced(scene: Scene, experiment: Experiment) -> Iterator[Finding]:
     First with the support of the config, then, of the smallest silo, with as many atoms as it has rows and
     exact transport: a silo that allows such a reference at all cannot refuse that.
 
-    Args:
-        scene: Silos and public space.
-        experiment: The config.
-
-    Yields:
-        One finding a reference.
-
     Raises:
         ValueError: If a silo cannot solve the transport problem that the config asks for.
     """
@@ -60,10 +53,6 @@ def forced(scene: Scene, experiment: Experiment) -> Iterator[Finding]:
 def recorded(experiment: Experiment, messages: Sequence[RawPoints]) -> Iterator[Finding]:
     """Take the points that silos sent for rows, and undo the map of each silo's first message.
 
-    Args:
-        experiment: The config of the run.
-        messages: What the run recorded, in order.
-
     Yields:
         One finding a reference of the config, also where the run kept none of its messages.
     """
@@ -76,7 +65,7 @@ def recorded(experiment: Experiment, messages: Sequence[RawPoints]) -> Iterator[
         yield _finding(spec, arms, "as recorded", experiment, attacks, note)
 
 
-def answer(scene: Scene, silo: Silo, spec: TransportSpec, support: Floats) -> Floats:
+def answer(scene: Scene, silo: Silo, spec: TransportedReference, support: Floats) -> Floats:
     """Return what a silo with that reference in its policy answers to a support (s, d): shape (s, d).
 
     Raises:
@@ -91,13 +80,13 @@ def answer(scene: Scene, silo: Silo, spec: TransportSpec, support: Floats) -> Fl
         return transport(node, question).arrays["moved"]
 
 
-def described(spec: TransportSpec) -> str:
+def described(spec: TransportedReference) -> str:
     """Name the protocol and the size of its support."""
     return f"{spec.kind}, {spec.support} atoms ({NAMES[spec.kind].split(',')[0]})"
 
 
 def _finding(
-    spec: TransportSpec,
+    spec: TransportedReference,
     arms: tuple[str, ...],
     role: Role,
     experiment: Experiment,
@@ -111,16 +100,14 @@ def _finding(
         protocol=described(spec),
         arms=arms,
         role=role,
-        epsilon=None,
         delta=experiment.privacy.delta,
-        z=None,
         attacks=tuple(attacks),
         note="; ".join(filter(None, (said, note))),
         hands_out_rows=True,
     )
 
 
-def _undone(scene: Scene, spec: TransportSpec, silos: Sequence[Silo], name: str) -> Attack:
+def _undone(scene: Scene, spec: TransportedReference, silos: Sequence[Silo], name: str) -> Attack:
     """Send the first support to silos and undo what comes back."""
     support, found = scene.public[: spec.support], []
     for silo in silos:
@@ -129,9 +116,8 @@ def _undone(scene: Scene, spec: TransportSpec, silos: Sequence[Silo], name: str)
     return Attack(name, pooled(found), one_release=True)
 
 
-def _undo(spec: TransportSpec, support: Floats, moved: Floats) -> Floats:
-    share = spec.interpolation if isinstance(spec, GeodesicReference) else 1.0
-    return rows_from_map(support, moved, share=share, entropic_reg=spec.entropic_reg)
+def _undo(spec: TransportedReference, support: Floats, moved: Floats) -> Floats:
+    return rows_from_map(support, moved, share=spec.share, entropic_reg=spec.entropic_reg)
 
 
 def _by_silo(messages: Sequence[RawPoints]) -> Iterator[list[RawPoints]]:
@@ -150,7 +136,7 @@ def _read(kept: Sequence[RawPoints]) -> Attack:
     return Attack("direct reading", pooled(found), one_release=True)
 
 
-def _undone_firsts(spec: TransportSpec, messages: Sequence[RawPoints]) -> list[Attack]:
+def _undone_firsts(spec: TransportedReference, messages: Sequence[RawPoints]) -> list[Attack]:
     """Undo the first turn, whose support everybody knows; an exact whole map leaves nothing to undo."""
     if spec.kind == "barycenter" and spec.entropic_reg is None:
         return []

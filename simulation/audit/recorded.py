@@ -2,37 +2,33 @@
 """Audit of a run: attack the very bytes that left its silos, which the run folder recorded."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
-from tailweave.protocols.arrays import Floats
 from tailweave.protocols.config.experiment import Experiment
 from tailweave.protocols.config.load import load_experiment
-from tailweave.protocols.config.references import SlicedReference
 from tailweave.protocols.references import Summary
-from tailweave.protocols.references.sliced import SlicedSummary
-from tailweave.simulation.audit.attacks.differencing import added_row
-from tailweave.simulation.audit.attacks.likelihood_ratio import Background, Suspects
-from tailweave.simulation.audit.attacks.mixture_density import calibrated_density
-from tailweave.simulation.audit.attacks.sliced_flow import sliced_flow
+from tailweave.simulation.audit.attacks.base import Attacks, attacks_on, untried
 from tailweave.simulation.audit.audit import TINY, read_directly
 from tailweave.simulation.audit.channel import Channel
 from tailweave.simulation.audit.findings import Attack, AuditResult, Finding, Promise
-from tailweave.simulation.audit.game import FLOORS, RIDGES, best, shadows
-from tailweave.simulation.audit.masked import masked_promises, sums
+from tailweave.simulation.audit.game import best
 from tailweave.simulation.audit.notes import notes
 from tailweave.simulation.audit.one_row import run_canary
 from tailweave.simulation.audit.parameters import averaged
-from tailweave.simulation.audit.promises import MASKED, promises
+from tailweave.simulation.audit.promises import SECURE_SUM, promises
 from tailweave.simulation.audit.published import published
 from tailweave.simulation.audit.raw_rows import recorded
 from tailweave.simulation.audit.recovered import pooled, recovered
 from tailweave.simulation.audit.request import RUNS
 from tailweave.simulation.audit.scene import Released, Scene, released
 from tailweave.simulation.audit.scores import Membership
+from tailweave.simulation.audit.secure_sums import masked_promises, sums
 from tailweave.simulation.audit.wire_log import MaskedVector, RawPoints, Recorded, read_wire
-from tailweave.simulation.audit.wire_noise import independent, large_enough, wire_noise
+from tailweave.simulation.audit.wire_noise import independent, large_enough
 from tailweave.simulation.run_folder import RunFolder
 
 _GAMES = 20
@@ -44,10 +40,6 @@ _FLOW_ROWS = 50
 
 def audit_run(folder: RunFolder, *, runs: int = RUNS) -> AuditResult:
     """Attack what a run recorded.
-
-    Args:
-        folder: A finished, simulated run.
-        runs: Releases of each canary audit, with and without the canary.
 
     Returns:
         One finding a reference and epsilon, over all seeds and silos; then the published protocols on the
@@ -71,9 +63,12 @@ def attack_recorded(folder: RunFolder, experiment: Experiment, *, runs: int = RU
         if mine:
             findings.append(_finding(asked, arms, mine, runs=runs))
         if under_masks:
-            findings.append(_masked_finding(asked, arms, under_masks, runs=runs))
+            findings.append(_summed_finding(asked, arms, under_masks, runs=runs))
         if not mine and not under_masks:
-            findings.append(_nothing_kept(asked, arms, scene))
+            spec, privacy = asked
+            channel = Channel.of(spec, scene.space, privacy, silos=len(scene.world.silos))
+            nothing = replace(channel.finding("as recorded", arms), note="no message is in the run folder")
+            findings.append(nothing)
     findings += averaged(experiment, "as recorded")
     findings += recorded(experiment, [m for m in messages if isinstance(m, RawPoints)])
     findings += published(scene, experiment)
@@ -82,12 +77,13 @@ def attack_recorded(folder: RunFolder, experiment: Experiment, *, runs: int = RU
 
 def _finding(asked: Released, arms: tuple[str, ...], mine: Sequence[Recorded], *, runs: int) -> Finding:
     privacy, first = asked[1], mine[0]
-    channel = _channel(first)
-    rng = first.rng("canary")
+    finding, attacks = _channel(first).finding("as recorded", arms), attacks_on(_channel(first))
+    if attacks is None:
+        return replace(finding, note=untried(_channel(first)))
     again = list(_sent_again(mine))
-    kept = [*promises(first.scene, channel, [m.summary for m in mine])]
+    kept = [*promises(first.scene, attacks, [m.summary for m in mine])]
     if privacy.secure_aggregation:
-        kept.append(Promise(MASKED, False))
+        kept.append(Promise(SECURE_SUM, False))
     if privacy.epsilon is not None:
         fewest = min(len(m.rows) for m in mine)
         kept += [
@@ -96,39 +92,32 @@ def _finding(asked: Released, arms: tuple[str, ...], mine: Sequence[Recorded], *
             Promise("no silo below min-rows released", fewest >= privacy.min_rows),
             *_noise(mine),
         ]
-    return Finding(
-        protocol=channel.name,
-        arms=arms,
-        role="as recorded",
-        epsilon=privacy.epsilon,
-        delta=privacy.delta,
-        z=channel.z,
+    return replace(
+        finding,
         attacks=(
             _read(mine),
             *_differencing(again),
-            *_flow([m for m in mine if len(m.rows) <= _FLOW_ROWS]),
+            *_rebuilt([m for m in mine if len(m.rows) <= _FLOW_ROWS]),
         ),
         promises=tuple(kept),
         membership=_membership(mine[:_GAMES]),
-        canary=run_canary(channel, first.rows[:TINY], runs=runs, rng=rng),
+        canary=run_canary(attacks, first.rows[:TINY], runs=runs, rng=first.rng("canary")),
     )
 
 
-def _masked_finding(
+def _summed_finding(
     asked: Released, arms: tuple[str, ...], vectors: Sequence[MaskedVector], *, runs: int
 ) -> Finding:
     """Attack the sums of masked vectors, all that masks let the server see."""
     found, first = sums(vectors), vectors[0]
     spec, privacy = asked
     channel = Channel.of(spec, first.scene.space, privacy, silos=len(first.scene.world.silos))
+    finding, attacks = channel.finding("as recorded", arms), attacks_on(channel)
+    if attacks is None:
+        return replace(finding, note=untried(channel))
     logged = privacy.epsilon is not None and all(v.epsilon == privacy.epsilon for v in vectors)
-    return Finding(
-        protocol=channel.name,
-        arms=arms,
-        role="as recorded",
-        epsilon=privacy.epsilon,
-        delta=privacy.delta,
-        z=channel.z,
+    return replace(
+        finding,
         attacks=(_read(found),) if found else (),
         promises=(
             *masked_promises(vectors),
@@ -136,24 +125,8 @@ def _masked_finding(
             *_noise(found),
         ),
         membership=_membership(found[:_GAMES]),
-        canary=run_canary(channel, first.rows[:TINY], runs=runs, rng=first.rng("canary")),
-        note=MASKED if found else _LOST,
-    )
-
-
-def _nothing_kept(asked: Released, arms: tuple[str, ...], scene: Scene) -> Finding:
-    """Say that the run folder holds no message for a reference of its config."""
-    spec, privacy = asked
-    channel = Channel.of(spec, scene.space, privacy, silos=len(scene.world.silos))
-    return Finding(
-        protocol=channel.name,
-        arms=arms,
-        role="as recorded",
-        epsilon=privacy.epsilon,
-        delta=privacy.delta,
-        z=channel.z,
-        attacks=(),
-        note="no message is in the run folder",
+        canary=run_canary(attacks, first.rows[:TINY], runs=runs, rng=first.rng("canary")),
+        note=SECURE_SUM if found else _LOST,
     )
 
 
@@ -162,9 +135,17 @@ def _channel(m: Recorded) -> Channel:
     return Channel.of(spec, m.scene.space, privacy, silos=max(1, len(m.parts)))
 
 
+def _attacks(m: Recorded) -> Attacks[Any]:
+    """Return the attacks on a message, of a kind that has some."""
+    found = attacks_on(_channel(m))
+    if found is None:
+        raise ValueError(untried(_channel(m)))
+    return found
+
+
 def _read(mine: Sequence[Recorded]) -> Attack:
     found = [
-        read_directly(m.scene, _channel(m), [(silo, m.summary) for silo in m.parts or (m.silo,)]).recovery
+        read_directly(m.scene, _attacks(m), [(silo, m.summary) for silo in m.parts or (m.silo,)]).recovery
         for m in mine
     ]
     return Attack("direct reading", pooled(found), one_release=True)
@@ -178,9 +159,10 @@ def _noise(mine: Sequence[Recorded]) -> Iterator[Promise]:
     """Look up the noise of sketches; bytes that were sent again are the same release and the same noise."""
     noises, enough = {}, True
     for m in mine:
-        if isinstance(m.summary, SlicedSummary) and isinstance(m.released[0], SlicedReference):
-            added = wire_noise(m.summary, m.rows, m.released[0], m.scene.space)
-            noises[m.scene.seed, m.silo.name, m.summary.sums.tobytes()] = added
+        added = _attacks(m).noise(m.summary, m.rows)
+        if added is not None:
+            sent = b"".join(array.tobytes() for array in m.summary.arrays().values())
+            noises[m.scene.seed, m.silo.name, sent] = added
             enough = enough and large_enough(added, _channel(m).noise_sd)
     if noises:
         yield Promise("the noise on the wire is as large as claimed", enough)
@@ -202,28 +184,21 @@ def _same(one: Summary, other: Summary) -> bool:
 
 
 def _differencing(again: Sequence[tuple[Recorded, Recorded]]) -> list[Attack]:
-    found = [
-        recovered(
-            added_row(before.summary, after.summary, after.released[0], after.scene.space),
-            after.rows,
-            after.scene.ruler(after.silo),
-        )
-        for before, after in again
-    ]
+    found = []
+    for before, after in again:
+        guess = _attacks(after).added(before.summary, after.summary)
+        if guess is not None:
+            found.append(recovered(guess, after.rows, after.scene.ruler(after.silo)))
     return [Attack("differencing", pooled(found))] if found else []
 
 
-def _flow(tiny: Sequence[Recorded]) -> list[Attack]:
+def _rebuilt(tiny: Sequence[Recorded]) -> list[Attack]:
+    able = [(m, attacks) for m in tiny for attacks in [_attacks(m)] if attacks.rebuilds(quick=False)]
     found = [
-        recovered(
-            sliced_flow(m.summary, m.released[0], m.scene.space, rng=m.rng("flow")),
-            m.rows,
-            m.scene.ruler(m.silo),
-        )
-        for m in tiny
-        if isinstance(m.summary, SlicedSummary) and isinstance(m.released[0], SlicedReference)
+        recovered(attacks.rebuilt(m.summary, m.summary.count, m.rng("flow")), m.rows, m.scene.ruler(m.silo))
+        for m, attacks in able
     ]
-    return [Attack("sliced flow", pooled(found))] if found else []
+    return [Attack(able[0][1].rebuilds(quick=False), pooled(found))] if found else []
 
 
 def _membership(mine: Sequence[Recorded]) -> Membership | None:
@@ -233,20 +208,9 @@ def _membership(mine: Sequence[Recorded]) -> Membership | None:
         members, others = len(m.rows), len(m.silo.heldout)
         if others < 2:
             continue
-        scores.append(_scores(_channel(m), m))
-        cuts.append((np.arange(members), np.arange(members, members + others)))
+        suspects = np.concatenate([m.rows, m.scene.arrivals(m.silo)])
+        scored = _attacks(m).membership(suspects, m.scene.auxiliary(m.silo), members, m.rng("shadows"))
+        if scored is not None:
+            scores.append(scored(m.summary))
+            cuts.append((np.arange(members), np.arange(members, members + others)))
     return best(scores, cuts) if scores else None
-
-
-def _scores(channel: Channel, m: Recorded) -> Floats:
-    suspects = np.concatenate([m.rows, m.scene.arrivals(m.silo)])
-    auxiliary = m.scene.auxiliary(m.silo)
-    if isinstance(m.summary, SlicedSummary):
-        known = Background.of(channel.features(auxiliary))
-        prepared = Suspects.of(channel.features(suspects), known)
-        total = m.summary.sums.ravel()[: known.mean.size]
-        return prepared.scores(total, len(m.rows), channel.noise_sd, RIDGES)
-    rng = m.rng("shadows")
-    others = [channel.clusters(rows, rng) for rows in shadows(auxiliary, len(m.rows), rng=rng)]
-    unit = m.scene.space.scale**2
-    return np.stack([calibrated_density(suspects, m.summary, others, floor * unit) for floor in FLOORS])

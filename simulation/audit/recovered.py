@@ -87,12 +87,7 @@ def ruler(rows: Floats, decoys: Floats, scale: float) -> Ruler:
 
 
 def recovered(guesses: Floats, rows: Floats, by: Ruler) -> Recovery:
-    """Count the rows that guesses found.
-
-    Args:
-        guesses: Shape (g, d), feature units.
-        rows: The rows under attack, shape (n, d); the silo's, or the one that was added.
-        by: Ruler of the silo.
+    """Count which rows (n, d) guesses (g, d) found, all in feature units.
 
     Returns:
         The counts, with the chance level for as many guesses.

@@ -6,13 +6,14 @@ from pathlib import Path
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader
 
+from tailweave.protocols.whole_file import write_whole
 from tailweave.simulation.audit.document import document
 from tailweave.simulation.audit.findings import WHOLE, Attack, AuditResult, Finding
 from tailweave.simulation.audit.recovered import CLOSE, EXACT
 from tailweave.simulation.report.page import templates
 from tailweave.simulation.report.tables import BLANK, Cell, Line, Table
 from tailweave.simulation.report.wording import listed, number
-from tailweave.simulation.run_folder import write_json, write_text
+from tailweave.simulation.run_folder import write_json
 
 ROLES = {
     "as configured": "What this config sends",
@@ -29,15 +30,7 @@ COLOURS = {"broken": "var(--red)", "holds": "var(--accent)"}
 
 
 def write_audit(result: AuditResult, folder: Path) -> Path:
-    """Write ``audit.json`` and ``audit.html``.
-
-    Args:
-        result: What was found.
-        folder: Where to; it must exist.
-
-    Returns:
-        Path of the page.
-    """
+    """Write ``audit.json`` and ``audit.html`` into a folder that is there; return the page's path."""
     write_json(folder / "audit.json", document(result))
     page = folder / "audit.html"
     html = (
@@ -56,7 +49,7 @@ def write_audit(result: AuditResult, folder: Path) -> Path:
             close=f"{100 * CLOSE:g} %",
         )
     )
-    write_text(page, html)
+    write_whole(page, html)
     return page
 
 

@@ -23,12 +23,7 @@ FEWEST_QUESTIONS = 100
 class AuditRequest:
     """An audit that may begin.
 
-    Attributes:
-        target: The config's file, or the run folder.
-        experiment: What the config says; None for a run folder.
-        out: Folder for ``audit.html`` and ``audit.json``.
-        runs: Releases of each canary audit with and without the canary.
-        questions: Free questions to a silo under its default policy.
+    A run folder has no ``experiment``; ``accept_audit`` says what the rest is.
     """
 
     target: Path
@@ -49,13 +44,8 @@ def accept_audit(
 ) -> AuditRequest:
     """Read the experiment, if it is one, and check the options; nothing is made.
 
-    Args:
-        target: A YAML file, or a folder that ``tailweave run`` wrote.
-        out: Folder for the report; by default the run folder itself, or ``runs/<name of the config>-audit``.
-        overrides: ``key.path=value`` each; for a config only.
-        beside: Folder from which a config's relative paths are taken; by default its own.
-        runs: Releases of each canary audit with and without the canary, at least 100.
-        questions: Free questions to a silo under its default policy, at least 100.
+    The report goes by default into the run folder itself, or ``runs/<name of the config>-audit``. Overrides
+    are ``key.path=value`` each, for a config only; its relative paths are taken from ``beside``.
 
     Raises:
         ConfigError: If the target is neither, or an option does not fit.

@@ -9,20 +9,16 @@ from tailweave.clients.data.silo import Silo, World, simulated_world
 from tailweave.protocols.arrays import Floats
 from tailweave.protocols.config.experiment import Experiment
 from tailweave.protocols.config.privacy import PrivacySpec
-from tailweave.protocols.config.references import (
-    BarycenterReference,
-    GeodesicReference,
-    QuantizedReference,
-    ReleasingSpec,
-    SlicedReference,
-    TransportSpec,
-)
 from tailweave.protocols.features import FeatureMap, PublicSpace
+from tailweave.protocols.kinds.references.base import SummarisedReference
+from tailweave.protocols.kinds.references.transported import (
+    TransportedReference,
+)
 from tailweave.simulation.audit.game import Game
 from tailweave.simulation.audit.recovered import Ruler, ruler
 from tailweave.simulation.prepare import fit_kit
 
-Released = tuple[ReleasingSpec, PrivacySpec]
+Released = tuple[SummarisedReference, PrivacySpec]
 """What silos are asked to release: for which reference, within which bounds."""
 
 _DECOYS = 2000
@@ -36,12 +32,7 @@ _AUXILIARY = 1000
 class Scene:
     """One seed of an experiment, seen from above; only a simulation has one.
 
-    Attributes:
-        world: All rows.
-        features: The public feature map.
-        space: The public space that it leads into.
-        public: Features of the public samples, shape (m, d).
-        seed: The seed.
+    ``public`` are features (m, d) of the public samples.
     """
 
     world: World
@@ -94,17 +85,17 @@ def released(experiment: Experiment) -> dict[Released, tuple[str, ...]]:
     """Return what silos are asked to release, once each, in the order of arms, with the arms that use it."""
     found: dict[Released, tuple[str, ...]] = {}
     for arm in experiment.arms:
-        if isinstance(arm.reference, QuantizedReference | SlicedReference):
+        if isinstance(arm.reference, SummarisedReference):
             asked = arm.reference, experiment.privacy_of(arm)
             found[asked] = (*found.get(asked, ()), arm.name)
     return found
 
 
-def raw_arms(experiment: Experiment) -> dict[TransportSpec, tuple[str, ...]]:
+def raw_arms(experiment: Experiment) -> dict[TransportedReference, tuple[str, ...]]:
     """Return the references by published protocols that the config forces on, with their arms."""
-    found: dict[TransportSpec, tuple[str, ...]] = {}
+    found: dict[TransportedReference, tuple[str, ...]] = {}
     for arm in experiment.arms:
-        if isinstance(arm.reference, BarycenterReference | GeodesicReference):
+        if isinstance(arm.reference, TransportedReference):
             found[arm.reference] = (*found.get(arm.reference, ()), arm.name)
     return found
 

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import rankdata
 
 from tailweave.protocols.arrays import Floats
+from tailweave.protocols.privacy.canary import delong
 
 FPR = 0.01
 """False-positive rate at which the true-positive rate is read."""
@@ -60,23 +60,6 @@ def membership(members: Sequence[Floats], others: Sequence[Floats]) -> Membershi
         tpr_se=max(_spread(hits), float(np.sqrt(share * (1.0 - share) / count))),
         silos=len(members),
     )
-
-
-def delong(members: Floats, others: Floats) -> tuple[float, float]:
-    """Return the area under the ROC curve and its standard error, ties counted half.
-
-    Args:
-        members: Shape (m,), m >= 2.
-        others: Shape (o,), o >= 2.
-
-    Source:
-        DeLong, DeLong & Clarke-Pearson (1988), Biometrics 44:837-845, by mid-ranks (Sun & Xu 2014).
-    """
-    m, o = len(members), len(others)
-    ranks = rankdata(np.concatenate([members, others]))
-    above = (ranks[:m] - rankdata(members)) / o  # share of others below each member
-    below = 1.0 - (ranks[m:] - rankdata(others)) / m
-    return float(above.mean()), float(np.sqrt(above.var(ddof=1) / m + below.var(ddof=1) / o))
 
 
 def _hits(members: Floats, others: Floats) -> float:

@@ -14,16 +14,13 @@ from pydantic import BaseModel, Field, ValidationError
 from tailweave.clients.data.silo import Silo
 from tailweave.protocols.arrays import MAX_ARRAY_BYTES, Floats
 from tailweave.protocols.config.experiment import Experiment
-from tailweave.protocols.config.references import (
-    RAW_ROW_KINDS,
-    BarycenterReference,
-    GeodesicReference,
-    ReferenceSpec,
-    TransportSpec,
+from tailweave.protocols.config.references import RAW_ROW_KINDS, ReferenceSpec
+from tailweave.protocols.kinds.references.transported import (
+    TransportedReference,
 )
 from tailweave.protocols.npz import NpzError, read_npz
 from tailweave.protocols.references import Summary, read_summary
-from tailweave.protocols.secure_sum import Masked, Words
+from tailweave.protocols.secure_sum.masks import Masked, Words
 from tailweave.protocols.streams import stream
 from tailweave.simulation.audit.scene import Released, Scene, released
 from tailweave.simulation.run_folder import Row, RunFolder, RunFolderError
@@ -62,10 +59,7 @@ class _Line(BaseModel):
 class Sent:
     """One message that carried more than metrics.
 
-    Attributes:
-        scene: The seed that it belongs to.
-        silo: Who sent it; its rows are rebuilt from the config, never read from the wire.
-        epsilon: What the wire log says that it cost.
+    The silo's rows are rebuilt from the config, never read from the wire; ``epsilon`` is what the log says.
     """
 
     scene: Scene
@@ -104,19 +98,12 @@ class MaskedVector(Sent):
 class RawPoints(Sent):
     """What left the silo for a published protocol: where atoms went, (s, d); None if it was not kept."""
 
-    spec: TransportSpec
+    spec: TransportedReference
     points: Floats | None
 
 
 def read_wire(folder: RunFolder, experiment: Experiment) -> Iterator[Sent]:
     """Yield what left the silos, metrics aside, in the order in which it did.
-
-    Args:
-        folder: A finished, simulated run.
-        experiment: Its config.
-
-    Yields:
-        One a message.
 
     Raises:
         ValueError: If a message cannot be read or belongs to no reference or silo of the config.
@@ -160,7 +147,7 @@ def _message(
         raise RunFolderError(
             f"{where} does not say which reference was summarised: it is of an older version, run again"
         )
-    if isinstance(spec, BarycenterReference | GeodesicReference):
+    if isinstance(spec, TransportedReference):
         return RawPoints(*head, spec, _points(where, arrays, spec.support, dimension))
     found = _released(where, line, [released for released in asked if released[0] == spec])
     if line.of(_MASKED):

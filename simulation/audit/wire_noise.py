@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from tailweave.protocols.arrays import Floats
-from tailweave.protocols.config.references import SlicedReference
 from tailweave.protocols.features import PublicSpace
+from tailweave.protocols.kinds.references.sliced import SlicedReference
 from tailweave.protocols.references.sliced import SlicedSummary, summarise
 
 _ERRORS = 6.0

@@ -70,15 +70,7 @@ def open_runtime(address: str, secret: bytes | None) -> RuntimeHttpClient:
 def start_next(
     client: RuntimeHttpClient, address: str, output: int | None = None
 ) -> "subprocess.Popen[bytes] | None":
-    """Take the next task, if there is one, and start its process.
-
-    Args:
-        client: With the secret.
-        address: The same Runtime API, for the process.
-        output: Where the process's words go; None is where this one's go.
-
-    Returns:
-        The process; None if there is nothing to do.
+    """Take the next task, if there is one, and start its process, whose words go to ``output``.
 
     Raises:
         httpx.HTTPStatusError: If the SuperNode refuses, as it does another secret.
@@ -99,9 +91,6 @@ def start_next(
 
 def execute(node: SiloNode) -> NoReturn:
     """Start a process for each task of the silo's SuperNode, until SIGTERM.
-
-    Args:
-        node: The silo's settings.
 
     Raises:
         VersionError: If Flower is another one than this was written for.

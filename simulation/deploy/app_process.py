@@ -127,14 +127,7 @@ def _answer(message: Message, context: Context) -> Message:
 
 
 def run(address: str, token: str, task_type: str, parent: int) -> NoReturn:
-    """Answer the message of one task and leave with Flower's exit code.
-
-    Args:
-        address: The SuperNode's Runtime API, on loopback.
-        token: The task's.
-        task_type: As the SuperNode has it; all but a ClientApp's are refused.
-        parent: Process without which this one ends.
-    """
+    """Answer the message of one task and leave with Flower's exit code."""
     start_parent_process_monitor(parent)
     retries = make_simple_http_retry_invoker()
     client = RuntimeHttpClient.from_server_address(

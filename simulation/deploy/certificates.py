@@ -33,16 +33,7 @@ class Issued:
 
 
 def make_ca(name: str, *, now: dt.datetime, days: int = CA_DAYS) -> Issued:
-    """Make a self-signed CA.
-
-    Args:
-        name: Its common name.
-        now: Begin of validity, with a time zone.
-        days: Length of validity.
-
-    Returns:
-        The CA.
-    """
+    """Make a self-signed CA."""
     key = ec.generate_private_key(ec.SECP384R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     builder = (
@@ -55,16 +46,7 @@ def make_ca(name: str, *, now: dt.datetime, days: int = CA_DAYS) -> Issued:
 
 
 def make_server(ca: Issued, hosts: Sequence[str], *, now: dt.datetime, days: int = SERVER_DAYS) -> Issued:
-    """Make the server's certificate.
-
-    Args:
-        ca: Who signs.
-        hosts: DNS names and IP addresses by which nodes reach the server; loopback is added.
-        now: Begin of validity, with a time zone.
-        days: Length of validity; never beyond the CA's.
-
-    Returns:
-        Certificate and key.
+    """Make the server's certificate, for loopback too, and never beyond the CA's validity.
 
     Raises:
         CertificateError: If the CA cannot be read, or has expired.
@@ -113,8 +95,8 @@ def hosts_of(certificate: x509.Certificate) -> tuple[str, ...]:
     return (*dns, *(str(address) for address in names.get_values_for_type(x509.IPAddress)))
 
 
-def check_dates(certificate: x509.Certificate, now: dt.datetime) -> None:
-    """Refuse a certificate outside its dates.
+def check_dates(certificate: x509.Certificate, now: dt.datetime) -> str:
+    """Say until when a certificate is valid, or refuse one outside its dates.
 
     Raises:
         CertificateError: If it is not valid yet, or not any more.
@@ -126,6 +108,7 @@ def check_dates(certificate: x509.Certificate, now: dt.datetime) -> None:
         raise CertificateError(
             f"not valid before {begin:%Y-%m-%d %H:%M} UTC; this host says it is {now:%Y-%m-%d %H:%M} UTC"
         )
+    return f"valid until {end:%Y-%m-%d}"
 
 
 def check_signed_by(certificate: x509.Certificate, ca: x509.Certificate) -> None:

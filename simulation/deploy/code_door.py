@@ -53,9 +53,6 @@ def check_app(bundle: bytes) -> None:
     Nothing is unpacked and nothing imported. A file is read only where its size is already right, so a bundle
     that swells when it is read does not swell here.
 
-    Args:
-        bundle: A FAB as the server sent it; hostile.
-
     Raises:
         ForeignApp: If it is no bundle, another app, another version, or has other files; names which.
     """

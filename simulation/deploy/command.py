@@ -159,7 +159,7 @@ def executor(folder: Annotated[Path, typer.Argument(help="A silo's folder.")]) -
 @app.command(hidden=True)
 def gate(folder: Folder) -> None:
     """Serve the Fleet API, and nothing else, on the open port."""
-    from tailweave.simulation.deploy.federation import load_federation
-    from tailweave.simulation.deploy.gate.serve import serve_gate
+    from tailweave.server.gate.serve import serve_gate
+    from tailweave.simulation.deploy.federation import gate_site
 
-    serve_gate(load_federation(folder))
+    serve_gate(gate_site(folder))

@@ -4,7 +4,7 @@
 from pathlib import Path
 
 from tailweave.clients.node import Node, open_node
-from tailweave.clients.release.data_sets import Matches, enrol, look
+from tailweave.clients.release.enrolment import Matches, enrol, look
 from tailweave.clients.release.ledger import Ledger
 from tailweave.clients.release.moving import old_ledger
 from tailweave.clients.release.places import Own
@@ -21,12 +21,6 @@ class DataSetError(ValueError):
 def enrolled(node: SiloNode) -> Path:
     """Return the folder of a silo's ledger on this host, begun or brought up to date if need be.
 
-    Args:
-        node: Its settings.
-
-    Returns:
-        The data set's folder.
-
     Raises:
         DataSetError: If rows, policy or ledger cannot be used.
     """
@@ -40,12 +34,6 @@ def enrolled(node: SiloNode) -> Path:
 
 def refresh(node: SiloNode) -> str:
     """Begin a new version of a silo's data: its rows may be released anew, and the lifetime goes on.
-
-    Args:
-        node: Its settings.
-
-    Returns:
-        A sentence on what was done.
 
     Raises:
         DataSetError: As ``enrolled``, or if the ledger cannot be written.
@@ -64,13 +52,7 @@ def refresh(node: SiloNode) -> str:
 
 
 def standing(node: SiloNode) -> str:
-    """Return a sentence for the owner on a silo's ledger: what was spent, and whether rows have changed.
-
-    Args:
-        node: Its settings.
-
-    Returns:
-        The sentence; nothing is begun or written.
+    """Say for the owner what a silo's ledger has spent, and whether rows have changed; nothing is written.
 
     Raises:
         DataSetError: If rows or ledger cannot be used, or the owner has to choose one.

@@ -48,15 +48,7 @@ class DoorError(ValueError):
 
 @dataclass(frozen=True)
 class Question:
-    """What a server sends beside its app.
-
-    Attributes:
-        run_id: Of the run; there is one question a run here.
-        node_config: As the silo's owner has it.
-        task_type: The kind of task that the server makes of it.
-        run_config: As the server has it.
-        content: Of a message ``query.hello``.
-    """
+    """What a server sends beside its app; one question a run."""
 
     run_id: int
     node_config: Mapping[str, str]
@@ -67,13 +59,7 @@ class Question:
 
 @dataclass(frozen=True)
 class Stage:
-    """A SuperNode's Runtime API without a server behind it.
-
-    Attributes:
-        address: Where it listens, on loopback.
-        secret: What an executor must show.
-        state: The node's.
-    """
+    """A SuperNode's Runtime API without a server behind it."""
 
     address: str
     secret: bytes
@@ -132,9 +118,6 @@ def stage() -> Iterator[Stage]:
 def prove_door() -> str:
     """Send a changed tailweave, and a stranger's app as another kind of task, through this host's executor.
 
-    Returns:
-        A sentence on what was tried.
-
     Raises:
         DoorError: If anything ran, or was answered with anything but a refusal.
     """
@@ -160,9 +143,6 @@ def prove_door() -> str:
 
 def check_locked(address: str) -> None:
     """Ask a SuperNode for a task without its secret; nothing is taken even where it is given.
-
-    Args:
-        address: Its Runtime API.
 
     Raises:
         DoorError: If it would hand one out, or is no SuperNode.

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What makes a federation: where its SuperLink is, its CA, and the silos with their public keys."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -8,7 +9,8 @@ from pydantic import Field, PrivateAttr, model_validator
 
 from tailweave.protocols.config.base import Spec
 from tailweave.protocols.config.experiment import Name
-from tailweave.simulation.deploy.reading import read_spec
+from tailweave.protocols.config.spec_file import read_spec
+from tailweave.server.gate.site import Site
 from tailweave.simulation.deploy.versions import VersionsSpec
 
 FEDERATION_FILE = "federation.yaml"
@@ -82,6 +84,12 @@ class Federation(Spec):
         return self._folder
 
     @property
+    def listening_host(self) -> str:
+        """Where the gate listens: on loopback if that is the federation's host, else on all interfaces."""
+        host = self.superlink.host
+        return _LOOPBACK if host == "localhost" or host.startswith("127.") else "0.0.0.0"
+
+    @property
     def control_address(self) -> str:
         """``host:port`` of the Control API, for commands on the server's own host."""
         return f"{_LOOPBACK}:{self.superlink.control_port}"
@@ -118,13 +126,7 @@ class Federation(Spec):
 
 
 def load_federation(directory: Path) -> Federation:
-    """Read ``federation.yaml`` of a folder that ``tailweave deploy init`` made.
-
-    Args:
-        directory: The folder.
-
-    Returns:
-        The federation, its ``folder`` absolute. Files that it names need not exist.
+    """Read ``federation.yaml`` of a folder that ``tailweave deploy init`` made; no file it names need exist.
 
     Raises:
         ConfigError: If the file is missing or not YAML, or a key, type or range is wrong.
@@ -134,3 +136,24 @@ def load_federation(directory: Path) -> Federation:
     federation = read_spec(path, Federation, remedy)
     federation._folder = directory.resolve()  # no key of the file, so no field
     return federation
+
+
+def gate_site(directory: Path) -> Site:
+    """Return where the gate of the federation in this folder stands.
+
+    Raises:
+        ConfigError: As of ``load_federation``.
+    """
+    federation = load_federation(directory)
+    link, server = federation.superlink, federation.folder / "server"
+    return Site(
+        host=federation.listening_host,
+        port=link.fleet_port,
+        superlink=(_LOOPBACK, link.control_port),
+        ca=federation.ca,
+        certificate=server / "server.pem",
+        private_key=server / "server.key",
+        silos={silo.name: federation.public_key(silo) for silo in federation.silos},
+        file=federation.folder / FEDERATION_FILE,
+        again=partial(gate_site, federation.folder),
+    )

@@ -21,12 +21,6 @@ _MOST_NAMED = 3
 def check_unchangeable(node: SiloNode) -> str:
     """Look whether others than this user and root could change code, policy or settings.
 
-    Args:
-        node: The silo's settings.
-
-    Returns:
-        What was looked at.
-
     Raises:
         HostError: Naming what others may write, or own.
     """

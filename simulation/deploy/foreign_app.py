@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a malicious server would send in place of tailweave, and what a silo says to it.
+"""What a malicious server would send in place of tailweave.
 
 For ``tailweave deploy check``, the audit and the tests: these ClientApps take a silo's rows if they are run.
 """
@@ -11,11 +11,8 @@ from pathlib import Path
 
 from flwr.cli.build import build_fab_from_disk
 
-from tailweave.simulation.deploy.code_door import ForeignApp, check_app, installed_version
 from tailweave.simulation.engines.bundle import write_bundle
 
-RUNS = "runs the installed app"
-"""What a silo does with an app that is tailweave's own."""
 _PROJECT = """[project]
 name = "harmless"
 version = "1.0.0"
@@ -42,7 +39,7 @@ def take(message, context):
     Path({spoils!r}).write_text(rows)
     return Message(RecordDict({{"rows": ConfigRecord({{"text": rows}})}}), reply_to=message)
 """
-_ASKING = """
+ASKING = """
 import json, time
 from pathlib import Path
 from flwr.app import Message, RecordDict
@@ -59,7 +56,7 @@ def ask(grid, context):
     told = [reply.error.reason if reply.has_error() else str(reply.content) for reply in heard]
     Path({heard!r}).write_text(json.dumps({{"asked": len(nodes), "told": told}}))
 """
-_SECONDS = 120.0
+SECONDS = 120.0
 """How long the ServerApp waits for the nodes."""
 _TAKEN_TOO = """
 
@@ -79,20 +76,14 @@ _answer = _take
 def write_foreign_app(folder: Path, spoils: Path, heard: Path) -> Path:
     """Write a whole app of a stranger: it asks each node for its rows.
 
-    Args:
-        folder: Where to; made.
-        spoils: File that a node writes its rows to, if the app runs there.
-        heard: File that the ServerApp writes to: how many it asked, and what they told.
-
-    Returns:
-        Path of the app, to be submitted as it is.
+    A node writes its rows to ``spoils``, the ServerApp what it was told to ``heard``.
     """
     app = folder / "harmless"
     app.mkdir(parents=True)
     files = {
         "pyproject.toml": _PROJECT,
         "taking.py": _TAKING.format(spoils=str(spoils)),
-        "asking.py": _ASKING.format(heard=str(heard), seconds=_SECONDS, kind="query"),
+        "asking.py": ASKING.format(heard=str(heard), seconds=SECONDS, kind="query"),
     }
     for name, text in files.items():
         (app / name).write_text(text, encoding="utf-8")
@@ -100,55 +91,15 @@ def write_foreign_app(folder: Path, spoils: Path, heard: Path) -> Path:
 
 
 def write_disguised_app(folder: Path, spoils: Path) -> Path:
-    """Write tailweave itself, under its own name and version, with a few lines more in one file.
-
-    Args:
-        folder: Where to; made.
-        spoils: File that a node writes its rows to, if the lines run there.
-
-    Returns:
-        Path of the app.
-    """
+    """Write tailweave itself, under its own name and version, with a few lines more in one file."""
     app = write_bundle(folder, {"log-format": ""})
     with (app / "clients/app.py").open("a", encoding="utf-8") as file:
         file.write(_TAKEN_TOO.format(spoils=str(spoils)))
     return app
 
 
-def ask_instead(app: Path, heard: Path) -> Path:
-    """Put another ServerApp into a tailweave: one that says ``hello``, and writes down what it is told.
-
-    Args:
-        app: Path of the app; what runs on the server is the server's own affair.
-        heard: See ``write_foreign_app``.
-
-    Returns:
-        The same path.
-    """
-    asking = _ASKING.format(heard=str(heard), seconds=_SECONDS, kind="query.hello")
-    (app / "server/app.py").write_text(asking, encoding="utf-8")
-    return app
-
-
-def write_other_version(folder: Path, version: str) -> Path:
-    """Write tailweave under another version, its files unchanged; return the app's path."""
-    app = write_bundle(folder, {"log-format": ""})
-    project = app / "pyproject.toml"
-    text = project.read_text(encoding="utf-8")
-    here = f'version = "{installed_version()}"'
-    project.write_text(text.replace(here, f'version = "{version}"'), encoding="utf-8")
-    return app
-
-
 def bundled(write: Callable[[Path], Path]) -> bytes:
-    """Return the FAB of an app, as Flower builds it.
-
-    Args:
-        write: Writes the app into a folder and returns its path, as the functions above do.
-
-    Returns:
-        What a node would receive.
-    """
+    """Return the FAB of an app, as Flower builds it from what ``write`` puts into a folder."""
     folder = Path(tempfile.mkdtemp(prefix="tailweave-app-"))
     try:
         built: bytes = build_fab_from_disk(write(folder))
@@ -165,17 +116,3 @@ def foreign_bundle(spoils: Path) -> bytes:
 def disguised_bundle(spoils: Path) -> bytes:
     """Return the FAB of a changed tailweave that takes a silo's rows; see ``write_disguised_app``."""
     return bundled(lambda folder: write_disguised_app(folder, spoils))
-
-
-def installed_bundle() -> bytes:
-    """Return the FAB of the tailweave installed here, as ``tailweave run`` submits it."""
-    return bundled(lambda folder: write_bundle(folder, {"log-format": ""}))
-
-
-def verdict(bundle: bytes) -> str:
-    """Return what a silo does with an app: ``RUNS``, or why it refuses, as the server is told."""
-    try:
-        check_app(bundle)
-    except ForeignApp as refused:
-        return f"refused: {refused}"
-    return RUNS

@@ -14,13 +14,7 @@ class GpuError(ValueError):
 
 
 def find_gpu(device: str) -> str:
-    """Look for one GPU.
-
-    Args:
-        device: ``cuda:K``, or a name as ``nvidia-smi -L`` gives it.
-
-    Returns:
-        What it is.
+    """Return what a GPU of this host is.
 
     Raises:
         GpuError: If it, or the driver, is not there.

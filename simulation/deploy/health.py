@@ -8,15 +8,7 @@ _SECONDS = 3.0
 
 
 def serving(address: str, *, seconds: float = _SECONDS) -> bool:
-    """Ask a health service.
-
-    Args:
-        address: ``host:port``, without TLS.
-        seconds: Deadline.
-
-    Returns:
-        Whether it answered SERVING in time.
-    """
+    """Return whether a health service at ``host:port``, without TLS, answers SERVING in time."""
     options = [("grpc.enable_http_proxy", 0)]
     with grpc.insecure_channel(address, options=options) as channel:
         try:

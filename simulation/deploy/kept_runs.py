@@ -25,11 +25,7 @@ class KeptRunError(ValueError):
 class KeptRun:
     """What one run has left.
 
-    Attributes:
-        folder: In the silo's state folder; its name is the run's.
-        size: Bytes in all its files.
-        arms: How many arms and seeds have a checkpoint.
-        over: How many of them have come to their end; their training rows are gone.
+    Of ``arms`` and seeds with a checkpoint, ``over`` have come to their end; their training rows are gone.
     """
 
     folder: Path
@@ -48,28 +44,14 @@ class KeptRun:
 
 
 def kept_runs(node: SiloNode) -> list[KeptRun]:
-    """Return what runs have left in a silo's state folder, by name.
-
-    Args:
-        node: The silo's settings.
-
-    Returns:
-        The runs; none if the silo was never asked.
-    """
+    """Return what runs have left in a silo's state folder, by name."""
     state = node.path(node.state_dir)
     folders = [path for path in sorted(state.glob("[!.]*")) if path.is_dir() and not path.is_symlink()]
     return [_kept(path) for path in folders if any(map(_SEED.fullmatch, os.listdir(path)))]
 
 
 def forget(node: SiloNode, run: str | None) -> list[KeptRun]:
-    """Remove what a run left, or all finished ones; a run that still goes on begins anew.
-
-    Args:
-        node: The silo's settings.
-        run: Name of the run; None for all that are finished.
-
-    Returns:
-        What was removed.
+    """Remove what a run, or without a name every finished one, left; one that still goes on begins anew.
 
     Raises:
         KeptRunError: If the run is not there.

@@ -13,9 +13,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pydantic import TypeAdapter, ValidationError
 
 from tailweave.protocols.config.experiment import Name
+from tailweave.protocols.node_keys import make_node_keys
+from tailweave.protocols.whole_file import write_whole
 from tailweave.simulation.deploy.certificates import make_ca, make_server
 from tailweave.simulation.deploy.federation import Host, load_federation
-from tailweave.simulation.deploy.node_keys import make_node_keys
 from tailweave.simulation.deploy.node_settings import Device, load_node
 from tailweave.simulation.deploy.units import UnitError, server_units, silo_units
 from tailweave.simulation.deploy.versions import installed
@@ -75,12 +76,7 @@ class PlannedSilo:
 
 
 def init(directory: Path, plan: Plan, *, now: dt.datetime) -> None:
-    """Make the kit.
-
-    Args:
-        directory: Must not exist, or be empty.
-        plan: What is wanted.
-        now: When certificates begin.
+    """Make the kit in a folder that does not exist, or is empty.
 
     Raises:
         KitError: If the folder is in use or the plan is impossible; nothing is left behind then.
@@ -111,14 +107,7 @@ def init(directory: Path, plan: Plan, *, now: dt.datetime) -> None:
 
 
 def renew(directory: Path, *, now: dt.datetime) -> Path:
-    """Make a new server certificate for the same names, in place of the old one.
-
-    Args:
-        directory: A federation's folder with ``ca/``.
-        now: When it begins.
-
-    Returns:
-        Path of the new certificate.
+    """Make a new server certificate for the same names, in place of the old one; return its path.
 
     Raises:
         KitError: If the CA's key is not here.
@@ -142,10 +131,7 @@ def renew(directory: Path, *, now: dt.datetime) -> Path:
         (server / "server.pem", issued.certificate, 0o644),
     )
     for path, content, mode in replacements:
-        part = path.with_name(f".{path.name}.part")
-        part.unlink(missing_ok=True)
-        _write(part, content, mode)
-        os.replace(part, path)
+        write_whole(path, content, mode=mode)
     return server / "server.pem"
 
 

@@ -3,12 +3,12 @@
 
 import datetime as dt
 import json
-import os
 import shlex
 from pathlib import Path
 
-from tailweave.clients.data.rows import Rows
 from tailweave.clients.node import open_node
+from tailweave.clients.samples import Samples
+from tailweave.protocols.whole_file import write_whole
 from tailweave.simulation.deploy.certificates import CertificateError, check_dates, read_certificate
 from tailweave.simulation.deploy.data_set import enrolled
 from tailweave.simulation.deploy.federation import FEDERATION_FILE, load_federation
@@ -23,11 +23,7 @@ class LaunchError(ValueError):
 def settings(folder: Path) -> str:
     """Return the settings of the server or of one silo, ``NAME=value`` a line, quoted for a shell.
 
-    Args:
-        folder: A federation's folder, or a silo's, whose node-config is then written to its state folder.
-
-    Returns:
-        The lines.
+    Of a silo's folder the node-config is written to its state folder.
 
     Raises:
         LaunchError: If the folder is neither, or a silo's certificate, data, label, policy or executor secret
@@ -66,22 +62,14 @@ def settings(folder: Path) -> str:
 
 
 def check_ca(node: SiloNode, now: dt.datetime) -> str:
-    """Look at the certificate that the SuperNode trusts.
-
-    Args:
-        node: The silo's settings.
-        now: This host's time.
-
-    Returns:
-        Until when it is valid.
+    """Say until when the certificate that the SuperNode trusts is valid.
 
     Raises:
         LaunchError: If it is missing, none, or outside its dates.
     """
     path = node.path(node.ca)
     try:
-        certificate = read_certificate(path.read_bytes())
-        check_dates(certificate, now)
+        return check_dates(read_certificate(path.read_bytes()), now)
     except OSError as error:
         raise LaunchError(
             f"silo {node.name}: {path}: {error.strerror}; remedy: copy it from the server"
@@ -90,17 +78,10 @@ def check_ca(node: SiloNode, now: dt.datetime) -> str:
         raise LaunchError(
             f"silo {node.name}: {path}: {error}; remedy: this host's clock, or a new ca.crt from the server"
         ) from None
-    return f"valid until {certificate.not_valid_after_utc:%Y-%m-%d}"
 
 
-def check_data(node: SiloNode) -> Rows:
-    """Open the silo as its ClientApp will.
-
-    Args:
-        node: Its settings.
-
-    Returns:
-        Its training rows.
+def check_data(node: SiloNode) -> Samples:
+    """Open the silo as its ClientApp will; return its training rows.
 
     Raises:
         LaunchError: If data, label column or policy cannot be used.
@@ -132,9 +113,7 @@ def _write_node_config(node: SiloNode) -> Path:
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = state / "node-config.toml"
     lines = [f"{key} = {_toml(value)}\n" for key, value in node.node_config().items()]
-    part = path.with_name(f".{path.name}.{os.getpid()}")  # both parts may start at once
-    part.write_text("".join(lines), encoding="utf-8")
-    os.replace(part, path)
+    write_whole(path, "".join(lines))  # both parts may start at once
     return path
 
 

@@ -10,11 +10,11 @@ from pydantic import Field, PrivateAttr, model_validator
 from tailweave.clients.release.places import default_ledgers
 from tailweave.protocols.config.base import Spec
 from tailweave.protocols.config.experiment import Name
+from tailweave.protocols.config.spec_file import read_spec
 from tailweave.protocols.kinds.sources.base import ImageShape
 from tailweave.protocols.kinds.sources.hashed_text import TextColumns
 from tailweave.protocols.kinds.sources.image_folder import Resize
 from tailweave.simulation.deploy.federation import Host, Port
-from tailweave.simulation.deploy.reading import read_spec
 from tailweave.simulation.deploy.versions import VersionsSpec
 
 NODE_FILE = "node.yaml"
@@ -145,48 +145,34 @@ class SiloNode(Spec):
 
     def node_config(self) -> dict[str, str | int | float | bool]:
         """Return Flower's node-config: what ``clients/node.py`` reads."""
-        config: dict[str, str | int | float | bool] = {
+        given: dict[str, str | int | None] = {
+            "label": self.label,
+            "data-set": self.data_set,
+            "log-format": self.log_format,
+            "image": ",".join(map(str, self.image)) if self.image else None,  # scalars only
+            "resize": self.resize,
+            "text-columns": self.text_columns,
+            "text-column": self.text_column,
+        }
+        paths = {
+            "policy": self.policy,
+            "identity-key": self.identity_key,
+            "base": self.base,
+            "labels": self.labels,
+        }
+        return {
             **self.more,
             "name": self.name,
             "data": str(self.path(self.data)),
             "state-dir": str(self.path(self.state_dir)),
             "ledgers": str(self.path(self.ledgers) if self.ledgers else default_ledgers()),
-            **self._images_or_text(),
+            **{key: value for key, value in given.items() if value is not None},
+            **{key: str(self.path(value)) for key, value in paths.items() if value is not None},
         }
-        if self.label is not None:
-            config["label"] = self.label
-        if self.policy is not None:
-            config["policy"] = str(self.path(self.policy))
-        if self.identity_key is not None:
-            config["identity-key"] = str(self.path(self.identity_key))
-        if self.base is not None:
-            config["base"] = str(self.path(self.base))
-        if self.data_set is not None:
-            config["data-set"] = self.data_set
-        if self.log_format is not None:
-            config["log-format"] = self.log_format
-        return config
-
-    def _images_or_text(self) -> dict[str, str | int]:
-        """Return what ``clients/data/own_rows.py`` reads beside data and label: scalars only."""
-        given = {
-            "image": ",".join(map(str, self.image)) if self.image else None,
-            "resize": self.resize,
-            "labels": str(self.path(self.labels)) if self.labels else None,
-            "text-columns": self.text_columns,
-            "text-column": self.text_column,
-        }
-        return {key: value for key, value in given.items() if value is not None}
 
 
 def load_node(folder: Path) -> SiloNode:
-    """Read ``node.yaml`` of a silo's folder.
-
-    Args:
-        folder: The folder, ``silos/NAME`` of the federation's.
-
-    Returns:
-        The settings. Files that they name need not exist.
+    """Read ``node.yaml`` of a silo's folder; no file it names need exist.
 
     Raises:
         ConfigError: If the file is missing or not YAML, or a key, type or range is wrong.

@@ -17,12 +17,7 @@ _SHOWN = ("coverage", "frechet", "recall", "memorization", "modes_covered")
 
 
 def owner_view(folder: Path, run: str | None, width: int) -> Iterator[Table | str]:
-    """Yield tables of one run's arms on this node, and what stopped those that did not get on.
-
-    Args:
-        folder: The silo's folder.
-        run: Name of the run; None for the latest.
-        width: Of the terminal, in characters.
+    """Yield tables of a run's (else the latest's) arms on this node, and what stopped those that failed.
 
     Raises:
         ConfigError: If there is no such run here.

@@ -12,15 +12,7 @@ from tailweave.simulation.deploy.verdict import Verdict
 
 
 def preflight(folder: Path, *, now: dt.datetime, prove: bool = True) -> list[Verdict]:
-    """Check a federation's folder, or one silo's.
-
-    Args:
-        folder: Either.
-        now: This host's time.
-        prove: Send a foreign app through this host's executor, which takes some seconds.
-
-    Returns:
-        The verdicts, at least one.
+    """Check a federation's folder, or one silo's; to ``prove`` the door for code takes some seconds.
 
     Raises:
         ConfigError: If the folder is neither, or its ``federation.yaml`` is wrong.

@@ -27,16 +27,7 @@ class Answer:
 
 
 def ask(host: str, port: int, ca: Path, request: tuple[str, str] = ("GET", "/health")) -> Answer:
-    """Ask a server.
-
-    Args:
-        host: Name or address; the certificate must be for it.
-        port: Port.
-        ca: Certificate of the CA to trust, and no other.
-        request: Method and path.
-
-    Returns:
-        Its answer.
+    """Ask a server by HTTPS, trusting this CA and no other.
 
     Raises:
         NotRunning: If nothing listens there.

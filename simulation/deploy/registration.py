@@ -2,24 +2,24 @@
 """Which silos the SuperLink knows: their keys are registered through Flower's own command line."""
 
 import json
-import os
-import shutil
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tailweave.protocols.node_keys import fingerprint
+from tailweave.protocols.whole_file import write_whole
+from tailweave.server.failure import RunFailed
 from tailweave.simulation.deploy.federation import Federation, FederationSilo
 from tailweave.simulation.deploy.health import serving
-from tailweave.simulation.deploy.node_keys import fingerprint
+from tailweave.simulation.engines.control import CONNECTION, Control, FlowerError
 
-_CONNECTION = "kit"
-_SECONDS = 60.0
 _IN_USE, _GONE = "already in use", "unregistered"
+_TAKEN = (
+    "; the SuperLink takes a key once, even if unregistered since, and this one was not registered "
+    "from this folder: make the silo a new one, ssh-keygen -t ecdsa -b 384 -N '' -f node.key"
+)
 
 
 class RegistrationError(ValueError):
@@ -35,14 +35,7 @@ class Registered:
 
 
 def register(federation: Federation, *, deadline: float = 180.0) -> list[str]:
-    """Register the keys of all silos; those that are registered stay as they are.
-
-    Args:
-        federation: Whose SuperLink runs on this host, or is about to.
-        deadline: Seconds to wait for it.
-
-    Returns:
-        One sentence a silo.
+    """Register the keys of all silos; those that are registered stay as they are. One sentence a silo.
 
     Raises:
         RegistrationError: If the SuperLink does not answer, or, once all the others are registered, for the
@@ -79,7 +72,7 @@ def node_statuses(federation: Federation) -> dict[str, str]:
     Raises:
         RegistrationError: If it does not answer.
     """
-    nodes = _flower(federation, ["supernode", "list", _CONNECTION])["nodes"]
+    nodes = _flower(federation, "supernode", "list", CONNECTION)["nodes"]
     return {str(node["node-id"]): str(node["status"]) for node in nodes if node["status"] != _GONE}
 
 
@@ -92,12 +85,12 @@ def _register(federation: Federation, silo: FederationSilo, statuses: dict[str, 
     if before is not None and here and before.key == key:
         return "registered"
     try:
-        answer = _flower(federation, ["supernode", "register", str(path), _CONNECTION, "--name", silo.name])
+        answer = _flower(federation, "supernode", "register", str(path), CONNECTION, "--name", silo.name)
     except RegistrationError as error:
         raise RegistrationError(f"silo {silo.name}: {error}") from None
     _record(federation, {**known, silo.name: Registered(str(answer["node-id"]), key)})
     if before is not None and here:  # only now: the SuperLink never takes a key again
-        _flower(federation, ["supernode", "unregister", before.node, _CONNECTION])
+        _flower(federation, "supernode", "unregister", before.node, CONNECTION)
     return f"registered now, node {answer['node-id']}"
 
 
@@ -130,54 +123,18 @@ def _record_path(federation: Federation) -> Path:
 def _record(federation: Federation, known: dict[str, Registered]) -> None:
     path = _record_path(federation)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(
-        json.dumps({name: vars(entry) for name, entry in known.items()}, indent=1), encoding="utf-8"
-    )
-    os.replace(part, path)
+    write_whole(path, json.dumps({name: vars(entry) for name, entry in known.items()}, indent=1))
 
 
-def _flower(federation: Federation, arguments: Sequence[str]) -> dict[str, Any]:
+def _flower(federation: Federation, *arguments: str) -> dict[str, Any]:
     """Run ``flwr``; its configuration lasts for this call only, so a moved folder leaves no stale paths."""
-    beside = Path(sys.executable).with_name("flwr")
-    program = str(beside) if beside.exists() else shutil.which("flwr")
-    if program is None:
-        raise RegistrationError("flwr is not installed beside tailweave: pip install flwr")
     with tempfile.TemporaryDirectory(prefix="tailweave-flwr-") as home:
-        address, ca = json.dumps(federation.control_address), json.dumps(str(federation.ca))
-        connection = f"address = {address}\nroot-certificates = {ca}\n"
-        (Path(home) / "config.toml").write_text(f"[superlink.{_CONNECTION}]\n{connection}", encoding="utf-8")
-        quiet = {"FLWR_HOME": home, "FLWR_TELEMETRY_ENABLED": "0", "FLWR_DISABLE_UPDATE_CHECK": "1"}
+        control = Control.connect(Path(home), federation.control_address, federation.ca)
         try:
-            done = subprocess.run(
-                [program, *arguments, "--format", "json"],
-                env={**os.environ, **quiet},
-                capture_output=True,
-                text=True,
-                check=False,
-                timeout=_SECONDS,
-                cwd=home,
-            )
-        except subprocess.TimeoutExpired:
-            raise RegistrationError(
-                f"flwr {' '.join(arguments[:2])} gave no answer in {_SECONDS:g} s"
-            ) from None
-    return _answer(done, arguments)
+            return control.call(*arguments)
+        except (FlowerError, RunFailed) as error:
+            raise _refusal(str(error)) from None
 
 
-def _answer(done: "subprocess.CompletedProcess[str]", arguments: Sequence[str]) -> dict[str, Any]:
-    begin = done.stdout.find("{")
-    try:
-        answer: dict[str, Any] = json.loads(done.stdout[begin:])
-    except ValueError:
-        answer = {}
-    if done.returncode == 0 and answer.get("success"):
-        return answer
-    reason = str(answer.get("error-message") or done.stderr or done.stdout).strip()
-    hint = (
-        "; the SuperLink takes a key once, even if unregistered since, and this one was not registered "
-        "from this folder: make the silo a new one, ssh-keygen -t ecdsa -b 384 -N '' -f node.key"
-        if _IN_USE in reason
-        else ""
-    )
-    raise RegistrationError(f"flwr {' '.join(arguments[:2])}: {' '.join(reason.split())}{hint}")
+def _refusal(said: str) -> RegistrationError:
+    return RegistrationError(said + _TAKEN * (_IN_USE in said))

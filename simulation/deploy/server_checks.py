@@ -8,6 +8,7 @@ from pathlib import Path
 
 from cryptography.x509 import Certificate
 
+from tailweave.protocols.node_keys import fingerprint
 from tailweave.simulation.deploy.certificates import (
     CertificateError,
     check_dates,
@@ -19,7 +20,6 @@ from tailweave.simulation.deploy.certificates import (
 from tailweave.simulation.deploy.federation import FEDERATION_FILE, Federation, FederationSilo
 from tailweave.simulation.deploy.health import serving
 from tailweave.simulation.deploy.host_checks import disk_space, ports_free, private_file, versions_equal
-from tailweave.simulation.deploy.node_keys import fingerprint
 from tailweave.simulation.deploy.reach import ask, listens
 from tailweave.simulation.deploy.registration import RegistrationError, node_statuses, recorded
 from tailweave.simulation.deploy.verdict import NotRunning, Verdict, judged
@@ -31,15 +31,12 @@ _CONTROL_PATH = "/v1/control/list-nodes"
 
 
 def server_checks(federation: Federation, *, now: dt.datetime) -> Iterator[Verdict]:
-    """Yield the verdicts on the server: files, ports, parts that run, silos that are registered.
-
-    Args:
-        federation: What is to run here.
-        now: This host's time.
-    """
+    """Yield the verdicts on the server: files, ports, parts that run, silos that are registered."""
     server = federation.folder / "server"
     yield versions_equal(_SERVER, federation.versions)
-    yield judged(_SERVER, "CA", "copy ca.crt of this federation here", lambda: _dates(federation.ca, now))
+    yield judged(
+        _SERVER, "CA", "copy ca.crt of this federation here", lambda: check_dates(_read(federation.ca), now)
+    )
     yield judged(_SERVER, "certificate", _RENEW, lambda: _certificate(federation, now))
     yield judged(
         _SERVER,
@@ -69,12 +66,6 @@ def server_checks(federation: Federation, *, now: dt.datetime) -> Iterator[Verdi
     yield from _registrations(federation, up)
 
 
-def _dates(path: Path, now: dt.datetime) -> str:
-    certificate = _read(path)
-    check_dates(certificate, now)
-    return f"valid until {certificate.not_valid_after_utc:%Y-%m-%d}"
-
-
 def _read(path: Path) -> Certificate:
     try:
         return read_certificate(path.read_bytes())
@@ -87,13 +78,13 @@ def _read(path: Path) -> Certificate:
 def _certificate(federation: Federation, now: dt.datetime) -> str:
     server = federation.folder / "server"
     certificate = _read(server / "server.pem")
-    check_dates(certificate, now)
+    valid = check_dates(certificate, now)
     check_signed_by(certificate, _read(federation.ca))
     check_key(certificate, (server / "server.key").read_bytes())
     hosts = hosts_of(certificate)
     if federation.superlink.host not in hosts:
         raise CertificateError(f"server.pem is for {', '.join(hosts)}, not for {federation.superlink.host}")
-    return f"valid until {certificate.not_valid_after_utc:%Y-%m-%d} for {', '.join(hosts)}"
+    return f"{valid} for {', '.join(hosts)}"
 
 
 def _ports(federation: Federation, up: bool) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 
-from tailweave.clients.schema import described
+from tailweave.protocols.node_keys import NodeKeyError, fingerprint, public_of
 from tailweave.protocols.privacy.noise import SystemNoise
 from tailweave.simulation.deploy.data_set import standing
 from tailweave.simulation.deploy.file_modes import check_unchangeable
@@ -22,7 +22,6 @@ from tailweave.simulation.deploy.host_checks import (
     versions_equal,
 )
 from tailweave.simulation.deploy.launch import check_ca, check_data
-from tailweave.simulation.deploy.node_keys import NodeKeyError, fingerprint, public_of
 from tailweave.simulation.deploy.node_settings import NODE_FILE, SiloNode
 from tailweave.simulation.deploy.reach import ReachError, ask
 from tailweave.simulation.deploy.verdict import NotRunning, Verdict, judged
@@ -43,11 +42,7 @@ def silo_checks(
 ) -> Iterator[Verdict]:
     """Yield the verdicts on one silo: its files, code, data, device, ports, the way to the server, its parts.
 
-    Args:
-        node: The silo's settings.
-        registered: The public key that the server has for it, where the server's folder is here too.
-        now: This host's time.
-        prove: Send a foreign app through this host's executor.
+    ``registered`` is the public key that the server has for it, where the server's folder is here too.
     """
     subject, settings = f"silo {node.name}", node.folder / NODE_FILE
     key = node.path(node.private_key)
@@ -113,7 +108,7 @@ def _data(node: SiloNode) -> str:
     rows = check_data(node)
     classes = "no classes" if rows.labels is None else "classes there"
     label = classes if node.label is None else f"label column {node.label!r} there"
-    return f"readable, {described(rows)}, {label}"
+    return f"readable, {rows.sort}, {label}"
 
 
 def _writable(node: SiloNode) -> str:

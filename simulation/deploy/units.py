@@ -27,10 +27,6 @@ class UnitError(ValueError):
 def check_path(path: Path, what: str) -> None:
     """Refuse a path that would say something else in a unit than it is.
 
-    Args:
-        path: It stands in units, between quotes.
-        what: Whose it is, for the message.
-
     Raises:
         UnitError: If it has a quote, a backslash, a line end or another control character.
     """
@@ -43,13 +39,7 @@ def check_path(path: Path, what: str) -> None:
 
 
 def server_units(script: Path) -> dict[str, dict[str, object]]:
-    """Return the values of the server's units, by file name.
-
-    Args:
-        script: Where ``superlink.sh`` will be.
-
-    Returns:
-        What ``unit.service.j2`` needs.
+    """Return the values of the server's units, by file name, as ``unit.service.j2`` needs them.
 
     Raises:
         UnitError: If a path cannot stand in a unit.

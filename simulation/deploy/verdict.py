@@ -16,12 +16,7 @@ class NotRunning(Exception):  # noqa: N818 - not an error before the start
 class Verdict:
     """One line of ``tailweave deploy check``.
 
-    Attributes:
-        state: ``off`` is what does not run yet; ``skip`` cannot be seen from here.
-        subject: ``server`` or ``silo NAME``.
-        check: What was looked at.
-        text: What was found.
-        remedy: What to do about it; shown unless all is well.
+    ``off`` is what does not run yet, ``skip`` what cannot be seen from here.
     """
 
     state: State
@@ -34,14 +29,7 @@ class Verdict:
 def judged(subject: str, check: str, remedy: str, look: Callable[[], str]) -> Verdict:
     """Look, and say what came of it.
 
-    Args:
-        subject: ``server`` or ``silo NAME``.
-        check: What is looked at.
-        remedy: What to do if it is not well.
-        look: Returns what it found; raises ``NotRunning``, or ``ValueError`` or ``OSError`` with the fault.
-
-    Returns:
-        The verdict.
+    ``look`` returns what it found, or raises ``NotRunning``, or ``ValueError`` or ``OSError`` with the fault.
     """
     try:
         return Verdict("ok", subject, check, look())

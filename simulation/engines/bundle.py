@@ -35,15 +35,7 @@ clientapp = "tailweave:client_app"
 
 
 def write_bundle(folder: Path, keys: Mapping[str, str]) -> Path:
-    """Write the app into ``folder/tailweave``.
-
-    Args:
-        folder: Where to; made.
-        keys: Run-config keys of the app; their defaults are empty, the values come with the run.
-
-    Returns:
-        Path of the app.
-    """
+    """Write the app into ``folder/tailweave`` and return that; run-config ``keys`` have empty defaults."""
     app = folder / "tailweave"
     for name, package in _PACKAGES.items():
         source = Path(str(package.__file__)).parent

@@ -25,7 +25,7 @@ QUIET = {
 }
 """No usage data, no look for updates, no ``uv sync`` of each run."""
 
-_CONNECTION = "tailweave"
+CONNECTION = "tailweave"
 _COMMAND_SECONDS = 180.0
 _LOOK_SECONDS = 0.2
 _ASK_SECONDS = 30.0
@@ -68,7 +68,7 @@ class Control:
     def connect(cls, home: Path, address: str, ca: Path | None) -> "Control":
         """Write down where the SuperLink is; ``ca`` None means without TLS, for loopback only."""
         trust = "insecure = true" if ca is None else f"root-certificates = {json.dumps(str(ca))}"
-        text = f"[superlink]\ndefault = {json.dumps(_CONNECTION)}\n\n[superlink.{_CONNECTION}]\n"
+        text = f"[superlink]\ndefault = {json.dumps(CONNECTION)}\n\n[superlink.{CONNECTION}]\n"
         home.mkdir(parents=True, exist_ok=True)
         (home / "config.toml").write_text(f'{text}address = "{address}"\n{trust}\n', encoding="utf-8")
         return cls(home)
@@ -79,11 +79,11 @@ class Control:
         Raises:
             FlowerError: If Flower refuses it.
         """
-        arguments = ["run", str(app), _CONNECTION, "--run-config", str(run_config), "--format", "json"]
+        arguments = ["run", str(app), CONNECTION, "--run-config", str(run_config)]
         if options:
             given = " ".join(f"{key}={value}" for key, value in options.items())
             arguments += ["--federation-config", given]
-        return int(str(self._call(*arguments)["run-id"]))
+        return int(str(self.call(*arguments)["run-id"]))
 
     def status(self, run: int) -> str:
         """Return ``pending``, ``starting``, ``running`` or ``finished:...``.
@@ -91,7 +91,7 @@ class Control:
         Raises:
             FlowerError: If the SuperLink does not answer, or does not know the run.
         """
-        runs = self._call("list", _CONNECTION, "--run-id", str(run), "--format", "json").get("runs")
+        runs = self.call("list", CONNECTION, "--run-id", str(run)).get("runs")
         if not isinstance(runs, list) or not runs:
             raise FlowerError(f"the SuperLink knows no run {run}")
         return str(runs[0]["status"])
@@ -99,7 +99,7 @@ class Control:
     def stop(self, run: int) -> None:
         """Ask for a run to be stopped, and do not wait: whoever asks may be on its way out."""
         subprocess.Popen(
-            [program("flwr"), "stop", str(run), _CONNECTION],
+            [program("flwr"), "stop", str(run), CONNECTION],
             env=environment(self.home),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -146,18 +146,23 @@ class Control:
 
     def _stream(self, run: int, log: IO[bytes]) -> "subprocess.Popen[bytes]":
         return subprocess.Popen(
-            [program("flwr"), "log", str(run), _CONNECTION, "--stream"],
+            [program("flwr"), "log", str(run), CONNECTION, "--stream"],
             env=environment(self.home),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
         )
 
-    def _call(self, *arguments: str) -> dict[str, Any]:
-        """Run ``flwr`` and return the JSON object that it prints."""
+    def call(self, *arguments: str) -> dict[str, Any]:
+        """Run ``flwr`` and return the JSON object that it prints.
+
+        Raises:
+            FlowerError: If it fails, or gives no answer in time; with its own last words.
+        """
+        said = " ".join(["flwr", *(word for word in arguments[:2] if word.isalpha() and word != CONNECTION)])
         try:
             done = subprocess.run(
-                [program("flwr"), *arguments],
+                [program("flwr"), *arguments, "--format", "json"],
                 env=environment(self.home),
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
@@ -166,18 +171,20 @@ class Control:
                 timeout=_COMMAND_SECONDS,
             )
         except subprocess.TimeoutExpired:
-            raise FlowerError(f"flwr {arguments[0]} took more than {_COMMAND_SECONDS:g} s") from None
-        start = done.stdout.find("{")
-        try:
-            answer = json.loads(done.stdout[start:]) if start >= 0 else {}
-        except ValueError:
-            answer = {}
-        if done.returncode != 0 or answer.get("success") is not True:
-            words = " ".join((str(answer.get("error-message") or "") or done.stderr or done.stdout).split())
-            raise FlowerError(
-                f"flwr {arguments[0]}: {visible(words[-1000:]) or f'exit code {done.returncode}'}"
-            )
-        return dict(answer)
+            raise FlowerError(f"{said} took more than {_COMMAND_SECONDS:g} s") from None
+        return _answer(done, said)
+
+
+def _answer(done: "subprocess.CompletedProcess[str]", said: str) -> dict[str, Any]:
+    start = done.stdout.find("{")
+    try:
+        answer = json.loads(done.stdout[start:]) if start >= 0 else {}
+    except ValueError:
+        answer = {}
+    if done.returncode != 0 or answer.get("success") is not True:
+        words = " ".join((str(answer.get("error-message") or "") or done.stderr or done.stdout).split())
+        raise FlowerError(f"{said}: {visible(words[-1000:]) or f'exit code {done.returncode}'}")
+    return dict(answer)
 
 
 def _wait(stream: "subprocess.Popen[bytes]", look: Callable[[], None], over: Callable[[], bool]) -> None:

@@ -12,7 +12,7 @@ from flwr.serverapp import Grid, ServerApp
 from flwr.supercore.utils import get_flwr_home
 from rich.console import Console
 
-from tailweave.clients.data.rows import DataError
+from tailweave.clients.samples import DataError
 from tailweave.protocols.config.experiment import Experiment
 from tailweave.protocols.config.load import ConfigError, dump_experiment, load_experiment
 from tailweave.protocols.places import packaged, run_folder, state_folder

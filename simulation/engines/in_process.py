@@ -185,12 +185,7 @@ def _work(message: Message) -> Message:
 
 
 def run_in_process(node_configs: Sequence[Config], run_config: Config, *, workers: int) -> None:
-    """Run the project's ServerApp against its ClientApp.
-
-    Args:
-        node_configs: One a silo.
-        run_config: What ``flwr run --run-config`` would carry.
-        workers: Number of spawned processes; 0 answers in this one.
+    """Run the ServerApp against the ClientApp, a node for each config; 0 workers answer in this process.
 
     Raises:
         RunFailed: If a worker process died.

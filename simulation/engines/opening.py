@@ -17,10 +17,6 @@ _TAKES = {"in-process": {"workers"}, "ray": {"cpus", "gpus"}, "superlink": {"fed
 def check_engine(name: str, machine: Machine) -> None:
     """Check what an engine is given, without importing it.
 
-    Args:
-        name: One of ``ENGINES``.
-        machine: What it may use.
-
     Raises:
         ConfigError: If the name is unknown, or an option is out of range or not for this engine.
     """
@@ -37,10 +33,6 @@ def check_engine(name: str, machine: Machine) -> None:
 
 def open_engine(name: str, machine: Machine) -> Engine:
     """Return the engine, ready to run; nothing has been started yet.
-
-    Args:
-        name: One of ``ENGINES``.
-        machine: What it may use.
 
     Raises:
         ConfigError: As ``check_engine``, or if what the engine needs is not there.

@@ -17,9 +17,6 @@ _OWN = 2
 def quickstart(nodes: int) -> Experiment:
     """Return the quickstart with a silo for each node, all digits among them, and no silo with all digits.
 
-    Args:
-        nodes: Nodes of the simulation; Flower has 2 unless told otherwise.
-
     Raises:
         ConfigError: If there are too few nodes for a federation.
     """

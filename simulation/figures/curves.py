@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from tailweave.simulation.figures.style import (
     arm_legend,
     colour_of,
     legend_columns,
     line_of,
+    log_axis,
     look,
     only_whole_numbers,
     plain,
@@ -51,14 +51,9 @@ MOST_BANDS = 8
 
 
 def draw_curves(table: Measurements) -> Figure | None:
-    """Draw how each metric moves from generation to generation.
+    """Draw how each metric moves from generation to generation, a panel each; None if none was measured.
 
-    Args:
-        table: All measurements; seeds give the bands. A single seed, or more than eight arms, gives lines
-            without bands.
-
-    Returns:
-        One panel for each metric measured, or ``None`` if none of them was.
+    Seeds give the bands: a single seed, or more than eight arms, gives lines without.
     """
     panels = [panel for panel in PANELS if panel.metric in table.metrics]
     if not panels:
@@ -97,10 +92,7 @@ def _draw_panel(axes: Axes, panel: Panel, table: Measurements) -> None:
     if panel.ideal is not None:
         axes.axhline(panel.ideal, color="#8c8c8c", linewidth=0.9, linestyle=(0, (2, 2)), zorder=1)
     if panel.log:
-        axes.set_yscale("log")
-        axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        axes.yaxis.set_minor_formatter(NullFormatter())
+        log_axis(axes, "y")
     axes.set_title(panel.title)
     axes.margins(x=0.01)
     only_whole_numbers(axes)

@@ -12,25 +12,18 @@ from tailweave.simulation.figures.shares import draw_shares
 from tailweave.simulation.figures.style import save
 from tailweave.simulation.figures.wire import draw_wire
 from tailweave.simulation.images import shows_images
-from tailweave.simulation.revealed import revealed
-from tailweave.simulation.run_folder import RunFolder
-from tailweave.simulation.summary import measured
+from tailweave.simulation.open_run import OpenRun
 
 
-def draw_figures(folder: RunFolder) -> list[Path]:
-    """Draw every figure that the run has data for into ``figures/``.
+def draw_figures(run: OpenRun) -> list[Path]:
+    """Draw every figure that the run has data for into ``figures/``, and return their paths.
 
-    Args:
-        folder: A finished run.
-
-    Returns:
-        Paths of the SVG files written; a figure drawn earlier that has no data any more is removed.
+    A figure drawn earlier that has no data any more is removed.
 
     Raises:
         ValueError: If the folder is incomplete or a row in it is broken.
     """
-    config = folder.config()
-    table = measured(folder.metrics(), config)
+    config, table, folder = run.config, run.table, run.folder
     drawn = {
         "curves": draw_curves(table),
         "memorization": draw_memorization(table) if shows_images(config) else None,
@@ -38,7 +31,7 @@ def draw_figures(folder: RunFolder) -> list[Path]:
         "retention": draw_retention(table, config),
         "map": draw_map(folder.maps(), table.arms),
         "shares": draw_shares(table),
-        "wire": draw_wire(revealed(folder.wire(), config)),
+        "wire": draw_wire(run.summary["revealed"]),
     }
     home = folder.path / "figures"
     home.mkdir(exist_ok=True)

@@ -23,12 +23,7 @@ COLUMNS = 4
 def draw_map(maps: Maps, arms: Sequence[str]) -> Figure | None:
     """Draw the first, middle and last generation of every arm as small multiples; of many arms, the last.
 
-    Args:
-        maps: Arrays of ``maps.npz``; positions have shape (n, 2), in one shared plane.
-        arms: Arm names in order; those without positions are left out.
-
-    Returns:
-        Truth in grey, candidates faint, selected strong; ``None`` if no arm has positions.
+    Truth is grey, candidates faint, selected strong; None if no arm has positions.
 
     Raises:
         ValueError: If an array of positions is not of shape (n, 2).

@@ -3,21 +3,24 @@
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from tailweave.simulation.figures.style import MUTED, arm_legend, colour_of, line_of, look, only_whole_numbers
+from tailweave.simulation.figures.style import (
+    MUTED,
+    arm_legend,
+    colour_of,
+    line_of,
+    log_axis,
+    look,
+    only_whole_numbers,
+)
 from tailweave.simulation.measurements import Measurements
 from tailweave.simulation.memorization import SCORE, Relation, relation
 
 
 def draw_memorization(table: Measurements) -> Figure | None:
-    """Draw score against generation, entropy against the score, and the share of real rows.
+    """Draw score against generation, entropy against the score, and the share of real rows if measured.
 
-    Args:
-        table: All measurements.
-
-    Returns:
-        Two panels, three where the share of real rows was measured; None if there is no score above 0.
+    None if there is no score above 0.
     """
     found = relation(table)
     if found is None:
@@ -27,10 +30,7 @@ def draw_memorization(table: Measurements) -> Figure | None:
         figure = Figure(figsize=(3.7 * (3 if kept else 2), 3.3), layout="constrained")
         axes = figure.subplots(1, 3 if kept else 2)
         _curves(axes[0], table, SCORE)
-        axes[0].set_yscale("log")
-        axes[0].yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-        axes[0].yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        axes[0].yaxis.set_minor_formatter(NullFormatter())
+        log_axis(axes[0], "y")
         axes[0].set_title("generalisation score (log)")
         _scatter(axes[1], found, table)
         if kept:

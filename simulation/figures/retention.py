@@ -8,11 +8,11 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FixedLocator, FuncFormatter
 
 from tailweave.simulation.arm_privacy import epsilon_families
 from tailweave.simulation.arms import describe, first_of
-from tailweave.simulation.figures.style import INK, colour_of, line_of, look, plain
+from tailweave.simulation.figures.style import INK, colour_of, line_of, log_axis, look, plain
 from tailweave.simulation.measurements import Estimate, Measurements, estimate, per_seed
 
 PANELS = (("frechet", "Fréchet distance ↓ (log)", True), ("coverage", "coverage of the truth ↑", False))
@@ -37,13 +37,9 @@ class _Scene:
 def draw_retention(table: Measurements, config: Mapping[str, Any]) -> Figure | None:
     """Draw the last generation's Fréchet distance, and coverage, against epsilon.
 
-    Args:
-        table: All measurements; seeds give the intervals.
-        config: Resolved configuration; says which arms differ in epsilon alone.
-
-    Returns:
-        A line a family of such arms, with 95 % intervals, between horizontal lines of the siloed and the
-        anchored arm; ``None`` if no two arms differ in epsilon alone or neither metric was measured.
+    A line, with 95 % intervals over seeds, for each family of arms that differ in epsilon alone, between
+    horizontal lines of the siloed and the anchored arm; None if there is no such family or neither metric was
+    measured.
     """
     scene = _scene(table, config)
     panels = [panel for panel in PANELS if _measured(scene, panel[0])]
@@ -88,10 +84,7 @@ def _draw_panel(axes: Axes, scene: _Scene, metric: str, *, log: bool) -> None:
     for family in scene.families:
         _draw_family(axes, scene, metric, family)
     if log:
-        axes.set_yscale("log")
-        axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        axes.yaxis.set_minor_formatter(NullFormatter())
+        log_axis(axes, "y")
     else:
         axes.set_ylim(bottom=0.0)
     _epsilon_axis(axes, scene)

@@ -17,15 +17,7 @@ _WHITE = 255
 
 
 def draw_samples(images: Mapping[str, NDArray[Any]], arms: Sequence[str]) -> Figure | None:
-    """Draw what one silo's generators made.
-
-    Args:
-        images: ``<arm>/<generation>/generated`` and ``.../nearest``, each (k, h, w, c), uint8.
-        arms: Arm names in order.
-
-    Returns:
-        The figure, or None if there are no images.
-    """
+    """Draw what one silo's generators made, of ``images.npz``; None if there is nothing in it."""
     panels = {arm: found for arm in arms if (found := _lines(images, arm))}
     if not panels:
         return None

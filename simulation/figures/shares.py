@@ -19,17 +19,10 @@ MOST_COLUMNS = 5
 
 
 def draw_shares(table: Measurements) -> Figure | None:
-    """Draw each label's mean share over seeds against generation, one column an arm.
+    """Draw each label's mean share over seeds against generation, one column an arm; None without labels.
 
     Silos that have each collapsed onto modes of their own still look whole when averaged, so the mean over
-    silos stands above the first silo alone.
-
-    Args:
-        table: All measurements; shares are the metrics ``mode_share/<label>``.
-
-    Returns:
-        The figure, or ``None`` if rows carry no labels. Of more than 40 labels the 40 with the largest
-        shares are drawn.
+    silos stands above the first silo alone. Of more than 40 labels the 40 with the largest shares are drawn.
     """
     labels = _labels(table)
     if not labels:

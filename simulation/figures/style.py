@@ -4,13 +4,13 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 INK, MUTED, GRID, PAPER = "#1f2430", "#667080", "#c9ced6", "#ffffff"
 """The report replaces these four by the colours of its light or dark page."""
@@ -60,11 +60,7 @@ def look() -> Iterator[None]:
 def colour_of(arms: Sequence[str]) -> dict[str, str]:
     """Return the colour of each arm: by position, so that an arm keeps it through all figures.
 
-    Args:
-        arms: Arm names in order; from the eighth on colours return, told apart by ``line_of``.
-
-    Returns:
-        Arm to colour.
+    From the eighth on colours return, told apart by ``line_of``.
 
     Source:
         Okabe & Ito (2008), Color Universal Design.
@@ -87,12 +83,7 @@ def plain(text: str, limit: int = 28) -> str:
 
 
 def legend_columns(names: Sequence[str], width: float) -> int:
-    """Return how many columns of a legend of arms fit a figure: at most 6.
-
-    Args:
-        names: Arm names as drawn.
-        width: Of the figure, in inches.
-    """
+    """Return how many columns of a legend of these names fit a figure ``width`` inches wide: at most 6."""
     widest = 0.65 + 0.083 * max(map(len, names))  # a handle, and a character of the legend's size
     return max(1, min(len(names), 6, int(width / widest)))
 
@@ -111,21 +102,22 @@ def arm_legend(figure: Figure, arms: Sequence[str]) -> None:
     )
 
 
+def log_axis(axes: Axes, which: Literal["x", "y"], subs: Sequence[float] = (1.0, 2.0, 5.0)) -> None:
+    """Make an axis logarithmic, with its numbers written out: these times powers of ten."""
+    axes.set(**{f"{which}scale": "log"})
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    axis.set_major_locator(LogLocator(subs=subs))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
+
+
 def only_whole_numbers(axes: Axes) -> None:
     """Tick the horizontal axis, a count of generations, at whole numbers only."""
     axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
 
 
 def save(figure: Figure, path: Path) -> Path:
-    """Write a figure as SVG; the same figure gives the same bytes.
-
-    Args:
-        figure: A finished figure.
-        path: Destination; its folder must exist.
-
-    Returns:
-        ``path``.
-    """
+    """Write a figure as SVG and return its path; the same figure gives the same bytes."""
     with look():
         figure.savefig(path, format="svg", dpi=150, metadata={"Date": None, "Creator": "tailweave"})
     return path

@@ -16,14 +16,9 @@ KIB = 1024
 
 
 def draw_wire(revealed: Mapping[str, Any]) -> Figure | None:
-    """Draw one bar a silo, stacked by kind of message.
+    """Draw one bar a silo and seed, stacked by kind of message; None if nothing left any silo.
 
-    Args:
-        revealed: The ``revealed`` part of the summary; bytes are divided by the number of seeds.
-
-    Returns:
-        The figure, or ``None`` if nothing left any silo. Of more than 30 silos the 30 that sent most are
-        drawn.
+    Of more than 30 silos the 30 that sent most are drawn.
     """
     silos = revealed["silos"]
     if not revealed["bytes"]:

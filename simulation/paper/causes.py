@@ -6,8 +6,17 @@ from dataclasses import replace
 from typing import Any
 
 from tailweave.simulation.measurements import estimate
-from tailweave.simulation.paper.orders import Arms, OrderFinding, Pick
-from tailweave.simulation.paper.published_orders import KMEANS, RANDOM, SCHEME_1, SCHEME_2, SCHEMES, SLICED
+from tailweave.simulation.paper.orders import (
+    KMEANS,
+    RANDOM,
+    SCHEME_1,
+    SCHEME_2,
+    SCHEMES,
+    SLICED,
+    Arms,
+    OrderFinding,
+    Pick,
+)
 from tailweave.simulation.report.wording import counted, listed, metric, number, percent
 
 Config = Mapping[str, Any]
@@ -17,16 +26,7 @@ _AT_MOST_ONE = ("coverage", "recall", "precision")
 
 
 def with_causes(found: Sequence[OrderFinding], arms: Arms, config: Config) -> list[OrderFinding]:
-    """Add to every finding that differs what the run itself says about the reason.
-
-    Args:
-        found: Claims held against the run.
-        arms: The run.
-        config: Its resolved configuration.
-
-    Returns:
-        The findings, in order.
-    """
+    """Add to every finding that differs what the run itself says about the reason."""
     return [
         replace(one, causes=tuple(filter(None, (cause(one, arms, config) for cause in _CAUSES))))
         if one.verdict == "differs"
@@ -115,11 +115,7 @@ _CAUSES: tuple[Callable[[OrderFinding, Arms, Config], str], ...] = (
 
 
 def by_cause(found: Sequence[OrderFinding]) -> list[tuple[str, list[str]]]:
-    """Gather what differs under its causes: sentence, and the claims that it explains.
-
-    Returns:
-        Each sentence once, in the order of the findings; claims that nothing explains come last.
-    """
+    """Gather what differs under its causes: a sentence, with its claims; the unexplained come last."""
     gathered: dict[str, list[str]] = {}
     for one in found:
         for cause in one.causes:
@@ -129,15 +125,7 @@ def by_cause(found: Sequence[OrderFinding]) -> list[tuple[str, list[str]]]:
 
 
 def in_short(found: Sequence[OrderFinding], arms: Arms) -> list[str]:
-    """Say what the run comes down to.
-
-    Args:
-        found: Claims held against it.
-        arms: The run.
-
-    Returns:
-        Plain sentences, each left out where the run lacks its arms.
-    """
+    """Say what the run comes down to: plain sentences, each left out where the run lacks its arms."""
     return [
         text for text in (_tally(found), _siloed(arms), _truth(arms), _schemes(arms), _herding(arms)) if text
     ]

@@ -45,6 +45,7 @@ class Claim:
         metric: Key of the measured value.
         at: Generation; or first and last generation of a log-log slope.
         note: Why the two should agree, or may differ.
+        held: Whether ours is held against it; else it is only drawn.
     """
 
     section: str
@@ -56,6 +57,7 @@ class Claim:
     metric: str = ""
     at: int | tuple[int, int] = 0
     note: str = ""
+    held: bool = True
 
 
 @dataclass(frozen=True)
@@ -90,22 +92,14 @@ class Finding:
 
 
 def findings(claims: Iterable[Claim], rows: Sequence[Row]) -> list[Finding]:
-    """Hold each claim against the rows of a study.
-
-    Args:
-        claims: Published quantities; those that the rows do not measure are left out.
-        rows: Rows of the study.
-
-    Returns:
-        One finding for each claim that was measured, in the order of the claims.
+    """Hold each claim against the rows of a study, in order; what these do not measure is left out.
 
     Raises:
         ValueError: If a slope is asked of values that are not positive.
     """
     found = []
     for claim in claims:
-        values = measured(claim, rows)
-        if values:
+        if claim.held and (values := measured(claim, rows)):
             ours = estimate(values)
             agrees, why = _verdict(claim, ours)
             found.append(Finding(claim, ours, agrees, why))
@@ -170,18 +164,14 @@ def _verdict(claim: Claim, ours: Estimate) -> tuple[bool, str]:
             half = _prediction(ours, rule.size)
             return gap <= half, f"differ by {gap:.2g}, means of {rule.size:g} runs scatter by ± {half:.2g}"
         case "expected":
-            half = _half(ours)
+            half = ours.half or 0.0
             return gap <= half, f"differ by {gap:.2g}, our 95 % interval is ± {half:.2g}"
-
-
-def _half(ours: Estimate) -> float:
-    return 0.0 if ours.interval is None else (ours.interval[1] - ours.interval[0]) / 2
 
 
 def _prediction(ours: Estimate, runs: float) -> float:
     """Half-width of the 95 % prediction interval for a mean of ``runs`` more runs of the same spread."""
-    if ours.interval is None:
+    if ours.half is None:
         return 0.0
     quantile = float(student_t.ppf(0.5 + CONFIDENCE / 2, ours.seeds - 1))
-    spread = _half(ours) / quantile * math.sqrt(ours.seeds)
+    spread = ours.half / quantile * math.sqrt(ours.seeds)
     return quantile * spread * math.sqrt(1 / ours.seeds + 1 / runs)

@@ -67,31 +67,12 @@ def decay_exponent(dimensions: int, alpha: float) -> float:
         ValueError: If ``alpha`` is outside (0, 1] or ``dimensions`` is not positive.
 
     Source:
-        Moments of a truncated normal (Tallis 1963, J. R. Stat. Soc. B 25:223); the recursion in
-        ``unbiased_ratio``.
+        Moments of a truncated normal (Tallis 1963, J. R. Stat. Soc. B 25:223). Derived here: as n grows the
+        batch of variance (1 - psi) s_{t-1} is averaged into the pool, so s_t = s_0 prod_{k <= t} (1 - psi /
+        k).
     """
     if not 0 < alpha <= 1:
         raise ValueError(f"alpha must be in (0, 1], got {alpha}")
     if dimensions < 1:
         raise ValueError(f"dimensions must be positive, got {dimensions}")
     return float(1.0 - chi2.cdf(chi2.ppf(alpha, dimensions), dimensions + 2) / alpha)
-
-
-def unbiased_ratio(exponent: float, generations: int) -> Floats:
-    r"""Tr(S_t) / Tr(S_0) of accumulate + select for an unbiased verifier and n to infinity.
-
-    .. math:: s_t = ((t - 1) s_{t-1} + (1 - \psi) s_{t-1}) / t = \prod_{k=1}^t (1 - \psi / k)
-
-    Args:
-        exponent: psi of ``decay_exponent``.
-        generations: T.
-
-    Returns:
-        The ratio at t = 0..T, shape (T + 1,).
-
-    Source:
-        Derived here; the batch of variance (1 - psi) s_{t-1} is averaged into the pool.
-    """
-    steps = np.arange(1, generations + 1)
-    ratio: Floats = np.concatenate([[1.0], np.cumprod(1.0 - exponent / steps)])
-    return ratio

@@ -57,8 +57,7 @@ class Crossing:
     def cube(self, name: str) -> Floats | None:
         """Return a metric at the last generation, shape (seeds, rules, shared references).
 
-        Returns:
-            ``None`` if rules or shared references are fewer than two, or a seed lacks a value.
+        None if rules or shared references are fewer than two, or a seed lacks a value.
         """
         if min(len(self.rules), len(self.shared)) < 2:
             return None
@@ -108,14 +107,7 @@ def shares(cube: Floats) -> Shares | None:
 
 
 def sentences(crossing: Crossing) -> list[str]:
-    """Say what the reference does and what the rule does, in words.
-
-    Args:
-        crossing: The combinations of a run.
-
-    Returns:
-        A sentence or two a metric; none if there are too few combinations.
-    """
+    """Say what the reference does and what the rule does, a sentence or two a metric, if there are enough."""
     said = []
     for name, scale in _SCALES.items():
         cube = crossing.cube(name)
@@ -137,7 +129,7 @@ _SCALES: Mapping[str, Callable[[Floats], Floats]] = {"coverage": np.asarray, "fr
 
 
 def _part(found: Estimate) -> str:
-    half = "" if found.interval is None else f" ± {number(50 * (found.interval[1] - found.interval[0]), 0)}"
+    half = "" if found.half is None else f" ± {number(100 * found.half, 0)}"
     return f"{number(100 * found.mean, 0)}{half} %"
 
 
@@ -189,7 +181,4 @@ def same_picks(rules: Sequence[str], references: Sequence[str]) -> str:
 
 def spread(found: Estimate, digits: int = 3) -> str:
     """Format the half-width of an interval; empty with one seed."""
-    if found.interval is None:
-        return ""
-    half = (found.interval[1] - found.interval[0]) / 2
-    return f"± {number(half, digits)}"
+    return "" if found.half is None else f"± {number(found.half, digits)}"

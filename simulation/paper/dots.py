@@ -7,14 +7,12 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from tailweave.protocols.config.references import RAW_ROW_KINDS
-from tailweave.simulation.figures.style import look, plain
+from tailweave.simulation.figures.style import log_axis, look, plain
 from tailweave.simulation.measurements import Estimate
 from tailweave.simulation.paper.crossing import TITLES, Crossing
-from tailweave.simulation.paper.orders import Arms, Pick
-from tailweave.simulation.paper.published_orders import RANDOM
+from tailweave.simulation.paper.orders import RANDOM, SCHEMES, Arms, Pick
 
 _GROUPS: Mapping[str, str] = {
     "compares with nothing": "#667080",
@@ -31,11 +29,7 @@ _PANELS = (("coverage", "coverage of the truth ↑"), ("frechet", "Fréchet dist
 def draw_arms(arms: Arms) -> Figure | None:
     """Draw coverage and Fréchet distance of every arm at the last generation, grouped by reference.
 
-    Args:
-        arms: The run.
-
-    Returns:
-        One line an arm; the dashed line is random selection. ``None`` if neither metric was measured.
+    The dashed line is random selection. None if neither metric was measured.
     """
     lines = sorted(arms.names, key=lambda pick: list(_GROUPS).index(_group(pick)))
     panels = [p for p in _PANELS if any(arms.end(pick, p[0]) is not None for pick in lines)]
@@ -57,20 +51,13 @@ def _group(pick: Pick) -> str:
     rule, kind = pick
     if kind is None:
         return "compares with nothing"
-    if pick in (("nash", "geodesic"), ("top-potential", "barycenter")) or kind in RAW_ROW_KINDS:
+    if pick in SCHEMES or kind in RAW_ROW_KINDS:
         return "the paper's schemes"
     return {"local": "own rows", "oracle": "the truth"}.get(kind, "summaries of all silos")
 
 
 def draw_crossing(crossing: Crossing) -> Figure | None:
-    """Draw every rule on every reference: a row a reference, a colour a rule.
-
-    Args:
-        crossing: The combinations of a run.
-
-    Returns:
-        The figure; ``None`` if there are no combinations or neither metric was measured.
-    """
+    """Draw every rule on every reference: a row a reference, a colour a rule; None of nothing."""
     arms = crossing.arms
     panels = [p for p in _PANELS if any(arms.end(pick, p[0]) is not None for pick in arms.names)]
     if not panels or not crossing.rules:
@@ -115,10 +102,7 @@ def _finish(axes: Axes, arms: Arms, name: str, title: str) -> None:
     if random is not None:
         axes.axvline(random.mean, color="#667080", linestyle=(0, (3, 2)), linewidth=1, zorder=1)
     if name == "frechet":
-        axes.set_xscale("log")
-        axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        axes.xaxis.set_minor_formatter(NullFormatter())
+        log_axis(axes, "x")
         means = [end.mean for pick in arms.names if (end := arms.end(pick, name)) is not None]
         positive = [mean for mean in means if mean > 0]
         if positive:

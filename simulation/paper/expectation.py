@@ -1,38 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Expectation-maximisation of a Gaussian mixture from a given start, in one pass over the rows a step.
+"""EM of a Gaussian mixture from its present parameters, in one pass over the rows a step.
 
-scikit-learn's EM with the same start gives the same numbers to rounding and takes 3-10 times as long, which
-a pool refitted in each of 200 generations feels.
+scikit-learn's EM with the same start gives the same numbers to rounding and takes 3-10 times as long, which a
+pool refitted in each of 200 generations feels; that of ``AveragedMixture`` knows no end but a number of
+steps.
 """
-
-from dataclasses import dataclass
 
 import numpy as np
 
+from tailweave.clients.generators.gaussian_mixture import Mixture
 from tailweave.protocols.arrays import Floats
 
 _BLOCK = 4096
 """Rows worked on at once: their whitened copies fit in a second-level cache."""
 
 
-@dataclass(frozen=True)
-class Components:
-    """Parameters of a mixture of k Gaussians with full covariances.
-
-    Attributes:
-        weights: Shape (k,), sum 1.
-        means: Shape (k, d).
-        covariances: Shape (k, d, d), positive definite.
-    """
-
-    weights: Floats
-    means: Floats
-    covariances: Floats
-
-
-def refit(
-    start: Components, rows: Floats, *, ridge: float, steps: int = 100, tolerance: float = 1e-3
-) -> Components:
+def go_on(
+    start: Mixture, rows: Floats, *, ridge: float, steps: int = 100, tolerance: float = 1e-3
+) -> Mixture:
     """Iterate EM from ``start`` until the mean log-likelihood changes by less than ``tolerance``.
 
     Args:
@@ -64,7 +49,7 @@ def refit(
     return now
 
 
-def _step(now: Components, rows: Floats, ridge: float) -> tuple[Components, float]:
+def _step(now: Mixture, rows: Floats, ridge: float) -> tuple[Mixture, float]:
     """Return the parameters after one step, and the mean log-likelihood before it."""
     count, (k, d) = len(rows), now.means.shape
     centre = rows.mean(axis=0)  # second moments about it do not cancel
@@ -91,4 +76,4 @@ def _step(now: Components, rows: Floats, ridge: float) -> tuple[Components, floa
     means = sums / masses[:, None]
     covariances = seconds / masses[:, None, None] - means[:, :, None] * means[:, None, :]
     covariances += ridge * np.eye(d)
-    return Components(masses / masses.sum(), centre + means, covariances), total / count
+    return Mixture(masses / masses.sum(), centre + means, covariances), total / count

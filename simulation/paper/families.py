@@ -1,22 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
 """Recursions of non-Gaussian families: does selection by a biased verifier collapse them too?
 
+A loop of its own: the study refits each model from the one before, judges by one point that is no reference
+of silos, and takes its draws in streams that do not depend on what is judged.
+
 Source of every constant: sub-experiment NonGaussian_Modeling of arXiv 2606.13732's public code.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 from scipy.spatial.distance import cdist
 
+from tailweave.clients.generators.gaussian import Gaussian
+from tailweave.clients.generators.gaussian_mixture import Mixture
 from tailweave.protocols.arrays import Floats
 from tailweave.protocols.streams import stream
-from tailweave.simulation.paper.expectation import Components
 from tailweave.simulation.paper.gaussian import Recursion, Setting
-from tailweave.simulation.paper.shapes import Gaussian, Laplace, Mixture, Shape
+from tailweave.simulation.paper.shapes import Laplace, Shape, draw, facts, refit
 from tailweave.simulation.paper.spec import Family
-from tailweave.simulation.paper.worlds import World
+from tailweave.simulation.paper.worlds import World, published_world
 
 JUDGED = 4096
 """Fresh samples per evaluation, as published."""
@@ -24,51 +28,26 @@ DIRECTIONS = 64
 """Projections of the sliced distance, as published."""
 
 
-@dataclass(frozen=True)
-class FamilyWorld:
-    """The Gaussian world of a seed and the true model of every family.
+def family_world(seed: int, *, dimensions: int) -> tuple[World, dict[Family, Shape]]:
+    """Draw the world of a seed in the published order, and the true model of every family.
 
-    Attributes:
-        world: mu*, S*, target and the verifier's whitener.
-        truths: The true models; all have mean mu* but the unequal mixture.
-    """
-
-    world: World
-    truths: Mapping[Family, Shape]
-
-
-def family_world(seed: int, *, dimensions: int) -> FamilyWorld:
-    """Draw the world of a seed in the published order.
-
-    The mixtures have means mu* +- 0.9 v along a random direction v of their own, covariances 0.7 S* + 1e-6 I
-    and 0.9 S* + 1e-6 I, and weights (.5, .5) or (.8, .2). The Laplace scale sqrt(S*_jj / 2) gives it the
-    variances of S*.
+    All have mean mu* but the unequal mixture. The mixtures have means mu* +- 0.9 v along a random direction v
+    of their own, covariances 0.7 S* + 1e-6 I and 0.9 S* + 1e-6 I, and weights (.5, .5) or (.8, .2). The
+    Laplace scale sqrt(S*_jj / 2) gives it the variances of S*.
 
     Args:
-        seed: Seed of ``numpy.random.default_rng``, as published.
+        seed: Seed of ``numpy.random.default_rng``, as published; raises ``ValueError`` if negative.
         dimensions: d; the published runs have d = 10.
-
-    Returns:
-        The world.
-
-    Raises:
-        ValueError: If ``seed`` is negative.
     """
     rng = np.random.default_rng(seed)
-    mean = rng.normal(size=dimensions)
-    factor = rng.normal(size=(dimensions, dimensions))
-    covariance = factor @ factor.T + 0.1 * np.eye(dimensions)
-    moved = rng.choice(dimensions, dimensions // 2, replace=False)
-    target = mean.copy()
-    target[moved] += rng.normal(size=len(moved)) * 3
-    truths: dict[Family, Shape] = {
+    world = published_world(rng, dimensions=dimensions)
+    mean, covariance = world.mean, world.covariance
+    return world, {
         "anisotropic": Gaussian(mean, covariance),
         "gmm": _mixture(mean, covariance, (0.5, 0.5), rng=rng),
         "unequal-gmm": _mixture(mean, covariance, (0.8, 0.2), rng=rng),
         "laplace": Laplace(mean, np.sqrt(np.diag(covariance) / 2)),
     }
-    whitener = np.linalg.cholesky(np.linalg.inv(0.3 * covariance))
-    return FamilyWorld(World(mean, covariance, target, whitener), truths)
 
 
 def _mixture(
@@ -79,7 +58,7 @@ def _mixture(
     ridge = 1e-6 * np.eye(len(mean))
     means = np.stack([mean + 0.9 * direction, mean - 0.9 * direction])
     covariances = np.stack([0.7 * covariance + ridge, 0.9 * covariance + ridge])
-    return Mixture(Components(np.array(weights), means, covariances))
+    return Mixture(np.array(weights), means, covariances)
 
 
 def follow(
@@ -106,20 +85,20 @@ def follow(
     """
     if not at or min(at) < 0 or max(at) > recursion.generations:
         raise ValueError(f"at must hold generations in 0..{recursion.generations}, got {list(at)}")
-    found = family_world(seed, dimensions=dimensions)
-    judge = _Judge(found, family, seed)
+    world, truths = family_world(seed, dimensions=dimensions)
+    model = truths[family]
+    judge = _Judge(model, world.mean, partial(stream, seed, "paper", "families", family, "judge"))
     rng = stream(seed, "paper", "families", family, setting, recursion.samples)
-    model = found.truths[family]
     pool = np.empty((recursion.samples * recursion.generations, dimensions))
     wanted, rows = set(at), []
     for generation in range(recursion.generations + 1):
         if generation > 0:
-            kept = _kept(model, setting, found.world, recursion, rng=rng)
+            kept = _kept(model, setting, world, recursion, rng=rng)
             if setting.startswith("accumulate"):
                 end = generation * recursion.samples
                 pool[end - recursion.samples : end] = kept
                 kept = pool[:end]
-            model = model.refit(kept)
+            model = refit(model, kept)
         if generation in wanted:
             rows.append({"generation": float(generation), **judge(model)})
     return rows
@@ -129,11 +108,8 @@ def _kept(
     model: Shape, setting: Setting, world: World, recursion: Recursion, *, rng: np.random.Generator
 ) -> Floats:
     if not setting.endswith("select"):
-        return model.sample(recursion.samples, rng=rng)
-    candidates = int(recursion.samples / recursion.alpha)
-    if not 0 < recursion.samples <= candidates:
-        raise ValueError(f"alpha must be in (0, 1] and samples positive, got {recursion}")
-    rows = model.sample(candidates, rng=rng)
+        return draw(model, recursion.samples, rng=rng)
+    rows = draw(model, recursion.candidates, rng=rng)
     white = (rows - world.target) @ world.whitener
     cost_sq = np.einsum("ij,ij->i", white, white)
     return rows[np.argpartition(cost_sq, recursion.samples - 1)[: recursion.samples]]
@@ -142,24 +118,23 @@ def _kept(
 class _Judge:
     """Compares a model with the true one on fresh samples."""
 
-    def __init__(self, found: FamilyWorld, family: Family, seed: int) -> None:
-        self._path = (seed, "paper", "families", family, "judge")
-        self._mean = found.world.mean
-        normals = stream(*self._path, "directions").normal(size=(DIRECTIONS, len(self._mean)))
+    def __init__(self, truth: Shape, mean: Floats, draws: Callable[[str], np.random.Generator]) -> None:
+        self._draws, self._mean = draws, mean
+        normals = draws("directions").normal(size=(DIRECTIONS, len(mean)))
         self._directions = normals / np.linalg.norm(normals, axis=1, keepdims=True)
-        truth = found.truths[family].sample(JUDGED, rng=stream(*self._path, "truth"))
-        self._dispersion = dispersion(truth)
-        self._sorted = np.sort(truth @ self._directions.T, axis=0)
+        rows = draw(truth, JUDGED, rng=draws("truth"))
+        self._dispersion = dispersion(rows)
+        self._sorted = np.sort(rows @ self._directions.T, axis=0)
 
     def __call__(self, model: Shape) -> dict[str, float]:
-        fresh = model.sample(JUDGED, rng=stream(*self._path, "fresh"))
+        fresh = draw(model, JUDGED, rng=self._draws("fresh"))
         gaps = np.abs(np.sort(fresh @ self._directions.T, axis=0) - self._sorted)
         return {
             "dispersion_ratio": dispersion(fresh) / self._dispersion,
             "sliced_w1": float(gaps.mean()),
             "mean_error_sq": float(cdist(fresh.mean(axis=0)[None], self._mean[None], "sqeuclidean")[0, 0]),
             "variance": float(fresh.var(axis=0).sum()),
-            **model.facts(),
+            **facts(model),
         }
 
 

@@ -39,7 +39,7 @@ def fedwad(left: ArrayLike, right: ArrayLike, support: ArrayLike, *, rounds: int
         left: Rows of the first silo, shape (n, d).
         right: Rows of the second silo, shape (m, d).
         support: First atoms, shape (s, d). Start them as a tight cluster: from N(0, I) in 50 dimensions
-            the limit is 12-14 % too high, from a scale of 0.01 it is exact (published-facts section 6.1).
+            the limit is 12-14 % too high, from a scale of 0.01 it is exact.
         rounds: Exchanges, at least 1.
         t: Where on the geodesic to interpolate, in (0, 1).
 
@@ -57,8 +57,7 @@ def fedwad(left: ArrayLike, right: ArrayLike, support: ArrayLike, *, rounds: int
         projection; with s >= n those are the silo's rows themselves. Nothing is noised here.
 
     Source:
-        Rakotomamonjy et al. (2024), ICLR, arXiv 2310.01973: approximate interpolation, weights 1/s;
-        formulas as in published-facts section 6.1.
+        Rakotomamonjy et al. (2024), ICLR, arXiv 2310.01973: approximate interpolation, weights 1/s.
     """
     xi = matrix(support, "support")
     a = matrix(left, "left", columns=xi.shape[1])

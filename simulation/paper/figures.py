@@ -7,28 +7,18 @@ from typing import Literal
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from tailweave.simulation.figures.style import arm_legend, colour_of, look
+from tailweave.simulation.figures.style import arm_legend, colour_of, log_axis, look
 from tailweave.simulation.measurements import estimate
 from tailweave.simulation.paper.closed_forms import accumulate_ratio, decay_exponent, replace_ratio
 from tailweave.simulation.paper.gaussian import SETTINGS
-from tailweave.simulation.paper.published_families import DISPERSIONS
-from tailweave.simulation.paper.published_gaussian import RATIOS, TIMES
+from tailweave.simulation.paper.published import claims
 from tailweave.simulation.paper.spec import FamiliesSpec, GaussianSpec, StudySpec, TransportSpec
 from tailweave.simulation.run_folder import Row
 
 
 def draw(spec: StudySpec, rows: Sequence[Row]) -> dict[str, tuple[str, Figure]]:
-    """Draw the figures of a study.
-
-    Args:
-        spec: The study.
-        rows: Its rows.
-
-    Returns:
-        Name to caption and figure.
-    """
+    """Draw the figures of a study: name to caption and figure."""
     match spec:
         case GaussianSpec():
             return {
@@ -77,7 +67,7 @@ def _band(axes: Axes, rows: Sequence[Row], metric: str, colour: str, *, log: boo
 
 
 def _variance(spec: GaussianSpec, rows: Sequence[Row]) -> Figure:
-    names = {samples: f"n = {samples}" for samples in spec.samples}
+    known, names = claims(spec.study), {samples: f"n = {samples}" for samples in spec.samples}
     colours = colour_of(list(names.values()))
     with look():
         figure = Figure(figsize=(10.5, 6.6), layout="constrained")
@@ -85,18 +75,12 @@ def _variance(spec: GaussianSpec, rows: Sequence[Row]) -> Figure:
             for samples, name in names.items():
                 here = [r for r in _of(rows, setting, samples) if r["generation"] > 0]
                 _band(axes, here, "variance_ratio", colours[name])
-                if curve := RATIOS.get((setting, samples)):
-                    mean, sem = np.array(curve).T
+                of = {"world": "published", "setting": setting, "samples": samples}
+                points = [(c.at, c.published, c.rule.sem) for c in known if c.rule.sem and c.where == of]
+                if points:
+                    times, mean, sem = np.array(points).T
                     bars = np.minimum(sem, 0.9 * mean), sem  # a bar below zero has no place on a log axis
-                    axes.errorbar(
-                        TIMES[: len(curve)],
-                        mean,
-                        bars,
-                        fmt="o",
-                        markersize=4,
-                        color=colours[name],
-                        linewidth=1,
-                    )
+                    axes.errorbar(times, mean, bars, fmt="o", markersize=4, color=colours[name], linewidth=1)
             _closed(axes, spec, setting)
             _log(axes, "x")
             if setting != "accumulate":
@@ -139,18 +123,19 @@ def _errors(spec: GaussianSpec, rows: Sequence[Row]) -> Figure:
 
 def _dispersion(spec: FamiliesSpec, rows: Sequence[Row]) -> Figure:
     colours, samples = colour_of(SETTINGS), max(spec.samples)
+    published = [claim for claim in claims(spec.study) if claim.metric == "dispersion_ratio"]
     with look():
         figure = Figure(figsize=(10.5, 6.2), layout="constrained")
         grid = figure.subplots(-(-len(spec.families) // 2), 2, squeeze=False)
         for axes, family in zip(grid.flat, spec.families, strict=False):
             for setting in SETTINGS:
-                here = [
-                    r for r in rows if (r["family"], r["setting"], r["samples"]) == (family, setting, samples)
-                ]
-                _band(axes, here, "dispersion_ratio", colours[setting])
-                published = DISPERSIONS.get((family, samples), {}).get(setting)
-                if published:
-                    axes.plot([200], [published], "o", color=colours[setting], markersize=6)
+                of = {"family": family, "setting": setting, "samples": samples}
+                _band(
+                    axes, [r for r in rows if of.items() <= r.items()], "dispersion_ratio", colours[setting]
+                )
+                for claim in published:
+                    if claim.where == of and claim.published > 0:
+                        axes.plot([claim.at], [claim.published], "o", color=colours[setting], markersize=6)
             _log(axes, "y")
             axes.set_title(f"{family}, n = {samples}")
             axes.set_xlabel("generation t")
@@ -185,12 +170,10 @@ def _transport(rows: Sequence[Row]) -> Figure:
 
 
 def _log(axes: Axes, which: Literal["x", "y"]) -> None:
-    """Make an axis logarithmic, with its numbers written out; 2 and 5 too where there is room."""
+    """Make an axis logarithmic; 2 and 5 are written out too where there is room."""
     axes.set(**{f"{which}scale": "log"})
-    axis, (low, high) = (axes.xaxis, axes.get_xlim()) if which == "x" else (axes.yaxis, axes.get_ylim())
-    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if high / low < 1000 else (1.0,)))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axis.set_minor_formatter(NullFormatter())
+    low, high = axes.get_xlim() if which == "x" else axes.get_ylim()
+    log_axis(axes, which, (1.0, 2.0, 5.0) if high / low < 1000 else (1.0,))
 
 
 def _of(rows: Sequence[Row], setting: str, samples: int) -> list[Row]:

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Gaussian recursions of arXiv 2606.13732, all seeds advanced together and pools kept as moments.
 
-A pool is never stacked: count, mean and scatter are merged batch by batch, so that a generation costs O(n)
-instead of O(t n). Candidates are ranked in the coordinates they were drawn in, by one product with a d x d
-matrix.
+A loop of its own, because the published traces can be met to nine digits only on numpy's legacy stream, with
+its sampler, in the published order of draws. A pool is never stacked: count, mean and scatter are merged
+batch by batch, so that a generation costs O(n) instead of O(t n). Candidates are ranked in the coordinates
+they were drawn in, by one product with a d x d matrix.
 """
 
 from collections.abc import Sequence
@@ -36,6 +37,16 @@ class Recursion:
     samples: int
     alpha: float
     generations: int
+
+    def __post_init__(self) -> None:
+        """Refuse to keep more than is drawn, or nothing."""
+        if not (self.samples > 0 and 0 < self.alpha <= 1):
+            raise ValueError(f"alpha must be in (0, 1] and samples positive, got {self}")
+
+    @property
+    def candidates(self) -> int:
+        """N."""
+        return int(self.samples / self.alpha)
 
 
 @dataclass(frozen=True)
@@ -95,18 +106,15 @@ def trajectories(
         The traces.
 
     Raises:
-        ValueError: If ``worlds`` and ``draws`` differ in number, or fewer candidates than samples are drawn.
+        ValueError: If ``worlds`` and ``draws`` differ in number.
 
     Source:
         arXiv 2606.13732 section on Gaussian modelling; ``gaussian_correct.py`` of its public code. A normal
         sample is mean + z sqrt(s) V with U, s, V the SVD of the covariance, as in numpy's legacy
         ``multivariate_normal``.
     """
-    candidates = int(recursion.samples / recursion.alpha)
     if len(worlds) != len(draws):
         raise ValueError(f"draws must hold one stream a world: {len(worlds)} worlds, got {len(draws)}")
-    if not 0 < recursion.samples <= candidates:
-        raise ValueError(f"alpha must be in (0, 1] and samples positive, got {recursion}")
     truth = np.stack([world.mean for world in worlds])
     target = np.stack([world.target for world in worlds])
     mean, covariance = truth, np.stack([world.covariance for world in worlds])
@@ -116,7 +124,7 @@ def trajectories(
         pool_before = pool if setting.startswith("accumulate") else None
         factor = _factor(covariance)
         if setting.endswith("select"):
-            batch = _selected(mean, factor, worlds, draws, (candidates, recursion.samples))
+            batch = _selected(mean, factor, worlds, draws, recursion)
         else:
             batch = _sampled(mean, factor, draws, recursion.samples)
         pool = batch if pool_before is None else pool_before.merged(batch)
@@ -144,13 +152,12 @@ def _sampled(mean: Floats, factor: Floats, draws: Sequence[Draws], rows: int) ->
 
 
 def _selected(
-    mean: Floats, factor: Floats, worlds: Sequence[World], draws: Sequence[Draws], sizes: tuple[int, int]
+    mean: Floats, factor: Floats, worlds: Sequence[World], draws: Sequence[Draws], recursion: Recursion
 ) -> _Moments:
     """Keep the candidates x of least |(x - target) W|^2, ranked as z (L W) + (mu - target) W."""
-    candidates, kept = sizes
-    chosen = []
+    kept, chosen = recursion.samples, []
     for mu, root, world, stream in zip(mean, factor, worlds, draws, strict=True):
-        normals = stream.standard_normal((candidates, len(mu)))
+        normals = stream.standard_normal((recursion.candidates, len(mu)))
         white = normals @ (root @ world.whitener)
         white += (mu - world.target) @ world.whitener
         cost_sq = np.einsum("ij,ij->i", white, white)  # (N,)

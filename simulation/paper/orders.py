@@ -5,11 +5,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from tailweave.simulation.arms import describe
 from tailweave.simulation.measurements import Estimate, Measurements, estimate, per_seed
 from tailweave.simulation.report.wording import counted, metric, number
 
 Pick = tuple[str, str | None]
 """An arm by what it does, whatever its name: selection rule, and kind of reference (None: it has none)."""
+RANDOM: Pick = ("random", None)
+KMEANS: Pick = ("k-means", None)
+SCHEME_1: Pick = ("nash", "geodesic")
+SCHEME_2: Pick = ("top-potential", "barycenter")
+SCHEMES = (SCHEME_1, SCHEME_2)
+"""The two of arXiv 2606.13732."""
+SLICED: Pick = ("herding", "sliced")
 Way = Literal["above", "below"]
 Verdict = Literal["agrees", "differs", "open"]
 
@@ -57,11 +65,9 @@ class Arms:
     def of(table: Measurements, config: Mapping[str, Any]) -> "Arms":
         """Read the arms of a resolved configuration; those without rows are left out."""
         names: dict[Pick, str] = {}
-        for arm in config.get("arms") or []:
-            reference = arm.get("reference")
-            kind = reference.get("kind") if isinstance(reference, Mapping) else reference
-            if arm["name"] in table.arms:
-                names.setdefault((arm["rule"], kind), arm["name"])
+        for arm in (describe(name, config) for name in table.arms):
+            if arm.rule is not None:
+                names.setdefault((arm.rule, arm.reference), arm.name)
         return Arms(table, names)
 
     def values(self, pick: Pick, name: str, generation: int | None = None) -> dict[int, float]:
@@ -131,15 +137,7 @@ class OrderFinding:
 
 
 def order_findings(orders: Sequence[Order], arms: Arms) -> list[OrderFinding]:
-    """Hold each claim against a run.
-
-    Args:
-        orders: Claims; those whose arms or metric the run lacks are left out.
-        arms: The run.
-
-    Returns:
-        One finding a claim that was measured, in the order of the claims.
-    """
+    """Hold each claim against a run, in order; those whose arms or metric the run lacks are left out."""
     found = (_finding(order, arms) for order in orders)
     return [one for one in found if one is not None]
 
@@ -177,9 +175,7 @@ def _why(order: Order, margin: Estimate, verdict: Verdict) -> str:
     side = order.way if margin.mean > 0 else {"above": "below", "below": "above"}[order.way]
     times = "" if order.factor == 1 else f" {order.factor:g} × that"
     text = f"ends {side}{times} by {number(abs(margin.mean), 3)}"
-    if margin.interval is None:
+    if margin.half is None:
         return f"{text}; one seed gives no interval"
-    half = (margin.interval[1] - margin.interval[0]) / 2
-    if verdict == "open":
-        return f"{text} ± {number(half, 3)}: {counted(margin.seeds, 'seed')} cannot tell the two apart"
-    return f"{text} ± {number(half, 3)}"
+    text += f" ± {number(margin.half, 3)}"
+    return f"{text}: {counted(margin.seeds, 'seed')} cannot tell the two apart" if verdict == "open" else text

@@ -7,13 +7,13 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from tailweave.protocols.whole_file import write_whole
 from tailweave.simulation.figures.style import save
 from tailweave.simulation.paper.claims import Finding
 from tailweave.simulation.paper.spec import StudySpec, dump_study
 from tailweave.simulation.report.page import inline_svg, templates
 from tailweave.simulation.report.tables import Cell, Line, Table
 from tailweave.simulation.report.wording import MINUS, counted
-from tailweave.simulation.run_folder import write_text
 
 TITLES = {
     "gaussian": "Gaussian theory, published against reproduced",
@@ -25,17 +25,7 @@ TITLES = {
 def write_page(
     folder: Path, spec: StudySpec, found: Sequence[Finding], figures: Mapping[str, tuple[str, Figure]]
 ) -> Path:
-    """Write ``figures/*.svg`` and ``report.html`` of a study.
-
-    Args:
-        folder: The run folder; it must exist.
-        spec: The study.
-        found: Published against reproduced.
-        figures: Name to caption and figure.
-
-    Returns:
-        Path of ``report.html``.
-    """
+    """Write ``figures/*.svg`` and ``report.html`` of a study into its folder; return the latter's path."""
     home = folder / "figures"
     home.mkdir(exist_ok=True)
     drawn = [
@@ -63,7 +53,7 @@ def write_page(
         )
     )
     path = folder / "report.html"
-    write_text(path, html)
+    write_whole(path, html)
     return path
 
 
@@ -81,7 +71,7 @@ def _table(found: Sequence[Finding]) -> Table:
 def _line(found: Finding) -> Line:
     ours, rule = found.ours, found.claim.rule
     digits = 15 if rule.kind == "within" and 0 < rule.size < 1e-6 else 5
-    half = "" if ours.interval is None else f"± {_shown((ours.interval[1] - ours.interval[0]) / 2, 2)}"
+    half = "" if ours.half is None else f"± {_shown(ours.half, 2)}"
     cells = (
         Cell(_shown(found.claim.published, digits), "", "number"),
         Cell(_shown(ours.mean, digits), half, "number"),

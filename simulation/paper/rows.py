@@ -23,15 +23,7 @@ _Task = TypeVar("_Task")
 
 
 def rows_of(spec: StudySpec, progress: Progress) -> Iterator[Row]:
-    """Run a study.
-
-    Args:
-        spec: Which study, and its sizes.
-        progress: Told how far the work is.
-
-    Yields:
-        Rows, sorted by what the study varies; the same for any number of workers.
-    """
+    """Run a study, and yield its rows, sorted by what it varies; the same for any number of workers."""
     match spec:
         case GaussianSpec():
             yield from _gaussian(spec, progress)

@@ -8,54 +8,44 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from tailweave.protocols.whole_file import write_whole
 from tailweave.simulation.figures.style import save
+from tailweave.simulation.open_run import OpenRun
 from tailweave.simulation.paper.causes import by_cause, in_short, with_causes
 from tailweave.simulation.paper.crossing import TITLES, Crossing, same_picks, sentences, spread
 from tailweave.simulation.paper.dots import draw_arms, draw_crossing
 from tailweave.simulation.paper.orders import Arms, OrderFinding, Pick, order_findings
-from tailweave.simulation.paper.published_orders import (
-    FRECHET,
-    RECALL,
-    crossed_orders,
-    verification_orders,
-)
+from tailweave.simulation.paper.published import orders, table
 from tailweave.simulation.report.page import base_note, facts, inline_svg, templates
 from tailweave.simulation.report.tables import BLANK, Cell, Line, Table
 from tailweave.simulation.report.wording import ARROWS, counted, metric, number
-from tailweave.simulation.run_folder import RunFolder, write_json, write_text
-from tailweave.simulation.summary import measured, summarise
+from tailweave.simulation.run_folder import RunFolder, write_json
 
 PAGE = "published.html"
 _TITLES = {
     "biased-verification": "Biased verification, published against reproduced",
     "crossed": "Rule × reference, published against reproduced",
 }
-_ORDERS = {"biased-verification": verification_orders, "crossed": crossed_orders}
 _DATA = (
     "Published distances are of photographs and a diffusion model, ours of other data and another generator: "
     "values do not compare, orders and ratios do."
 )
 
 
-def write_published(folder: RunFolder) -> Path | None:
+def write_published(run: OpenRun) -> Path | None:
     """Write ``published.html`` and ``published.json`` of a run, if its configuration has a key ``paper``.
 
-    Args:
-        folder: A finished run.
-
-    Returns:
-        Path of the page; ``None`` for any other run.
+    Returns the path of the page, None for any other run.
 
     Raises:
         ValueError: If the folder is incomplete or a row in it is broken.
     """
-    config = folder.config()
+    config, folder = run.config, run.folder
     which = config.get("paper")
     if which is None:
         return None
-    arms = Arms.of(measured(folder.metrics(), config), config)
-    found = with_causes(order_findings(_ORDERS[which](), arms), arms, config)
-    summary = summarise(folder.metrics(), config, wire=folder.wire(), events=folder.events())
+    arms = Arms.of(run.table, config)
+    found = with_causes(order_findings(orders(which), arms), arms, config)
     crossing = Crossing.of(arms)
     crossed = which == "crossed"
     html = (
@@ -63,7 +53,7 @@ def write_published(folder: RunFolder) -> Path | None:
         .get_template("published.html.md")
         .render(
             title=_TITLES[which],
-            facts=facts(summary, config),
+            facts=facts(run.summary, config),
             base=base_note(config),
             short=[*(sentences(crossing) if crossed else []), *in_short(found, arms)],
             remark=_DATA,
@@ -78,7 +68,7 @@ def write_published(folder: RunFolder) -> Path | None:
     )
     write_json(folder.path / "published.json", [one.as_json() for one in found])
     path = folder.path / PAGE
-    write_text(path, html)
+    write_whole(path, html)
     return path
 
 
@@ -185,7 +175,8 @@ def _crossed(crossing: Crossing) -> Table:
 
 def _headline(arms: Arms) -> Table | None:
     """The paper's own table beside ours, and how many of its pairs stand in the same order."""
-    picks = [pick for pick in FRECHET if pick in arms.names]
+    distances, recalls = table("frechet"), table("recall")
+    picks = [pick for pick in distances if pick in arms.names]
     if len(picks) < 2:
         return None
     heads = (
@@ -199,9 +190,9 @@ def _headline(arms: Arms) -> Table | None:
         Line(
             arms.names[pick],
             (
-                Cell(" / ".join(map(str, FRECHET[pick]))),
+                Cell(" / ".join(map(str, distances[pick]))),
                 _estimate(arms, pick, "frechet"),
-                Cell(f"{RECALL[pick]:.2f}"),
+                Cell(f"{recalls[pick]:.2f}"),
                 _estimate(arms, pick, "recall"),
                 _estimate(arms, pick, "coverage"),
             ),
@@ -209,18 +200,16 @@ def _headline(arms: Arms) -> Table | None:
         for pick in picks
     )
     pairs = [(a, b) for i, a in enumerate(picks) for b in picks[i + 1 :]]
-    same = sum(_same_order(arms, a, b) for a, b in pairs)
+    ends = {pick: end.mean for pick in picks if (end := arms.end(pick, "frechet")) is not None}
+    same = sum(
+        a in ends and b in ends and (ends[a] < ends[b]) == (distances[a][0] < distances[b][0])
+        for a, b in pairs
+    )
     caption = (
         f"The paper's table (FID on CIFAR-10 / STL-10 / CelebA) beside ours. By Fréchet distance, {same} of "
         f"its {counted(len(pairs), 'pair')} of methods stand here in the order of CIFAR-10."
     )
     return Table(caption, "method", heads, lines)
-
-
-def _same_order(arms: Arms, one: Pick, other: Pick) -> bool:
-    mine, theirs = arms.end(one, "frechet"), arms.end(other, "frechet")
-    published = FRECHET[one][0] < FRECHET[other][0]
-    return mine is not None and theirs is not None and (mine.mean < theirs.mean) == published
 
 
 def _head(name: str) -> str:

@@ -1,101 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The model families of the non-Gaussian study: how each is sampled and refitted."""
+"""The models of the non-Gaussian study: tailweave's own Gaussian and mixture, and Laplace, which it has not.
+
+A mixture is refitted from its present parameters, as published; tailweave's own begins each fit anew, so that
+its components say nothing about those of the generation before.
+"""
 
 from dataclasses import dataclass
-from typing import Protocol, Self
 
 import numpy as np
 
+from tailweave.clients.generators.gaussian import Gaussian
+from tailweave.clients.generators.gaussian_mixture import Mixture
+from tailweave.clients.samples import Samples
 from tailweave.protocols.arrays import Floats
-from tailweave.simulation.paper.expectation import Components, refit
+from tailweave.simulation.paper.expectation import go_on
 
 RIDGE = 1e-6
 """Added to every fitted covariance diagonal and Laplace scale, as published."""
 
 
-class Shape(Protocol):
-    """A model that can be sampled and refitted on rows."""
-
-    def sample(self, rows: int, *, rng: np.random.Generator) -> Floats:
-        """Draw rows, shape (rows, d)."""
-        ...
-
-    def refit(self, rows: Floats) -> Self:
-        """Fit the same family to rows, shape (n, d)."""
-        ...
-
-    def facts(self) -> dict[str, float]:
-        """Return what this family alone can tell about itself."""
-        ...
-
-
-@dataclass(frozen=True)
-class Gaussian:
-    """One Gaussian, fitted by maximum likelihood.
-
-    Attributes:
-        mean: Shape (d,).
-        covariance: Shape (d, d).
-    """
-
-    mean: Floats
-    covariance: Floats
-
-    def sample(self, rows: int, *, rng: np.random.Generator) -> Floats:
-        """Draw rows, shape (rows, d)."""
-        return self.mean + rng.standard_normal((rows, len(self.mean))) @ np.linalg.cholesky(self.covariance).T
-
-    def refit(self, rows: Floats) -> "Gaussian":
-        """Fit mean and biased covariance, plus the ridge."""
-        return Gaussian(
-            rows.mean(axis=0), np.cov(rows, rowvar=False, bias=True) + RIDGE * np.eye(rows.shape[1])
-        )
-
-    def facts(self) -> dict[str, float]:
-        """Return nothing beyond the common metrics."""
-        return {}
-
-
-@dataclass(frozen=True)
-class Mixture:
-    """A Gaussian mixture with full covariances, fitted by warm-started EM.
-
-    Attributes:
-        components: Weights, means and covariances.
-    """
-
-    components: Components
-
-    def sample(self, rows: int, *, rng: np.random.Generator) -> Floats:
-        """Draw rows, shape (rows, d), component by component."""
-        of = self.components
-        counts = rng.multinomial(rows, of.weights)
-        parts = [
-            mean + rng.standard_normal((count, len(mean))) @ np.linalg.cholesky(covariance).T
-            for count, mean, covariance in zip(counts, of.means, of.covariances, strict=True)
-        ]
-        return np.concatenate(parts)
-
-    def refit(self, rows: Floats) -> "Mixture":
-        """Run EM from the present parameters, as published: at most 100 steps, tolerance 1e-3.
-
-        A component that no row belongs to any more is kept, with a weight near 0.
-        """
-        return Mixture(refit(self.components, rows, ridge=RIDGE))
-
-    def facts(self) -> dict[str, float]:
-        """Return the smallest weight and the entropy of the weights, in nats."""
-        weights = self.components.weights
-        alive = weights[weights > 0]
-        return {
-            "smallest_weight": float(weights.min()),
-            "weight_entropy": float(-(alive * np.log(alive)).sum()) + 0.0,
-        }
-
-
 @dataclass(frozen=True)
 class Laplace:
-    """Independent Laplace coordinates, fitted by maximum likelihood.
+    """Independent Laplace coordinates.
 
     Attributes:
         location: Shape (d,).
@@ -105,15 +31,46 @@ class Laplace:
     location: Floats
     scale: Floats
 
-    def sample(self, rows: int, *, rng: np.random.Generator) -> Floats:
-        """Draw rows, shape (rows, d)."""
-        return rng.laplace(self.location, self.scale, (rows, len(self.scale)))
 
-    def refit(self, rows: Floats) -> "Laplace":
-        """Fit median and mean absolute deviation from it, plus the ridge."""
-        location = np.median(rows, axis=0)
-        return Laplace(location, np.abs(rows - location).mean(axis=0) + RIDGE)
+Shape = Gaussian | Mixture | Laplace
 
-    def facts(self) -> dict[str, float]:
-        """Return the mean of the scales, in units of the rows."""
-        return {"mean_scale": float(self.scale.mean())}
+
+def draw(model: Shape, count: int, *, rng: np.random.Generator) -> Floats:
+    """Draw rows, shape (count, d); of a mixture component by component, in the published order of draws."""
+    match model:
+        case Gaussian():
+            return model.sample(count, rng=rng).values
+        case Mixture():
+            shares = zip(rng.multinomial(count, model.weights), model.means, model.covariances, strict=True)
+            return np.concatenate([draw(Gaussian(mu, cov), int(n), rng=rng) for n, mu, cov in shares])
+        case Laplace():
+            return rng.laplace(model.location, model.scale, (count, len(model.scale)))
+
+
+def refit(model: Shape, rows: Floats) -> Shape:
+    """Fit the same family to rows (n, d) by maximum likelihood, plus the ridge.
+
+    A mixture takes at most 100 steps of EM; a component that no row belongs to any more stays, its weight
+    near 0.
+    """
+    match model:
+        case Gaussian():
+            return Gaussian.fit(Samples.of(rows), ridge=RIDGE)
+        case Mixture():
+            return go_on(model, rows, ridge=RIDGE)
+        case Laplace():
+            location = np.median(rows, axis=0)
+            return Laplace(location, np.abs(rows - location).mean(axis=0) + RIDGE)
+
+
+def facts(model: Shape) -> dict[str, float]:
+    """Return what a family alone can tell: smallest weight and entropy (nats) of weights, or mean scale."""
+    match model:
+        case Gaussian():
+            return {}
+        case Mixture():
+            alive = model.weights[model.weights > 0]
+            entropy = float(-(alive * np.log(alive)).sum()) + 0.0
+            return {"smallest_weight": float(model.weights.min()), "weight_entropy": entropy}
+        case Laplace():
+            return {"mean_scale": float(model.scale.mean())}

@@ -83,13 +83,7 @@ _SPECS: dict[str, type[StudySpec]] = {
 
 
 def is_study(config: Path) -> bool:
-    """Tell whether a YAML file configures a study of the paper rather than an experiment.
-
-    Args:
-        config: The file.
-
-    Returns:
-        Whether a line of it starts with the key ``study``.
+    """Tell, by a key ``study``, whether a YAML file configures a study of the paper, not an experiment.
 
     Raises:
         FileNotFoundError: If there is none.
@@ -105,12 +99,6 @@ def is_study_folder(folder: Path) -> bool:
 
 def load_study(path: Path) -> StudySpec:
     """Read and validate the configuration of a study.
-
-    Args:
-        path: A YAML file whose key ``study`` names the study.
-
-    Returns:
-        The frozen specification.
 
     Raises:
         ConfigError: If the file cannot be read, is no YAML mapping, or a key, type or range is wrong.
@@ -130,11 +118,7 @@ def load_study(path: Path) -> StudySpec:
 
 
 def accept_study(path: Path, *, plain: bool) -> StudySpec:
-    """Return the study that ``tailweave run`` is asked for.
-
-    Args:
-        path: A YAML file with a key ``study``.
-        plain: Whether nothing was asked for that a study cannot do (``--set``, ``--resume``).
+    """Return the study that ``tailweave run`` is asked for, ``plain`` of what a study cannot do.
 
     Raises:
         ConfigError: If it is not plain, or the configuration is wrong.

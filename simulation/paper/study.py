@@ -9,44 +9,30 @@ from rich.console import Console
 from rich.progress import Progress as Bar
 
 from tailweave.protocols.config.yaml_file import ConfigError
-from tailweave.simulation.paper.claims import Claim, findings
+from tailweave.protocols.whole_file import write_whole
+from tailweave.simulation.paper.claims import findings
 from tailweave.simulation.paper.figures import draw
 from tailweave.simulation.paper.page import write_page
-from tailweave.simulation.paper.published_families import families_claims, transport_claims
-from tailweave.simulation.paper.published_gaussian import gaussian_claims
+from tailweave.simulation.paper.published import claims
 from tailweave.simulation.paper.rows import Progress, rows_of
 from tailweave.simulation.paper.spec import StudySpec, dump_study, is_study_folder, load_study
-from tailweave.simulation.run_folder import Row, read_rows, write_json, write_text
+from tailweave.simulation.run_folder import Row, read_rows, write_json
 
 
 def run_study(spec: StudySpec, out: Path, progress: Progress = lambda done, total: None) -> Path:
-    """Run a study and write its folder.
-
-    Args:
-        spec: Which study, and its sizes.
-        out: The folder; made if missing, its files of a former run are replaced.
-        progress: Told after each piece of work.
-
-    Returns:
-        Path of ``report.html``.
+    """Run a study into a folder, replacing files of a former run, and return the path of its page.
 
     Raises:
         FileExistsError: If ``out`` is a file.
     """
     out.mkdir(parents=True, exist_ok=True)
-    write_text(out / "config.yaml", dump_study(spec))
-    write_text(out / "metrics.jsonl", _lines(rows_of(spec, progress)))
+    write_whole(out / "config.yaml", dump_study(spec))
+    write_whole(out / "metrics.jsonl", _lines(rows_of(spec, progress)))
     return write_study_report(out)
 
 
 def write_study_report(folder: Path) -> Path:
     """Make ``published.json``, figures and page again from ``config.yaml`` and ``metrics.jsonl``.
-
-    Args:
-        folder: A finished study.
-
-    Returns:
-        Path of ``report.html``.
 
     Raises:
         ValueError: If the configuration or a row is broken.
@@ -54,7 +40,7 @@ def write_study_report(folder: Path) -> Path:
     """
     spec = load_study(folder / "config.yaml")
     rows = read_rows(folder / "metrics.jsonl")
-    found = findings(_claims(spec), rows)
+    found = findings(claims(spec.study), rows)
     write_json(folder / "published.json", [one.as_json() for one in found])
     return write_page(folder, spec, found, draw(spec, rows))
 
@@ -62,28 +48,14 @@ def write_study_report(folder: Path) -> Path:
 def run_study_command(spec: StudySpec, out: Path, console: Console, *, force: bool) -> Path:
     """Run a study for the command line, with a progress bar where someone looks.
 
-    Args:
-        spec: Which study, and its sizes.
-        out: The folder.
-        console: Where progress is shown.
-        force: Whether a former study in ``out`` may be replaced.
-
-    Returns:
-        Path of ``report.html``.
-
     Raises:
-        ConfigError: If ``out`` exists and may not be replaced.
+        ConfigError: If ``out`` exists and is no former study that ``force`` may replace.
     """
     if out.exists() and any(out.iterdir()) and not (force and is_study_folder(out)):
         raise ConfigError(f"--out: {out} exists; give another folder, or --force to replace a former study")
     with Bar(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(spec.study, total=None)
         return run_study(spec, out, lambda done, total: bar.update(task, completed=done, total=total))
-
-
-def _claims(spec: StudySpec) -> list[Claim]:
-    made = {"gaussian": gaussian_claims, "families": families_claims, "transport": transport_claims}
-    return made[spec.study]()
 
 
 def _lines(rows: Iterable[Row]) -> str:

@@ -33,14 +33,14 @@ def legacy_stream(seed: int) -> np.random.RandomState:
     return np.random.RandomState(seed)
 
 
-def published_world(draws: np.random.RandomState, *, dimensions: int) -> World:
+def published_world(draws: Draws, *, dimensions: int) -> World:
     """Draw a world in the published order: mu*, A, the shifted coordinates, their shifts.
 
     Half of the coordinates of the target are moved by normals of scale 3; the verifier's covariance is
     0.3 S*, with S* = A A' + 0.1 I.
 
     Args:
-        draws: The legacy stream of the run; it is left where the first trajectory starts.
+        draws: The stream of the run; it is left where the first trajectory starts.
         dimensions: d; the published runs have d = 10.
 
     Returns:
@@ -59,13 +59,6 @@ def published_world(draws: np.random.RandomState, *, dimensions: int) -> World:
 
 
 def isotropic_world(dimensions: int) -> World:
-    """Return N(0, I) with an unbiased verifier: the case whose decay has a closed form.
-
-    Args:
-        dimensions: d, at least 1.
-
-    Returns:
-        The world.
-    """
+    """Return N(0, I) with an unbiased verifier: the case whose decay has a closed form."""
     origin, unit = np.zeros(dimensions), np.eye(dimensions)
     return World(origin, unit, origin, unit)

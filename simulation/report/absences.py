@@ -19,14 +19,7 @@ _HEADS = (
 
 
 def absences(summary: Mapping[str, Any]) -> Table | None:
-    """Return a line for each absence, those of several arms together; None if nobody was missing.
-
-    Args:
-        summary: What ``summarise`` returns.
-
-    Returns:
-        The table; who did not come back is marked ``danger``.
-    """
+    """Return a line for each absence, those of several arms together; None if nobody was missing."""
     groups: dict[tuple[str, ...], list[str]] = {}
     for case in summary["events"]["absences"]:
         end = case["end"]

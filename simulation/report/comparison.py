@@ -8,58 +8,48 @@ from typing import Any
 
 from markupsafe import Markup
 
+from tailweave.protocols.whole_file import write_whole
 from tailweave.simulation.figures.curves import draw_curves
 from tailweave.simulation.figures.style import save
+from tailweave.simulation.open_run import OpenRun
 from tailweave.simulation.report.page import base_note, facts, flat, inline_svg, templates
 from tailweave.simulation.report.tables import Cell, Line, Table, results
 from tailweave.simulation.report.wording import EN_DASH, as_declared
-from tailweave.simulation.run_folder import RunFolder, write_text
-from tailweave.simulation.summary import measured, summarise
+from tailweave.simulation.run_folder import RunFolder
 
 
 def write_comparison(folders: Sequence[RunFolder], out: Path) -> Path:
-    """Write one page about several runs; the run folders are only read.
-
-    Args:
-        folders: Finished runs, at least two, in the order wanted.
-        out: The HTML file to write; its folder must exist.
-
-    Returns:
-        ``out``.
+    """Write one page about several runs, which are only read, and return its path ``out``.
 
     Raises:
         ValueError: If there are fewer than two folders, or one is incomplete or broken.
     """
     if len(folders) < 2:
         raise ValueError(f"folders must hold at least two runs to compare, got {len(folders)}")
-    runs = [_run(folder, f"run{number}") for number, folder in enumerate(folders, start=1)]
-    changed = _changed([run["title"] for run in runs], [folder.config() for folder in folders])
-    html = templates().get_template("comparison.html.md").render(runs=runs, changed=changed)
-    write_text(out, html)
+    runs = [OpenRun(folder) for folder in folders]
+    parts = [_part(run, f"run{number}") for number, run in enumerate(runs, start=1)]
+    changed = _changed([part["title"] for part in parts], [run.config for run in runs])
+    html = templates().get_template("comparison.html.md").render(runs=parts, changed=changed)
+    write_whole(out, html)
     return out
 
 
-def _run(folder: RunFolder, prefix: str) -> dict[str, Any]:
-    with as_declared(folder.declared()):
-        return _page_part(folder, prefix)
+def _part(run: OpenRun, prefix: str) -> dict[str, Any]:
+    summary = run.summary
+    with as_declared(run.folder.declared()):
+        return {
+            "title": run.folder.path.resolve().name,
+            "name": summary["name"],
+            "facts": facts(summary, run.config),
+            "base": base_note(run.config),
+            "results": results(summary),
+            "curves": _curves(run, prefix),
+            "private": summary["revealed"]["epsilon"] is not None,
+        }
 
 
-def _page_part(folder: RunFolder, prefix: str) -> dict[str, Any]:
-    config = folder.config()
-    summary = summarise(folder.metrics(), config, wire=folder.wire(), events=folder.events())
-    return {
-        "title": folder.path.resolve().name,
-        "name": summary["name"],
-        "facts": facts(summary, config),
-        "base": base_note(config),
-        "results": results(summary),
-        "curves": _curves(folder, config, prefix),
-        "private": summary["revealed"]["epsilon"] is not None,
-    }
-
-
-def _curves(folder: RunFolder, config: Mapping[str, Any], prefix: str) -> Markup | None:
-    figure = draw_curves(measured(folder.metrics(), config))
+def _curves(run: OpenRun, prefix: str) -> Markup | None:
+    figure = draw_curves(run.table)
     if figure is None:
         return None
     with tempfile.TemporaryDirectory() as scratch:

@@ -35,14 +35,7 @@ class Answer:
 
 
 def answers(summary: Summary) -> tuple[Answer, ...]:
-    """Answer who collapsed, how fast, what collaborating saved, and what was revealed.
-
-    Args:
-        summary: What ``simulation.summary.summarise`` returns.
-
-    Returns:
-        Four answers; each says so where the run cannot answer it.
-    """
+    """Answer who collapsed, how fast, what collaborating saved, and what was revealed, or why not."""
     return who(summary), how_fast(summary), what_was_saved(summary), what_was_revealed(summary)
 
 

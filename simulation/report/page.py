@@ -10,87 +10,35 @@ import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from tailweave.protocols.config.yaml_file import read_yaml
+from tailweave.protocols.whole_file import write_whole
 from tailweave.simulation.figures.draw import draw_figures
 from tailweave.simulation.figures.style import GRID, INK, MUTED, PAPER
+from tailweave.simulation.open_run import OpenRun
 from tailweave.simulation.report import privacy, tables
 from tailweave.simulation.report.absences import absences
 from tailweave.simulation.report.headline import answers
 from tailweave.simulation.report.wording import (
-    as_declared,
     counted,
     listed,
     owners_alone,
     percent,
     shown_metrics,
 )
-from tailweave.simulation.run_folder import RunFolder, write_text
-from tailweave.simulation.summary import write_summary
 
-READING = {
-    "curves": (
-        "Metrics, generation by generation",
-        "Lines are means over seeds, bands 95 % intervals (of up to eight arms). A flat line loses nothing "
-        "from one generation to the next.",
-    ),
-    "retention": (
-        "Retention against epsilon",
-        "What privacy costs: the last generation of the arms that differ in ε alone, means and 95 % "
-        "intervals over seeds. Further left, more noise hides each row; 'none' is no noise, for simulation "
-        "only. Dashed: what a silo reaches alone, and with the public base instead of the other silos. Where "
-        "noise drowns what the silos say, the curve should meet the anchored line, not cross it.",
-    ),
-    "memorization": (
-        "Does it still invent?",
-        "The generalisation score is the mean distance from a sample to the nearest row that its model was "
-        "trained on: when it falls, models copy. Middle: each point is one generation of one silo; training "
-        "rows of low entropy go with a low score. Right: the share of real rows among the training rows.",
-    ),
-    "samples": (
-        "What it looks like",
-        "Samples in pairs: left a fresh sample, right the training image that is nearest to it. Twins are "
-        "copies. One silo of the first seed; some training images are its own rows, which is why only a "
-        "simulation shows them.",
-    ),
-    "map": (
-        "What one silo keeps",
-        "Grey is the truth, faint the candidates, strong the selected; names sit on the modes of the truth. "
-        "A mode with grey only is dead. One silo of the first seed; of more than eight arms, the last "
-        "generation.",
-    ),
-    "shares": (
-        "Who lives, who dies",
-        "Each band is one mode's share of the samples, mean over seeds. A band that thins out is a mode "
-        "being forgotten. All silos together can look whole although each has collapsed onto its own modes: "
-        "the lower row is one silo alone.",
-    ),
-    "wire": (
-        "What left each silo",
-        "Bytes that each silo sent, by kind of message, with the names of the fields inside. "
-        "The wire log holds nothing else.",
-    ),
-}
 _VARIABLES = {INK: "ink", MUTED: "muted", GRID: "line", PAPER: "paper"}
 
 
-def write_report(folder: RunFolder) -> Path:
-    """Rebuild summary, figures and report of a run.
-
-    Args:
-        folder: A finished run; ``summary.json``, ``figures/`` and ``report.html`` in it are replaced.
-
-    Returns:
-        Path of ``report.html``.
+def write_report(run: OpenRun) -> Path:
+    """Replace ``figures/`` and ``report.html`` of a run, and return the latter's path.
 
     Raises:
         ValueError: If the folder is incomplete or a row in it is broken.
     """
-    with as_declared(folder.declared()):
-        return _write(folder)
-
-
-def _write(folder: RunFolder) -> Path:
-    summary, config, made = write_summary(folder), folder.config(), folder.environment()
-    drawn = {path.stem: inline_svg(path, path.stem) for path in draw_figures(folder)}
+    summary, config = run.summary, run.config
+    drawn = {path.stem: inline_svg(path, path.stem) for path in draw_figures(run)}
+    reading = read_yaml(Path(__file__).with_name("figures.yaml")).items()
+    notes = (base_note(config), space_note(config), truth_note(config, run.made))
     rivals = dict.fromkeys(rival for arm in summary["arms"].values() for rival in arm["paired"])
     had = {name for arm in summary["arms"].values() for name in arm["last"]}
     others = [name for name, one in shown_metrics().items() if one.role == "other" and name in had]
@@ -101,14 +49,14 @@ def _write(folder: RunFolder) -> Path:
         .render(
             summary=summary,
             facts=facts(summary, config),
-            base=" ".join(filter(None, (base_note(config), space_note(config), truth_note(config, made)))),
+            base=" ".join(filter(None, notes)),
             answers=answers(summary),
             paper=bool(config.get("paper")),
             arms=privacy.arms(summary),
             unprotected=privacy.unprotected(summary),
             summed=privacy.summed(summary),
             kept=owners_alone(summary["events"]["kept"]),
-            privacy_notes=privacy.notes(config, folder.wire()),
+            privacy_notes=privacy.notes(config, run.wire),
             results=tables.results(summary),
             comparisons=[(rival, t) for rival in rivals if (t := tables.differences(summary, rival))],
             retention=tables.retention(summary),
@@ -116,21 +64,18 @@ def _write(folder: RunFolder) -> Path:
             absences=absences(summary),
             silos=[(title, t) for title, t in by_silo if t],
             sent=[tables.messages(summary), tables.sent_by_silo(summary)],
-            figures=[(name, *READING[name], drawn[name]) for name in READING if name in drawn],
-            alt=_alt(summary, config),
-            made=sorted(flat(made).items()),
+            figures=[
+                (name, told["title"], told["caption"], drawn[name]) for name, told in reading if name in drawn
+            ],
+            alt={name: told["title"] for name, told in reading}
+            | {"retention": privacy.retention_in_words(summary, config)},
+            made=sorted(flat(run.made).items()),
             config=yaml.safe_dump(config, sort_keys=False, allow_unicode=True),
         )
     )
-    path = folder.path / "report.html"
-    write_text(path, html)
+    path = run.folder.path / "report.html"
+    write_whole(path, html)
     return path
-
-
-def _alt(summary: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, str]:
-    """Return what stands for each figure where it cannot be seen: its numbers, if few words can hold them."""
-    titles = {name: title for name, (title, _) in READING.items()}
-    return titles | {"retention": privacy.retention_in_words(summary, config)}
 
 
 def templates() -> Environment:
@@ -148,14 +93,9 @@ def templates() -> Environment:
 
 
 def inline_svg(path: Path, prefix: str) -> Markup:
-    """Return a figure of ours as an element of the page.
+    """Return a figure that ``style.save`` wrote as an element in the page's light or dark colours.
 
-    Args:
-        path: SVG written by ``simulation.figures.style.save``.
-        prefix: Put before every id, so that figures on one page do not share ids.
-
-    Returns:
-        The ``svg`` element; ink and paper follow the page's light or dark colours.
+    ``prefix`` stands before every id, so that figures on one page do not share ids.
     """
     svg = path.read_text(encoding="utf-8")
     svg = svg[svg.index("<svg") :]

@@ -4,9 +4,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tailweave.protocols.config.references import RAW_ROW_KINDS, RAW_ROW_LEAK
+from tailweave.protocols.config.references import RAW_ROW_KINDS, REFERENCES
 from tailweave.protocols.config.starts import PARAMETER_LEAK
-from tailweave.simulation.arm_privacy import MECHANISMS, epsilon_families
+from tailweave.simulation.arm_privacy import epsilon_families
 from tailweave.simulation.arms import ROLES
 from tailweave.simulation.figures.style import colour_of
 from tailweave.simulation.report.tables import BLANK, Cell, Line, Table
@@ -28,14 +28,7 @@ MASKED = (
 
 
 def arms(summary: Summary) -> Table:
-    """List the arms with what they do, and epsilon, delta and mechanism of what silos release for them.
-
-    Args:
-        summary: What ``summarise`` returns.
-
-    Returns:
-        The table; an arm that releases summaries without noise is marked ``danger``.
-    """
+    """List the arms with what they do, and epsilon, delta and mechanism of what silos release for them."""
     lines = []
     for name, colour in colour_of(list(summary["arms"])).items():
         found = summary["arms"][name]
@@ -52,7 +45,7 @@ def arms(summary: Summary) -> Table:
 def _promise(found: Mapping[str, Any]) -> tuple[Cell, Cell, Cell]:
     if not found["releases"]:
         return BLANK, BLANK, Cell("releases no summary")
-    words = MECHANISMS[found["mechanism"]]
+    words = found["words"]
     if found["epsilon"] is None:
         return Cell("none", mark="danger"), BLANK, Cell(words, mark="danger")
     delta = BLANK if found["delta"] is None else Cell(f"{found['delta']:g}")
@@ -60,14 +53,7 @@ def _promise(found: Mapping[str, Any]) -> tuple[Cell, Cell, Cell]:
 
 
 def unprotected(summary: Summary) -> str | None:
-    """Name the arms for which summaries leave the silos without differential privacy.
-
-    Args:
-        summary: What ``summarise`` returns.
-
-    Returns:
-        A warning, which says less where other arms are noised; None where all summaries are.
-    """
+    """Warn of the arms whose summaries leave the silos without differential privacy; None of none."""
     if summary["revealed"]["epsilon"] is not None:
         return None
     promises = {arm: found["privacy"] for arm, found in summary["arms"].items()}
@@ -78,17 +64,9 @@ def unprotected(summary: Summary) -> str | None:
 
 
 def notes(config: Config, wire: Rows) -> list[str]:
-    """Say which rows leak, where the noise came from, and what secure aggregation hid from the server.
-
-    Args:
-        config: Resolved configuration.
-        wire: Rows of ``wire.jsonl``.
-
-    Returns:
-        Sentences; none if nothing was noised or masked and no row leaks.
-    """
+    """Say which rows leak, where the noise came from, and what secure aggregation hid from the server."""
     kinds = {row["kind"] for row in wire}
-    leaks = [f"Reference {kind} {RAW_ROW_LEAK}." for kind in RAW_ROW_KINDS if kind in kinds]
+    leaks = [f"Reference {k} {REFERENCES.kinds[k].leaks}." for k in RAW_ROW_KINDS if k in kinds]
     if "fit" in kinds:
         leaks.append(f"FedAvg before generation 0 {PARAMETER_LEAK}.")
     sources = {(row.get("privacy") or {}).get("noise") for row in wire}
@@ -106,14 +84,7 @@ def notes(config: Config, wire: Rows) -> list[str]:
 
 
 def summed(summary: Summary) -> list[str]:
-    """Say of whom the server saw only a sum, who was left out of it, and how often it had to be tried.
-
-    Args:
-        summary: What ``summarise`` returns.
-
-    Returns:
-        A sentence for each different sum; none without secure aggregation.
-    """
+    """Say of whom the server saw only a sum, who was left out of it, and how often it had to be tried."""
     said = []
     for event in summary["events"]["summed"]:
         out, tries = event["left-out"] or [], event["attempts"]
@@ -124,15 +95,7 @@ def summed(summary: Summary) -> list[str]:
 
 
 def retention_in_words(summary: Summary, config: Config) -> str:
-    """Say what the figure *retention against epsilon* shows, for those who cannot see it.
-
-    Args:
-        summary: What ``summarise`` returns.
-        config: Resolved configuration.
-
-    Returns:
-        Fréchet distances (coverages where there are none) by epsilon, then of the siloed and anchored arm.
-    """
+    """Say what the figure *retention against epsilon* shows, for those who cannot see it."""
     name = "frechet" if any("frechet" in arm["last"] for arm in summary["arms"].values()) else "coverage"
     ends = {a: found["last"][name] for a, found in summary["arms"].items() if name in found["last"]}
     digits = decimals_for([end["mean"] for end in ends.values()])

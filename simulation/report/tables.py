@@ -59,15 +59,10 @@ HALF_LIFE = ("half-life", "First generation whose coverage is below half of gene
 
 
 def results(summary: Summary, names: Sequence[str] | None = None) -> Table:
-    """Arms x metrics at the last generation, the best mean of each column marked.
+    """Arms x metrics (``names``, or the main ones) at the last generation, each column's best mean marked.
 
-    Args:
-        summary: What ``summarise`` returns.
-        names: Metrics wanted, by default the main ones; those that no arm has are left out.
-
-    Returns:
-        The table; the oracle, which no federation can have, is never marked. Where all arms start from one
-        base, its generation 0 is the first line.
+    The oracle, which no federation can have, is never marked. Where all arms start from one base, its
+    generation 0 is the first line.
     """
     wanted = main_metrics() if names is None else names
     arms, names = (

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from tailweave.protocols.kinds.metrics.base import LAST
 from tailweave.protocols.metrics import METRICS
+from tailweave.protocols.sorts import SORTS
 
 MINUS, EN_DASH = "\N{MINUS SIGN}", "\N{EN DASH}"
 KIB = 1024
@@ -26,6 +27,7 @@ class Metric:
     decimals: int | None = None
     role: str = "other"
     rank: int = LAST
+    takes: Sequence[str] = SORTS
 
 
 _OF_A_RUN: ContextVar[Mapping[str, Metric]] = ContextVar("metrics of a run", default=MappingProxyType({}))
@@ -33,11 +35,7 @@ _OF_A_RUN: ContextVar[Mapping[str, Metric]] = ContextVar("metrics of a run", def
 
 @contextmanager
 def as_declared(found: Mapping[str, Mapping[str, Any]]) -> Iterator[None]:
-    """Speak of metrics as a run folder declares them: its kinds may be gone, or called otherwise by now.
-
-    Args:
-        found: Name to declaration, as ``RunFolder.declared`` returns it; others keep today's words.
-    """
+    """Speak of metrics as a run folder declares them: its kinds may be gone, or called otherwise by now."""
     before = _OF_A_RUN.set({name: Metric(**parts) for name, parts in found.items()})
     try:
         yield

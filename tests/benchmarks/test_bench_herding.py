@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from tailweave.clients.selection.herding import herding
-from tailweave.protocols.config.references import SlicedReference
 from tailweave.protocols.features import PublicSpace
+from tailweave.protocols.kinds.references.sliced import SlicedReference
 from tailweave.protocols.references import Empirical, Reference, read_summary, release, weave
 from tailweave.protocols.references.sliced import Sliced
 from tailweave.protocols.streams import stream

@@ -19,15 +19,12 @@ from tailweave.clients.selection import select
 from tailweave.clients.selection.candidates import Candidates
 from tailweave.clients.threads import one_thread
 from tailweave.protocols.config.privacy import PrivacySpec
-from tailweave.protocols.config.references import (
-    BarycenterReference,
-    GeodesicReference,
-    QuantizedReference,
-    ReleasingSpec,
-    SlicedReference,
-)
 from tailweave.protocols.config.rules import RULES
 from tailweave.protocols.features import PublicSpace
+from tailweave.protocols.kinds.references.base import SummarisedReference
+from tailweave.protocols.kinds.references.quantized import QuantizedReference
+from tailweave.protocols.kinds.references.sliced import SlicedReference
+from tailweave.protocols.kinds.references.transported import BarycenterReference, GeodesicReference
 from tailweave.protocols.messages import SummariseReply, TransportSupportReply
 from tailweave.protocols.records import encode, size
 from tailweave.protocols.references import Reference, proxy, release, weave
@@ -133,7 +130,7 @@ def rows(setting: Setting, silo: int) -> np.ndarray:
     return rng.normal(size=setting.dimensions) + rng.normal(size=(ROWS, setting.dimensions))
 
 
-def summarised(spec: ReleasingSpec, setting: Setting) -> Exchange:
+def summarised(spec: SummarisedReference, setting: Setting) -> Exchange:
     space = PublicSpace(np.zeros(setting.dimensions), 4.0, 0)
 
     def one(silo: int):

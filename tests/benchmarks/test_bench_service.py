@@ -15,9 +15,9 @@ import pytest
 from tailweave.clients.selection.streaming import StreamingRule, streamed_herding
 from tailweave.clients.service.served import Served
 from tailweave.protocols import selection_pb2 as wire
-from tailweave.protocols.config.references import SlicedReference
 from tailweave.protocols.features import FeatureMap
 from tailweave.protocols.kept_reference import KeptReference
+from tailweave.protocols.kinds.references.sliced import SlicedReference
 from tailweave.protocols.references import sliced
 from tailweave.protocols.selection_pb2_grpc import SelectionStub
 from tailweave.protocols.streams import stream

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from tailweave.clients import generators
-from tailweave.clients.data.rows import Rows
 from tailweave.clients.data.silo import Silo, World
 from tailweave.clients.features import fit_features
 from tailweave.clients.node import Node
 from tailweave.clients.release.policy import simulation_policy
+from tailweave.clients.samples import Numbers, Samples
 from tailweave.protocols.config.experiment import ArmSpec
 from tailweave.protocols.config.training import RecursionSpec
 from tailweave.protocols.kinds.features.projections import Pca
@@ -24,11 +24,11 @@ from tailweave.protocols.streams import stream
 GENERATOR = GaussianMixtureSpec(kind="gaussian-mixture", components=2)
 
 
-def rows(count: int, *path: str) -> Rows:
+def rows(count: int, *path: str) -> Samples:
     rng = stream(0, "rows", *path)
     side = rng.integers(2, size=count)
     values = rng.normal(size=(count, 3)) + np.where(side[:, None] == 1, 4.0, -4.0)
-    return Rows(values, np.where(side == 1, "right", "left"), ("a", "b", "c"))
+    return Samples.of(values, np.where(side == 1, "right", "left"), Numbers(("a", "b", "c")))
 
 
 @pytest.fixture
@@ -50,10 +50,12 @@ def world(node: Node) -> World:
 
 @pytest.fixture
 def kit() -> PublicKit:
-    base = generators.fit(GENERATOR, rows(50, "public").values, rng=stream(0, "base"))
+    base = generators.fit(GENERATOR, rows(50, "public"), rng=stream(0, "base"))
     samples = base.sample(300, rng=stream(0, "samples"))
     spec = Pca(kind="pca", dimensions=2)
-    return PublicKit(fit_features(spec, samples, rng=stream(0, "features")), base.arrays(), samples[:, :2])
+    return PublicKit(
+        fit_features(spec, samples, rng=stream(0, "features")), base.arrays(), samples.values[:, :2]
+    )
 
 
 @pytest.fixture

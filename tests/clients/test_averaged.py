@@ -8,6 +8,7 @@ from sklearn.mixture import GaussianMixture
 from tailweave.clients.generators import fit, from_arrays
 from tailweave.clients.generators.averaged import responsibilities, trainable
 from tailweave.clients.generators.gaussian_mixture import Mixture
+from tailweave.clients.samples import Samples
 from tailweave.protocols.kinds.generators.gaussian import GaussianMixtureSpec, GaussianSpec
 from tailweave.protocols.parameters import model_of, parameters_of
 from tailweave.protocols.streams import stream
@@ -25,7 +26,7 @@ def modes(name: str, counts: tuple[int, ...]) -> np.ndarray:
 SILOS = [modes("a", (200, 10, 0, 0)), modes("b", (0, 200, 90, 0)), modes("c", (0, 0, 0, 500))]
 PUBLIC = modes("public", (6, 6, 6, 6))
 POOLED = np.concatenate(SILOS)
-BASE = Mixture.fit(PUBLIC, components=4, ridge=1e-3, rng=stream(0, "base"))
+BASE = Mixture.fit(Samples.of(PUBLIC), components=4, ridge=1e-3, rng=stream(0, "base"))
 START = parameters_of(MIXTURE, BASE.arrays())
 
 
@@ -74,7 +75,7 @@ def test_the_likelihood_of_all_rows_rises_with_the_rounds_and_beats_every_silo_a
         found.append(log_likelihood(model_of(MIXTURE, model)))
     assert all(after > before - 1e-3 for before, after in zip(found, found[1:], strict=False))  # the ridge
     assert found[-1] > found[0] + 0.1
-    alone = [fit(MIXTURE, rows, rng=stream(0, "alone")).arrays() for rows in SILOS]
+    alone = [fit(MIXTURE, Samples.of(rows), rng=stream(0, "alone")).arrays() for rows in SILOS]
     assert found[-1] > max(log_likelihood(arrays) for arrays in alone) + 1.0
 
 
@@ -82,13 +83,13 @@ def test_one_gaussian_is_its_rows_whatever_it_began_with():
     spec = GaussianSpec(kind="gaussian", ridge=1e-3)
     far = {"mean": np.array([50.0, 50.0]), "second": 9000.0 * np.eye(2)}
     found = model_of(spec, trainable(spec, far).train(POOLED, rng=RNG, steps=1).parameters())
-    for name, array in fit(spec, POOLED, rng=RNG).arrays().items():
+    for name, array in fit(spec, Samples.of(POOLED), rng=RNG).arrays().items():
         np.testing.assert_allclose(found[name], array, atol=1e-12)
 
 
 def test_what_comes_out_can_be_sampled():
     model = from_arrays(MIXTURE, model_of(MIXTURE, federated_round(START)))
-    assert model.sample(50, rng=stream(0, "draw")).shape == (50, 2)
+    assert model.sample(50, rng=stream(0, "draw")).values.shape == (50, 2)
 
 
 @pytest.mark.parametrize("spec", [GaussianSpec(kind="gaussian"), MIXTURE])

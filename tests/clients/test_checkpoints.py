@@ -17,6 +17,7 @@ from tailweave.clients.generators.gaussian import Gaussian
 from tailweave.clients.generators.gaussian_mixture import Mixture
 from tailweave.clients.measured import Measured
 from tailweave.clients.recursion import Stage
+from tailweave.clients.samples import Samples
 from tailweave.clients.storage import StorageError
 from tailweave.clients.telling import telling
 from tailweave.protocols.kinds.generators.diffusion import DiffusionSpec, MlpSpec
@@ -33,9 +34,8 @@ def checkpoint() -> Checkpoint:
     stage = Stage(
         2,
         Gaussian(np.array([1.0, 2.0]), np.eye(2)),
-        np.arange(10.0).reshape(5, 2),
+        replace(Samples.of(np.arange(10.0).reshape(5, 2)), born=np.array([0, 0, 1, 2, 2])),
         np.array([0, 3, 4]),
-        np.array([0, 0, 1, 2, 2]),
     )
     rows = (
         {"coverage": 0.5},
@@ -51,11 +51,10 @@ def test_what_is_saved_is_loaded(tmp_path):
     loaded = Checkpoint.load(tmp_path / "a" / "latest.npz", GAUSSIAN)
     assert loaded.stage.generation == 2
     assert loaded.measured == saved.measured
-    assert np.array_equal(loaded.stage.training_rows, saved.stage.training_rows)
+    assert np.array_equal(loaded.stage.training, saved.stage.training)
     assert np.array_equal(loaded.stage.model.mean, saved.stage.model.mean)
     assert loaded.stage.fitted_on.dtype == np.int64
-    assert loaded.stage.born.tolist() == [0, 0, 1, 2, 2]
-    assert loaded.stage.real_share == 1 / 3
+    assert loaded.stage.pool.born.tolist() == [0, 0, 1, 2, 2]
 
 
 def test_none_where_nothing_was_saved(tmp_path):
@@ -74,9 +73,9 @@ def test_a_checkpoint_that_lacks_a_part_is_refused_with_its_name(tmp_path):
     path = tmp_path / "latest.npz"
     checkpoint().save(path)
     arrays = storage.load(path)
-    del arrays["pool"]
+    del arrays["pool/values"]
     storage.save(path, arrays)
-    with pytest.raises(StorageError, match="latest.npz: .*lacks pool; delete it"):
+    with pytest.raises(StorageError, match="latest.npz: .*lacks pool/values; delete it"):
         Checkpoint.load(path, GAUSSIAN)
 
 
@@ -88,14 +87,14 @@ def test_a_checkpoint_of_another_generator_is_refused(tmp_path):
 
 def test_mixtures_come_back_too(tmp_path):
     model = Mixture(np.array([0.5, 0.5]), np.zeros((2, 1)), np.ones((2, 1, 1)))
-    stage = Stage(0, model, np.zeros((2, 1)), np.arange(2), np.zeros(2, dtype=np.int64))
+    stage = Stage(0, model, Samples.of(np.zeros((2, 1))), np.arange(2))
     Checkpoint(stage, Measured(({},))).save(tmp_path / "x.npz")
     loaded = Checkpoint.load(tmp_path / "x.npz", GaussianMixtureSpec(kind="gaussian-mixture"))
     assert np.array_equal(loaded.stage.model.weights, model.weights)
 
 
 def network(seed: int) -> Diffusion:
-    return Diffusion.fit(DIFFUSION, np.eye(2), rng=stream(seed, "fit"))
+    return Diffusion.fit(DIFFUSION, Samples.of(np.eye(2)), rng=stream(seed, "fit"))
 
 
 def test_a_networks_weights_lie_in_a_file_of_their_own_generation(tmp_path):
@@ -149,11 +148,11 @@ def test_at_the_end_of_an_arm_its_rows_are_gone_and_the_rest_is_there(tmp_path):
     saved.save(path, last=last)
     assert finished(path)
     assert [file.name for file in tmp_path.iterdir()] == ["latest.npz"]
-    assert not {"pool", "fitted-on", "born"} & set(storage.load(path))
+    assert not {"pool/values", "fitted-on", "pool/born"} & set(storage.load(path))
     loaded = Checkpoint.load(path, GAUSSIAN, last)
     assert (loaded.measured, loaded.stage.generation) == (saved.measured, last)
     assert loaded.stage.model.arrays().keys() == saved.stage.model.arrays().keys()
-    assert len(loaded.stage.pool) == 0
+    assert loaded.stage.pool is None
     with pytest.raises(StorageError, match=f"finished at generation {last}, its rows are gone"):
         Checkpoint.load(path, GAUSSIAN, last + 1)
 

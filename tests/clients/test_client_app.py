@@ -15,8 +15,8 @@ from tailweave.clients import app as client_app
 from tailweave.clients.app import app
 from tailweave.clients.release.policy import PolicyError
 from tailweave.protocols.config.privacy import PrivacySpec
-from tailweave.protocols.config.references import SlicedReference
 from tailweave.protocols.fit_messages import FitParameters, FitParametersReply
+from tailweave.protocols.kinds.references.sliced import SlicedReference
 from tailweave.protocols.messages import (
     Hello,
     HelloReply,

@@ -6,8 +6,8 @@ import pytest
 
 from tailweave.clients.selection import cosine_form as module
 from tailweave.clients.selection.cosine_form import cosine_form
-from tailweave.protocols.config.references import SlicedReference
 from tailweave.protocols.features import PublicSpace
+from tailweave.protocols.kinds.references.sliced import SlicedReference
 from tailweave.protocols.references import Empirical, cosine, sliced
 from tailweave.protocols.references.sliced import Sliced
 from tailweave.protocols.streams import stream

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from tailweave.clients.data.cifar10 import META, TEST, TRAIN, read_cifar10
-from tailweave.clients.data.rows import DataError
 from tailweave.clients.data.silo import simulated_world
+from tailweave.clients.samples import DataError
 from tailweave.protocols.config.data import PublicSpec, SilosSpec
 from tailweave.protocols.config.load import load_experiment
 from tailweave.protocols.kinds.sources.cifar10 import Cifar10

@@ -11,8 +11,8 @@ from pydantic import ValidationError
 from sklearn.utils import murmurhash3_32
 
 from tailweave.clients.data.documents import read_documents
-from tailweave.clients.data.rows import DataError
 from tailweave.clients.data.sources import load_rows
+from tailweave.clients.samples import DataError
 from tailweave.protocols.kinds.sources.hashed_text import HashedText
 
 WORDS = ("Tails are rare.", "Rare tails, rare!", "a cat IS_here\ta cat")
@@ -39,8 +39,8 @@ def test_real_documents_are_their_counted_words(tmp_path):
         written(tmp_path / f"{name}.txt", topics[name])
     rows = read_documents(tmp_path, 64)
     assert rows.labels is None
-    assert rows.text
-    assert rows.take(np.arange(2)).text
+    assert rows.sort.hashed
+    assert rows.take(np.arange(2)).sort.hashed
     assert np.abs(rows.values - [counted(topics[name], 64) for name in chosen]).max() < 1e-12
     assert np.abs(np.linalg.norm(rows.values, axis=1) - 1.0).max() < 1e-12  # scaled by one division a row
 

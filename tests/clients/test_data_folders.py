@@ -2,7 +2,7 @@
 import pytest
 
 from tailweave.clients.data.folders import files_by_class
-from tailweave.clients.data.rows import DataError
+from tailweave.clients.samples import DataError
 
 
 def listed(folder):

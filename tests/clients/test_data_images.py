@@ -8,8 +8,8 @@ from pydantic import ValidationError
 from sklearn.datasets import load_digits
 
 from tailweave.clients.data.image_folder import read_image_folder
-from tailweave.clients.data.rows import DataError, Rows
 from tailweave.clients.data.sources import load_rows
+from tailweave.clients.samples import DataError, Images, Samples
 from tailweave.protocols.kinds.sources.bundled import BundledData
 from tailweave.protocols.kinds.sources.image_folder import ImageFolder
 from tailweave.protocols.kinds.sources.table import TableData
@@ -167,6 +167,6 @@ def test_image_keys_that_contradict_each_other_are_refused():
     with pytest.raises(ValidationError, match="Input should be 1 or 3"):
         spec("a", (2, 2, 2))
     with pytest.raises(DataError, match=r"image \(1, 2, 2\) does not fit rows of 3 columns"):
-        Rows(np.zeros((1, 3)), None, ("a", "b", "c"), (1, 2, 2))
+        Samples.of(np.zeros((1, 3)), None, Images(("a", "b", "c"), shape=(1, 2, 2)))
     given = TableData(source="npz", path="a.npz", image=(1, 2, 2))
     assert TableData.model_validate(given.model_dump(by_alias=True)) == given

@@ -4,7 +4,7 @@ import pytest
 from scipy.spatial.distance import pdist
 
 from tailweave.clients.data.modes import gaussian_modes, sample_modes
-from tailweave.clients.data.rows import DataError
+from tailweave.clients.samples import DataError
 from tailweave.protocols.kinds.sources.gaussian_modes import GaussianModes as Spec
 
 

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from tailweave.clients.data.own_rows import OwnRows, own_rows
-from tailweave.clients.data.rows import DataError
+from tailweave.clients.samples import DataError
 from tailweave.protocols.streams import stream
 
 GREY = stream(0, "grey").integers(256, size=(4, 6, 5)).astype(np.uint8)  # (n, h, w)
@@ -47,7 +47,7 @@ def test_other_sizes_and_labels_of_a_folder_are_as_set(home):
 
 def test_documents_are_read_by_their_number_of_columns(home):
     rows = read(home, "rows.csv", **{"text-columns": 8, "text-column": "note", "label": "kind"})
-    assert (rows.text, rows.values.shape, rows.labels.tolist()) == (True, (2, 8), ["a", "b"])
+    assert (rows.sort.hashed, rows.values.shape, rows.labels.tolist()) == (True, (2, 8), ["a", "b"])
 
 
 def test_settings_become_hashable_and_numbers_may_be_text():

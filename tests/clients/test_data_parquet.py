@@ -8,8 +8,8 @@ import pyarrow as arrow
 import pytest
 from pyarrow import parquet
 
-from tailweave.clients.data.rows import DataError
 from tailweave.clients.data.tables import read_table
+from tailweave.clients.samples import DataError
 
 
 def read(tmp_path, columns: dict, label: str | None = None):

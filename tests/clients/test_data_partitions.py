@@ -5,13 +5,13 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from tailweave.clients.data.partitions import partition
-from tailweave.clients.data.rows import DataError, Rows
+from tailweave.clients.samples import DataError, Samples
 from tailweave.protocols.config.data import SilosSpec
 
 
 def _rows(labels, values=None):
     values = np.arange(len(labels), dtype=np.float64)[:, None] if values is None else values
-    return Rows(values, np.array(labels), tuple(f"c{j}" for j in range(values.shape[1])))
+    return Samples.of(values, labels)
 
 
 def _cut(rows, count, kind, *, seed=0, keep=None, **options):
@@ -157,7 +157,7 @@ def test_rows_per_silo_keeps_a_random_subset():
     assert kept[0].tolist() != whole[0][:30].tolist()
 
 
-NO_LABELS = Rows(np.zeros((9, 2)), None, ("a", "b"))
+NO_LABELS = Samples.of(np.zeros((9, 2)))
 
 
 @pytest.mark.parametrize(

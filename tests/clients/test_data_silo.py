@@ -4,9 +4,9 @@ import pytest
 from pydantic import TypeAdapter
 
 from tailweave.clients.data.public import public_rows
-from tailweave.clients.data.rows import DataError, Rows
 from tailweave.clients.data.silo import check_silo_size, silo_of, simulated_world
 from tailweave.clients.data.tables import read_table
+from tailweave.clients.samples import DataError, Samples
 from tailweave.protocols.config.data import DataSpec, PublicSpec, SilosSpec
 
 
@@ -67,7 +67,7 @@ def test_public_share_and_silo_options_leave_the_other_draws_alone():
 
 def _labelled(counts):
     labels = np.repeat(list(counts), list(counts.values()))
-    return Rows(np.arange(len(labels), dtype=np.float64)[:, None], labels, ("row",))
+    return Samples.of(np.arange(len(labels), dtype=np.float64)[:, None], labels)
 
 
 def _public(rows, seed=0, **raw):
@@ -102,7 +102,7 @@ def test_public_thins_what_the_share_holds():
             "public.class-weights: no class 'dgo'; nearest: 'dog'; known: cat, dog",
         ),
         (
-            Rows(np.zeros((5, 1)), None, ("a",)),
+            Samples.of(np.zeros((5, 1))),
             {"class-weights": {"a": 0.1}},
             "public.class-weights needs labels",
         ),

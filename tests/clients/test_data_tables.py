@@ -4,8 +4,8 @@ import zipfile
 import numpy as np
 import pytest
 
-from tailweave.clients.data.rows import DataError
 from tailweave.clients.data.tables import read_table
+from tailweave.clients.samples import DataError
 
 
 def _csv(tmp_path, text, label=None):

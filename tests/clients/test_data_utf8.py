@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
 
-from tailweave.clients.data.rows import DataError
 from tailweave.clients.data.utf8 import read_utf8
+from tailweave.clients.samples import DataError
 
 
 def test_a_byte_order_mark_is_dropped_and_ends_of_lines_stay(tmp_path):

@@ -9,6 +9,7 @@ from later import later
 
 from tailweave.clients.encoders import SmallConv, make_encoder, open_encoder, small_conv
 from tailweave.clients.features import fit_features, received_features
+from tailweave.clients.samples import Images, Samples
 from tailweave.protocols.encoders import SealedEncoder
 from tailweave.protocols.features import FeatureMap
 from tailweave.protocols.kinds.features.encoder import EncoderFeatures
@@ -17,6 +18,11 @@ from tailweave.protocols.streams import stream
 
 torch, transformers = later("torch"), later("transformers")
 IMAGE = (1, 8, 8)
+
+
+def images(values: np.ndarray, image=IMAGE) -> Samples:
+    names = tuple(f"p{j}" for j in range(values.shape[1]))
+    return Samples.of(values, sort=Images(names, shape=image))
 
 
 def pictures(count: int = 200, image=IMAGE) -> np.ndarray:
@@ -200,7 +206,7 @@ def test_a_model_in_a_pickle_is_refused(dino, tmp_path):
 def test_a_feature_map_with_an_encoder_is_principal_axes_of_codes_and_travels_sealed(tmp_path):
     rows = pictures()
     spec = EncoderFeatures(kind="encoder", model="small-conv", dimensions=3)
-    features = fit_features(spec, rows, rng=stream(0, "features"), image=IMAGE)
+    features = fit_features(spec, images(rows), rng=stream(0, "features"))
     codes = features.encoder(rows)
     _, values, axes = np.linalg.svd(codes - codes.mean(axis=0), full_matrices=False)
     expected = (codes - codes.mean(axis=0)) @ axes[:3].T
@@ -223,6 +229,6 @@ def test_a_feature_map_with_an_encoder_is_principal_axes_of_codes_and_travels_se
 def test_an_encoder_needs_images_and_few_enough_dimensions(few_steps):
     spec = EncoderFeatures(kind="encoder", model="small-conv", dimensions=65)
     with pytest.raises(ValueError, match="encoder need images: data has no image shape"):
-        fit_features(spec, pictures(), rng=stream(0, "features"))
+        fit_features(spec, Samples.of(pictures()), rng=stream(0, "features"))
     with pytest.raises(ValueError, match=r"features.dimensions must be at most the length of a code \(64\)"):
-        fit_features(spec, pictures(), rng=stream(0, "features"), image=IMAGE)
+        fit_features(spec, images(pictures()), rng=stream(0, "features"))

@@ -8,6 +8,7 @@ from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 
 from tailweave.clients.features import fit_features
+from tailweave.clients.samples import Samples
 from tailweave.protocols.config.features import FeaturesSpec
 from tailweave.protocols.streams import stream
 
@@ -20,7 +21,7 @@ def samples() -> np.ndarray:
 def fit(kind: str, rows: np.ndarray, dimensions: int | None = None, seed: int = 0):
     options = {"kind": kind} | ({} if dimensions is None else {"dimensions": dimensions})
     spec = TypeAdapter(FeaturesSpec).validate_python(options)
-    return fit_features(spec, rows, rng=stream(seed, "features"))
+    return fit_features(spec, Samples.of(rows), rng=stream(seed, "features"))
 
 
 def test_identity_returns_the_rows_themselves(samples):
@@ -88,7 +89,7 @@ def test_samples_without_spread_are_refused():
 
 
 def test_samples_that_are_not_finite_are_refused():
-    with pytest.raises(ValueError, match="public samples must be finite, got nan in column 1"):
+    with pytest.raises(ValueError, match="values must be finite, got nan in column 1"):
         fit("identity", np.array([[0.0, np.nan], [1.0, 2.0]]))
 
 

@@ -8,6 +8,7 @@ from later import later
 from tailweave.clients import generators
 from tailweave.clients.generators.diffusion import Diffusion
 from tailweave.clients.generators.diffusion.base import load_base
+from tailweave.clients.samples import Samples
 from tailweave.protocols.kinds.generators.diffusion import DiffusionSpec
 from tailweave.protocols.streams import stream
 
@@ -61,8 +62,8 @@ def rows_of(count: int, columns: int = 16) -> np.ndarray:
 
 def test_a_base_draws_what_diffusers_own_pipeline_draws(pipeline):
     """Oracle: DDIMPipeline with our settings and first noise; in float32, whose sums differ with threads."""
-    model = Diffusion.fit(spec_of(pipeline), rows_of(2), rng=stream(0, "fit"))
-    drawn = model.sample(6, rng=stream(0, "sample"))
+    model = Diffusion.fit(spec_of(pipeline), Samples.of(rows_of(2)), rng=stream(0, "fit"))
+    drawn = model.sample(6, rng=stream(0, "sample")).values
 
     loaded = diffusers.DDPMPipeline.from_pretrained(pipeline)
     oracle = diffusers.DDIMPipeline(loaded.unet, loaded.scheduler)
@@ -77,7 +78,7 @@ def test_a_base_draws_what_diffusers_own_pipeline_draws(pipeline):
 @pytest.mark.parametrize("name", ["pipeline", "bare"])
 def test_a_base_is_used_as_it_is_when_there_are_no_first_epochs(name, request):
     folder = request.getfixturevalue(name)
-    model = Diffusion.fit(spec_of(folder), rows_of(2), rng=stream(0, "fit"))
+    model = Diffusion.fit(spec_of(folder), Samples.of(rows_of(2)), rng=stream(0, "fit"))
     wanted = tiny_unet().state_dict()
     assert model.weights.keys() == wanted.keys()
     assert all(np.array_equal(model.weights[n], wanted[n].numpy()) for n in wanted)
@@ -86,17 +87,17 @@ def test_a_base_is_used_as_it_is_when_there_are_no_first_epochs(name, request):
 
 def test_a_base_is_trained_on_and_gone_on_from(pipeline):
     spec = spec_of(pipeline, first_epochs=1, epochs=1)
-    first = Diffusion.fit(spec, rows_of(10), rng=stream(0, "fit"))
+    first = Diffusion.fit(spec, Samples.of(rows_of(10)), rng=stream(0, "fit"))
     assert not np.array_equal(first.weights["conv_in.weight"], tiny_unet().conv_in.weight.detach().numpy())
-    second = generators.fit(spec, rows_of(10), rng=stream(1, "fit"), previous=first)
+    second = generators.fit(spec, Samples.of(rows_of(10)), rng=stream(1, "fit"), previous=first)
     assert not np.array_equal(first.weights["conv_in.weight"], second.arrays()["weights/conv_in.weight"])
 
 
 def test_a_silo_rebuilds_a_base_that_it_does_not_have(pipeline):
-    model = Diffusion.fit(spec_of(pipeline), rows_of(2), rng=stream(0, "fit"))
+    model = Diffusion.fit(spec_of(pipeline), Samples.of(rows_of(2)), rng=stream(0, "fit"))
     elsewhere = spec_of("/not/on/this/node")
     again = generators.from_arrays(elsewhere, model.arrays())
-    drawn = [m.sample(3, rng=stream(0, "sample")) for m in (model, again)]
+    drawn = [m.sample(3, rng=stream(0, "sample")).values for m in (model, again)]
     assert np.array_equal(*drawn)
 
 

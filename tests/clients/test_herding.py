@@ -9,8 +9,8 @@ from scipy.spatial.distance import cdist
 
 from tailweave.clients.selection.herding import herding
 from tailweave.clients.selection.top_potential import top_potential
-from tailweave.protocols.config.references import SlicedReference
 from tailweave.protocols.features import PublicSpace
+from tailweave.protocols.kinds.references.sliced import SlicedReference
 from tailweave.protocols.references import Empirical, read_summary, release, weave
 from tailweave.protocols.references.sliced import Sliced
 from tailweave.protocols.streams import stream

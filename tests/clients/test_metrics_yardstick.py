@@ -19,6 +19,7 @@ from tailweave.clients.metrics.neighbours import (
     precision_recall_density_coverage,
 )
 from tailweave.clients.metrics.transport import sliced_w2_sq, w2_sq
+from tailweave.clients.samples import Samples
 from tailweave.protocols.features import FeatureMap
 
 PLAIN = [
@@ -190,11 +191,11 @@ def test_equal_rows_are_refused_however_a_product_rounds_them(count):
     features = FeatureMap(rng.normal(size=64), rng.normal(size=(64, 8)), np.zeros(8), 1.0)
     rows = np.tile(rng.normal(size=64), (count, 1))
     with pytest.raises(ValueError, match="truth rows must have a total variance above 0: all of them"):
-        yardstick_of(rows, features, None)
+        yardstick_of(Samples.of(rows), features)
     with pytest.raises(ValueError, match="truth_features must have a total variance of .* or more"):
         yardstick(features(rows), None)
     rows[0] += 1e-3
-    assert yardstick_of(rows, features, None).truth.tobytes() == features(rows).tobytes()
+    assert yardstick_of(Samples.of(rows), features).truth.tobytes() == features(rows).tobytes()
 
 
 def test_copies_of_a_row_that_stands_often_are_inside_its_ball():

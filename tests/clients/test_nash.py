@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from tailweave.clients.selection.nash import SiloPotentials, greedy, nash, silo_potentials, utilities
 from tailweave.clients.selection.top_potential import top_potential
 from tailweave.protocols.arrays import Floats
-from tailweave.protocols.config.references import SlicedReference
 from tailweave.protocols.features import PublicSpace
+from tailweave.protocols.kinds.references.sliced import SlicedReference
 from tailweave.protocols.references import Empirical
 from tailweave.protocols.references.sliced import Sliced
 from tailweave.protocols.streams import stream

@@ -24,8 +24,8 @@ from tailweave.clients.release.policy import Policy, PolicyError, simulation_pol
 from tailweave.clients.release.request import ReleaseRequest
 from tailweave.clients.storage import StorageError
 from tailweave.protocols.config.privacy import PrivacySpec
-from tailweave.protocols.config.references import SlicedReference
 from tailweave.protocols.features import FeatureMap
+from tailweave.protocols.kinds.references.sliced import SlicedReference
 from tailweave.protocols.privacy import calibration, gate
 from tailweave.protocols.privacy.gate import Cost
 from tailweave.protocols.privacy.noise import SeededNoise, SystemNoise
@@ -33,7 +33,7 @@ from tailweave.protocols.privacy.noise import SeededNoise, SystemNoise
 ROWS = np.random.default_rng(0).normal(size=(250, 3))
 FEATURES = FeatureMap(np.zeros(3), np.eye(3), np.zeros(3), 1.0)
 Z = 2.231
-"""Noise multiplier of epsilon = 2 at delta = 1e-6, rounded up (privacy-notes section 3)."""
+"""Noise multiplier of epsilon = 2 at delta = 1e-6, rounded up."""
 
 
 @lru_cache(maxsize=4096)
@@ -394,7 +394,7 @@ def test_the_real_gate_and_accountant_fit_the_desk(tmp_path):
             rng=np.random.default_rng(0),
             charge=charge,
         )
-        return release.summary.arrays()
+        return release.arrays()
 
     policy = Policy(lifetime_epsilon=2.0)
     real = Desk(tmp_path, policy, SystemNoise(), calibration.epsilon_of_rho)

@@ -14,7 +14,7 @@ from tailweave.clients.release.identities import (
 )
 from tailweave.clients.release.policy import load_policy
 from tailweave.protocols.config.load import ConfigError
-from tailweave.protocols.secure_sum import Offer, SumRound, keypair, signed_offer, verify_offer
+from tailweave.protocols.secure_sum.keys import Offer, SumRound, keypair, signed_offer, verify_offer
 
 A, B = "aa" * 32, "bb" * 32
 

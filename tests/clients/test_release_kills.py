@@ -27,8 +27,8 @@ from tailweave.clients.release.ledger import Ledger
 from tailweave.clients.release.policy import Policy
 from tailweave.clients.release.request import ReleaseRequest
 from tailweave.protocols.config.privacy import PrivacySpec
-from tailweave.protocols.config.references import SlicedReference
 from tailweave.protocols.features import FeatureMap
+from tailweave.protocols.kinds.references.sliced import SlicedReference
 from tailweave.protocols.privacy.gate import Cost
 
 ROWS = np.random.default_rng(0).normal(size=(250, 3))

@@ -111,7 +111,7 @@ def test_a_line_is_on_the_disk_before_its_head_and_both_before_charge_returns(pa
     assert events == [
         ("write", "line"),
         ("fsync", str(path)),
-        ("fsync", str(folder / ".ledger.head.part")),
+        ("fsync", str(folder / f".ledger.head.{os.getpid()}.part")),
         ("replace", str(head)),
         ("fsync", str(folder)),
         ("returned", ""),

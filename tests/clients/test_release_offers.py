@@ -5,7 +5,7 @@ import pytest
 
 from tailweave.clients.release.offers import OfferError, Offers
 from tailweave.clients.storage import StorageError
-from tailweave.protocols.secure_sum import Offer, SumRound, identity, verify_offer
+from tailweave.protocols.secure_sum.keys import Offer, SumRound, identity, verify_offer
 
 SILOS = ("a", "b", "c")
 PRIVATE, PUBLIC = identity()

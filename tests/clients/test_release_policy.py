@@ -21,8 +21,9 @@ from tailweave.clients.release.policy import (
 from tailweave.clients.release.request import ReleaseRequest
 from tailweave.protocols.config.load import ConfigError
 from tailweave.protocols.config.privacy import PrivacySpec
-from tailweave.protocols.config.references import QuantizedReference, SlicedReference
 from tailweave.protocols.features import FeatureMap
+from tailweave.protocols.kinds.references.quantized import QuantizedReference
+from tailweave.protocols.kinds.references.sliced import SlicedReference
 from tailweave.protocols.messages import rows_bucket
 
 FEATURES = FeatureMap(np.zeros(3), np.eye(3), np.zeros(3), 1.0)
@@ -189,8 +190,8 @@ def test_reads_what_is_written_and_defaults_for_the_rest(tmp_path):
         ("allow-no-privacy: true", "set lifetime-epsilon: null, got 8"),
         ("epsilon: 9", "lifetime-epsilon must reach epsilon = 9, got 8"),
         ("epsilon: 1\nepsilon: 50", "key 'epsilon' stands twice .*line 2"),
-        ("", "a policy is a mapping of keys, found NoneType"),
-        ("- epsilon", "a policy is a mapping of keys, found list"),
+        ("", "must be a mapping of keys, found NoneType"),
+        ("- epsilon", "must be a mapping of keys, found list"),
         ("{", "not valid YAML"),
     ],
 )
@@ -200,7 +201,7 @@ def test_a_policy_that_is_wrong_stops_the_silo(tmp_path, text, said):
 
 
 def test_a_policy_that_is_missing_stops_the_silo(tmp_path):
-    with pytest.raises(ConfigError, match="cannot be read"):
+    with pytest.raises(ConfigError, match="no such file"):
         load_policy(tmp_path / "nowhere.yaml")
 
 

@@ -12,10 +12,11 @@ from tailweave.clients.metrics import evaluate
 from tailweave.clients.metrics.frechet import gaussian_w2_sq, moments
 from tailweave.clients.retrain_round import retrain
 from tailweave.protocols import messages, references
-from tailweave.protocols.config.references import QuantizedReference, SlicedReference
 from tailweave.protocols.features import FeatureMap
 from tailweave.protocols.kept_reference import KeptReference
 from tailweave.protocols.kinds.generators.gaussian import GaussianSpec
+from tailweave.protocols.kinds.references.quantized import QuantizedReference
+from tailweave.protocols.kinds.references.sliced import SlicedReference
 from tailweave.protocols.references import weave
 from tailweave.protocols.streams import stream
 
@@ -48,7 +49,7 @@ def test_metrics_are_those_of_the_stored_generations(node, kit, retrain_question
     model = Mixture(*(stored[f"model/{name}"] for name in ("weights", "means", "covariances")))
     fresh = model.sample(30, rng=stream(7, "silo", "silo-0", "generation", 2, "evaluation"))
     ruler = node.yardstick(kit.features, 7)
-    again = evaluate(ruler, kit.features(fresh), kit.features(stored["pool"]))
+    again = evaluate(ruler, kit.features(fresh), kit.features(stored["pool/values"]))
     assert reply.rows()[2].items() >= again.items()
 
 
@@ -139,7 +140,7 @@ def test_snapshots_are_kept_of_the_generations_asked_for(node, world, kit, retra
     ]
     snapshot = storage.load(folder / "snapshot-3.npz")
     assert snapshot["candidates"].shape == (40, 2)
-    pool = kit.features(storage.load(folder / "latest.npz")["pool"])
+    pool = kit.features(storage.load(folder / "latest.npz")["pool/values"])
     np.testing.assert_allclose(snapshot["selected"], pool, atol=1e-12)
 
 

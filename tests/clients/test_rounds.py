@@ -6,9 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tailweave.clients import rounds
+from tailweave.clients.hello_round import hello
+from tailweave.clients.summarise_round import summarise
 from tailweave.protocols.config.privacy import PrivacySpec
-from tailweave.protocols.config.references import QuantizedReference, SlicedReference
+from tailweave.protocols.kinds.references.quantized import QuantizedReference
+from tailweave.protocols.kinds.references.sliced import SlicedReference
 from tailweave.protocols.messages import Hello, Summarise, with_prefix
 from tailweave.protocols.references import read_summary
 
@@ -24,11 +26,11 @@ def ask_summary(node, kit, spec=SLICED, **privacy):
         privacy=PrivacySpec(**privacy),
         arrays=with_prefix("features", kit.features.arrays()),
     )
-    return rounds.summarise(node, question)
+    return summarise(node, question)
 
 
 def test_hello_says_columns_and_a_bucket_of_rows(node):
-    reply = rounds.hello(node, Hello(run="test-run", seed=7))
+    reply = hello(node, Hello(run="test-run", seed=7))
     assert (reply.run, reply.seed, reply.silo, reply.columns) == ("test-run", 7, "silo-0", 3)
     assert reply.rows_at_least == 50  # of 60 training rows; the held-out 30 do not count
     assert reply.arrays == {}

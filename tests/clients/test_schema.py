@@ -6,21 +6,23 @@ import logging
 import numpy as np
 import pytest
 
-from tailweave.clients.data.rows import Rows
 from tailweave.clients.data.silo import Silo
-from tailweave.clients.rounds import hello
-from tailweave.clients.schema import check_schema, described
+from tailweave.clients.hello_round import hello
+from tailweave.clients.samples import Images, Numbers, Samples
+from tailweave.clients.schema import check_schema
 from tailweave.protocols.messages import Hello
 from tailweave.protocols.refusals import Refusal
 
 
 def silo(columns: tuple[str, ...], labelled: bool = False) -> Silo:
-    rows = Rows(np.zeros((3, len(columns))), np.array(["x"] * 3) if labelled else None, columns)
+    rows = Samples.of(np.zeros((3, len(columns))), ["x"] * 3 if labelled else None, Numbers(columns))
     return Silo("north", rows, rows)
 
 
-def rows_of(columns: int, image=None, text: bool = False, labels=None) -> Rows:
-    return Rows(np.zeros((3, columns)), labels, tuple(f"x{i}" for i in range(columns)), image, text)
+def rows_of(columns: int, image=None, text: bool = False, labels=None) -> Samples:
+    names = tuple(f"x{i}" for i in range(columns))
+    sort = Numbers(names, hashed=text) if image is None else Images(names, shape=image)
+    return Samples.of(np.zeros((3, columns)), labels, sort)
 
 
 def question(columns: tuple[str, ...] | None = ("a", "b", "c"), **more) -> Hello:
@@ -134,7 +136,7 @@ def test_data_of_another_kind_or_shape_are_refused_with_the_difference(own, aske
 
 
 def test_what_a_silo_has_is_said_in_a_word():
-    assert [described(rows) for rows in (GREY, TEXT, TABLE)] == [
+    assert [str(rows.sort) for rows in (GREY, TEXT, TABLE)] == [
         "images 1x8x8",
         "text in 64 columns",
         "a table of 64 columns",

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every rule of the configuration by its name."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from tailweave.clients.kinds import implements
 from tailweave.clients.selection import select
 from tailweave.clients.selection.candidates import Candidates
 from tailweave.clients.selection.center_matching import center_matching
@@ -21,10 +22,11 @@ from tailweave.clients.selection.partial_transport import partial_transport
 from tailweave.clients.selection.random import random
 from tailweave.clients.selection.threshold_decay import threshold_decay
 from tailweave.clients.selection.top_potential import top_potential
-from tailweave.protocols.config.references import SlicedReference
 from tailweave.protocols.config.rules import RULES, RuleSpec
 from tailweave.protocols.features import PublicSpace
 from tailweave.protocols.kinds.family import KindError
+from tailweave.protocols.kinds.implementing import implements
+from tailweave.protocols.kinds.references.sliced import SlicedReference
 from tailweave.protocols.kinds.rules.base import RuleKind
 from tailweave.protocols.references import Empirical
 from tailweave.protocols.references.sliced import Sliced
@@ -52,7 +54,8 @@ DIRECT_AT_RANDOM = {
 
 
 def pick(rule, reference, count: int = 30) -> list[int]:
-    given = Candidates.of(CANDIDATES, count)
+    surprise = {"surprise": lambda samples: (samples.values**2).sum(axis=1)}
+    given = replace(Candidates.of(CANDIDATES, count), scorers=surprise)
     return select(READ(rule), given, reference, rng=stream(0, "select")).tolist()
 
 

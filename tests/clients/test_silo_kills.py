@@ -26,8 +26,8 @@ from tailweave.clients.app import app
 from tailweave.clients.release.budget import BudgetError
 from tailweave.clients.release.chain import read_ledger
 from tailweave.protocols.config.privacy import PrivacySpec
-from tailweave.protocols.config.references import SlicedReference
 from tailweave.protocols.features import FeatureMap
+from tailweave.protocols.kinds.references.sliced import SlicedReference
 from tailweave.protocols.messages import Summarise, SummariseReply, with_prefix
 from tailweave.protocols.privacy.calibration import noise_multiplier, rho_of
 from tailweave.protocols.records import decode, encode

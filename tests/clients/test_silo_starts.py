@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from tailweave.clients.hello_round import hello
 from tailweave.clients.retrain_round import retrain
-from tailweave.clients.rounds import hello
-from tailweave.clients.starts import base_rows, check_base, first_model, public_base
+from tailweave.clients.starts import base_samples, check_base, first_model, public_base
 from tailweave.protocols.base_file import base_digest, save_base
 from tailweave.protocols.kinds.generators.gaussian import GaussianMixtureSpec
 from tailweave.protocols.messages import Hello, with_prefix
@@ -75,4 +75,4 @@ def test_generation_0_is_fedavgs_model_and_the_public_base_stays_what_it_was(nod
     question = question.model_copy(update={"arrays": question.arrays | start})
     np.testing.assert_array_equal(first_model(node, question).arrays()["means"], kit.base["means"] + 1.0)
     np.testing.assert_array_equal(public_base(node, question).arrays()["means"], kit.base["means"])
-    assert base_rows(node, question, 3).shape == (0, 3)  # of all silos: no node has them
+    assert base_samples(node, question) is None  # of all silos: no node has them

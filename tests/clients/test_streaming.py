@@ -14,8 +14,8 @@ from tailweave.clients.selection.streaming import (
     _float32_basis,
     streamed_herding,
 )
-from tailweave.protocols.config.references import SlicedReference
 from tailweave.protocols.features import PublicSpace
+from tailweave.protocols.kinds.references.sliced import SlicedReference
 from tailweave.protocols.references import cosine, sliced
 from tailweave.protocols.references.sliced import Sliced
 from tailweave.protocols.streams import stream

@@ -7,8 +7,8 @@ import pytest
 from tailweave.clients.data.modes import gaussian_modes, sample_modes
 from tailweave.clients.selection.herding import herding
 from tailweave.clients.selection.streaming import StreamingRule, streamed_herding
-from tailweave.protocols.config.references import SlicedReference
 from tailweave.protocols.features import PublicSpace
+from tailweave.protocols.kinds.references.sliced import SlicedReference
 from tailweave.protocols.kinds.sources.gaussian_modes import GaussianModes
 from tailweave.protocols.references.sliced import Sliced, summarise
 from tailweave.protocols.streams import stream

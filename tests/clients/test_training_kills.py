@@ -11,6 +11,7 @@ import pytest
 
 from tailweave.clients import generators
 from tailweave.clients.retrain_round import retrain
+from tailweave.clients.samples import Samples
 from tailweave.clients.telling import TOLD
 from tailweave.protocols.kinds.generators.diffusion import DiffusionSpec, MlpSpec
 from tailweave.protocols.streams import stream
@@ -58,7 +59,7 @@ def killed_while_training(node, question) -> list[str]:
 )
 def test_a_killed_training_is_made_again_with_the_same_answer(node, kit, retrain_question, tmp_path, arm):
     rows = node.silo.train.values
-    base = generators.fit(GENERATOR, rows, rng=stream(0, "base")).arrays()
+    base = generators.fit(GENERATOR, Samples.of(rows), rng=stream(0, "base")).arrays()
     question = retrain_question(arm=arm, generator=GENERATOR, base=base)
     whole = retrain(replace(node, state=tmp_path / "whole"), question)
     left = killed_while_training(node, question)

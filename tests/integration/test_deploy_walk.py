@@ -17,9 +17,9 @@ import pytest
 from deploy_hosts import RUN_SECONDS, START_SECONDS, Host, edit, in_a_hurry, make_kit, no_namespaces
 from run_environment import make_run_environment
 
+from tailweave.protocols.node_keys import make_node_keys
 from tailweave.simulation.deploy.certificates import Issued, make_server
 from tailweave.simulation.deploy.federation import load_federation
-from tailweave.simulation.deploy.node_keys import make_node_keys
 from tailweave.simulation.deploy.node_settings import load_node
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(RUN_SECONDS + 3 * START_SECONDS)]

@@ -21,8 +21,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tailweave.protocols.node_keys import make_node_keys
 from tailweave.simulation.deploy.certificates import make_ca, make_server
-from tailweave.simulation.deploy.node_keys import make_node_keys
 from tailweave.simulation.engines import keeper
 from tailweave.simulation.engines.control import environment, program
 

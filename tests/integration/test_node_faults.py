@@ -14,9 +14,9 @@ import pytest
 import yaml
 from deploy_hosts import CONFIG, RUN_SECONDS, START_SECONDS, Host, edit, in_a_hurry, make_kit
 
+from tailweave.protocols.node_keys import make_node_keys
 from tailweave.protocols.records import SCHEMA_VERSION
 from tailweave.simulation.deploy.certificates import make_ca
-from tailweave.simulation.deploy.node_keys import make_node_keys
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(2 * RUN_SECONDS + 3 * START_SECONDS)]
 GOOD, ASKED, ABSENT = ("north", "south"), ("wide", "old", "bare"), ("expired", "stranger", "hollow")

@@ -17,8 +17,8 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from tailweave.clients.data.rows import Rows
-from tailweave.clients.kinds import implements
+from tailweave.clients.samples import Numbers, Samples
+from tailweave.protocols.kinds.implementing import implements
 from tailweave.protocols.kinds.generators.base import LocalOrShared
 from tailweave.protocols.kinds.metrics.base import MetricKind
 from tailweave.protocols.kinds.rules.base import RuleKind
@@ -47,26 +47,26 @@ class Jitter(LocalOrShared):
 
 @dataclass(frozen=True)
 class Model:
-    rows: np.ndarray
+    rows: Samples
     noise: float
 
     def sample(self, count, *, rng):
-        some = self.rows[rng.integers(len(self.rows), size=count)]
-        return some + self.noise * rng.standard_normal(some.shape)
+        some = self.rows.values[rng.integers(len(self.rows), size=count)]
+        return Samples.of(some + self.noise * rng.standard_normal(some.shape), sort=self.rows.sort)
 
     def arrays(self):
-        return {"rows": self.rows}
+        return {"rows": self.rows.values}
 
 
 @implements(Jitter)
 class JitterKind:
     @staticmethod
-    def fit(spec, rows, **_):
-        return Model(np.asarray(rows), spec.noise)
+    def fit(spec, samples, **_):
+        return Model(samples, spec.noise)
 
     @staticmethod
-    def read(spec, arrays):
-        return Model(arrays["rows"], spec.noise)
+    def read(spec, arrays, sort):
+        return Model(Samples.of(arrays["rows"], sort=sort), spec.noise)
 
 
 class Reach(MetricKind):
@@ -79,8 +79,8 @@ class Reach(MetricKind):
 
 
 @implements(Reach)
-def reach(spec, yardstick, generated):
-    return float(np.linalg.norm(generated - yardstick.truth.mean(axis=0), axis=1).max())
+def reach(spec, yardstick, samples, features):
+    return float(np.linalg.norm(features - yardstick.truth.mean(axis=0), axis=1).max())
 
 
 class Rings(SourceKind):
@@ -96,7 +96,7 @@ def rings(spec, *, seed):
     labels = rng.integers(2, size=spec.rows)
     angle, radius = rng.uniform(0, 2 * np.pi, spec.rows), 1.0 + labels + 0.1 * rng.standard_normal(spec.rows)
     values = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
-    return Rows(values, labels.astype(np.str_), ("x", "y"))
+    return Samples.of(values, labels, Numbers(("x", "y")))
 '''
 CONFIG = {
     "name": "rings",

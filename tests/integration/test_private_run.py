@@ -47,7 +47,7 @@ def test_what_leaves_a_silo_is_noised_as_claimed_and_logged(tmp_path, monkeypatc
     assert set(found) == {(e, s) for e in (None, 1.0) for s in ("silo-0", "silo-1")}
     assert found[1.0, "silo-0"][0]["privacy"] == {"epsilon": 1.0, "delta": 1e-6, "noise": "seeded"}
     from tailweave.protocols.config.privacy import PrivacySpec
-    from tailweave.protocols.config.references import SlicedReference
+    from tailweave.protocols.kinds.references.sliced import SlicedReference
 
     spec = SlicedReference(**ARM["reference"])
     expected = noise_variance(spec, PrivacySpec(epsilon=1)).mean()

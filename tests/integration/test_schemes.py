@@ -13,6 +13,7 @@ from tailweave.protocols.transport.free_support import free_support, tolerance_s
 from tailweave.server.federation import Federation
 from tailweave.server.record import Record
 from tailweave.server.rounds import greet, summarise
+from tailweave.server.seed_run import SeedRun
 from tailweave.simulation.engines.in_process import InProcessGrid
 from tailweave.simulation.paper.fedwad import fedwad
 from tailweave.simulation.prepare import prepare
@@ -59,7 +60,7 @@ def woven(tiny, tmp_path):
     settings = {"config": str(config), "state-dir": str(tmp_path / "state")}
     grid = InProcessGrid([{"partition-id": i} for i in range(3)], settings, workers=0)
     federation = Federation(grid, experiment, "r", Record(tmp_path / "out"))
-    made = summarise(federation, 0, kit, greet(federation, 0, kit))
+    made = summarise(SeedRun(federation, 0, kit), greet(SeedRun(federation, 0, kit)))
     references = [made[arm.reference, experiment.privacy] for arm in experiment.arms]
     silos = [kit.features(silo.train.values) for silo in world_of(config, 0).silos]
     return references, silos, kit.samples[:ATOMS]

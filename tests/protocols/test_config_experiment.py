@@ -8,8 +8,9 @@ from tailweave.protocols.config.data import DataSpec, PartitionSpec, PublicSpec,
 from tailweave.protocols.config.experiment import ArmSpec, Experiment
 from tailweave.protocols.config.features import FeaturesSpec
 from tailweave.protocols.config.privacy import PrivacySpec
-from tailweave.protocols.config.references import ReferenceSpec, SlicedReference
+from tailweave.protocols.config.references import ReferenceSpec
 from tailweave.protocols.config.training import GeneratorSpec, RecursionSpec
+from tailweave.protocols.kinds.references.sliced import SlicedReference
 
 SILOS = {"count": 4, "partition": {"kind": "iid"}}
 SMALLEST = {

@@ -124,7 +124,7 @@ WRONG = [
         "mean 'classes-per-silo'",
         "allowed: kind,",
     ),
-    ("arms.siloed.reference=slicd", "arms.1.reference.kind: 'slicd'", "did you mean 'sliced'", REFERENCES),
+    ("arms.siloed.reference=slicd", "arms.1.reference: 'slicd'", "did you mean 'sliced'", REFERENCES),
     ("arms.siloed.reference={}", "arms.1.reference.kind: missing in {}", "", ""),
     ("arms.siloed.reference=[1]", "arms.1.reference: must be a mapping", "got [1]", ""),
     (

@@ -5,13 +5,8 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from tailweave.protocols.config.experiment import Experiment
-from tailweave.protocols.config.references import (
-    RAW_ROW_KINDS,
-    RELEASING_KINDS,
-    BarycenterReference,
-    GeodesicReference,
-    ReferenceSpec,
-)
+from tailweave.protocols.config.references import RAW_ROW_KINDS, REFERENCES, ReferenceSpec
+from tailweave.protocols.kinds.references.transported import BarycenterReference, GeodesicReference
 
 PARSE = TypeAdapter(ReferenceSpec).validate_python
 
@@ -75,7 +70,7 @@ def test_without_the_permission_the_load_is_refused_and_says_what_leaks(kind):
         with pytest.raises(ValidationError, match=message):
             experiment(kind, privacy)
     assert experiment(kind, {"allow-raw-row-leakage": True}).arms[0].reference.kind == kind
-    assert kind in RELEASING_KINDS
+    assert REFERENCES.kinds[kind].sees == "releases"
 
 
 @pytest.mark.parametrize("kind", RAW_ROW_KINDS)

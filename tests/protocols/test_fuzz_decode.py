@@ -24,7 +24,7 @@ from google.protobuf.message import DecodeError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tailweave.protocols import fit_messages, messages, sum_messages
+from tailweave.protocols import fit_messages, messages, secure_sum_messages
 from tailweave.protocols.features import FeatureMap
 from tailweave.protocols.kinds.generators.gaussian import GaussianSpec
 from tailweave.protocols.messages import SCHEMA_VERSION, Message
@@ -77,14 +77,14 @@ SAMPLES: list[Message] = [
         privacy=EXACT,
         arrays={"centroids": RNG.random((4, 2)), "counts": np.ones(4), "variances": RNG.random((4, 2))},
     ),
-    sum_messages.OfferKey(
+    secure_sum_messages.OfferKey(
         **HEAD, reference=COSINE, privacy=MASKS, number=1, silos=("silo-0", "silo-1"), arrays=FEATURES
     ),
-    sum_messages.OfferKeyReply(**HEAD, silo="silo-1", number=1, **SIGNED),
-    sum_messages.SendMasked(
+    secure_sum_messages.OfferKeyReply(**HEAD, silo="silo-1", number=1, **SIGNED),
+    secure_sum_messages.SendMasked(
         **HEAD, reference=COSINE, privacy=MASKS, number=1, roster=ROSTER, arrays=FEATURES
     ),
-    sum_messages.SendMaskedReply(
+    secure_sum_messages.SendMaskedReply(
         **HEAD,
         silo="silo-1",
         reference=COSINE,

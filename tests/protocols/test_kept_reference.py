@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tailweave.protocols.config.references import QuantizedReference, SlicedReference
 from tailweave.protocols.features import FeatureMap
 from tailweave.protocols.kept_reference import KeptReference
+from tailweave.protocols.kinds.references.quantized import QuantizedReference
+from tailweave.protocols.kinds.references.sliced import SlicedReference
 from tailweave.protocols.references.empirical import Empirical
 from tailweave.protocols.references.sliced import Sliced
 from tailweave.protocols.streams import stream

@@ -7,7 +7,13 @@ from pydantic import ValidationError
 
 from tailweave.protocols.messages import Summarise, SummariseReply
 from tailweave.protocols.records import MessageError, decode, encode
-from tailweave.protocols.sum_messages import OfferKey, OfferKeyReply, SendMasked, SendMaskedReply, SignedKey
+from tailweave.protocols.secure_sum_messages import (
+    OfferKey,
+    OfferKeyReply,
+    SendMasked,
+    SendMaskedReply,
+    SignedKey,
+)
 
 BASE = {"run": "demo", "seed": 3}
 PRIVACY = {"epsilon": 2.0, "secure_aggregation": True, "honest_silos": 3}

@@ -12,7 +12,13 @@ ROOT = Path(__file__).parents[2]
 
 def test_torch_is_imported_only_where_a_network_is_used():
     heavy = {"torch", "diffusers", "transformers"}
-    names = ("protocols.pot", "clients.rounds", "server.rounds", "simulation.prepare", "simulation.run")
+    names = (
+        "protocols.pot",
+        "clients.summarise_round",
+        "server.rounds",
+        "simulation.prepare",
+        "simulation.run",
+    )
     modules = ", ".join(f"tailweave.{name}" for name in names)
     code = f"import sys, {modules}; print(sorted({heavy} & sys.modules.keys()))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)

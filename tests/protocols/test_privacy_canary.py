@@ -19,12 +19,13 @@ import pytest
 
 from tailweave.protocols.arrays import Floats
 from tailweave.protocols.config.privacy import PrivacySpec
-from tailweave.protocols.config.references import QuantizedReference, SlicedReference
 from tailweave.protocols.features import FeatureMap, PublicSpace
+from tailweave.protocols.kinds.references.quantized import QuantizedReference
+from tailweave.protocols.kinds.references.sliced import SlicedReference
 from tailweave.protocols.privacy.calibration import noise_multiplier
 from tailweave.protocols.privacy.canary import Release, canary_audit
 from tailweave.protocols.privacy.gate import release
-from tailweave.protocols.privacy.mechanisms import lloyd, moments
+from tailweave.protocols.privacy.mechanisms import lloyd
 from tailweave.protocols.privacy.mechanisms.grid import radius
 from tailweave.protocols.privacy.noise import SeededNoise
 from tailweave.protocols.references.histogram import counts
@@ -34,7 +35,6 @@ Z = noise_multiplier(EPSILON, 1e-6)
 PRIVACY = PrivacySpec(epsilon=EPSILON, min_rows=50)
 SPACE = PublicSpace(np.zeros(D), 1.0, seed=5)
 ROWS = np.random.default_rng(6).standard_normal((50, D))
-MANY = np.random.default_rng(7).standard_normal((400, D))
 ABSURD = np.full(D, 1e3)
 NEAR = np.full(D, 0.9 * radius(D) / np.sqrt(D))
 CROWD = np.tile(NEAR, (160, 1))
@@ -55,7 +55,7 @@ def through_the_gate(name, rows, rng):
         noise=SeededNoise(rng),
         rng=rng,
         charge=lambda cost: None,
-    ).summary
+    )
 
 
 def sketch(name, rows, rng):
@@ -67,13 +67,6 @@ def last_look(rows, rng):
     sent = through_the_gate("lloyd", rows, rng)
     nearest = ((sent.centroids - NEAR) ** 2).sum(axis=1).argmin()
     return sent.counts[nearest] * np.append(sent.centroids[nearest], 1.0)
-
-
-def mean_and_covariance(rows, rng):
-    """Count and sums, as far as mean and covariance give them back."""
-    sent = moments.privatise(rows, SPACE, Z, noise=SeededNoise(rng))
-    second = sent.covariance + np.outer(sent.mean, sent.mean)
-    return sent.count * np.concatenate([[1.0], sent.mean, second[np.triu_indices(D)]])
 
 
 @dataclass(frozen=True)
@@ -115,15 +108,6 @@ PATHS = {
         1 / lloyd.multipliers(Z)[-1],
         0.7,
         "tailweave.protocols.privacy.mechanisms.lloyd.unit_ball",
-        lambda rows, space: (rows - space.center) / (space.scale * radius(space.dimension)),
-    ),
-    "moments": Path(
-        mean_and_covariance,
-        MANY,
-        ABSURD,
-        1 / Z,
-        0.85,
-        "tailweave.protocols.privacy.mechanisms.moments.unit_ball",
         lambda rows, space: (rows - space.center) / (space.scale * radius(space.dimension)),
     ),
 }

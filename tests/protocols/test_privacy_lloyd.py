@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from sklearn.cluster import KMeans
 
-from tailweave.protocols.config.references import QuantizedReference
 from tailweave.protocols.features import PublicSpace
+from tailweave.protocols.kinds.references.quantized import QuantizedReference
 from tailweave.protocols.privacy.mechanisms import lloyd
 from tailweave.protocols.privacy.mechanisms.grid import GRID
 from tailweave.protocols.privacy.noise import SeededNoise

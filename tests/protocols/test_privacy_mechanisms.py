@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tailweave.protocols.config.references import QuantizedReference, SlicedReference
 from tailweave.protocols.features import PublicSpace
-from tailweave.protocols.privacy.mechanisms import cosine, histogram, lloyd, moments
+from tailweave.protocols.kinds.references.quantized import QuantizedReference
+from tailweave.protocols.kinds.references.sliced import SlicedReference
+from tailweave.protocols.privacy.mechanisms import cosine, histogram, lloyd
 from tailweave.protocols.privacy.noise import SeededNoise
 
 Z = 1.3
@@ -28,7 +29,6 @@ MECHANISMS = {
     "cosine": (cosine, lambda rows: cosine.privatise(rows, COSINE, SPACE, Z, noise=NOISE)),
     "histogram": (histogram, lambda rows: histogram.privatise(rows, HISTOGRAM, SPACE, Z, noise=NOISE)),
     "lloyd": (lloyd, lambda rows: lloyd.privatise(rows, CLUSTERS, SPACE, Z, noise=NOISE)),
-    "moments": (moments, lambda rows: moments.privatise(rows, SPACE, Z, noise=NOISE)),
 }
 RADIUS = 1.5 * np.sqrt(D) * SPACE.scale
 

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The two sliced mechanisms: unbiased, of known variance, and useful as privacy-notes section 3 says."""
+"""The two sliced mechanisms: unbiased, of known variance, and as useful as was measured."""
 
 import numpy as np
 import pytest
 
-from tailweave.protocols.config.references import SlicedReference
 from tailweave.protocols.features import PublicSpace
+from tailweave.protocols.kinds.references.sliced import SlicedReference
 from tailweave.protocols.privacy.calibration import noise_multiplier
 from tailweave.protocols.privacy.mechanisms import cosine, histogram
 from tailweave.protocols.privacy.noise import SeededNoise
@@ -26,7 +26,7 @@ def seeded(seed):
 
 
 def mixture(n, rng):
-    """Ten anisotropic Gaussians with E|x|^2 near d, as in privacy-notes."""
+    """Ten anisotropic Gaussians with E|x|^2 near d, as were measured."""
     fixed = np.random.default_rng(7)
     means = 0.4 * fixed.standard_normal((10, D))
     factors = fixed.standard_normal((10, D, D)) * np.sqrt((1 - 0.16) / D)

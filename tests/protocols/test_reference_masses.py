@@ -2,8 +2,9 @@
 import numpy as np
 import pytest
 
-from tailweave.protocols.config.references import QuantizedReference, SlicedReference
 from tailweave.protocols.features import PublicSpace
+from tailweave.protocols.kinds.references.quantized import QuantizedReference
+from tailweave.protocols.kinds.references.sliced import SlicedReference
 from tailweave.protocols.references import weave
 from tailweave.protocols.references.masses import silo_masses
 from tailweave.protocols.references.quantized import QuantizedSummary

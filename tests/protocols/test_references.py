@@ -4,11 +4,9 @@
 import numpy as np
 import pytest
 
-from tailweave.protocols.config.references import (
-    QuantizedReference,
-    SlicedReference,
-)
 from tailweave.protocols.features import PublicSpace
+from tailweave.protocols.kinds.references.quantized import QuantizedReference
+from tailweave.protocols.kinds.references.sliced import SlicedReference
 from tailweave.protocols.references import Empirical, proxy, read_summary, release, weave
 from tailweave.protocols.references.quantized import QuantizedSummary
 from tailweave.protocols.references.sliced import Sliced, SlicedSummary

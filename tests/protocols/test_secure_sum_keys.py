@@ -3,16 +3,16 @@ from dataclasses import replace
 
 import pytest
 
-from tailweave.protocols.secure_sum import (
+from tailweave.protocols.secure_sum.keys import (
     KeyPair,
     Offer,
     SumRound,
     identity,
     keypair,
+    shared_secret,
     signed_offer,
     verify_offer,
 )
-from tailweave.protocols.secure_sum.keys import shared_secret
 
 SILOS = ("silo-0", "silo-1", "silo-2")
 ROUND = SumRound("run-a", 1, "0" * 64, SILOS)

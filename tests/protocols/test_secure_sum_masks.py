@@ -10,22 +10,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tailweave.protocols.config.references import SlicedReference
 from tailweave.protocols.features import PublicSpace
-from tailweave.protocols.secure_sum import (
-    DroppedOut,
-    Masked,
-    SumRound,
-    from_words,
-    identity,
-    integer_sketch,
-    keypair,
-    mask,
-    signed_offer,
-    to_words,
-    unmask_sum,
-)
-from tailweave.protocols.secure_sum.keys import shared_secret
+from tailweave.protocols.kinds.references.sliced import SlicedReference
+from tailweave.protocols.secure_sum.keys import SumRound, identity, keypair, shared_secret, signed_offer
+from tailweave.protocols.secure_sum.masks import DroppedOut, Masked, mask, unmask_sum
+from tailweave.protocols.secure_sum.sketches import from_words, integer_sketch, to_words
 
 SILOS = tuple(f"silo-{i}" for i in range(5))
 ROUND = SumRound("run-a", 1, "schema", SILOS)
@@ -163,9 +152,9 @@ def chacha20_block(key, counter):
     return np.array([(a + b) & 0xFFFFFFFF for a, b in zip(x, state, strict=True)], dtype=np.uint32)
 
 
-@pytest.mark.parametrize("dtype", [np.uint32, np.uint64])
 @pytest.mark.parametrize("count", [3, 4])
-def test_sums_wrap_in_both_word_sizes_and_cross_the_wire(dtype, count):
+def test_sums_wrap_and_cross_the_wire(count):
+    dtype = np.uint32
     sum_round = SumRound("run", 7, "s", SILOS[:count])
     keys, offers = offered(sum_round)
     vectors = {silo: np.arange(6, dtype=dtype) - dtype(3 * i) for i, silo in enumerate(sum_round.silos)}
@@ -220,13 +209,14 @@ def test_an_unsigned_key_among_the_offers_is_refused(keys_and_offers):
     [
         np.zeros(4),
         np.zeros(4, dtype=np.int64),
+        np.zeros(4, dtype=np.uint64),
         np.zeros((2, 2), dtype=np.uint32),
         np.zeros(0, dtype=np.uint32),
     ],
 )
 def test_vectors_of_another_kind_are_refused(keys_and_offers, vector):
     keys, offers = keys_and_offers
-    with pytest.raises(ValueError, match="vector must be non-empty, of uint32 or uint64"):
+    with pytest.raises(ValueError, match="vector must be non-empty, of uint32"):
         mask(vector, keys["silo-0"], offers, ENROLLED)
 
 
@@ -248,7 +238,7 @@ def test_vectors_that_do_not_belong_together_are_refused(masked):
     ("arrays", "said"),
     [
         ({}, "needs one array 'words'"),
-        ({"words": np.zeros((2, 3))}, "needs one array 'words'"),
+        ({"words": np.zeros((2, 2))}, "needs one array 'words'"),
         ({"words": np.zeros(2)}, "needs one array 'words'"),
         ({"words": np.array([[0.5]])}, "words must be whole numbers"),
         ({"words": np.array([[-1.0]])}, "words must be whole numbers"),

@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 
 from tailweave.protocols.config.privacy import PrivacySpec
-from tailweave.protocols.config.references import SlicedReference
 from tailweave.protocols.features import FeatureMap, PublicSpace
+from tailweave.protocols.kinds.references.sliced import SlicedReference
 from tailweave.protocols.privacy.calibration import analytic_gaussian_z, rho_of
 from tailweave.protocols.privacy.noise import SeededNoise
-from tailweave.protocols.secure_sum import integer_sketch, noise_variance, noisy_share, pooled_summary, schema
-from tailweave.protocols.secure_sum.share import epsilon_alone
+from tailweave.protocols.secure_sum.schema import schema
+from tailweave.protocols.secure_sum.share import epsilon_alone, noise_variance, noisy_share
+from tailweave.protocols.secure_sum.sketches import integer_sketch, pooled_summary
 from tailweave.protocols.streams import stream
 
 COSINE = SlicedReference(kind="sliced", directions=128, coefficients=8)

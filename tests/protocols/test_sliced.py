@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.integrate import quad
 
-from tailweave.protocols.config.references import SlicedReference
 from tailweave.protocols.features import PublicSpace
+from tailweave.protocols.kinds.references.sliced import SlicedReference
 from tailweave.protocols.references.empirical import Empirical
 from tailweave.protocols.references.pairs import CosinePairs, SlicedPairs
 from tailweave.protocols.references.sliced import (

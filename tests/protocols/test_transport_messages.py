@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from tailweave.protocols.config.privacy import PrivacySpec
-from tailweave.protocols.config.references import BarycenterReference, GeodesicReference
+from tailweave.protocols.kinds.references.transported import BarycenterReference, GeodesicReference
 from tailweave.protocols.messages import TransportSupport, TransportSupportReply
 from tailweave.protocols.records import MessageError, decode, encode
 

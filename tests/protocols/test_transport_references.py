@@ -4,8 +4,8 @@
 import numpy as np
 import pytest
 
-from tailweave.protocols.config.references import BarycenterReference, GeodesicReference
 from tailweave.protocols.features import PublicSpace
+from tailweave.protocols.kinds.references.transported import BarycenterReference, GeodesicReference
 from tailweave.protocols.references import Empirical, proxy
 from tailweave.protocols.transport.projection import potential
 

@@ -15,13 +15,15 @@ from threadpoolctl import threadpool_limits
 
 from tailweave.clients.features import fit_features
 from tailweave.clients.metrics import yardstick, yardstick_of
+from tailweave.clients.samples import Samples
 from tailweave.protocols.config.features import FeaturesSpec
 from tailweave.protocols.config.privacy import PrivacySpec
-from tailweave.protocols.config.references import SlicedReference
 from tailweave.protocols.features import FeatureMap
+from tailweave.protocols.kinds.references.sliced import SlicedReference
 from tailweave.protocols.privacy import gate
 from tailweave.protocols.privacy.mechanisms import cosine, grid, histogram, lloyd
-from tailweave.protocols.secure_sum import noisy_share, sensitivity_steps
+from tailweave.protocols.secure_sum.share import noisy_share
+from tailweave.protocols.secure_sum.sketches import sensitivity_steps
 
 COLUMNS, DIMENSIONS = 20, 8
 TWINS = 300
@@ -72,7 +74,7 @@ def released(name, rows, features, spec):
         )
         return numbers - LIFT, sensitivity_steps(spec)
     options = {"seed": 0, "noise": Constant(), "rng": np.random.default_rng(0), "charge": lambda cost: None}
-    summary = gate.release(rows, spec, features, PRIVACY, **options).summary
+    summary = gate.release(rows, spec, features, PRIVACY, **options)
     if spec.basis == "histogram":
         return summary.sums.ravel() - LIFT, histogram.sensitivity(spec)
     own = np.rint(summary.count * cosine.COUNT_WEIGHT * np.sqrt(spec.directions) / grid.GRID)
@@ -123,12 +125,12 @@ def equal_rows():
     said = set()
     for count in (2, 5, 48, 1001):
         rows = np.tile(TWIN, (count, 1))
-        said.add(refused(lambda: yardstick_of(rows, features, None))[:40])  # noqa: B023 - called at once
+        said.add(refused(lambda: yardstick_of(Samples.of(rows), features))[:40])  # noqa: B023 - called at once
         said.add(refused(lambda: yardstick(features(rows), None))[:44])  # noqa: B023
         for kind, dimensions in (("pca", 2), ("standard", None), ("random-projection", 4)):
             options = {"kind": kind} | ({} if dimensions is None else {"dimensions": dimensions})
             spec = TypeAdapter(FeaturesSpec).validate_python(options)
-            said.add(refused(lambda: fit_features(spec, rows, rng=np.random.default_rng(0)))[:36])  # noqa: B023
+            said.add(refused(lambda: fit_features(spec, Samples.of(rows), rng=np.random.default_rng(0)))[:36])  # noqa: B023
     return sorted(said)
 
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from tailweave.clients import rounds
 from tailweave.clients.node import _real_silo, open_node
+from tailweave.clients.summarise_round import summarise
 from tailweave.protocols.config.privacy import PrivacySpec
-from tailweave.protocols.config.references import SlicedReference
 from tailweave.protocols.features import FeatureMap
+from tailweave.protocols.kinds.references.sliced import SlicedReference
 from tailweave.protocols.messages import Summarise, with_prefix
 from tailweave.simulation.deploy.kit import Plan, init
 from tailweave.simulation.deploy.node_settings import load_node
@@ -55,4 +55,4 @@ def ask(silo: Path, seed: int = 0, **privacy) -> bytes:
         privacy=PrivacySpec(**({"epsilon": 2.0} | privacy)),
         arrays=with_prefix("features", IDENTITY.arrays()),
     )
-    return rounds.summarise(node, question).arrays["sums"].tobytes()
+    return summarise(node, question).arrays["sums"].tobytes()

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from tailweave.clients import generators, retrain_round
 from tailweave.clients.node import open_node
+from tailweave.clients.samples import Samples
 from tailweave.protocols.config.experiment import ArmSpec
 from tailweave.protocols.config.training import RecursionSpec
 from tailweave.protocols.kinds.generators.gaussian import GaussianMixtureSpec
@@ -24,7 +25,7 @@ from tailweave.simulation.deploy.kept_runs import forget, kept_runs
 from tailweave.simulation.deploy.node_settings import load_node
 
 GENERATOR = GaussianMixtureSpec(kind="gaussian-mixture", components=2)
-BASE = generators.fit(GENERATOR, table(3), rng=stream(0, "base")).arrays()
+BASE = generators.fit(GENERATOR, Samples.of(table(3)), rng=stream(0, "base")).arrays()
 
 
 @pytest.fixture
@@ -67,7 +68,7 @@ def tables_in(folder: Path) -> list[str]:
 
 def test_no_row_is_left_of_a_run_that_is_over_and_a_repeated_question_is_answered(silo):
     part = retrain(silo, 1)
-    assert tables_in(silo / "state") == ["latest.npz/pool"]
+    assert tables_in(silo / "state") == ["latest.npz/pool/values"]
     first = retrain(silo, 2, start=2)
     assert tables_in(silo / "state") == []
     again = retrain(silo, 2)

@@ -6,19 +6,12 @@ import tracemalloc
 import zipfile
 
 import pytest
+from bundles import RUNS, installed_bundle, verdict, write_other_version
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tailweave.simulation.deploy.code_door import ForeignApp, check_app, installed_version
-from tailweave.simulation.deploy.foreign_app import (
-    RUNS,
-    bundled,
-    disguised_bundle,
-    foreign_bundle,
-    installed_bundle,
-    verdict,
-    write_other_version,
-)
+from tailweave.simulation.deploy.foreign_app import bundled, disguised_bundle, foreign_bundle
 
 
 @pytest.fixture(scope="module")

@@ -14,13 +14,14 @@ from pathlib import Path
 
 import httpx
 import pytest
+from bundles import ask_instead
 from deploy_hosts import START_SECONDS, Host, in_a_hurry, make_kit
 from flwr.proto.runtime_pb2 import AcquireTaskRequest
 from flwr.supercore.constant import TaskType
 
 from tailweave.simulation.deploy.app_executor import open_runtime
 from tailweave.simulation.deploy.federation import load_federation
-from tailweave.simulation.deploy.foreign_app import ask_instead, write_disguised_app, write_foreign_app
+from tailweave.simulation.deploy.foreign_app import write_disguised_app, write_foreign_app
 from tailweave.simulation.deploy.node_settings import load_node
 from tailweave.simulation.engines.bundle import write_bundle, write_run_config
 from tailweave.simulation.engines.control import Control

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from bundles import installed_bundle
 from flwr.common.constant import ErrorCode
 from flwr.proto.runtime_pb2 import AcquireTaskRequest
 from flwr.supercore.constant import TaskType
@@ -18,7 +19,7 @@ from tailweave.protocols.messages import Hello
 from tailweave.protocols.records import encode
 from tailweave.simulation.deploy.app_executor import open_runtime, start_next
 from tailweave.simulation.deploy.door_proof import DoorError, Question, check_locked, prove_door, stage
-from tailweave.simulation.deploy.foreign_app import disguised_bundle, installed_bundle
+from tailweave.simulation.deploy.foreign_app import disguised_bundle
 
 pytestmark = pytest.mark.slow
 SECONDS = 120

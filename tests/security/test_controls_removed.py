@@ -137,10 +137,10 @@ CONTROLS = (
         "tests/protocols/test_fuzz_decode.py::test_two_thousand_mutated_messages",
     ),
     Control(
-        "clients/masking.py",
+        "clients/secure_sum_round.py",
         "ReleaseRequest(question.reference, question.privacy, features, question.seed, sum_round)",
         "ReleaseRequest(question.reference, question.privacy, features, question.seed)",
-        "tests/clients/test_masking.py::test_every_attempt_draws_anew_and_is_charged_anew",
+        "tests/clients/test_secure_sum_round.py::test_every_attempt_draws_anew_and_is_charged_anew",
     ),
     Control(
         "protocols/secure_sum/masks.py",
@@ -209,7 +209,7 @@ CONTROLS = (
         "tests/clients/test_release_ledger.py::test_older_copies_of_ledger_or_head_are_refused",
     ),
     Control(
-        "clients/release/data_sets.py",
+        "clients/release/enrolment.py",
         "if one.at(own.place) or one.like(rows)}",
         "if one.at(own.place)}",
         "tests/security/test_ledger_one_a_data_set.py::test_no_way_to_a_fresh_budget[moved]",

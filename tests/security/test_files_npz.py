@@ -20,9 +20,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from tailweave.clients import storage
-from tailweave.clients.data.rows import DataError
 from tailweave.clients.data.tables import read_images, read_table
 from tailweave.clients.release.store import Store
+from tailweave.clients.samples import DataError
 from tailweave.protocols.base_file import load_base
 from tailweave.protocols.kept_reference import KeptReference
 from tailweave.protocols.kit import PublicKit

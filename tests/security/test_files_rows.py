@@ -12,8 +12,8 @@ from pyarrow import parquet
 
 from tailweave.clients.data import image_folder
 from tailweave.clients.data.image_folder import MOST_PIXELS, read_image_folder
-from tailweave.clients.data.rows import DataError
 from tailweave.clients.data.tables import read_table
+from tailweave.clients.samples import DataError
 from tailweave.protocols.kinds.sources.image_folder import ImageFolder
 
 

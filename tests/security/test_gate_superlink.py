@@ -21,8 +21,8 @@ from flwr.supernode.fleet_http_client import FleetHttpClient
 from flwr.supernode.node_auth_http_interceptor import NodeAuthHttpInterceptor
 from gate_peers import ROOT, connect, header, new_kit, node, rss, running, signed_headers
 
+from tailweave.protocols.node_keys import make_node_keys
 from tailweave.simulation.deploy.federation import load_federation
-from tailweave.simulation.deploy.node_keys import make_node_keys
 from tailweave.simulation.deploy.registration import register
 
 MIB = 2**20

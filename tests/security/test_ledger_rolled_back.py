@@ -117,12 +117,12 @@ def test_killed_while_it_is_moved_no_charge_is_lost(silo, ledgers, monkeypatch, 
 
     old = charged_before(silo, 2)
     target = {
-        "copy2": (moving, "write_durably"),
+        "copy2": (moving, "write_whole"),
         "_rename": (os, "rename"),
         "close": (Ledger, "close"),
     }[step]
     with monkeypatch.context() as patch:
-        patch.setattr(*target, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(*target, lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             settings(silo)
     assert (old / "ledger.jsonl").exists()

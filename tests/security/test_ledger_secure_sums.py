@@ -4,14 +4,14 @@
 import pytest
 from one_host import IDENTITY, edit, kit, table
 
-from tailweave.clients import masking
+from tailweave.clients import secure_sum_round
 from tailweave.clients.node import open_node
 from tailweave.clients.release.policy import PolicyError
 from tailweave.protocols.config.privacy import PrivacySpec
-from tailweave.protocols.config.references import SlicedReference
+from tailweave.protocols.kinds.references.sliced import SlicedReference
 from tailweave.protocols.messages import with_prefix
-from tailweave.protocols.secure_sum import identity
-from tailweave.protocols.sum_messages import OfferKey
+from tailweave.protocols.secure_sum.keys import identity
+from tailweave.protocols.secure_sum_messages import OfferKey
 from tailweave.simulation.deploy.node_settings import load_node
 
 QUESTION = OfferKey(
@@ -30,12 +30,12 @@ def test_a_real_silo_takes_no_part_among_strangers(tmp_path):
     policy = silo / "policy.yaml"
     policy.write_text(policy.read_text().replace("honest-silos: null", "honest-silos: 3"))
     with pytest.raises(PolicyError, match="secure aggregation asked, trusted-identities is not set"):
-        masking.offer(open_node(load_node(silo).node_config(), {}, seed=0), QUESTION)
+        secure_sum_round.offer(open_node(load_node(silo).node_config(), {}, seed=0), QUESTION)
     assert list((silo / "state").iterdir()) == []
     listed = "".join(f'{name}: "{identity()[1]}"\n' for name in QUESTION.silos)
     (silo / "trusted.yaml").write_text(listed)
     text = policy.read_text().replace("trusted-identities: null", "trusted-identities: trusted.yaml")
     policy.write_text(text)
     edit(silo, "state-dir: state ", "state-dir: new-state ")
-    reply = masking.offer(open_node(load_node(silo).node_config(), {}, seed=0), QUESTION)
+    reply = secure_sum_round.offer(open_node(load_node(silo).node_config(), {}, seed=0), QUESTION)
     assert reply.silo == "north"

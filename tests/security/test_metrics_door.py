@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from tailweave.clients import generators
-from tailweave.clients.data.rows import Rows
 from tailweave.clients.data.silo import Silo
 from tailweave.clients.node import Node
 from tailweave.clients.owner_report import reports
 from tailweave.clients.release.policy import Policy, PolicyError
 from tailweave.clients.retrain_round import retrain
+from tailweave.clients.samples import Samples
 from tailweave.protocols.config.experiment import ArmSpec
 from tailweave.protocols.config.training import RecursionSpec
 from tailweave.protocols.features import FeatureMap
@@ -38,18 +38,18 @@ ARMS = {
 TOLD, KEPT = ("no-selection", "anchored", "collaborative"), ("siloed", "mixed")
 
 
-def rows(count: int, *path: str) -> Rows:
+def rows(count: int, *path: str) -> Samples:
     rng = stream(0, "rows", *path)
-    return Rows(rng.normal(size=(count, 3)), rng.choice(["left", "right"], count), ("a", "b", "c"))
+    return Samples.of(rng.normal(size=(count, 3)), rng.choice(["left", "right"], count))
 
 
-def silo_at(state: Path, policy: Policy | None = None, **parts: Rows) -> Node:
+def silo_at(state: Path, policy: Policy | None = None, **parts: Samples) -> Node:
     silo = replace(Silo("north", rows(250, "train"), rows(40, "heldout")), **parts)
     return Node(silo, state, None, None, policy or Policy())
 
 
 def ask(arm: str, *, held_out: bool = True, start: int = 0, stop: int = 2, **fields) -> Retrain:
-    base = generators.fit(GENERATOR, rows(50, "public").values, rng=stream(0, "base"))
+    base = generators.fit(GENERATOR, rows(50, "public"), rng=stream(0, "base"))
     weights = fields.pop("weights", np.eye(3))
     features = FeatureMap(np.zeros(3), weights, np.zeros(3), 1.0)
     arrays = with_prefix("base", base.arrays()) | with_prefix("features", features.arrays())
@@ -90,11 +90,11 @@ def neighbours(tmp_path: Path) -> Iterator[Node]:
         for size in (1.0, 1e5, 1e90):
             values = whole.values.copy()
             values[3] = size
-            changed = Rows(values, whole.labels, whole.columns)
+            changed = Samples.of(values, whole.labels)
             yield silo_at(tmp_path / f"{number}-{size}", **{part: changed})
     same = np.ones((250, 3))
-    yield silo_at(tmp_path / "equal", train=Rows(same, rows(250, "train").labels, ("a", "b", "c")))
-    yield silo_at(tmp_path / "flat", heldout=Rows(same[:40], None, ("a", "b", "c")))
+    yield silo_at(tmp_path / "equal", train=Samples.of(same, rows(250, "train").labels))
+    yield silo_at(tmp_path / "flat", heldout=Samples.of(same[:40]))
 
 
 @pytest.mark.parametrize("arm", ARMS)
@@ -159,8 +159,8 @@ def test_models_that_saw_own_rows_are_not_gone_on_from_under_the_same_name(tmp_p
 
 
 def test_a_failure_that_hangs_on_own_rows_is_the_owners(tmp_path):
-    same = Rows(np.ones((250, 3)), None, ("a", "b", "c"))
-    node = silo_at(tmp_path, train=same, heldout=Rows(np.ones((9, 3)), None, ("a", "b", "c")))
+    same = Samples.of(np.ones((250, 3)))
+    node = silo_at(tmp_path, train=same, heldout=Samples.of(np.ones((9, 3))))
     assert retrain(node, ask("siloed", held_out=False)).kept
     failed = [line for line in reports(node.state, "run") if "failed" in line]
     assert [line["arm"] for line in failed] == ["siloed"]
@@ -178,7 +178,7 @@ def test_with_the_owners_consent_all_is_told(tmp_path):
     other = silo_at(
         tmp_path / "two",
         Policy(allow_own_metrics=True),
-        train=Rows(moved, rows(250, "train").labels, ("a", "b", "c")),
+        train=Samples.of(moved, rows(250, "train").labels),
     )
     assert on_the_wire(other, ask("mixed")) != on_the_wire(one, ask("mixed"))  # the comparison is not blind
 

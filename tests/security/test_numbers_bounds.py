@@ -12,11 +12,13 @@ from hypothesis import strategies as st
 from tailweave.clients.encoders import SmallConv
 from tailweave.clients.features import received_features
 from tailweave.protocols.config.privacy import PrivacySpec
-from tailweave.protocols.config.references import QuantizedReference, SlicedReference
 from tailweave.protocols.features import FARTHEST, LARGEST, FeatureMap
+from tailweave.protocols.kinds.references.quantized import QuantizedReference
+from tailweave.protocols.kinds.references.sliced import SlicedReference
 from tailweave.protocols.privacy import gate
 from tailweave.protocols.privacy.noise import SeededNoise
-from tailweave.protocols.secure_sum import noisy_share, to_words
+from tailweave.protocols.secure_sum.share import noisy_share
+from tailweave.protocols.secure_sum.sketches import to_words
 
 ROWS, COLUMNS, DIMENSIONS = 12, 3, 2
 NOISED = PrivacySpec(epsilon=2.0, min_rows=1)
@@ -59,9 +61,7 @@ def released(rows, features, spec, privacy):
         numbers = noisy_share(rows, spec, features, privacy, seed=0, silos=3, **options)
         return [to_words(numbers, 3)]
     drawn = np.random.default_rng(1)
-    return list(
-        gate.release(rows, spec, features, privacy, seed=0, rng=drawn, **options).summary.arrays().values()
-    )
+    return list(gate.release(rows, spec, features, privacy, seed=0, rng=drawn, **options).arrays().values())
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

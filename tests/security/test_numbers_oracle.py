@@ -4,13 +4,13 @@
 import numpy as np
 import pytest
 
-from tailweave.clients.data.rows import Rows
 from tailweave.clients.data.silo import Silo
 from tailweave.clients.node import Node
 from tailweave.clients.release.policy import Policy
-from tailweave.clients.rounds import summarise
+from tailweave.clients.samples import Samples
+from tailweave.clients.summarise_round import summarise
 from tailweave.protocols.config.privacy import PrivacySpec
-from tailweave.protocols.config.references import SlicedReference
+from tailweave.protocols.kinds.references.sliced import SlicedReference
 from tailweave.protocols.messages import Summarise, with_prefix
 
 
@@ -29,7 +29,7 @@ def fates_of(top, folder):
     """Return what each of 36 questions comes to for a silo whose column a has this maximum."""
     values = np.random.default_rng(0).normal(size=(300, 3))
     values[5, 0] = top
-    rows = Rows(values, None, ("a", "b", "c"))
+    rows = Samples.of(values)
     return [failed(Silo("silo-0", rows, rows), folder / f"{top}-{k}", k) for k in range(36)]
 
 

@@ -16,7 +16,7 @@ import yaml
 from tailweave.clients.node import _real_silo
 from tailweave.clients.owner_report import REPORT, reports
 from tailweave.protocols.config.load import load_experiment
-from tailweave.protocols.config.references import SlicedReference
+from tailweave.protocols.kinds.references.sliced import SlicedReference
 from tailweave.protocols.privacy.mechanisms import cosine
 from tailweave.protocols.privacy.mechanisms.grid import GRID, noised
 from tailweave.simulation.engines.in_process import run_in_process

@@ -8,6 +8,8 @@ import pytest
 from tailweave.clients.release.experiments import check_kinds
 from tailweave.clients.release.policy import Policy, PolicyError
 from tailweave.protocols.config import others
+from tailweave.protocols.config.experiment import ArmSpec
+from tailweave.protocols.config.references import REFERENCES
 from tailweave.protocols.config.rules import RULES
 from tailweave.protocols.config.training import GENERATORS
 from tailweave.protocols.messages import Hello
@@ -21,9 +23,12 @@ def installed(monkeypatch):
 
 
 def test_own_kinds_are_nobodys_business():
-    rules = [kind(kind=name) for name, kind in RULES.kinds.items()]
+    local = {rule: None if kind.compares == "nothing" else "local" for rule, kind in RULES.kinds.items()}
+    arms = [{"rule": rule, "reference": reference} for rule, reference in local.items()]
+    arms += [{"rule": "herding", "reference": reference} for reference in REFERENCES.kinds]
+    arms = [ArmSpec.model_validate({"name": "a", **arm}) for arm in arms]
     generators = [kind(kind=name) for name, kind in GENERATORS.kinds.items()]
-    assert {others.kinds_of_others(generator, rules) for generator in generators} == {()}
+    assert {others.kinds_of_others(generator, arms) for generator in generators} == {()}
     check_kinds(Policy(), ())
 
 

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 from tailweave.protocols.arrays import Floats, Ints
-from tailweave.protocols.config.references import QuantizedReference, SlicedReference
 from tailweave.protocols.features import PublicSpace
+from tailweave.protocols.kinds.references.quantized import QuantizedReference
+from tailweave.protocols.kinds.references.sliced import SlicedReference
 from tailweave.protocols.references import sliced, weave
 from tailweave.protocols.references.empirical import Empirical
 from tailweave.protocols.references.quantized import QuantizedSummary, pseudo_samples, summarise
@@ -21,9 +22,9 @@ from tailweave.protocols.references.sliced import SlicedSummary
 from tailweave.server.controls import Inspection, inspect
 from tailweave.server.controls.suspects import (
     QUANTIZED_SLACK,
+    potential_distances,
     quantized_distances,
     robust_limit,
-    sliced_distances,
 )
 from tailweave.server.controls.weights import cap_weights
 
@@ -267,8 +268,8 @@ def test_a_small_sketch_is_not_flagged_for_its_noise(mixture):
     for seed in range(8):
         named = noised(exact, np.random.default_rng(seed), noise)
         flagged += len(inspect(named, SLICED, SPACE, noise=noise).quarantined)
-        distances, _ = sliced_distances(list(named.values()), SLICED, SPACE, noise)
-        unallowed += distances[-1] > sliced_distances(list(named.values()), SLICED, SPACE, 0.0)[1][-1]
+        distances, _ = potential_distances(list(named.values()), SLICED, SPACE, noise)
+        unallowed += distances[-1] > potential_distances(list(named.values()), SLICED, SPACE, 0.0)[1][-1]
     assert flagged == 0
     assert unallowed >= 4
 

@@ -3,13 +3,13 @@ import numpy as np
 import pytest
 from scipy.optimize import linprog
 
-from tailweave.protocols.config.references import SlicedReference
 from tailweave.protocols.features import PublicSpace
+from tailweave.protocols.kinds.references.sliced import SlicedReference
 from tailweave.protocols.references.empirical import Empirical
 from tailweave.protocols.references.quantized import QuantizedSummary
 from tailweave.protocols.references.sliced import SlicedSummary, summarise
 from tailweave.protocols.streams import stream
-from tailweave.server.controls.suspects import PROBES, quantized_distances, robust_limit, sliced_distances
+from tailweave.server.controls.suspects import PROBES, potential_distances, quantized_distances, robust_limit
 
 
 def test_limit_by_hand():
@@ -90,7 +90,7 @@ def test_sketch_distances_are_those_of_exact_potentials():
     """Within 5 %: Monte-Carlo over 512 directions and 16 coefficients against exact Euclidean potentials."""
     rng = np.random.default_rng(0)
     clouds = [0.5 + 2.0 * rng.standard_normal((400, 3)) + [shift, 0, 0] for shift in (0.0, 0.2, -0.2, 0.1, 3)]
-    found, limits = sliced_distances([summarise(c, SPEC, SPACE) for c in clouds], SPEC, SPACE, 0.0)
+    found, limits = potential_distances([summarise(c, SPEC, SPACE) for c in clouds], SPEC, SPACE, 0.0)
     draws = stream(4, "controls", "probes").standard_normal((PROBES, 3))
     potentials = np.stack([Empirical.of(c).potential(0.5 + 2.0 * draws) for c in clouds])
     exact = (potentials - np.median(potentials, axis=0)).std(axis=1)
@@ -105,14 +105,14 @@ SMALL = SlicedReference(kind="sliced", directions=64, coefficients=4)
 def test_noise_allowance_is_three_times_what_noise_does_and_falls_with_the_count():
     shape = (SMALL.directions, SMALL.coefficients)
     flat = [SlicedSummary(np.zeros(shape), count) for count in (100.0, 400.0, 1600.0)]
-    _, still = sliced_distances(flat, SMALL, SPACE, 0.0)
-    _, noisy = sliced_distances(flat, SMALL, SPACE, 30.0)
+    _, still = potential_distances(flat, SMALL, SPACE, 0.0)
+    _, noisy = potential_distances(flat, SMALL, SPACE, 30.0)
     allowance = noisy - still
     assert allowance == pytest.approx(allowance[0] * np.array([1, 1 / 4, 1 / 16]))
     rng = np.random.default_rng(0)
     measured = []
     for _ in range(20):
         moved = SlicedSummary(30.0 * rng.standard_normal(shape), 100.0)
-        measured.append(sliced_distances([*flat, moved], SMALL, SPACE, 0.0)[0][-1])
+        measured.append(potential_distances([*flat, moved], SMALL, SPACE, 0.0)[0][-1])
     # Root mean squares over 16 and 20 draws, each of some ten independent directions: 5 standard errors.
     assert allowance[0] / 3 == pytest.approx(np.sqrt(np.mean(np.square(measured))), rel=0.35)

@@ -12,6 +12,7 @@ from tailweave.protocols.records import encode
 from tailweave.server.failure import RunFailed
 from tailweave.server.greeting import greet
 from tailweave.server.rounds import run_seed
+from tailweave.server.seed_run import SeedRun
 
 FAT = {"deadline-seconds": 0.05}
 NEVER = "not connected within 0.05 s; is its SuperNode running? `tailweave deploy check` there says why not"
@@ -41,7 +42,7 @@ def events(made) -> list[tuple]:
 
 def test_a_resumed_run_may_give_the_nodes_other_numbers(scene):
     """As Ray does: a SuperLink of its own each time."""
-    greet((first := scene()).federation, 0, first.kit)
+    greet(SeedRun((first := scene()).federation, 0, first.kit))
     first.federation.record.close()
     again = scene()  # in the same folder
     for node in again.grid.nodes:
@@ -49,7 +50,7 @@ def test_a_resumed_run_may_give_the_nodes_other_numbers(scene):
         other = encode(said)
         again.grid.tampers[node, "hello"] = lambda message, _, other=other: [Message(other, reply_to=message)]
     assert again.federation.record.resumed
-    assert [member.node_id for member in greet(again.federation, 0, again.kit)] == [2, 1, 0]
+    assert [member.node_id for member in greet(SeedRun(again.federation, 0, again.kit))] == [2, 1, 0]
     assert [line["silo"] for line in again.lines("wire")] == ["silo-0", "silo-1", "silo-2"]
 
 

@@ -18,22 +18,22 @@ from tailweave.protocols.privacy.calibration import analytic_gaussian_z
 from tailweave.protocols.privacy.noise import SeededNoise
 from tailweave.protocols.privacy.shrinkage import shrink
 from tailweave.protocols.records import decode, encode
-from tailweave.protocols.secure_sum import (
-    SumRound,
-    identity,
+from tailweave.protocols.secure_sum.keys import SumRound, identity
+from tailweave.protocols.secure_sum.schema import schema
+from tailweave.protocols.secure_sum.sketches import (
     integer_sketch,
     noise_share,
     pooled_summary,
-    schema,
     sensitivity_steps,
 )
+from tailweave.protocols.secure_sum_messages import OfferKeyReply, SendMaskedReply
 from tailweave.protocols.streams import stream
-from tailweave.protocols.sum_messages import OfferKeyReply, SendMaskedReply
 from tailweave.server.failure import RunFailed
 from tailweave.server.federation import Federation
 from tailweave.server.masked import summarise
 from tailweave.server.record import Record
 from tailweave.server.rounds import greet
+from tailweave.server.seed_run import SeedRun
 from tailweave.simulation.engines.in_process import InProcessGrid
 from tailweave.simulation.prepare import prepare
 
@@ -113,8 +113,8 @@ class Stage:
         self.privacy = self.experiment.privacy_of(self.experiment.arms[0])
 
     def run(self):
-        members = greet(self.federation, 0, self.kit)
-        return summarise(self.federation, 0, self.kit, (self.spec, self.privacy), members)["sketch"]
+        run = SeedRun(self.federation, 0, self.kit)
+        return summarise(run, (self.spec, self.privacy), greet(run))["sketch"]
 
     def lines(self, name):
         return [json.loads(line) for line in (self.folder / "out" / f"{name}.jsonl").read_text().splitlines()]

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from tailweave.protocols.config.privacy import PrivacySpec
-from tailweave.protocols.config.references import QuantizedReference, SlicedReference
+from tailweave.protocols.kinds.references.quantized import QuantizedReference
+from tailweave.protocols.kinds.references.sliced import SlicedReference
 from tailweave.protocols.messages import HelloReply, RetrainReply, SummariseReply
 from tailweave.protocols.records import encode, size
 from tailweave.server.journal import JournalError

@@ -17,6 +17,7 @@ from tailweave.protocols.streams import stream
 from tailweave.server.failure import RunFailed
 from tailweave.server.questions import Member
 from tailweave.server.rounds import greet, run_seed, snapshots
+from tailweave.server.seed_run import SeedRun
 
 SLICED = {"kind": "sliced", "directions": 4, "coefficients": 3}
 QUANTIZED = {"kind": "quantized", "clusters": 3}
@@ -82,7 +83,7 @@ TABLE = {"source": "csv", "path": "/x/t.csv", "label": "kind"}
 )
 def test_silos_are_told_what_their_tables_must_look_like(scene, data, names, told):
     made = scene(silos=2, data=data)
-    greet(made.federation, 0, replace(made.kit, columns=names))
+    greet(SeedRun(made.federation, 0, replace(made.kit, columns=names)))
     asked = {(q.columns, q.label, q.standardized) for _, q in made.grid.of_kind("hello")}
     assert asked == {told}
 
@@ -100,7 +101,7 @@ def test_silos_are_told_what_their_tables_must_look_like(scene, data, names, tol
 )
 def test_silos_are_told_whether_rows_are_images_or_documents(scene, data, told):
     made = scene(silos=2, data=data)
-    greet(made.federation, 0, made.kit)
+    greet(SeedRun(made.federation, 0, made.kit))
     assert {(q.image, q.text_columns) for _, q in made.grid.of_kind("hello")} == {told}
 
 
@@ -111,7 +112,7 @@ def test_a_silo_is_called_by_the_name_that_its_key_is_registered_under(scene, mo
     monkeypatch.setattr(made.grid, "get_nodes", lambda: nodes)
     made.grid.tampers[2, "hello"] = lambda message, _: [Message(Error(5, "gone"), reply_to=message)]
     with pytest.raises(RunFailed):
-        greet(made.federation, 0, made.kit)
+        greet(SeedRun(made.federation, 0, made.kit))
     reasons = {event["silo"]: event["reason"] for event in made.lines("events")}
     assert reasons == {
         "north": "says that it is silo-1, its key is registered as north",
@@ -180,7 +181,7 @@ def test_a_silo_that_missed_an_exchange_is_asked_again_from_where_it_stopped(sce
 def test_members_are_sorted_by_silo_whatever_the_order_of_nodes(scene):
     made = scene(silos=11)
     made.grid.nodes.reverse()
-    members = greet(made.federation, 0, made.kit)
+    members = greet(SeedRun(made.federation, 0, made.kit))
     assert [member.silo for member in members] == [f"silo-{i}" for i in range(11)]
     assert [member.node_id for member in members] == list(range(11))
 
@@ -189,14 +190,14 @@ def test_silos_that_connect_late_are_waited_for(scene):
     made = scene(federation={"deadline-seconds": 10.0})
     made.grid.nodes.remove(2)
     threading.Timer(0.1, made.grid.nodes.append, [2]).start()
-    assert len(greet(made.federation, 0, made.kit)) == 3
+    assert len(greet(SeedRun(made.federation, 0, made.kit))) == 3
 
 
 def test_silos_that_never_connect_are_not_waited_for_for_ever(scene):
     made = scene()
     made.grid.nodes.remove(2)
     begun = time.monotonic()
-    assert len(greet(made.federation, 0, made.kit)) == 2
+    assert len(greet(SeedRun(made.federation, 0, made.kit))) == 2
     assert time.monotonic() - begun < 30.0
 
 

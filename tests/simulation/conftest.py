@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from tailweave.protocols.streams import stream
-from tailweave.simulation.report.page import write_report
+from tailweave.simulation.pages import write_pages
 from tailweave.simulation.run_folder import RunFolder
 
 SEEDS, SILOS, GENERATIONS = (0, 1), 3, 6
@@ -157,5 +157,5 @@ def run_folder(tmp_path: Path, config: dict) -> RunFolder:
 def reported(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     """A run folder with its report written once; tests only read it."""
     folder = make_run(tmp_path_factory.mktemp("reported") / "run", CONFIG)
-    write_report(folder)
+    write_pages(folder)
     return folder

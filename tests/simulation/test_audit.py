@@ -16,13 +16,14 @@ from tailweave.protocols.privacy import gate
 from tailweave.protocols.privacy.calibration import epsilon_of_rho, noise_multiplier
 from tailweave.protocols.privacy.mechanisms import cosine, lloyd
 from tailweave.protocols.privacy.mechanisms.grid import radius
+from tailweave.simulation.audit.attacks.base import attacks_on
 from tailweave.simulation.audit.audit import audit
 from tailweave.simulation.audit.channel import Channel
 from tailweave.simulation.audit.command import run_audit
 from tailweave.simulation.audit.document import document
 from tailweave.simulation.audit.findings import Promise
 from tailweave.simulation.audit.one_row import run_canary
-from tailweave.simulation.audit.promises import MASKED, promises
+from tailweave.simulation.audit.promises import SECURE_SUM, promises
 from tailweave.simulation.audit.raw_rows import ALL_ATOMS
 from tailweave.simulation.audit.report import headline, write_audit
 from tailweave.simulation.audit.request import accept_audit
@@ -149,7 +150,7 @@ def test_a_secure_sum_is_attacked_as_the_server_sees_it():
     masks = {"epsilon": 2.0, "min-rows": 50, "secure-aggregation": True, "honest-silos": 3}
     result = audit(Experiment.model_validate({**tree, "privacy": masks}), "masked.yaml", runs=RUNS)
     own, other = result.findings[:2]
-    assert (own.protocol, own.note) == ("sliced cosine, 8 x 8, masked", MASKED)
+    assert (own.protocol, own.note) == ("sliced cosine, 8 x 8, masked", SECURE_SUM)
     assert (other.protocol, other.epsilon, other.note) == ("sliced cosine, 8 x 8", None, "")
     assert own.verdict == "holds"
     assert all(p.kept for p in own.promises)
@@ -169,8 +170,11 @@ def test_the_noise_of_a_secure_sum_is_that_of_all_its_shares():
     privacy = EXPERIMENT.privacy.model_copy(update=masks)
     channel = Channel.of(spec, scene.space, privacy, silos=5)
     rows = scene.rows(scene.world.silos[0])
-    exact = channel.features(rows).sum(axis=0)
-    noise = np.concatenate([channel.total(rows, np.random.default_rng(i)) - exact for i in range(20)])
+    attacks = attacks_on(channel)
+    exact = attacks.features(rows).sum(axis=0)
+    noise = np.concatenate(
+        [attacks.total(channel.send(rows, np.random.default_rng(i))) - exact for i in range(20)]
+    )
     alone = Channel.of(spec, scene.space, privacy.model_copy(update={"secure_aggregation": False}), silos=5)
     # 5,120 draws: the ratio of variances has standard error sqrt(2 / 5120) = 2 %; six of them; 5 shares of 3
     assert noise.var() / channel.noise_sd**2 == pytest.approx(1.0, abs=0.12)
@@ -184,9 +188,9 @@ def test_a_door_that_refuses_no_small_silo_is_found_out(masks, monkeypatch):
     spec, privacy = next(iter(released(EXPERIMENT)))
     channel = Channel.of(spec, scene.space, privacy.model_copy(update=update), silos=3)
     refused = Promise("a silo below min-rows is refused", True)
-    assert promises(scene, channel, []) == (refused,)
+    assert promises(scene, attacks_on(channel), []) == (refused,)
     monkeypatch.setattr(gate, "enough", lambda rows, privacy: None)
-    assert promises(scene, channel, []) == (replace(refused, kept=False),)
+    assert promises(scene, attacks_on(channel), []) == (replace(refused, kept=False),)
 
 
 def unclipped(rows, space):
@@ -214,7 +218,7 @@ def test_the_canary_sees_a_release_that_breaks_its_claim(spec, epsilon, module, 
     rows = scene.rows(scene.world.silos[0])[:10]
 
     def canary():
-        return run_canary(channel, rows, runs=800, rng=np.random.default_rng(3))
+        return run_canary(attacks_on(channel), rows, runs=800, rng=np.random.default_rng(3))
 
     honest = canary()
     assert honest.mu_bound <= honest.allowed

@@ -7,27 +7,33 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import multivariate_normal
 
-from tailweave.protocols.config.references import QuantizedReference, SlicedReference
+from tailweave.protocols.config.privacy import PrivacySpec
 from tailweave.protocols.features import PublicSpace
+from tailweave.protocols.kinds.references.quantized import QuantizedReference
+from tailweave.protocols.kinds.references.sliced import SlicedReference
 from tailweave.protocols.references import quantized, sliced
 from tailweave.protocols.references.quantized import QuantizedSummary
 from tailweave.protocols.streams import stream
 from tailweave.protocols.transport import coupling
 from tailweave.protocols.transport.projection import project, towards
-from tailweave.simulation.audit.attacks.differencing import added_row
-from tailweave.simulation.audit.attacks.direct import direct
+from tailweave.simulation.audit.attacks.base import attacks_on
 from tailweave.simulation.audit.attacks.inverse_map import rows_from_map
 from tailweave.simulation.audit.attacks.invert import row_of_sketch
 from tailweave.simulation.audit.attacks.likelihood_ratio import Background, Suspects
 from tailweave.simulation.audit.attacks.mixture_density import calibrated_density, log_density
 from tailweave.simulation.audit.attacks.sliced_flow import sliced_flow
 from tailweave.simulation.audit.attacks.two_rounds import interpolation, rows_from_interpolation, unknown_t
+from tailweave.simulation.audit.channel import Channel
 
 D = 6
 SPACE = PublicSpace(np.linspace(-1.0, 1.0, D), 2.0, 7)
 COSINE = SlicedReference(kind="sliced", directions=64, coefficients=6)
 HISTOGRAM = SlicedReference(kind="sliced", basis="histogram", directions=256, bins=64)
 CLUSTERS = QuantizedReference(kind="quantized", clusters=5)
+
+
+def against(spec):
+    return attacks_on(Channel.of(spec, SPACE, PrivacySpec(), silos=1))
 
 
 def rows(count, name="rows"):
@@ -72,11 +78,11 @@ def test_a_histogram_gives_a_row_to_a_fraction_of_its_bins():
 def test_direct_reading_finds_lone_rows_and_nothing_in_crowds():
     few = rows(3)
     lone = quantized.summarise(few, 3, 1, rng=stream(0, "k"))
-    assert {tuple(r) for r in direct(lone, CLUSTERS, SPACE).round(9)} == {tuple(r) for r in few.round(9)}
+    assert {tuple(r) for r in against(CLUSTERS).read(lone).round(9)} == {tuple(r) for r in few.round(9)}
     equal = sliced.summarise(np.repeat(few[:1], 5, axis=0), COSINE, SPACE)
-    np.testing.assert_allclose(direct(equal, COSINE, SPACE)[0], few[0], atol=1e-10)
+    np.testing.assert_allclose(against(COSINE).read(equal)[0], few[0], atol=1e-10)
     crowd = sliced.summarise(rows(100), COSINE, SPACE)
-    assert np.linalg.norm(rows(100) - direct(crowd, COSINE, SPACE), axis=1).min() > 0.1
+    assert np.linalg.norm(rows(100) - against(COSINE).read(crowd), axis=1).min() > 0.1
 
 
 @pytest.mark.parametrize("smallest", [1, 10, 40])
@@ -84,7 +90,7 @@ def test_differencing_undoes_clusters_of_any_size_and_seed(smallest):
     data, new = rows(120), rows(1, "new")
     before = quantized.summarise(data, 5, smallest, rng=stream(0, "before"))
     after = quantized.summarise(np.vstack([data, new]), 5, smallest, rng=stream(0, "after"))
-    np.testing.assert_allclose(added_row(before, after, CLUSTERS, SPACE), new, atol=1e-10)
+    np.testing.assert_allclose(against(CLUSTERS).added(before, after), new, atol=1e-10)
 
 
 def test_differencing_undoes_sketches():
@@ -92,18 +98,7 @@ def test_differencing_undoes_sketches():
     for spec, tolerance in ((COSINE, 1e-9), (HISTOGRAM, 0.1)):
         before = sliced.summarise(data, spec, SPACE)
         after = sliced.summarise(np.vstack([data, new]), spec, SPACE)
-        np.testing.assert_allclose(added_row(before, after, spec, SPACE), new, atol=tolerance)
-
-
-def test_differencing_refuses_unlike_releases():
-    one = sliced.summarise(rows(5), COSINE, SPACE)
-    other = quantized.summarise(rows(5), 2, 1, rng=stream(0, "k"))
-    with pytest.raises(ValueError, match="SlicedSummary, QuantizedSummary"):
-        added_row(one, other, COSINE, SPACE)
-    with pytest.raises(ValueError, match="of one shape"):
-        added_row(one, sliced.summarise(rows(5), HISTOGRAM, SPACE), COSINE, SPACE)
-    with pytest.raises(ValueError, match="kind sliced, got quantized"):
-        direct(one, CLUSTERS, SPACE)
+        np.testing.assert_allclose(against(spec).added(before, after), new, atol=tolerance)
 
 
 @pytest.mark.parametrize("spec", [COSINE, HISTOGRAM], ids=["cosine", "histogram"])

@@ -17,7 +17,7 @@ from tailweave.protocols.config.load import load_experiment
 from tailweave.simulation import cli
 from tailweave.simulation.audit import command
 from tailweave.simulation.audit.doors import knock
-from tailweave.simulation.audit.promises import MASKED
+from tailweave.simulation.audit.promises import SECURE_SUM
 from tailweave.simulation.audit.wire_log import read_wire
 from tailweave.simulation.audit.wire_noise import wire_noise
 from tailweave.simulation.run_folder import RunFolder
@@ -290,7 +290,7 @@ def test_a_secure_sum_shows_only_the_sum(tailweave, tmp_path):
     masks = {**PRIVATE, "secure-aggregation": True, "honest-silos": 3}
     run = make_run(tmp_path, arms=CONFIG["arms"][:1], privacy=masks)
     assert tailweave("audit", run, *FEW) == 0, tailweave.out
-    assert MASKED in tailweave.out
+    assert SECURE_SUM in tailweave.out
     (found,) = own(run).values()
     assert found["protocol"].endswith("masked")
     assert all(promise["kept"] for promise in found["promises"])

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from tailweave.protocols.privacy.calibration import epsilon_of, noise_multiplier
+from tailweave.simulation.audit.attacks.quantized import LAST_LOOK
 from tailweave.simulation.audit.findings import Attack, AuditResult, Canary, Finding, Promise
-from tailweave.simulation.audit.one_row import LAST_LOOK
 from tailweave.simulation.audit.recovered import Recovery
 from tailweave.simulation.audit.scores import Membership
 

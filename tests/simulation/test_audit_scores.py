@@ -9,10 +9,11 @@ from scipy.integrate import quad
 from scipy.stats import norm
 
 from tailweave.protocols.privacy.calibration import noise_multiplier
+from tailweave.protocols.privacy.canary import delong
 from tailweave.protocols.streams import stream
 from tailweave.simulation.audit.ceilings import auc_ceiling, tpr_ceiling
 from tailweave.simulation.audit.recovered import CLOSE, EXACT, pooled, recovered, ruler
-from tailweave.simulation.audit.scores import delong, membership
+from tailweave.simulation.audit.scores import membership
 
 
 @settings(max_examples=30, deadline=None)
@@ -53,31 +54,30 @@ def test_membership_refuses_what_it_cannot_judge():
             membership(members, others)
 
 
-@pytest.mark.parametrize("replace", [True, False])
-def test_ceilings_agree_with_each_other_and_with_the_likelihood_ratio(replace):
+def test_ceilings_agree_with_each_other_and_with_the_likelihood_ratio():
     z = 1.7
-    area = quad(lambda fpr: tpr_ceiling(z, fpr, replace_one=replace), 0.0, 1.0)[0]
-    assert auc_ceiling(z, replace_one=replace) == pytest.approx(area, abs=1e-6)
-    shift = (np.sqrt(2.0) if replace else 1.0) / z
+    area = quad(lambda fpr: tpr_ceiling(z, fpr), 0.0, 1.0)[0]
+    assert auc_ceiling(z) == pytest.approx(area, abs=1e-6)
+    shift = np.sqrt(2.0) / z
     threshold = norm.isf(0.01)  # most powerful test of N(0, 1) against N(shift, 1)
-    assert tpr_ceiling(z, 0.01, replace_one=replace) == pytest.approx(norm.sf(threshold - shift))
+    assert tpr_ceiling(z, 0.01) == pytest.approx(norm.sf(threshold - shift))
 
 
 def test_ceilings_of_the_notes():
-    # privacy-notes section 2, delta = 1e-6; there z has three decimals, which moves the TPR at 8 by 7e-4
+    # computed apart, delta = 1e-6; there z has three decimals, which moves the TPR at 8 by 7e-4
     table = {0.5: (0.549, 0.016), 1: (0.594, 0.023), 2: (0.673, 0.045), 4: (0.799, 0.127), 8: (0.937, 0.437)}
     for epsilon, (auc, tpr) in table.items():
         z = noise_multiplier(epsilon, 1e-6)
-        assert auc_ceiling(z, replace_one=True) == pytest.approx(auc, abs=6e-4)
-        assert tpr_ceiling(z, 0.01, replace_one=True) == pytest.approx(tpr, abs=1.2e-3)
-    assert auc_ceiling(np.inf, replace_one=False) == 0.5
+        assert auc_ceiling(z) == pytest.approx(auc, abs=6e-4)
+        assert tpr_ceiling(z, 0.01) == pytest.approx(tpr, abs=1.2e-3)
+    assert auc_ceiling(np.inf) == 0.5
 
 
 def test_ceilings_refuse_nonsense():
     with pytest.raises(ValueError, match="z must be positive, got 0"):
-        auc_ceiling(0.0, replace_one=True)
+        auc_ceiling(0.0)
     with pytest.raises(ValueError, match="fpr must be between 0 and 1, got 1"):
-        tpr_ceiling(1.0, 1.0, replace_one=True)
+        tpr_ceiling(1.0, 1.0)
 
 
 def test_recovered_counts_exact_and_close_rows():

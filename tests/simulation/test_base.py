@@ -6,6 +6,7 @@ import pytest
 
 from tailweave.clients import generators
 from tailweave.clients.generators.gaussian_mixture import Mixture
+from tailweave.clients.samples import Samples
 from tailweave.protocols.base_file import save_base
 from tailweave.protocols.config.load import ConfigError, load_experiment
 from tailweave.protocols.streams import stream
@@ -21,7 +22,9 @@ def experiment(tiny, generator):
 
 def made(tmp_path, columns=3, components=2):
     spec = {"kind": "gaussian-mixture", "components": components}
-    model = Mixture.fit(ROWS[:, :columns], components=components, ridge=1e-3, rng=stream(1, "fit"))
+    model = Mixture.fit(
+        Samples.of(ROWS[:, :columns]), components=components, ridge=1e-3, rng=stream(1, "fit")
+    )
     save_base(tmp_path / "base.npz", spec["kind"], model.arrays())
     return model
 
@@ -30,15 +33,17 @@ def test_a_file_is_taken_as_it_is_for_every_seed(tiny, tmp_path):
     model = made(tmp_path)
     loaded = experiment(tiny, MIXTURE | {"start": {"path": "base.npz"}})
     for seed in (0, 5):
-        found = base_generator(loaded, ROWS, seed).arrays()
+        found = base_generator(loaded, Samples.of(ROWS), seed).arrays()
         assert all(found[name].tobytes() == array.tobytes() for name, array in model.arrays().items())
 
 
 @pytest.mark.parametrize("start", ["shared", "local"])
 def test_otherwise_it_is_fitted_on_the_public_rows(tiny, start):
     loaded = experiment(tiny, MIXTURE | {"start": start})
-    expected = generators.fit(loaded.generator, ROWS, rng=stream(4, "base", "fit")).arrays()
-    assert base_generator(loaded, ROWS, 4).arrays()["means"].tobytes() == expected["means"].tobytes()
+    expected = generators.fit(loaded.generator, Samples.of(ROWS), rng=stream(4, "base", "fit")).arrays()
+    assert (
+        base_generator(loaded, Samples.of(ROWS), 4).arrays()["means"].tobytes() == expected["means"].tobytes()
+    )
 
 
 @pytest.mark.parametrize(
@@ -53,7 +58,7 @@ def test_a_file_that_does_not_fit_is_refused(tiny, tmp_path, generator, columns,
     made(tmp_path, columns=columns)
     loaded = experiment(tiny, generator | {"start": {"path": "base.npz"}})
     with pytest.raises(ConfigError, match=f"generator.start.path: .*{reason}"):
-        base_generator(loaded, ROWS, 0)
+        base_generator(loaded, Samples.of(ROWS), 0)
 
 
 @pytest.mark.parametrize(
@@ -68,10 +73,10 @@ def test_parameters_that_are_no_generator_are_refused(tiny, tmp_path, arrays):
     save_base(tmp_path / "base.npz", "gaussian", arrays)
     loaded = experiment(tiny, {"kind": "gaussian", "start": {"path": "base.npz"}})
     with pytest.raises(ConfigError, match="generator.start.path: "):
-        base_generator(loaded, ROWS, 0)
+        base_generator(loaded, Samples.of(ROWS), 0)
 
 
 def test_a_file_that_is_not_there_is_refused(tiny):
     loaded = experiment(tiny, MIXTURE | {"start": {"path": "nowhere.npz"}})
     with pytest.raises(ConfigError, match="generator.start.path: .*nowhere.npz: not a readable"):
-        base_generator(loaded, ROWS, 0)
+        base_generator(loaded, Samples.of(ROWS), 0)

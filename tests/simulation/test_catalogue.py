@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tailweave.protocols.config.references import POINT_KINDS
+from tailweave.protocols.config.references import REFERENCES
 from tailweave.protocols.config.rules import RULES
 from tailweave.simulation.catalogue import catalogue
 from tailweave.simulation.engines import ENGINES
@@ -20,7 +20,7 @@ def sections() -> dict[str, dict[str, str]]:
 
 def test_everything_of_the_configuration_is_listed(sections):
     assert list(sections["rules"]) == list(RULES.kinds)
-    assert set(sections["references"]) == {*POINT_KINDS, "sliced"}
+    assert set(sections["references"]) == set(REFERENCES.kinds)
     assert set(sections["generators"]) == {"gaussian", "gaussian-mixture", "diffusion"}
     assert set(sections["partitions"]) == {"iid", "by-class", "dirichlet", "ex-dirichlet", "by-quantile"}
     assert {

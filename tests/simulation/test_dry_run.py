@@ -41,7 +41,7 @@ def test_a_network_is_described(tiny):
     parameters = sum(p.numel() for p in architecture_of(spec_of(), 64).build("meta").parameters())
     assert f"diffusion, {parameters:,} parameters" in text
     # 33 steps an epoch over 1,617 rows, 2 over 60.
-    assert "852 training steps of 50 rows (66 a base, 10 a refit), 2 network calls a row drawn" in text
+    assert "852 training steps (66 a base, 10 a refit; 50 rows a step, 2 network calls a row drawn)" in text
     assert "time      cpu, one thread: about " in text
     assert ("cuda" in text.lower()) == torch.cuda.is_available()
 

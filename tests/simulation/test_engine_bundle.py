@@ -101,7 +101,7 @@ def test_the_client_app_imports_nothing_heavy():
         "matplotlib",
         "pandas",
         "tailweave.clients.node",
-        "tailweave.clients.rounds",
+        "tailweave.clients.summarise_round",
     )
     code = f"import tailweave.clients.app, sys; print([name for name in {heavy!r} if name in sys.modules])"
     done = subprocess.run(

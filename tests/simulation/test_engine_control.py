@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Flower's command line as a program: where it is, what it is told, and how it fails."""
 
+import subprocess
 import tomllib
 from pathlib import Path
 
 import pytest
 
 from tailweave.server.failure import RunFailed
-from tailweave.simulation.engines.control import Control, FlowerError, environment, program
+from tailweave.simulation.engines.control import Control, FlowerError, _answer, environment, program
 
 
 def test_flowers_programs_are_found_beside_this_python():
@@ -40,3 +41,23 @@ def test_a_superlink_that_is_not_there_is_an_error_in_flowers_words(tmp_path):
     control = Control.connect(tmp_path, "127.0.0.1:9", None)  # 9: nobody listens there
     with pytest.raises(FlowerError, match="flwr list: .*onnect"):
         control.status(1)
+
+
+@pytest.mark.parametrize(
+    ("code", "out", "message"),
+    [
+        (1, '{"success": false, "error-message": "no\\n access"}', "^flwr supernode list: no access$"),
+        (0, '{"success": false, "error-message": "odd"}', "odd"),
+        (0, "not json", "not json"),
+        (0, "[1]", r"\[1\]"),
+    ],
+)
+def test_a_refusal_is_told(code, out, message):
+    done = subprocess.CompletedProcess(["flwr"], code, out, "")
+    with pytest.raises(FlowerError, match=message):
+        _answer(done, "flwr supernode list")
+
+
+def test_text_before_the_json_is_passed_over():
+    done = subprocess.CompletedProcess(["flwr"], 0, 'done\n{"success": true, "node-id": "5"}\n', "")
+    assert _answer(done, "flwr supernode register")["node-id"] == "5"

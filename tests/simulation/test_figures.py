@@ -7,13 +7,14 @@ import matplotlib
 import numpy as np
 import pytest
 
-from tailweave.simulation.figures import draw_figures
 from tailweave.simulation.figures.curves import draw_curves
+from tailweave.simulation.figures.draw import draw_figures
 from tailweave.simulation.figures.map import draw_map
 from tailweave.simulation.figures.shares import draw_shares
 from tailweave.simulation.figures.style import colour_of, legend_columns, line_of, plain
 from tailweave.simulation.figures.wire import draw_wire
 from tailweave.simulation.measurements import measurements
+from tailweave.simulation.open_run import OpenRun
 from tailweave.simulation.summary import measured, revealed
 
 
@@ -42,7 +43,11 @@ def test_a_figure_without_data_is_removed_and_settings_stay(run_folder):
     stale.write_text("old")
     (run_folder.path / "maps.npz").unlink()
     before = dict(matplotlib.rcParams)
-    assert [path.name for path in draw_figures(run_folder)] == ["curves.svg", "shares.svg", "wire.svg"]
+    assert [path.name for path in draw_figures(OpenRun(run_folder))] == [
+        "curves.svg",
+        "shares.svg",
+        "wire.svg",
+    ]
     assert not stale.exists()
     assert dict(matplotlib.rcParams) == before
 

@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 
 import tailweave
-from tailweave.clients.samples import SHOWN, beside_nearest
+from tailweave.clients.nearest_training import SHOWN, beside_nearest
+from tailweave.clients.samples import Samples
 from tailweave.protocols.streams import stream
 from tailweave.simulation.figures.samples import draw_samples
 from tailweave.simulation.images import _pictures, shows_images
@@ -37,9 +38,9 @@ def test_the_nearest_training_row_is_found_in_the_space_given():
     generated, rows = stream(0, "g").normal(size=(20, 5)), stream(0, "r").normal(size=(30, 5))
 
     def space(x):
-        return x[:, :2]  # the other columns must not count
+        return x.values[:, :2]  # the other columns must not count
 
-    kept = beside_nearest(space, generated, rows, space(rows))
+    kept = beside_nearest(space, Samples.of(generated), Samples.of(rows))
     assert np.array_equal(kept["generated"], generated[:SHOWN])
     for one, near, distance in zip(kept["generated"], kept["nearest"], kept["distance"], strict=True):
         gaps = np.linalg.norm(rows[:, :2] - one[:2], axis=1)

@@ -7,10 +7,14 @@ import pytest
 from scipy.stats import pearsonr
 
 from tailweave.protocols.streams import stream
+from tailweave.simulation import summary
 from tailweave.simulation.figures.memorization import draw_memorization
 from tailweave.simulation.measurements import measurements
 from tailweave.simulation.memorization import relation
-from tailweave.simulation.summary import summarise
+
+
+def summarise(rows, config, **beside):
+    return summary.summarise(summary.measured(rows, config), config, **beside)
 
 
 def rows(points, **more):

@@ -18,7 +18,7 @@ def test_nears_the_closed_form_as_rows_grow():
 
 
 def test_the_published_toy_is_reproduced():
-    # published-facts section 7 check 9: 9 iterations, error .00875 (5 decimals printed)
+    # public code of arXiv 2606.13732: 9 iterations, error .00875 (5 decimals printed)
     row = toy_row()
     assert row["iterations"] == 9
     assert row["error"] == pytest.approx(0.00875, abs=5e-6)

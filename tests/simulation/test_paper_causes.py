@@ -6,7 +6,7 @@ import pytest
 from tailweave.simulation.measurements import measurements
 from tailweave.simulation.paper.causes import by_cause, in_short, with_causes
 from tailweave.simulation.paper.orders import Arms, order_findings
-from tailweave.simulation.paper.published_orders import verification_orders
+from tailweave.simulation.paper.published import orders
 
 PICKS = {
     "random": ("random", None),
@@ -49,7 +49,7 @@ def run(changes=(), config=CONFIG, start=0.87):
         for g in (0, 10)
     ]
     arms = Arms.of(measurements(rows, list(ends)), config)
-    return with_causes(order_findings(verification_orders(), arms), arms, config), arms
+    return with_causes(order_findings(orders("biased-verification"), arms), arms, config), arms
 
 
 def causes(found, quantity):

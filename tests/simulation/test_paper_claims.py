@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from tailweave.simulation.paper.claims import Claim, Rule, findings, loglog_slope, measured
+from tailweave.simulation.paper.closed_forms import accumulate_ratio, decay_exponent, replace_ratio
 from tailweave.simulation.paper.gaussian import SETTINGS
-from tailweave.simulation.paper.published_families import families_claims, transport_claims
-from tailweave.simulation.paper.published_gaussian import gaussian_claims
+from tailweave.simulation.paper.published import claims as published
 from tailweave.simulation.paper.spec import FAMILIES
 
 
@@ -93,13 +93,37 @@ def test_a_finding_as_json():
     assert (found["why"], found["note"]) == ("differ by 1, allowed 0.1", "because")
 
 
-def test_every_published_quantity_is_stated_once_with_its_source():
-    for claims in (gaussian_claims(), families_claims(), transport_claims()):
-        names = [(claim.section, claim.quantity) for claim in claims]
-        assert len(set(names)) == len(names)
-        assert all(claim.source and claim.metric for claim in claims)
-    keys = {(c.where["family"], c.where["setting"], c.where["samples"]) for c in families_claims()}
+@pytest.mark.parametrize("study", ["gaussian", "families", "transport"])
+def test_every_published_quantity_is_stated_once_with_its_source(study):
+    claims = published(study)
+    names = [(claim.section, claim.quantity) for claim in claims]
+    assert len(set(names)) == len(names)
+    assert all(claim.source and claim.metric for claim in claims)
+    assert not any("{" in text for claim in claims for text in (claim.section, claim.quantity))
+
+
+def test_every_family_setting_and_size_has_its_published_number():
+    keys = {(c.where["family"], c.where["setting"], c.where["samples"]) for c in published("families")}
     assert keys == {(f, s, n) for f in FAMILIES for s in SETTINGS for n in (100, 300, 500)}
+
+
+def test_the_closed_forms_among_the_published_numbers_are_those_of_the_formulas():
+    forms = {"replace": replace_ratio, "accumulate": accumulate_ratio}
+    stated = [claim for claim in published("gaussian") if claim.section == "Closed forms"]
+    slopes = [claim for claim in published("gaussian") if claim.where["world"] == "isotropic"]
+    assert (len(stated), len(slopes)) == (6, 3)
+    for claim in stated:
+        ratio = forms[claim.where["setting"]](claim.where["samples"], claim.at)
+        assert claim.published == pytest.approx(ratio[claim.at], rel=1e-12)
+    exponent = decay_exponent(10, 0.05)  # of scipy's chi-squared, whose last digits are a version's
+    assert [claim.published for claim in slopes] == pytest.approx([-exponent] * 3, rel=1e-10)
+
+
+def test_what_is_only_drawn_is_held_against_nothing():
+    drawn = [claim for claim in published("gaussian") if not claim.held]
+    assert {claim.at for claim in drawn} == {1, 5, 20, 50, 200}
+    row = {**drawn[0].where, "seed": 1, "generation": drawn[0].at, drawn[0].metric: 1.0}
+    assert findings(drawn, [row]) == []
 
 
 def test_bad_slopes():

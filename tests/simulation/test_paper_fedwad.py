@@ -17,7 +17,8 @@ def clouds(seed, *, rows=100, columns=2, shift=4.0, scale=0.1**0.5):
 
 @pytest.mark.parametrize("seed", range(3))
 def test_the_published_case_ends_within_two_thousandths(seed):
-    # published-facts section 6.1: n = m = s = 100, variance .1, shift 4, first atoms N(0, 10^2 I), 20 rounds
+    # a run of the formulas of arXiv 2310.01973: n = m = s = 100, variance .1,
+    # shift 4, first atoms N(0, 10^2 I), 20 rounds
     left, right, rng = clouds(seed)
     found = fedwad(left, right, 10 * rng.standard_normal((100, 2)), rounds=20)
     exact = np.sqrt(project(left, right).cost_sq)
@@ -38,7 +39,7 @@ def test_on_a_line_it_is_monotone_and_exact(seed, rows, t):
 
 
 def test_a_scattered_start_sticks_in_many_dimensions_and_a_tight_one_does_not():
-    # published-facts section 0 item 8 and 6.1: d = 50, 12-14 % too high from scale 1, exact from scale .01
+    # a run of the same formulas: d = 50, 12-14 % too high from scale 1, exact from scale .01
     left, right, rng = clouds(0, rows=60, columns=50, scale=1.0)
     first = rng.standard_normal((60, 50))
     exact = np.sqrt(project(left, right).cost_sq)

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from tailweave.protocols.streams import stream
 from tailweave.simulation.paper.claims import loglog_slope
-from tailweave.simulation.paper.closed_forms import accumulate_ratio, decay_exponent, unbiased_ratio
+from tailweave.simulation.paper.closed_forms import accumulate_ratio, decay_exponent
 from tailweave.simulation.paper.gaussian import RIDGE, SETTINGS, Recursion, trajectories
 from tailweave.simulation.paper.spec import PUBLISHED_SEEDS
 from tailweave.simulation.paper.worlds import (
@@ -15,7 +15,7 @@ from tailweave.simulation.paper.worlds import (
     published_world,
 )
 
-# Source of the published numbers: result files of arXiv 2606.13732's public code (published-facts 1.1, 7).
+# Source of the published numbers: result files of arXiv 2606.13732's public code.
 TRACE_0 = 83.80901045861421
 TRACE_1 = {100: 77.74012441488273, 200: 76.80054653098858, 500: 80.8107610751193}
 TRACES_0 = (83.809, 130.198, 91.056, 93.721, 112.952, 93.382, 89.740, 81.446, 98.240, 120.786)
@@ -108,7 +108,8 @@ def test_unbiased_selection_decays_with_the_closed_exponent():
     ratio = trajectories("accumulate+select", worlds, draws, Recursion(100, 0.05, 300)).ratio
     slope = np.mean([loglog_slope(range(301), run, window=(10, 300)) for run in ratio])
     assert slope == pytest.approx(-decay_exponent(10, 0.05), abs=0.01)
-    exact = loglog_slope(range(301), unbiased_ratio(decay_exponent(10, 0.05), 300), window=(10, 300))
+    limit = np.cumprod(1 - decay_exponent(10, 0.05) / np.arange(1, 301))
+    exact = loglog_slope(range(1, 301), limit, window=(10, 300))
     # sd of a run's slope is 7e-4 here; 6 standard errors of 4 runs
     assert slope == pytest.approx(exact, abs=2.1e-3)
 
@@ -144,6 +145,6 @@ def test_bad_inputs():
     worlds, draws = published([42])
     with pytest.raises(ValueError, match="one stream a world: 1 worlds, got 0"):
         trajectories("replace", worlds, [], Recursion(10, 0.5, 1))
-    for broken in (Recursion(10, 2.0, 1), Recursion(0, 0.5, 1)):
+    for samples, alpha in ((10, 2.0), (10, 0.0), (0, 0.5)):
         with pytest.raises(ValueError, match=r"alpha must be in \(0, 1\] and samples positive"):
-            trajectories("replace", worlds, draws, broken)
+            Recursion(samples, alpha, 1)

@@ -5,6 +5,7 @@ import pytest
 import yaml
 
 import tailweave
+from tailweave.simulation.open_run import OpenRun
 from tailweave.simulation.paper.run_page import write_published
 from tailweave.simulation.report.page import write_report
 from tailweave.simulation.run_folder import RunFolder
@@ -40,7 +41,7 @@ def paper_run(run_folder, config, which):
 @pytest.mark.parametrize("which", ["biased-verification", "crossed"])
 def test_the_page_is_complete_offline_and_repeats(which, run_folder, config):
     folder = paper_run(run_folder, config, which)
-    page = write_published(folder)
+    page = write_published(OpenRun(folder))
     html = page.read_text(encoding="utf-8")
     assert html.count("<svg") == 1
     assert "<script" not in html
@@ -52,18 +53,20 @@ def test_the_page_is_complete_offline_and_repeats(which, run_folder, config):
     for one in told:
         assert one["quantity"] in html
     before = page.read_bytes()
-    assert write_published(folder).read_bytes() == before
+    assert write_published(OpenRun(folder)).read_bytes() == before
 
 
 def test_the_table_of_the_paper_stands_beside_ours(run_folder, config):
-    html = write_published(paper_run(run_folder, config, "biased-verification")).read_text(encoding="utf-8")
+    html = write_published(OpenRun(paper_run(run_folder, config, "biased-verification"))).read_text(
+        encoding="utf-8"
+    )
     assert "116 / 111 / 87" in html
     # random 106, center-matching 116, Scheme II 85, Scheme I 71 on CIFAR-10; ours .14, .5, .21, .18
     assert "4 of its 6 pairs of methods" in html
 
 
 def test_the_crossed_page_has_rules_by_references(run_folder, config):
-    html = write_published(paper_run(run_folder, config, "crossed")).read_text(encoding="utf-8")
+    html = write_published(OpenRun(paper_run(run_folder, config, "crossed"))).read_text(encoding="utf-8")
     assert "are due to the reference" not in html  # the rules share no two references here
     for head in ("own rows", "barycenter", "geodesic", "sliced"):
         assert f'<th scope="col">{head}</th>' in html
@@ -72,13 +75,13 @@ def test_the_crossed_page_has_rules_by_references(run_folder, config):
 
 def test_the_report_links_to_it(run_folder, config):
     folder = paper_run(run_folder, config, "crossed")
-    assert 'href="published.html"' in write_report(folder).read_text(encoding="utf-8")
+    assert 'href="published.html"' in write_report(OpenRun(folder)).read_text(encoding="utf-8")
 
 
 @pytest.mark.slow
 def test_other_runs_have_no_such_page(run_folder):
-    assert write_published(run_folder) is None
-    assert "published.html" not in write_report(run_folder).read_text(encoding="utf-8")
+    assert write_published(OpenRun(run_folder)) is None
+    assert "published.html" not in write_report(OpenRun(run_folder)).read_text(encoding="utf-8")
     assert not (run_folder.path / "published.json").exists()
 
 
@@ -91,7 +94,7 @@ def test_a_run_writes_its_page(tiny, tmp_path):
         paper="biased-verification", seeds=1, arms=arms, recursion={"generations": 1, "samples": 60}
     )
     tailweave.run(config, out=tmp_path / "out")
-    assert write_published(RunFolder(tmp_path / "out")).is_file()
+    assert write_published(OpenRun(RunFolder(tmp_path / "out"))).is_file()
     told = json.loads((tmp_path / "out/published.json").read_text(encoding="utf-8"))
     assert [one["quantity"] for one in told][
         0

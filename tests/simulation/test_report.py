@@ -8,13 +8,19 @@ from html.parser import HTMLParser
 import pytest
 import yaml
 
+from tailweave.simulation import summary as summaries
+from tailweave.simulation.open_run import OpenRun
 from tailweave.simulation.report import tables
 from tailweave.simulation.report.comparison import write_comparison
 from tailweave.simulation.report.headline import answers, who
 from tailweave.simulation.report.page import base_note, facts, truth_note, write_report
 from tailweave.simulation.report.wording import decimals_for, listed, number, percent, size
 from tailweave.simulation.run_folder import RunFolder, RunFolderError
-from tailweave.simulation.summary import summarise
+
+
+def summarise(rows, config, **beside):
+    return summaries.summarise(summaries.measured(rows, config), config, **beside)
+
 
 VOID = {"meta", "br", "img", "use", "path", "image", "rect"}
 
@@ -81,7 +87,7 @@ def test_hostile_names_are_shown_as_text(reported):
 
 @pytest.mark.slow
 def test_the_report_is_the_same_bytes_each_time(reported, run_folder):
-    path = write_report(run_folder)
+    path = write_report(OpenRun(run_folder))
     assert path == run_folder.path / "report.html"
     assert path.read_bytes() == (reported.path / "report.html").read_bytes()
     for figure in (run_folder.path / "figures").iterdir():
@@ -217,7 +223,7 @@ def test_privacy_that_was_spent_is_named(run_folder):
     (run_folder.path / "maps.npz").unlink()
     (run_folder.path / "config.yaml").write_text(yaml.safe_dump(config))
     (run_folder.path / "wire.jsonl").write_text("".join(json.dumps(row) + "\n" for row in wire))
-    assert "No differential privacy" not in write_report(run_folder).read_text(encoding="utf-8")
+    assert "No differential privacy" not in write_report(OpenRun(run_folder)).read_text(encoding="utf-8")
 
 
 def test_the_result_table_marks_the_best_but_not_the_oracle(run_folder):
@@ -302,7 +308,7 @@ def test_runs_side_by_side_show_what_differs(run_folder, tmp_path):
 def test_an_unfinished_folder_gives_no_report(run_folder):
     (run_folder.path / "metrics.jsonl").unlink()
     with pytest.raises(RunFolderError, match=r"metrics\.jsonl is missing"):
-        write_report(run_folder)
+        write_report(OpenRun(run_folder))
     assert not (run_folder.path / "report.html").exists()
 
 

@@ -3,8 +3,13 @@
 
 import pytest
 
+from tailweave.simulation import summary as summaries
 from tailweave.simulation.report import privacy
-from tailweave.simulation.summary import summarise
+
+
+def summarise(rows, config, **beside):
+    return summaries.summarise(summaries.measured(rows, config), config, **beside)
+
 
 SLICED = {"kind": "sliced", "directions": 8, "coefficients": 2}
 ARMS = (

@@ -8,9 +8,15 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from tailweave.simulation import summary as summaries
 from tailweave.simulation.arms import describe
+from tailweave.simulation.open_run import OpenRun
+from tailweave.simulation.pages import write_pages
 from tailweave.simulation.revealed import revealed
-from tailweave.simulation.summary import summarise, write_summary
+
+
+def summarise(rows, config, **beside):
+    return summaries.summarise(summaries.measured(rows, config), config, **beside)
 
 
 def summary_of(folder):
@@ -88,10 +94,11 @@ def test_the_order_of_lines_changes_no_byte(run_folder):
 
 
 def test_write_summary_stores_what_it_returns(run_folder):
-    summary = write_summary(run_folder)
+    summary = OpenRun(run_folder).summary
+    write_pages(run_folder)
     stored = (run_folder.path / "summary.json").read_bytes()
     assert json.loads(stored) == json.loads(json.dumps(summary))
-    write_summary(run_folder)
+    write_pages(run_folder)
     assert (run_folder.path / "summary.json").read_bytes() == stored
 
 

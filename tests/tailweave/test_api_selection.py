@@ -119,3 +119,40 @@ def test_what_does_not_fit_is_refused(changed, said):
     given = {"candidates": CANDIDATES, "reference": tailweave.Reference.of(ROWS), "count": 5, "rng": rng()}
     with pytest.raises(ValueError, match=said):
         tailweave.select(**given | changed)
+
+
+def test_a_count_per_class_and_scores():
+    labels = np.where(CANDIDATES[:, 0] > 0, "right", "left")
+    picks = tailweave.select(
+        CANDIDATES,
+        reference=tailweave.Reference.of(ROWS),
+        count={"left": 3, "right": 8},
+        known={"labels": labels},
+        rng=rng(),
+    )
+    assert (labels[picks] == "left").sum() == 3
+    assert len(picks) == 11
+    surprise = (CANDIDATES**2).sum(axis=1)
+    picks = tailweave.select(CANDIDATES, count=5, rule="surplexity", known={"surprise": surprise}, rng=rng())
+    assert picks.tolist() == sorted(np.argsort(-surprise)[:5].tolist())
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"count": {"left": 3}}, "a count per class needs labels"),
+        (
+            {"count": {"left": 0.5}, "known": {"labels": ["left"] * 200}},
+            "count must be an integer from 0 to 200",
+        ),
+        ({"count": 3, "known": {"labels": ["left"]}}, r"labels must have shape \(200,\)"),
+        (
+            {"count": 3, "rule": "surplexity"},
+            "needs a score surprise of each candidate, argument known gives",
+        ),
+        ({"count": 3, "rule": "surplexity", "known": {"surprise": [1.0]}}, "must be 200 finite numbers"),
+    ],
+)
+def test_what_a_class_or_score_lacks_is_said(options, message):
+    with pytest.raises(ValueError, match=message):
+        tailweave.select(CANDIDATES, rng=rng(), **{"rule": "random"} | options)

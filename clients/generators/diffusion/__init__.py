@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tailweave.clients.generators.course import Course
+from tailweave.clients.generators.diffusion.measure import size_of, speeds
 from tailweave.clients.generators.diffusion.model import Diffusion
-from tailweave.clients.kinds import implements
-from tailweave.protocols.arrays import Floats
+from tailweave.clients.samples import Numbers, Samples
 from tailweave.protocols.kinds.generators.diffusion import DiffusionSpec
+from tailweave.protocols.kinds.implementing import implements
 
 
 @implements(DiffusionSpec)
@@ -20,17 +21,22 @@ class DiffusionKind:
 
     @staticmethod
     def fit(
-        spec: DiffusionSpec, rows: Floats, *, rng: np.random.Generator, previous: object, course: Course
+        spec: DiffusionSpec, samples: Samples, *, rng: np.random.Generator, previous: object, course: Course
     ) -> Diffusion:
-        """Train on rows; see ``Diffusion.fit``, and raises ``ValueError`` after a model of another kind."""
+        """Train on samples; see ``Diffusion.fit``; raises ``ValueError`` after a model of another kind."""
         if previous is not None and not isinstance(previous, Diffusion):
             raise ValueError(f"a diffusion model cannot go on from a {type(previous).__name__}")
-        return Diffusion.fit(spec, rows, rng=rng, previous=previous, course=course)
+        return Diffusion.fit(spec, samples, rng=rng, previous=previous, course=course)
+
+    size = staticmethod(size_of)
+    speeds = staticmethod(speeds)
 
     @staticmethod
-    def read(spec: DiffusionSpec, arrays: Mapping[str, NDArray[Any]]) -> Diffusion:
+    def read(
+        spec: DiffusionSpec, arrays: Mapping[str, NDArray[Any]], sort: Numbers | None = None
+    ) -> Diffusion:
         """Rebuild from ``arrays()`` or ``tensors()``."""
-        return Diffusion.from_arrays(spec, arrays)
+        return Diffusion.from_arrays(spec, arrays, sort)
 
 
 __all__ = ["Diffusion"]

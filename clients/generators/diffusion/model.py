@@ -17,7 +17,8 @@ from tailweave.clients.generators.diffusion.device import place_of, torch_stream
 from tailweave.clients.generators.diffusion.extra import neural
 from tailweave.clients.generators.diffusion.sampling import Sampling, draw
 from tailweave.clients.generators.diffusion.training import train
-from tailweave.protocols.arrays import Floats, matrix
+from tailweave.clients.samples import Numbers, Samples
+from tailweave.protocols.arrays import Floats
 from tailweave.protocols.kinds.generators.diffusion import DiffusionSpec
 
 Tensor = NDArray[np.float32]
@@ -34,6 +35,7 @@ class Diffusion:
         offset: Shape (p,), data units.
         scale: Shape (p,), data units, positive; the network sees (row - offset) / scale.
         weights: Parameters by torch's names, float32.
+        sort: What it draws; None for rows of unnamed columns.
     """
 
     spec: DiffusionSpec
@@ -41,6 +43,7 @@ class Diffusion:
     offset: Floats
     scale: Floats
     weights: dict[str, Tensor]
+    sort: Numbers | None = None
 
     @property
     def parameters(self) -> int:
@@ -51,7 +54,7 @@ class Diffusion:
     def fit(
         cls,
         spec: DiffusionSpec,
-        rows: Floats,
+        samples: Samples,
         *,
         rng: np.random.Generator,
         previous: "Diffusion | None" = None,
@@ -61,7 +64,7 @@ class Diffusion:
 
         Args:
             spec: Options.
-            rows: Shape (n, p), data units.
+            samples: n >= 1 of them.
             rng: Stream of first weights, order, noise and levels.
             previous: Model of the generation before; with ``warm-start`` training goes on from it, for
                 ``epochs`` instead of ``first-epochs``, and its scale is kept.
@@ -74,7 +77,7 @@ class Diffusion:
             ValueError: If rows do not fit the network or lie outside ``value-range``, the base cannot be
                 loaded, the loss is not finite, or a package is missing.
         """
-        rows = matrix(rows, "training rows")
+        rows = samples.values
         _check_range(spec, rows)
         place = place_of(spec)
         goes_on = previous is not None and spec.warm_start
@@ -86,18 +89,18 @@ class Diffusion:
             train(denoiser, (rows - offset) / scale, spec, epochs, place, (course, rng))
         named = denoiser.network.state_dict().items()
         weights = {name: tensor.detach().cpu().numpy().copy() for name, tensor in named}
-        return cls(spec, denoiser.architecture, offset, scale, weights)
+        return cls(spec, denoiser.architecture, offset, scale, weights, samples.sort)
 
     @cached_property
     def _denoiser(self) -> Denoiser:
         return _with_weights(self.architecture, self.weights, place_of(self.spec).device)
 
-    def sample(self, count: int, *, rng: np.random.Generator) -> Floats:
+    def sample(self, count: int, *, rng: np.random.Generator) -> Samples:
         """Draw rows, shape (count, p), data units, within ``value-range`` if there is one."""
         spec = self.spec
         how = Sampling(spec.sampling_steps, spec.sampling_batch, spec.makes_images, place_of(spec))
         rows: Floats = draw(self._denoiser, count, how, rng=rng) * self.scale + self.offset
-        return rows if spec.limits is None else np.clip(rows, *spec.limits)
+        return Samples.of(rows if spec.limits is None else np.clip(rows, *spec.limits), sort=self.sort)
 
     def tensors(self) -> dict[str, NDArray[Any]]:
         """Return architecture, scale and weights by name, weights in float32, as they are kept in a file."""
@@ -113,7 +116,9 @@ class Diffusion:
         return {name: tensor.astype(np.float64) for name, tensor in self.tensors().items()}
 
     @classmethod
-    def from_arrays(cls, spec: DiffusionSpec, arrays: Mapping[str, NDArray[Any]]) -> "Diffusion":
+    def from_arrays(
+        cls, spec: DiffusionSpec, arrays: Mapping[str, NDArray[Any]], sort: Numbers | None = None
+    ) -> "Diffusion":
         """Rebuild from ``arrays()`` or ``tensors()``.
 
         Raises:
@@ -134,7 +139,7 @@ class Diffusion:
         named = {n.removeprefix(_WEIGHTS): a for n, a in arrays.items() if n.startswith(_WEIGHTS)}
         _check_weights(architecture, named)
         weights = {name: array.astype(np.float32) for name, array in named.items()}
-        return cls(spec, architecture, offset, scale, weights)
+        return cls(spec, architecture, offset, scale, weights, sort)
 
 
 def _start(

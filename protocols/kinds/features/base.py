@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from tailweave.protocols.config.base import Spec
+from tailweave.protocols.sorts import SORTS, SortName
 
 Dimensions = Annotated[int, Field(ge=1)]
 
@@ -14,10 +15,12 @@ class FeaturesKind(Spec):
     """A public affine map into the space in which samples are compared, fitted on public samples alone.
 
     ``implemented_in`` names the file in ``clients/features`` that fits it, if it is not the map's own name.
+    ``takes`` names the sorts of sample that it maps.
     """
 
     kind: str
     implemented_in: ClassVar[str | None] = None
+    takes: ClassVar[tuple[SortName, ...]] = SORTS
 
     @property
     def reduces_to(self) -> int | None:

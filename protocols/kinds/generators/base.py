@@ -1,21 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
 """What every generator says of itself."""
 
+from collections.abc import Mapping, Sized
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
 from tailweave.protocols.config.base import Spec
+from tailweave.protocols.sorts import SORTS, SortName
 
 
 class GeneratorKind(Spec):
     """A generator with its options; the docstring's first paragraph stands in ``tailweave list``.
 
     ``large`` says that a model is many big arrays: then its checkpoint has a file of its own for them.
+    ``takes`` names the sorts of sample that it is fitted on, ``scores`` what it can say of a candidate.
     """
 
     kind: str
     start: Any = "shared"
     large: ClassVar[bool] = False
+    takes: ClassVar[tuple[SortName, ...]] = SORTS
+    scores: ClassVar[tuple[str, ...]] = ()
 
     @property
     def fewest_rows(self) -> tuple[int, str]:
@@ -29,6 +34,19 @@ class GeneratorKind(Spec):
 
     def parameters(self, columns: int) -> int | None:
         """Return how many numbers a model of rows of so many columns has; None where only a fit can tell."""
+        return None
+
+    def training_steps(self, rows: int, *, first: bool) -> int:
+        """Return the steps of a fit on so many rows, a ``first`` one or a later; 0 if it takes none."""
+        return 0
+
+    @property
+    def in_steps(self) -> str:
+        """What a step of training, and drawing a row, take, in words; empty if there are no steps."""
+        return ""
+
+    def misfit(self, parameters: Mapping[str, Sized]) -> str | None:
+        """Say why parameters of this kind, from a file, are not of this spec; None if they are."""
         return None
 
     def anchored(self, folder: Path) -> Self:

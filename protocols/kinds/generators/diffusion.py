@@ -114,6 +114,17 @@ class DiffusionSpec(LocalOrShared):
         """Between which values all rows lie, if they must: ``value-range``, and [0, 1] for images."""
         return self.value_range or ((0.0, 1.0) if self.makes_images else None)
 
+    def training_steps(self, rows: int, *, first: bool) -> int:
+        """Return batches times epochs."""
+        return -(-rows // self.batch_size) * (
+            self.first_epochs if first or not self.warm_start else self.epochs
+        )
+
+    @property
+    def in_steps(self) -> str:
+        """Rows of a step, and what drawing costs."""
+        return f"{self.batch_size} rows a step, {self.sampling_steps} network calls a row drawn"
+
     @property
     def own_network(self) -> MlpSpec | UnetSpec:
         """The network where no base brings one."""

@@ -4,11 +4,12 @@
 from typing import Any, ClassVar, Literal
 
 from tailweave.protocols.config.base import Spec, first_paragraph
+from tailweave.protocols.sorts import SORTS, SortName
 
 FARTHEST = 1e100
 """Of a distance, squared or not: means and variances over silos stay finite."""
 LAST = 1000
-DECLARED = ("title", "meaning", "better", "decimals", "role", "rank")
+DECLARED = ("title", "meaning", "better", "decimals", "role", "rank", "takes")
 """What a report needs to know of a metric."""
 
 
@@ -23,6 +24,7 @@ class MetricKind(Spec):
         role: ``main`` stands in every table of a report, ``other`` in that of all metrics, ``part`` in none.
         low: Smallest value that a silo may report.
         high: Largest one; together they keep one silo from ruling a mean.
+        takes: Sorts of sample that it is for.
         sees: ``generated`` is computed of generated rows and the truth alone, ``training`` also of the rows
             that the model was trained on, ``report`` by the report, of other metrics: no silo sends it.
         place: Where it stands in a row of ``metrics.jsonl``.
@@ -36,6 +38,7 @@ class MetricKind(Spec):
     role: ClassVar[Literal["main", "other", "part"]] = "other"
     low: ClassVar[float] = 0.0
     high: ClassVar[float] = FARTHEST
+    takes: ClassVar[tuple[SortName, ...]] = SORTS
     sees: ClassVar[Literal["generated", "training", "report"]] = "generated"
     place: ClassVar[int] = LAST
     rank: ClassVar[int] = LAST

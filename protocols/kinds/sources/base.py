@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, Literal, NamedTuple, Self
 from pydantic import Field
 
 from tailweave.protocols.config.base import Spec
+from tailweave.protocols.sorts import SortName
 
 Fraction = Annotated[float, Field(gt=0.0, lt=1.0)]
 FileName = Annotated[str, Field(min_length=1)]
@@ -44,6 +45,11 @@ class AnySource(Spec):
     def image_shape(self) -> ImageShape | None:
         """Shape of an image where rows are images, else None."""
         return None
+
+    @property
+    def gives(self) -> SortName:
+        """Sort of the samples."""
+        return "numbers" if self.image_shape is None else "image"
 
     @property
     def columns_named(self) -> bool:

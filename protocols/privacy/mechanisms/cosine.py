@@ -4,8 +4,9 @@
 import numpy as np
 
 from tailweave.protocols.arrays import Floats, matrix
-from tailweave.protocols.config.references import SlicedReference
 from tailweave.protocols.features import PublicSpace
+from tailweave.protocols.kinds.references.sliced import SlicedReference
+from tailweave.protocols.privacy.mechanisms import Mechanism
 from tailweave.protocols.privacy.mechanisms.grid import GRID, blocks, bounded, capped, noised, rounding
 from tailweave.protocols.privacy.noise import Noise
 from tailweave.protocols.references.cosine import basis
@@ -82,3 +83,6 @@ def privatise(
 
 def _weights_sq(spec: SlicedReference) -> float:
     return float((1.0 / np.arange(1, spec.coefficients + 1) ** 2).sum())
+
+
+MECHANISM = Mechanism("cosine", "Gaussian noise on a sliced cosine sketch", privatise, noise_variance)

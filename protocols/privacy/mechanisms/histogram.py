@@ -1,11 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """The sliced histogram with integer noise: whole numbers, as secure aggregation wants them."""
 
+import math
+
 import numpy as np
 
 from tailweave.protocols.arrays import Floats, matrix
-from tailweave.protocols.config.references import SlicedReference
+from tailweave.protocols.config.privacy import PrivacySpec
 from tailweave.protocols.features import PublicSpace
+from tailweave.protocols.kinds.references.sliced import SlicedReference
+from tailweave.protocols.privacy.calibration import whole_multiplier
+from tailweave.protocols.privacy.mechanisms import Mechanism
 from tailweave.protocols.privacy.mechanisms.grid import blocks, bounded, noised
 from tailweave.protocols.privacy.noise import Noise
 from tailweave.protocols.references.histogram import counts
@@ -21,6 +26,11 @@ def sensitivity(spec: SlicedReference) -> float:
     delta in spite of them (``calibration.whole_multiplier``).
     """
     return float(np.sqrt(spec.directions))
+
+
+def multiplier(z: float, spec: SlicedReference, privacy: PrivacySpec) -> float:
+    """Return z, or as little more as whole-numbered noise needs; there must be an epsilon."""
+    return whole_multiplier(z, privacy.epsilon or math.nan, privacy.delta, spec.directions)
 
 
 def noise_variance(spec: SlicedReference, z: float) -> Floats:
@@ -57,3 +67,8 @@ def privatise(
         table += counts(space.project_alike(bounded(block, space), directions, spec.range), spec.bins)
     noisy = noised(table, z * sensitivity(spec), noise, step=1.0)
     return SlicedSummary(noisy, max(1.0, float(noisy.sum()) / spec.directions))
+
+
+MECHANISM = Mechanism(
+    "histogram", "Gaussian noise on sliced histograms", privatise, noise_variance, multiplier
+)

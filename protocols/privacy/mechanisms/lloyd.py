@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from tailweave.protocols.arrays import Floats, Ints, matrix
-from tailweave.protocols.config.references import QuantizedReference
 from tailweave.protocols.features import PublicSpace
+from tailweave.protocols.kinds.references.quantized import QuantizedReference
+from tailweave.protocols.privacy.mechanisms import Mechanism
 from tailweave.protocols.privacy.mechanisms.grid import GRID, capped, noised, radius, rounding, unit_ball
 from tailweave.protocols.privacy.noise import Noise
 from tailweave.protocols.references.quantized import QuantizedSummary
@@ -154,3 +155,6 @@ def _nearest(points: Floats, centres: Floats) -> Ints:
     gaps = np.square(centres).sum(axis=1) - 2.0 * products  # |x|^2 left out
     nearest: Ints = gaps.argmin(axis=1)
     return nearest
+
+
+MECHANISM = Mechanism("lloyd", "DP-Lloyd: Gaussian noise in every k-means step", privatise)

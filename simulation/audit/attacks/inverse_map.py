@@ -27,7 +27,7 @@ def rows_from_map(
         ArithmeticError: If the bias cannot be solved for.
 
     Source:
-        privacy-notes section 1 (a) and (b); 100 % of the rows with s = n.
+        Derived here from arXiv 2606.13732, Schemes I and II; 100 % of the rows with s = n.
     """
     image: Floats = support + (moved - support) / share
     if entropic_reg is None:

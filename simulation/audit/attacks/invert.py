@@ -4,8 +4,8 @@
 import numpy as np
 
 from tailweave.protocols.arrays import Floats
-from tailweave.protocols.config.references import SlicedReference
 from tailweave.protocols.features import PublicSpace
+from tailweave.protocols.kinds.references.sliced import SlicedReference
 from tailweave.protocols.references import cosine
 
 _GRID = 2048
@@ -27,7 +27,7 @@ def row_of_sketch(sums: Floats, spec: SlicedReference, space: PublicSpace) -> Fl
         within half a bin a direction for the histogram basis.
 
     Source:
-        privacy-notes section 1 (d): theta_l.y from every direction, least squares for y.
+        Derived here: theta_l.y from every direction, least squares for y.
     """
     positions = _cosine_positions(sums) if spec.basis == "cosine" else _histogram_positions(sums)
     directions = space.directions(spec.directions)

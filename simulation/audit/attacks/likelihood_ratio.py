@@ -82,7 +82,7 @@ class Suspects:
             Shape (ridges, c).
 
         Source:
-            privacy-notes section 2: two Gaussians of one covariance, phi - mu apart.
+            Derived here: two Gaussians of one covariance, phi - mu apart.
         """
         known = self.background
         gap = total - rows * known.mean

@@ -28,8 +28,7 @@ def calibrated_density(
         ValueError: If there are fewer than 2 shadows.
 
     Source:
-        Offline likelihood-ratio attack: Carlini et al. (2022), arXiv 2112.03570, section V; privacy-notes
-        section 2.
+        Offline likelihood-ratio attack: Carlini et al. (2022), arXiv 2112.03570, section V.
     """
     if len(shadows) < 2:
         raise ValueError(f"shadows must hold 2 summaries or more, got {len(shadows)}")

@@ -7,14 +7,16 @@ import numpy as np
 from scipy.optimize import minimize
 
 from tailweave.protocols.arrays import Floats
-from tailweave.protocols.config.references import SlicedReference
 from tailweave.protocols.features import PublicSpace
+from tailweave.protocols.kinds.references.sliced import SlicedReference
 from tailweave.protocols.references import cosine
 from tailweave.protocols.references.sliced import SlicedSummary
 
 _WAVES = 16
 """Cosine coefficients that a histogram is turned into before its particles are sorted into place."""
 _SORTINGS = 100
+_STARTS, _STEPS = 4, 300
+"""Of the quasi-Newton search; the start with the smallest gap is kept."""
 
 
 @dataclass(frozen=True)
@@ -48,13 +50,7 @@ def cosine_slopes(u: Floats, residual: Floats, j: Floats) -> Floats:
 
 
 def sliced_flow(
-    summary: SlicedSummary,
-    spec: SlicedReference,
-    space: PublicSpace,
-    *,
-    rng: np.random.Generator,
-    restarts: int = 4,
-    steps: int = 300,
+    summary: SlicedSummary, spec: SlicedReference, space: PublicSpace, *, rng: np.random.Generator
 ) -> Floats:
     """Guess all rows of a silo from its sketch.
 
@@ -63,14 +59,12 @@ def sliced_flow(
         spec: Basis, directions and range.
         space: Public space.
         rng: Stream of the starts, drawn from the public Gaussian.
-        restarts: Starts; the one with the smallest gap is kept.
-        steps: Most quasi-Newton steps of each.
 
     Returns:
         Shape (round(count), d), feature units.
 
     Source:
-        privacy-notes section 1 (d), with L-BFGS on cosine coefficients in the place of Adam on quantiles;
+        Derived here: L-BFGS on the squared gap between cosine coefficients;
         histograms are turned into cosine coefficients first and sorted into place afterwards.
     """
     count = max(1, round(summary.count))
@@ -80,9 +74,9 @@ def sliced_flow(
         mean = mean @ cosine.basis(middle[:, None], min(_WAVES, spec.bins))[:, 0, :]
     goal = _Goal(mean, space.directions(spec.directions), space.center, 2.0 * spec.range * space.scale)
     best, smallest = np.empty(0), np.inf
-    for _ in range(restarts):
+    for _ in range(_STARTS):
         start = space.center + 0.5 * space.scale * rng.standard_normal((count, space.dimension))
-        found = minimize(goal.loss, start.ravel(), jac=True, method="L-BFGS-B", options={"maxiter": steps})
+        found = minimize(goal.loss, start.ravel(), jac=True, method="L-BFGS-B", options={"maxiter": _STEPS})
         if found.fun < smallest:
             best, smallest = found.x.reshape(start.shape), found.fun
     return _sorted_into(best, summary.sums, goal) if spec.basis == "histogram" else best

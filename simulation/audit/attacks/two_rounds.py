@@ -42,7 +42,7 @@ def unknown_t(first: tuple[Floats, Floats], second: tuple[Floats, Floats]) -> tu
         t of both rounds. The equation is linear in (1/t1, 1/t2); d >= 2 equations determine them.
 
     Source:
-        privacy-notes section 1 (b): both sides are the mean of the silo's rows.
+        Derived here: both sides are the mean of the silo's rows.
     """
     (a1, z1), (a2, z2) = ((x.mean(axis=0), z.mean(axis=0)) for x, z in (first, second))
     inverse = np.linalg.lstsq(np.stack([z1 - a1, a2 - z2], axis=1), a2 - a1, rcond=None)[0]

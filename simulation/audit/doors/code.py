@@ -30,30 +30,16 @@ Executor = Callable[[Stage, Path, Callable[[], bool]], None]
 
 
 @dataclass(frozen=True)
-class Sent:
-    """What came of a foreign app.
-
-    Attributes:
-        attack: Rows that it read.
-        said: What the server was told.
-        taken: Whether it left anything behind, so has run.
-    """
+class Visit:
+    """What came of a foreign app: rows that it read, what the server was told, whether it has run."""
 
     attack: Attack
     said: str
     taken: bool
 
 
-def send_foreign_app(folder: Path, execute: Executor) -> Sent:
-    """Let a foreign app arrive at a node that has rows, and look what it read of them.
-
-    Args:
-        folder: For rows, app and spoils; must not exist.
-        execute: Takes the task: the silo's own executor, or Flower's.
-
-    Returns:
-        Rows taken, and what was said.
-    """
+def send_foreign_app(folder: Path, execute: Executor) -> Visit:
+    """Let a foreign app arrive at a node that has rows, and look what it read of them; ``folder`` is made."""
     folder.mkdir(parents=True)
     rows = table(stream(0, "audit", "doors", "rows"), _ROWS)
     data, spoils = folder / "rows.csv", folder / "spoils.csv"
@@ -69,7 +55,7 @@ def send_foreign_app(folder: Path, execute: Executor) -> Sent:
         execute(at, folder, over)
         over()
     found: list[Floats] = list(read_table(spoils, None).values) if spoils.exists() else []
-    return Sent(Attack(TAKEN, counted(found, rows)), told.get(_RUN, "nothing"), spoils.exists())
+    return Visit(Attack(TAKEN, counted(found, rows)), told.get(_RUN, "nothing"), spoils.exists())
 
 
 def by_silo(at: Stage, folder: Path, over: Callable[[], bool]) -> None:

@@ -2,19 +2,19 @@
 """What two doors let through under the default policy, and whether the attacks see it when they are open."""
 
 import math
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from tailweave.clients.release.policy import Policy
-from tailweave.simulation.audit.doors.code import Sent, by_flower, by_silo, send_foreign_app
-from tailweave.simulation.audit.doors.metrics import Learnt, question_metrics
+from tailweave.simulation.audit.doors.code import by_flower, by_silo, send_foreign_app
+from tailweave.simulation.audit.doors.metrics import question_metrics
 from tailweave.simulation.audit.doors.silo import unheard
 from tailweave.simulation.audit.findings import Finding, Promise
 from tailweave.simulation.audit.request import QUESTIONS
 
 _CONSENT = Policy(allow_own_metrics=True)
-_DEFAULT, _OPENED = "the default policy", "allow-own-metrics: true"
 _INSTALLED = "no code runs on a silo but what its owner has installed"
 
 
@@ -25,9 +25,6 @@ def knock(questions: int = QUESTIONS) -> tuple[Finding, ...]:
     What is attacked is the node's own app under the default policy, whatever experiment is audited: a server
     need not ask what it has announced. A simulation keeps nothing from its server.
 
-    Args:
-        questions: How many free questions are asked.
-
     Returns:
         One finding a door, then one a door that is open: there the attacks must succeed, or they are blind.
     """
@@ -37,43 +34,31 @@ def knock(questions: int = QUESTIONS) -> tuple[Finding, ...]:
         opened = question_metrics(folder / "open", _CONSENT, questions=0)
         ours = send_foreign_app(folder / "ours", by_silo)
         flowers = send_foreign_app(folder / "flowers", by_flower)
+    told = f"none of {shut.compared:,} free questions is answered otherwise when one row is replaced"
+    metrics, app = (Finding(what, (), "doors open", delta=0.0) for what in ("metrics", "foreign app"))
+    asked = "{:,} questions to a made-up silo under {}"
     return (
-        _asked(shut, _DEFAULT),
-        _sent(ours, claimed=True),
-        _asked(opened, _OPENED),
-        _sent(flowers, claimed=False),
+        replace(
+            _claiming(metrics, Promise(told, not shut.differing)),
+            attacks=shut.attacks,
+            membership=shut.membership,
+            note=asked.format(shut.questions, "the default policy"),
+        ),
+        replace(
+            _claiming(app, Promise(_INSTALLED, not ours.taken)),
+            attacks=(ours.attack,),
+            note=f"the silo said: {ours.said}",
+        ),
+        replace(
+            metrics,
+            attacks=opened.attacks,
+            membership=opened.membership,
+            note=asked.format(opened.questions, "allow-own-metrics: true"),
+        ),
+        replace(app, attacks=(flowers.attack,), note="run by Flower's own program, without ours"),
     )
 
 
-def _asked(learnt: Learnt, policy: str) -> Finding:
-    """Word what free questions came to; what is told without a charge claims an epsilon of 0."""
-    claimed = learnt.compared > 0
-    said = f"none of {learnt.compared:,} free questions is answered otherwise when one row is replaced"
-    return Finding(
-        protocol="metrics",
-        arms=(),
-        role="at the doors" if claimed else "doors open",
-        epsilon=0.0 if claimed else None,
-        delta=0.0,
-        z=math.inf if claimed else None,
-        attacks=learnt.attacks,
-        promises=(Promise(said, not learnt.differing),) if claimed else (),
-        membership=learnt.membership,
-        note=f"{learnt.questions:,} questions to a made-up silo under {policy}",
-    )
-
-
-def _sent(sent: Sent, *, claimed: bool) -> Finding:
-    """Word what became of a foreign app; the control is Flower's own program where nothing is claimed."""
-    refused = Promise(_INSTALLED, not sent.taken)
-    return Finding(
-        protocol="foreign app",
-        arms=(),
-        role="at the doors" if claimed else "doors open",
-        epsilon=0.0 if claimed else None,
-        delta=0.0,
-        z=math.inf if claimed else None,
-        attacks=(sent.attack,),
-        promises=(refused,) if claimed else (),
-        note=f"the silo said: {sent.said}" if claimed else "run by Flower's own program, without ours",
-    )
+def _claiming(opened: Finding, promise: Promise) -> Finding:
+    """Return the finding of a shut door: what passes it without a charge claims an epsilon of 0."""
+    return replace(opened, role="at the doors", epsilon=0.0, z=math.inf, promises=(promise,))

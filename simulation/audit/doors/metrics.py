@@ -54,15 +54,8 @@ class Learnt:
 def question_metrics(folder: Path, policy: Policy, *, questions: int, seed: int = 0) -> Learnt:
     """Attack a made-up silo of a few hundred rows by free questions to its own app.
 
-    Args:
-        folder: Where its node lives; must not exist.
-        policy: The owner's.
-        questions: How many are asked at least, and asked again of two silos that differ in one row; 0 asks
-            those of the attacks alone, and no other silo.
-        seed: Of rows and questions.
-
-    Returns:
-        What was learnt.
+    At least as many ``questions`` are asked, and asked again of two silos that differ in one row; 0 asks
+    those of the attacks alone, and no other silo. ``folder``, where its node lives, is made.
     """
     rows = table(stream(seed, "audit", "doors", "rows"), _ROWS)
     public = partial(public_row, stream(seed, "audit", "doors", "public"))

@@ -11,11 +11,13 @@ from tailweave.clients.generators.gaussian_mixture import Mixture
 from tailweave.protocols.arrays import Floats
 from tailweave.protocols.config.experiment import ArmSpec
 from tailweave.protocols.config.privacy import PrivacySpec
-from tailweave.protocols.config.references import BarycenterReference, QuantizedReference, SlicedReference
 from tailweave.protocols.config.training import Paradigm, RecursionSpec
 from tailweave.protocols.features import FeatureMap
 from tailweave.protocols.fit_messages import FitParameters
 from tailweave.protocols.kinds.generators.gaussian import GaussianMixtureSpec, GaussianSpec
+from tailweave.protocols.kinds.references.quantized import QuantizedReference
+from tailweave.protocols.kinds.references.sliced import SlicedReference
+from tailweave.protocols.kinds.references.transported import BarycenterReference
 from tailweave.protocols.messages import Hello, Message, Retrain, Summarise, TransportSupport, with_prefix
 from tailweave.protocols.references.sliced import sketch_shape
 from tailweave.simulation.audit.doors.table import COLUMNS, FAR
@@ -92,12 +94,7 @@ class Retraining:
 
 
 def anything(public: Callable[[], Floats], rng: np.random.Generator) -> Retraining:
-    """Return a question in which everything that a server may choose is drawn.
-
-    Args:
-        public: Draws a public row, shape (p,).
-        rng: Stream of the audit.
-    """
+    """Return a question in which everything that a server may choose is drawn."""
     base = public() * rng.choice([0.0, 1.0, 1e3])
     weights = _any_weights(rng)
     evaluation = _any_weights(rng) if rng.random() < 0.2 else None

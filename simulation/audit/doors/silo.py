@@ -25,12 +25,7 @@ NAME = "asked"
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back.
-
-    Attributes:
-        values: Numbers by generation and name.
-        said: Digest of the whole reply, or the text of the error that came instead.
-    """
+    """What came back: numbers by generation and name; a digest of the whole reply, or an error's text."""
 
     values: dict[tuple[int, str], float]
     said: str
@@ -43,9 +38,7 @@ class Answer:
 class AskedSilo:
     """A node as ``node.yaml`` describes it, with what it was asked and what it said.
 
-    Attributes:
-        silo: Its rows, for whoever counts what was recovered.
-        asked: Every question and answer, in order.
+    ``silo`` is for whoever counts which rows were recovered.
     """
 
     def __init__(self, folder: Path, rows: Floats, policy: Policy) -> None:

@@ -22,9 +22,9 @@ from tailweave.clients.service.limits import Limits
 from tailweave.clients.service.serve import Door, serve
 from tailweave.clients.service.served import Served
 from tailweave.clients.service.tls import server_credentials
-from tailweave.protocols.config.references import SlicedReference
 from tailweave.protocols.features import FeatureMap
 from tailweave.protocols.kept_reference import KeptReference
+from tailweave.protocols.kinds.references.sliced import SlicedReference
 from tailweave.protocols.references import sliced
 from tailweave.protocols.selection_pb2_grpc import SelectionStub
 from tailweave.protocols.streams import stream

@@ -7,10 +7,10 @@ import pytest
 import yaml
 
 from tailweave.clients.release.policy import Policy, load_policy
+from tailweave.protocols.node_keys import fingerprint, public_of
 from tailweave.simulation.deploy.certificates import check_key, check_signed_by, hosts_of, read_certificate
 from tailweave.simulation.deploy.federation import load_federation
 from tailweave.simulation.deploy.kit import KitError, Plan, init, renew
-from tailweave.simulation.deploy.node_keys import fingerprint, public_of
 from tailweave.simulation.deploy.node_settings import load_node
 
 NOW = dt.datetime.now(dt.UTC)

@@ -63,7 +63,7 @@ def test_a_silos_settings_survive_shell_and_toml(kit):
             r"silo north: .*none.csv: there is no such file.*remedy: set data",
         ),
         ("label: kind", "label: knid", r"silo north: .*line 1: .*knid.*remedy: set data, label"),
-        ("policy: policy.yaml", "policy: none.yaml", r"silo north: .*none.yaml: cannot be read.*remedy"),
+        ("policy: policy.yaml", "policy: none.yaml", r"silo north: .*none.yaml: no such file.*remedy"),
         ("ca: ca.crt", "ca: none.crt", r"silo north: .*none.crt: No such file.*remedy: copy it"),
     ],
 )

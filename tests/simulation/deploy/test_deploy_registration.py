@@ -2,7 +2,7 @@
 """Without a SuperLink; with one: tests/integration/test_deploy_walk.py."""
 
 import json
-import subprocess
+import re
 
 import pytest
 
@@ -10,7 +10,7 @@ from tailweave.simulation.deploy.federation import load_federation
 from tailweave.simulation.deploy.registration import (
     Registered,
     RegistrationError,
-    _answer,
+    _refusal,
     node_statuses,
     recorded,
     register,
@@ -37,26 +37,7 @@ def test_records_are_read_back(kit):
     assert recorded(federation) == {"north": Registered("7", "SHA256:x")}
 
 
-@pytest.mark.parametrize(
-    ("code", "out", "message"),
-    [
-        (1, '{"success": false, "error-message": "no\\n access"}', "^flwr supernode list: no access$"),
-        (
-            1,
-            '{"success": false, "error-message": "Public key already in use"}',
-            "takes a key once.*make the silo a new one",
-        ),
-        (0, '{"success": false, "error-message": "odd"}', "odd"),
-        (0, "not json", "not json"),
-        (0, "[1]", r"\[1\]"),
-    ],
-)
-def test_a_refusal_is_told(code, out, message):
-    done = subprocess.CompletedProcess(["flwr"], code, out, "")
-    with pytest.raises(RegistrationError, match=message):
-        _answer(done, ["supernode", "list", "kit"])
-
-
-def test_text_before_the_json_is_passed_over():
-    done = subprocess.CompletedProcess(["flwr"], 0, 'done\n{"success": true, "node-id": "5"}\n', "")
-    assert _answer(done, ["supernode", "register"])["node-id"] == "5"
+def test_a_key_that_is_taken_comes_with_what_to_do():
+    said = str(_refusal("flwr supernode register: Public key already in use"))
+    assert re.search("already in use; .*takes a key once.*make the silo a new one", said)
+    assert str(_refusal("flwr supernode register: odd")) == "flwr supernode register: odd"

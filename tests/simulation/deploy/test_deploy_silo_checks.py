@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tailweave.simulation.deploy.node_keys import make_node_keys
+from tailweave.protocols.node_keys import make_node_keys
 from tailweave.simulation.deploy.node_settings import load_node
 from tailweave.simulation.deploy.silo_checks import _clock, _door, _last_refusal, same_gpu_twice, silo_checks
 

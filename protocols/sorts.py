@@ -1,0 +1,8 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Sorts of sample: what one sample is. A kind says which it takes, a source which it gives."""
+
+from typing import Literal, get_args
+
+SortName = Literal["numbers", "image"]
+SORTS: tuple[SortName, ...] = get_args(SortName)
+"""An image is a row of numbers too, with a shape: what takes numbers takes images."""
