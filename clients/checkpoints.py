@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tailweave.clients import generators, measured, storage
-from tailweave.clients.generators import LargeGenerator
 from tailweave.clients.generators.diffusion.weights import load_weights, save_weights
 from tailweave.clients.measured import Measured
 from tailweave.clients.recursion import Stage
@@ -35,7 +34,7 @@ class Checkpoint:
     stage: Stage
     measured: Measured
 
-    def save(self, path: Path, *, last: int | None = None) -> None:
+    def save(self, path: Path, *, last: int | None = None, large: bool = False) -> None:
         """Write atomically, readable by its owner only; a killed process leaves the old one or this one.
 
         A network's weights go to a file of their own generation first; the checkpoint makes it the valid one.
@@ -44,10 +43,11 @@ class Checkpoint:
             path: The file.
             last: The recursion's last generation. Once that is reached nothing goes on from the rows, so the
                 checkpoint is written without them: metrics, for a repeated question, and the model.
+            large: Whether the model is many big arrays, as its spec says.
         """
         model, weights = self.stage.model, _weights_file(path, self.stage.generation)
-        if isinstance(model, LargeGenerator):
-            save_weights(weights, model.tensors(), {})
+        if large:
+            save_weights(weights, model.arrays(), {})
             arrays = {}
         else:
             arrays = {f"model/{name}": part for name, part in model.arrays().items()}

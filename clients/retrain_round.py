@@ -124,7 +124,7 @@ def _advance(run: ArmRun, done: Checkpoint | None, path: Path) -> Checkpoint:
     def measured(stage: Stage, before: Measured) -> Checkpoint:
         generated = stage.model.sample(count, rng=fixed.rng(stage.generation, "evaluation"))
         checkpoint = Checkpoint(stage, before.then(measure(run, stage, generated)))
-        checkpoint.save(path, last=question.recursion.generations)
+        checkpoint.save(path, last=question.recursion.generations, large=question.generator.large)
         return checkpoint
 
     if done is None:

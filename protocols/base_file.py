@@ -26,7 +26,7 @@ def load_base(path: Path) -> tuple[str, dict[str, Floats]]:
         Kind of the generator, and its parameters by name.
 
     Raises:
-        ValueError: If the file is missing or not such a file, or holds anything but finite float64 arrays.
+        ValueError: If the file is missing or not such a file, or holds anything but finite floats.
     """
     try:
         arrays = read_npz(path)
@@ -35,9 +35,13 @@ def load_base(path: Path) -> tuple[str, dict[str, Floats]]:
     found = arrays.pop(_KIND, None)
     if found is None or found.dtype.kind != "U" or found.shape != ():
         raise ValueError(f"{path}: not a base generator: it does not say of which kind it is")
-    wrong = [n for n, a in arrays.items() if a.dtype != np.float64 or not np.isfinite(a).all()]
+    wrong = [
+        n for n, a in arrays.items() if a.dtype not in (np.float64, np.float32) or not np.isfinite(a).all()
+    ]
     if wrong or not arrays:
-        raise ValueError(f"{path}: a base generator holds finite float64 arrays, got {wrong[:8] or 'none'}")
+        raise ValueError(
+            f"{path}: a base generator holds finite arrays of float64 or float32, got {wrong[:8] or 'none'}"
+        )
     return str(found), arrays
 
 

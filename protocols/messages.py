@@ -25,7 +25,7 @@ from tailweave.protocols.kinds.sources.hashed_text import TextColumns
 from tailweave.protocols.metrics import check_metric
 from tailweave.protocols.visible import visible
 
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 """Raised whenever a message changes; both ends must have the same."""
 
 MOST_ROWS = 10**9
@@ -44,12 +44,14 @@ class Message(Spec):
     Attributes:
         run: Names the run; state and caches of other runs are never touched.
         seed: Root seed of this repetition.
-        arrays: Float64 arrays by name; ``a/b`` is part b of a.
+        arrays: Arrays by name; ``a/b`` is part b of a. All float64, but those that ``single`` names.
+        single: What the names of arrays begin with that may be float32: a network's parameters.
     """
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
     kind: ClassVar[str]
     type: ClassVar[str]
+    single: ClassVar[tuple[str, ...]] = ()
 
     schema_version: Annotated[int, Field(ge=SCHEMA_VERSION, le=SCHEMA_VERSION)] = SCHEMA_VERSION
     run: Name
@@ -200,6 +202,7 @@ class Retrain(Message):
 
     kind: ClassVar[str] = "retrain"
     type: ClassVar[str] = "train.retrain"
+    single: ClassVar[tuple[str, ...]] = ("base/",)
     arm: ArmSpec
     generator: GeneratorSpec
     recursion: RecursionSpec

@@ -24,7 +24,8 @@ MAX_AXES = 8
 _LONGEST = 2**63
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./-]{0,199}")
 _STYPE = "numpy.ndarray"
-_DTYPE = "float64"
+_DTYPES = {"float64": "<f8", "float32": "<f4"}
+"""On the wire; single precision only where the message says so, see ``Message.single``."""
 
 M = TypeVar("M", bound=Message)
 
@@ -40,8 +41,16 @@ def encode(message: Message) -> RecordDict:
         "kind": message.kind,
         "body": message.model_dump_json(by_alias=True, exclude={"schema_version"}),
     }
-    arrays = {name: Array(np.asarray(a, dtype=np.float64, order="C")) for name, a in message.arrays.items()}
+    arrays = {
+        name: Array(np.asarray(a, dtype=_dtype_of(name, message, a.dtype), order="C"))
+        for name, a in message.arrays.items()
+    }
     return RecordDict({"message": ConfigRecord({**config}), "arrays": ArrayRecord(arrays)})
+
+
+def _dtype_of(name: str, message: Message | type[Message], dtype: np.dtype[Any]) -> str:
+    """Return the dtype in which an array crosses the wire: its own, if that is allowed for it."""
+    return "float32" if dtype == np.float32 and name.startswith(message.single) else "float64"
 
 
 def size(content: RecordDict) -> int:
@@ -65,7 +74,7 @@ def decode(content: RecordDict, expected: type[M]) -> M:
     body = _checked_body(config, expected)
     if len(arrays) > MAX_ARRAYS:
         raise MessageError(f"at most {MAX_ARRAYS} arrays are allowed, got {len(arrays)}")
-    parts = {str(name): _array(str(name), array) for name, array in arrays.items()}
+    parts = {str(name): _array(str(name), array, expected) for name, array in arrays.items()}
     try:
         return expected.model_validate({**body, "arrays": parts})
     except ValidationError as error:
@@ -113,26 +122,31 @@ def _utf8_bytes(text: str) -> int:
     return len(text.encode("utf-8", "surrogatepass"))  # half a surrogate pair is refused later, by name
 
 
-def _array(name: str, array: Array) -> Floats:
+def _array(name: str, array: Array, message: type[Message]) -> Floats:
     """Read one array; the declared shape, the NPY header and the number of bytes must agree."""
     if not _NAME.fullmatch(name):
         raise MessageError(f"an array's name is made of a-z, A-Z, 0-9, _, ., / and -, got {name[:64]!r}")
-    if array.stype != _STYPE or array.dtype != _DTYPE:
+    allowed = ("float64", "float32") if name.startswith(message.single) else ("float64",)
+    if array.stype != _STYPE or array.dtype not in allowed:
         raise MessageError(
-            f"array {name!r} must be {_DTYPE} in {_STYPE} form, got {array.dtype!r}, {array.stype!r}"
+            f"array {name!r} must be {' or '.join(allowed)} in {_STYPE} form, got {array.dtype!r}, "
+            f"{array.stype!r}"
         )
+    width = np.dtype(array.dtype).itemsize
     shape = _checked_shape(name, array)
-    declared = math.prod(max(length, 1) for length in shape) * 8
+    declared = math.prod(max(length, 1) for length in shape) * width
     if declared > MAX_ARRAY_BYTES:
         raise MessageError(f"array {name!r} declares {declared} bytes, at most {MAX_ARRAY_BYTES} are allowed")
-    header, expected = _header(shape), math.prod(shape) * 8
+    header, expected = _header(shape, array.dtype), math.prod(shape) * width
     if not array.data.startswith(header):
-        raise MessageError(f"array {name!r} must begin with the NPY 1.0 header of float64 {shape} in C order")
+        raise MessageError(
+            f"array {name!r} must begin with the NPY 1.0 header of {array.dtype} {shape} in C order"
+        )
     if len(array.data) - len(header) != expected:
         raise MessageError(
             f"array {name!r} of shape {shape} needs {expected} bytes, got {len(array.data) - len(header)}"
         )
-    return np.frombuffer(array.data, dtype="<f8", offset=len(header)).reshape(shape)
+    return np.frombuffer(array.data, dtype=_DTYPES[array.dtype], offset=len(header)).reshape(shape)
 
 
 def _checked_shape(name: str, array: Array) -> tuple[int, ...]:
@@ -146,8 +160,10 @@ def _checked_shape(name: str, array: Array) -> tuple[int, ...]:
     return shape
 
 
-def _header(shape: tuple[int, ...]) -> bytes:
+def _header(shape: tuple[int, ...], dtype: str) -> bytes:
     """Return the header that numpy writes; comparing it means that no header from outside is ever parsed."""
     stream = io.BytesIO()
-    np.lib.format.write_array_header_1_0(stream, {"descr": "<f8", "fortran_order": False, "shape": shape})
+    np.lib.format.write_array_header_1_0(
+        stream, {"descr": _DTYPES[dtype], "fortran_order": False, "shape": shape}
+    )
     return stream.getvalue()

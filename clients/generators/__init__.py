@@ -21,8 +21,8 @@ class Generator(Protocol):
         """Draw ``count`` samples of the sort that it was fitted on."""
         ...
 
-    def arrays(self) -> dict[str, Floats]:
-        """Return the parameters by name: what crosses the wire, and what ``read`` reads back."""
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return the parameters by name, in double or single precision, as ``read`` reads them back."""
         ...
 
 
@@ -32,15 +32,6 @@ class Likelihood(Protocol):
 
     def log_probabilities(self, samples: Samples) -> Floats:
         """Return the log of the density, or of the probability, of each sample, shape (n,)."""
-        ...
-
-
-@runtime_checkable
-class LargeGenerator(Generator, Protocol):
-    """A model of many big arrays, kept in a file of their own; its spec says ``large``."""
-
-    def tensors(self) -> dict[str, NDArray[Any]]:
-        """Return the parameters as they are kept, in single precision or less."""
         ...
 
 
@@ -116,4 +107,4 @@ def doubles(arrays: Mapping[str, NDArray[np.generic]]) -> dict[str, Floats]:
     return {name: array.astype(np.float64, copy=False) for name, array in arrays.items()}
 
 
-__all__ = ["Course", "Generator", "Kind", "LargeGenerator", "Likelihood", "doubles", "fit", "from_arrays"]
+__all__ = ["Course", "Generator", "Kind", "Likelihood", "doubles", "fit", "from_arrays"]

@@ -105,7 +105,7 @@ def test_a_networks_weights_lie_in_a_file_of_their_own_generation(tmp_path):
             first,
             measured=Measured(first.measured.rows[: generation + 1]),
             stage=replace(first.stage, generation=generation, model=model),
-        ).save(path)
+        ).save(path, large=True)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["latest.npz", "model-1.safetensors"]
     loaded = Checkpoint.load(path, DIFFUSION).stage.model
     assert np.array_equal(*(m.sample(4, rng=stream(0, "sample")) for m in (loaded, models[1])))
@@ -119,21 +119,21 @@ def test_killed_between_weights_and_checkpoint_the_older_generation_is_valid(tmp
         Checkpoint(replace(first.stage, generation=i, model=m), Measured(first.measured.rows[: i + 1]))
         for i, m in enumerate(models)
     ]
-    saved[0].save(path)
+    saved[0].save(path, large=True)
     monkeypatch.setattr(storage, "save", Mock(side_effect=KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
-        saved[1].save(path)
+        saved[1].save(path, large=True)
     monkeypatch.undo()
     loaded = Checkpoint.load(path, DIFFUSION)
     assert loaded.stage.generation == 0
     assert np.array_equal(loaded.stage.model.weights["inlet.weight"], models[0].weights["inlet.weight"])
-    saved[1].save(path)
+    saved[1].save(path, large=True)
     assert Checkpoint.load(path, DIFFUSION).stage.generation == 1
 
 
 def test_missing_weights_are_refused_by_name(tmp_path):
     path, first = tmp_path / "latest.npz", checkpoint()
-    replace(first, stage=replace(first.stage, model=network(0))).save(path)
+    replace(first, stage=replace(first.stage, model=network(0))).save(path, large=True)
     (tmp_path / "model-2.safetensors").unlink()
     with pytest.raises(StorageError, match="model-2.safetensors: cannot be read back .*delete it"):
         Checkpoint.load(path, DIFFUSION)

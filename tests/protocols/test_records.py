@@ -115,6 +115,30 @@ def test_layout_in_memory_does_not_matter(array):
     assert back.arrays["x"].tolist() == array.tolist()
 
 
+def test_a_networks_parameters_keep_single_precision_and_nothing_else_does():
+    single, double = RNG.random((4, 3)).astype(np.float32), RNG.random(3)
+    sent = {"base/weights": single, "base/offset": double, "reference/sketch": single}
+    question = SIX[4].model_copy(update={"arrays": sent})
+    found = decode(encode(question), Retrain).arrays
+    assert {name: array.dtype.name for name, array in found.items()} == {
+        "base/weights": "float32",
+        "base/offset": "float64",
+        "reference/sketch": "float64",
+    }
+    assert np.array_equal(found["base/weights"], single)
+    assert np.array_equal(found["reference/sketch"], single)
+    assert size(encode(question)) < size(
+        encode(question.model_copy(update={"arrays": sent | {"base/weights": single.astype(float)}}))
+    )
+    for kind, name in ((Retrain, "reference/sketch"), (Summarise, "base/weights")):
+        content = encode(SIX[4] if kind is Retrain else SIX[2])
+        content["arrays"] = ArrayRecord({name: Array(single)})
+        with pytest.raises(
+            MessageError, match=f"array '{name}' must be float64 in numpy.ndarray form, got 'float32'"
+        ):
+            decode(content, kind)
+
+
 def test_arrays_of_a_decoded_message_cannot_be_altered():
     with pytest.raises(ValueError, match="read-only"):
         decode(rebuild(), HelloReply).arrays["x"][0, 0] = 1.0
@@ -211,8 +235,8 @@ def test_number_of_arrays_is_bounded():
 
 
 CONFIGS = {
-    "schema version": ({"schema-version": 1}, (), "schema version must be 6, got 1"),
-    "schema text": ({"schema-version": "3"}, (), "schema version must be 6, got '3'"),
+    "schema version": ({"schema-version": 1}, (), "schema version must be 7, got 1"),
+    "schema text": ({"schema-version": "3"}, (), "schema version must be 7, got '3'"),
     "kind": ({"kind": "retrain"}, (), "a hello message was expected, got 'retrain'"),
     "kind bytes": ({"kind": b"\xff"}, (), "a hello message was expected"),
     "long kind": ({"kind": "k" * 10**6}, (), "a hello message was expected, got 'k{64}'$"),
@@ -267,7 +291,7 @@ CONFIGS = {
     "other schema inside": (
         {"body": body(**{"schema-version": 1})},
         (),
-        "schema-version: .* equal to 6, got 1",
+        "schema-version: .* equal to 7, got 1",
     ),
 }
 

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The trust table's tests fail when their control is removed: one line is changed, and the proof must see it.
 
-Each control is taken out of a copy of the whole repository, where the proving test runs in its own process.
+Each control is taken out of a copy of the whole repository, where the proving test runs in its own process:
+out of the file, for what the test starts, and out of the functions that this process has already.
 A new control is a new entry of ``CONTROLS``: its file, the line, what stands there without it, the test.
 """
 
@@ -39,24 +40,46 @@ NO_LINE = {"protocols/refusals.py"}
 
 
 FORKING = """
-import json, os, sys
-import cryptography.hazmat.primitives.asymmetric.ed25519, dp_accounting.pld, flwr.app, flwr.clientapp
-import flwr.serverapp, hypothesis, jinja2, matplotlib.figure, ot, pydantic, pytest, rich.console, scipy.stats
-import sklearn.mixture, sklearn.svm, typer, yaml
+import gc, json, os, sys
+from types import CodeType, FunctionType
+import hypothesis, pytest
+
+def functions(source, path):
+    found, waiting = {}, [compile(source, path, "exec")]
+    while waiting:
+        code = waiting.pop()
+        found[code.co_qualname, code.co_firstlineno] = code
+        waiting += [one for one in code.co_consts if isinstance(one, CodeType)]
+    return found
+
+def put_in_place(path, before):  # what is loaded already is changed as the file was
+    with open(path, encoding="utf-8") as file:
+        old, new = functions(before, path), functions(file.read(), path)
+    changed = {key: new[key] for key in new if new[key] != old[key]}
+    for one in gc.get_objects():
+        if isinstance(one, FunctionType) and os.path.realpath(one.__code__.co_filename) == path:
+            key = one.__code__.co_qualname, one.__code__.co_firstlineno
+            one.__code__ = changed.get(key, one.__code__)
+
 seen = [hypothesis.Phase.explicit, hypothesis.Phase.generate]
 hypothesis.settings.register_profile("seen", database=None, phases=seen)
 hypothesis.settings.load_profile("seen")  # that it fails is enough, the smallest case is not looked for
 options = ["-q", "-x", "-p", "no:cacheprovider", "--no-header", "-rfE", "--tb=short"]
+answers = os.fdopen(os.dup(1), "w")
+os.dup2(2, 1)
+pytest.main([*options, "--collect-only", *sys.argv[1:]])  # imports what the proofs do
 for line in sys.stdin:
-    log, *tests = json.loads(line)
+    log, path, before, *tests = json.loads(line)
     child = os.fork()
     if not child:
         handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(handle, 1), os.dup2(handle, 2)
+        if path:
+            put_in_place(path, before)
         code = pytest.main([*options, *tests])
         sys.stdout.flush()
         os._exit(code)
-    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), file=answers, flush=True)
 """
 
 
@@ -279,7 +302,7 @@ def tree(tmp_path_factory):
 
 
 class Proofs:
-    """A process that has imported what is not ours, and forks for each run: 4 s of imports are paid once."""
+    """A process that has imported all that the proofs do, and forks for each run: imports are paid once."""
 
     def __init__(self, tree):
         environment = os.environ | {
@@ -289,12 +312,14 @@ class Proofs:
         }
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
         self.tree = tree
-        self.process = subprocess.Popen([sys.executable, "-c", FORKING], cwd=tree, env=environment, **pipes)
+        command = [sys.executable, "-c", FORKING, *sorted({control.test for control in CONTROLS})]
+        self.process = subprocess.Popen(command, cwd=tree, env=environment, **pipes)
 
-    def run(self, *tests):
-        """Return pytest's exit code, and what it has said."""
+    def run(self, *tests, changed="", before=""):
+        """Return pytest's exit code, and what it has said; one file may have been changed since."""
         log = self.tree / "said"
-        self.process.stdin.write(json.dumps([str(log), *tests]) + "\n")
+        path = str((self.tree / changed).resolve()) if changed else ""
+        self.process.stdin.write(json.dumps([str(log), path, before, *tests]) + "\n")
         self.process.stdin.flush()
         return int(self.process.stdout.readline()), log.read_text(encoding="utf-8")
 
@@ -331,7 +356,7 @@ def test_the_proof_fails_without_its_control(tree, proofs, control):
     newer = times.st_mtime_ns + (1 + CONTROLS.index(control)) * 10**9  # or its compiled file would do for it
     os.utime(path, ns=(newer, newer))
     try:
-        code, said = proofs.run(control.test)
+        code, said = proofs.run(control.test, changed=control.file, before=before)
     finally:
         path.write_text(before, encoding="utf-8")
         os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))

@@ -35,7 +35,7 @@ class DiffusionKind:
     def read(
         spec: DiffusionSpec, arrays: Mapping[str, NDArray[Any]], sort: Numbers | None = None
     ) -> Diffusion:
-        """Rebuild from ``arrays()`` or ``tensors()``."""
+        """Rebuild from ``arrays()``."""
         return Diffusion.from_arrays(spec, arrays, sort)
 
 

@@ -102,8 +102,8 @@ class Diffusion:
         rows: Floats = draw(self._denoiser, count, how, rng=rng) * self.scale + self.offset
         return Samples.of(rows if spec.limits is None else np.clip(rows, *spec.limits), sort=self.sort)
 
-    def tensors(self) -> dict[str, NDArray[Any]]:
-        """Return architecture, scale and weights by name, weights in float32, as they are kept in a file."""
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return architecture, scale and weights by name, weights in float32."""
         named = {f"{_WEIGHTS}{name}": tensor for name, tensor in self.weights.items()}
         return {
             "architecture": self.architecture.encode(),
@@ -111,15 +111,11 @@ class Diffusion:
             "scale": self.scale,
         } | named
 
-    def arrays(self) -> dict[str, Floats]:
-        """Return the same in float64, which holds every float32 exactly, as it crosses the wire."""
-        return {name: tensor.astype(np.float64) for name, tensor in self.tensors().items()}
-
     @classmethod
     def from_arrays(
         cls, spec: DiffusionSpec, arrays: Mapping[str, NDArray[Any]], sort: Numbers | None = None
     ) -> "Diffusion":
-        """Rebuild from ``arrays()`` or ``tensors()``.
+        """Rebuild from ``arrays()``.
 
         Raises:
             ValueError: If a part is missing, does not fit, or is not the network that ``spec`` describes.
