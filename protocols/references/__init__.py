@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """References: what a silo releases, how the server weaves releases, how candidates are compared."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
@@ -52,7 +53,7 @@ class Made(Protocol):
         ...
 
 
-class Summarised(Generic[Options, Released]):
+class Summarised(ABC, Generic[Options, Released]):
     """What implements a reference for which silos release a summary: all but ``shrunk`` must be said.
 
     Attributes:
@@ -66,27 +67,27 @@ class Summarised(Generic[Options, Released]):
         self.spec = spec
 
     @property
+    @abstractmethod
     def mechanism(self) -> Mechanism:
         """What summarises with noise."""
-        raise NotImplementedError
 
+    @abstractmethod
     def summarise(
         self, rows: Floats, space: PublicSpace, smallest: int, rng: np.random.Generator
     ) -> Released:
         """Summarise features (n, d) without noise, where rows leave in groups ``smallest`` or more."""
-        raise NotImplementedError
 
+    @abstractmethod
     def read(self, arrays: Mapping[str, Floats], dimension: int, exact: bool) -> Released:
         """Rebuild a summary; see ``read_summary``."""
-        raise NotImplementedError
 
+    @abstractmethod
     def weave(self, summaries: Sequence[Released], weights: Floats | None) -> dict[str, Floats]:
         """Aggregate summaries; see ``weave``."""
-        raise NotImplementedError
 
+    @abstractmethod
     def proxy(self, arrays: Mapping[str, Floats], space: PublicSpace) -> Reference:
         """Rebuild what was woven."""
-        raise NotImplementedError
 
     def shrunk(
         self, woven: dict[str, Floats], noise: Floats, samples: Floats, space: PublicSpace

@@ -73,6 +73,9 @@ class Means(Summarised):
     def summarise(self, rows, space, smallest, rng):
         return Mean(rows.sum(axis=0), float(len(rows)))
 
+    def read(self, arrays, dimension, exact):
+        return Mean(arrays["total"], float(arrays["count"][0]))
+
     def weave(self, summaries, weights):
         return {"means": np.stack([summary.total / summary.count for summary in summaries])}
 

@@ -4,6 +4,7 @@
 A kind of tailweave has its attacks in the file of its name, one of another package in the module of its spec.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Generic, TypeVar
 
@@ -21,7 +22,7 @@ Look = tuple[Floats, Floats, Canary]
 _FAR = 1e3
 
 
-class Attacks(Generic[Released]):
+class Attacks(ABC, Generic[Released]):
     """Attacks on what comes through a channel; all but ``read`` are tried only where a kind has them."""
 
     def __init__(self, channel: Channel) -> None:
@@ -29,9 +30,9 @@ class Attacks(Generic[Released]):
         self.channel, self.space = channel, channel.space
         self.absurd: Floats = self.space.center + _FAR * self.space.scale  # (d,)
 
+    @abstractmethod
     def read(self, sent: Released) -> Floats:
         """Guess rows from one release: shape (g, d), feature units."""
-        raise NotImplementedError
 
     def added(self, before: Released, after: Released) -> Floats | None:
         """Guess the row that ``after`` holds and ``before`` does not: shape (1, d)."""
@@ -43,7 +44,7 @@ class Attacks(Generic[Released]):
 
     def rebuilt(self, sent: Released, count: float, rng: np.random.Generator) -> Floats:
         """Guess all ``count`` rows of a tiny silo: shape (count, d)."""
-        raise NotImplementedError
+        return self.read(sent)
 
     def membership(
         self, suspects: Floats, auxiliary: Floats, rows: int, rng: np.random.Generator
