@@ -42,7 +42,7 @@ def draw(model: Shape, count: int, *, rng: np.random.Generator) -> Floats:
             return model.sample(count, rng=rng).values
         case Mixture():
             shares = zip(rng.multinomial(count, model.weights), model.means, model.covariances, strict=True)
-            return np.concatenate([draw(Gaussian(mu, cov), int(n), rng=rng) for n, mu, cov in shares])
+            return np.concatenate([draw(Gaussian(mu, cov), n, rng=rng) for n, mu, cov in shares if n])
         case Laplace():
             return rng.laplace(model.location, model.scale, (count, len(model.scale)))
 

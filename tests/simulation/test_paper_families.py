@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from tailweave.clients.generators.gaussian import Gaussian
+from tailweave.clients.generators.gaussian_mixture import Mixture
 from tailweave.simulation.paper.families import dispersion, family_world, follow
 from tailweave.simulation.paper.gaussian import SETTINGS, Recursion
 from tailweave.simulation.paper.shapes import RIDGE, Laplace, draw, facts, refit
@@ -44,6 +45,12 @@ def test_samples_have_the_moments_of_their_model(family):
     # 6 standard errors of a mean (1 / 200) and, kurtosis at most 6, of a covariance
     assert np.abs((rows.mean(axis=0) - mean) / scale).max() < 6 / 200
     assert np.abs((np.cov(rows.T) - covariance) / np.outer(scale, scale)).max() < 6 * np.sqrt(6) / 200
+
+
+def test_a_dead_component_draws_nothing():
+    mixture = Mixture(np.array([1.0, 0.0]), np.array([[0.0, 0.0], [1e4, 1e4]]), np.stack([np.eye(2)] * 2))
+    rows = draw(mixture, 50, rng=np.random.default_rng(0))
+    assert (rows.shape, bool((rows < 1e3).all())) == ((50, 2), True)
 
 
 def test_refits_are_maximum_likelihood():
