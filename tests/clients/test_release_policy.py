@@ -85,7 +85,7 @@ def test_defaults_are_the_recommended_ones():
         ),
         (
             request(SimpleNamespace(kind="barycenter")),
-            ["kind barycenter asked, allowed: sliced, quantized"],
+            ["kind barycenter asked, allowed: quantized, sliced"],
         ),
     ],
 )
