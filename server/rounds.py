@@ -17,7 +17,7 @@ from tailweave.protocols.messages import (
     SummariseReply,
     with_prefix,
 )
-from tailweave.server import masked
+from tailweave.server import secure_sum
 from tailweave.server.federation import Federation
 from tailweave.server.greeting import greet, latecomers
 from tailweave.server.questions import Member
@@ -54,7 +54,7 @@ def summarise(run: SeedRun, members: Sequence[Member]) -> Woven:
     woven: dict[Release, dict[str, Floats]] = {}
     for spec, privacy in _released(run.federation.experiment):
         if privacy.secure_aggregation and isinstance(spec, SlicedReference):
-            woven[spec, privacy] = masked.summarise(run, (spec, privacy), members)
+            woven[spec, privacy] = secure_sum.summarise(run, (spec, privacy), members)
             continue
         if isinstance(spec, TransportedReference):
             woven[spec, privacy] = transported(run, (spec, privacy), members)
