@@ -22,7 +22,7 @@ from tailweave.server.federation import Federation
 from tailweave.server.greeting import greet, latecomers
 from tailweave.server.questions import Member
 from tailweave.server.seed_run import SeedRun
-from tailweave.server.starts import federated_start, sent_generator
+from tailweave.server.starts import digest_of_base, federated_start, sent_generator, start_arrays
 from tailweave.server.transport_rounds import transported
 from tailweave.server.weaving import woven_reference
 
@@ -132,8 +132,7 @@ def _question(
     references: Woven,
 ) -> Retrain:
     experiment = run.federation.experiment
-    arrays = with_prefix("features", run.kit.features.arrays())
-    arrays |= with_prefix("start", run.federation.starts.get(run.seed, {}))
+    arrays = with_prefix("features", run.kit.features.arrays()) | start_arrays(run)
     if run.kit.evaluation is not None:
         arrays |= with_prefix("evaluation", run.kit.evaluation.arrays())
     if run.kit.held_out is not None:
@@ -150,7 +149,7 @@ def _question(
         start=span[0],
         stop=span[1],
         snapshots=snapshots(experiment) if run.seed == experiment.seeds[0] else (),
-        base_digest=run.base_digest,
+        base_digest=digest_of_base(run),
         arrays=arrays,
     )
 
