@@ -19,9 +19,7 @@ def hello(node: Node, question: Hello) -> HelloReply:
     if node.truth is None:
         check_schema(node.silo, question)
     check_kinds(None if node.truth else node.policy, question.kinds)
-    if question.part("base"):
-        starts.keep_base(node, question)
-    elif question.base_digest is not None:
+    if question.base_digest is not None:
         starts.check_base(node, question.base_digest)
     rows = node.silo.train
     return HelloReply(

@@ -82,7 +82,7 @@ class Images(Numbers):
         return f"images {'x'.join(map(str, self.shape))}"
 
     def checked(self, values: ArrayLike) -> Floats:
-        """As for numbers; the shape must fit too."""
+        """As for numbers; raises ``DataError`` if the shape does not fit too."""
         array = super().checked(values)
         if math.prod(self.shape) != array.shape[1]:
             raise DataError(f"image {self.shape} does not fit rows of {array.shape[1]} columns")

@@ -1,16 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The models that a silo starts from: the public base, and generation 0."""
 
-from collections.abc import Mapping
-from pathlib import Path
-
-from tailweave.clients import generators, storage
+from tailweave.clients import generators
 from tailweave.clients.node import Node
 from tailweave.clients.samples import Numbers, Samples
 from tailweave.protocols.arrays import Floats
 from tailweave.protocols.base_file import base_digest, load_base
-from tailweave.protocols.config.starts import BasePath
-from tailweave.protocols.messages import Hello, Retrain
+from tailweave.protocols.messages import Retrain
 from tailweave.protocols.refusals import Refusal
 
 _SHOWN = 12
@@ -45,39 +41,15 @@ def check_base(node: Node, wanted: str) -> dict[str, Floats]:
     return arrays
 
 
-def keep_base(node: Node, question: Hello) -> None:
-    """Keep the base that came with ``hello`` in this node's state, so that no later question brings it."""
-    storage.save(_kept(node, question), question.part("base"))
-
-
-def _kept(node: Node, question: Hello | Retrain) -> Path:
-    return node.state / question.run / f"seed-{question.seed}" / node.silo.name / "base.npz"
-
-
-def _kept_base(node: Node, question: Retrain) -> dict[str, Floats]:
-    path, wanted = _kept(node, question), question.base_digest or ""
-    if not path.exists():
-        raise Refusal(f"the base of digest {wanted[:_SHOWN]} that came with hello is not here any more")
-    arrays = storage.load(path)
-    found = base_digest(question.generator.kind, arrays)
-    if found != wanted:
-        raise Refusal(
-            f"the base that came with hello has digest {found[:_SHOWN]}, wanted is {wanted[:_SHOWN]}"
-        )
-    return arrays
-
-
 def public_base(node: Node, question: Retrain, sort: Numbers | None = None) -> generators.Generator:
-    """Return the public base generator: as it came with the question, with ``hello``, or in a file here.
+    """Return the public base generator: as the server sent it, or from this node's file.
 
     Raises:
         ValueError: If it was not sent, or the node's file is not the one agreed on.
     """
-    arrays: Mapping[str, Floats] = question.part("base")
-    if not arrays and question.base_digest is not None:
-        in_file = isinstance(question.generator.start, BasePath)
-        arrays = check_base(node, question.base_digest) if in_file else _kept_base(node, question)
-    return generators.from_arrays(question.generator, arrays, sort)
+    if question.base_digest is None:
+        return generators.from_arrays(question.generator, question.part("base"), sort)
+    return generators.from_arrays(question.generator, check_base(node, question.base_digest), sort)
 
 
 def first_model(node: Node, question: Retrain, sort: Numbers | None = None) -> generators.Generator:

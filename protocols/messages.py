@@ -79,14 +79,13 @@ class Hello(Message):
 
     ``columns`` and ``label`` where the federation's have names; ``standardized`` where its values were
     brought to a common scale, which a silo could not repeat; ``image`` where rows are images,
-    ``text_columns`` where they are documents as hashed words. ``base_digest`` is of the base generator, which
-    comes as ``base/...`` unless each node has a file of it. ``kinds`` are rules, generators and references of
-    other packages that the experiment wants, such as ``rule every-nth``.
+    ``text_columns`` where they are documents as hashed words. ``base_digest`` is of the base generator, where
+    each node has a file of it. ``kinds`` are rules, generators and references of other packages that the
+    experiment wants, such as ``rule every-nth``.
     """
 
     kind: ClassVar[str] = "hello"
     type: ClassVar[str] = "query.hello"
-    single: ClassVar[tuple[str, ...]] = ("base/",)
     columns: tuple[ColumnName, ...] | None = None
     label: ColumnName | None = None
     standardized: bool = False
@@ -195,11 +194,10 @@ class TransportSupportReply(Message):
 class Retrain(Message):
     """Server: bring this arm to generation ``stop``; report the metrics from ``start`` on.
 
-    Arrays: ``features/...``, ``start/...`` (parameters of generation 0, where FedAvg made them),
+    Arrays: ``features/...``, ``base/...`` (parameters of the public base generator; where each node has a
+    file of it, only ``base_digest`` is sent), ``start/...`` (those of generation 0, where FedAvg made them),
     ``reference/...``, and ``evaluation/...`` where generations are measured in another space than
-    ``features``; ``held-out/features`` (h, d) where silos measure against public rows, not their own. The
-    public base generator came with ``hello`` or lies in a file of the node, ``base_digest`` says which it is;
-    it may come as ``base/...`` all the same.
+    ``features``; ``held-out/features`` (h, d) where silos measure against public rows, not their own.
     """
 
     kind: ClassVar[str] = "retrain"

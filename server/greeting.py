@@ -9,7 +9,7 @@ from tailweave.protocols.records import MAX_BODY_BYTES, MAX_BODY_COMMAS
 from tailweave.server.exchange import connected, wait_for_nodes
 from tailweave.server.questions import Member
 from tailweave.server.seed_run import SeedRun
-from tailweave.server.starts import base_arrays
+from tailweave.server.starts import digest_of_base
 
 _SPARE = 100
 """Commas of a message besides those between columns."""
@@ -95,10 +95,9 @@ def _hello(run: SeedRun) -> Hello:
         columns=run.kit.columns if run.kit.columns and _can_be_sent(run.kit.columns) else None,
         label=data.label_column,
         standardized=data.scaled_to_truth,
-        base_digest=run.base_digest,
+        base_digest=digest_of_base(run),
         image=data.image_shape,
         text_columns=data.word_columns,
-        arrays=base_arrays(run),
         kinds=kinds_of_others(run.federation.experiment.generator, arms),
     )
 

@@ -17,12 +17,12 @@ from tailweave.protocols.messages import (
     SummariseReply,
     with_prefix,
 )
-from tailweave.server import masked
+from tailweave.server import secure_sum
 from tailweave.server.federation import Federation
 from tailweave.server.greeting import greet, latecomers
 from tailweave.server.questions import Member
 from tailweave.server.seed_run import SeedRun
-from tailweave.server.starts import federated_start, sent_generator
+from tailweave.server.starts import digest_of_base, federated_start, sent_generator, start_arrays
 from tailweave.server.transport_rounds import transported
 from tailweave.server.weaving import woven_reference
 
@@ -54,7 +54,7 @@ def summarise(run: SeedRun, members: Sequence[Member]) -> Woven:
     woven: dict[Release, dict[str, Floats]] = {}
     for spec, privacy in _released(run.federation.experiment):
         if privacy.secure_aggregation and isinstance(spec, SlicedReference):
-            woven[spec, privacy] = masked.summarise(run, (spec, privacy), members)
+            woven[spec, privacy] = secure_sum.summarise(run, (spec, privacy), members)
             continue
         if isinstance(spec, TransportedReference):
             woven[spec, privacy] = transported(run, (spec, privacy), members)
@@ -132,8 +132,7 @@ def _question(
     references: Woven,
 ) -> Retrain:
     experiment = run.federation.experiment
-    arrays = with_prefix("features", run.kit.features.arrays())
-    arrays |= with_prefix("start", run.federation.starts.get(run.seed, {}))
+    arrays = with_prefix("features", run.kit.features.arrays()) | start_arrays(run)
     if run.kit.evaluation is not None:
         arrays |= with_prefix("evaluation", run.kit.evaluation.arrays())
     if run.kit.held_out is not None:
@@ -150,7 +149,7 @@ def _question(
         start=span[0],
         stop=span[1],
         snapshots=snapshots(experiment) if run.seed == experiment.seeds[0] else (),
-        base_digest=run.base_digest,
+        base_digest=digest_of_base(run),
         arrays=arrays,
     )
 

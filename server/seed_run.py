@@ -2,10 +2,8 @@
 """One seed of a run: who is asked, and what all silos are given."""
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TypedDict
 
-from tailweave.protocols.base_file import base_digest
 from tailweave.protocols.kit import PublicKit
 from tailweave.server.federation import Federation
 
@@ -30,11 +28,6 @@ class SeedRun:
     federation: Federation
     seed: int
     kit: PublicKit
-
-    @cached_property
-    def base_digest(self) -> str:
-        """What a silo's base generator is compared by: its file's, or the one that came with ``hello``."""
-        return base_digest(self.federation.experiment.generator.kind, self.kit.base)
 
     @property
     def head(self) -> Head:

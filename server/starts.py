@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tailweave.protocols.arrays import Floats
-from tailweave.protocols.base_file import save_base
+from tailweave.protocols.base_file import base_digest, save_base
 from tailweave.protocols.config.starts import BasePath, StartedSpec
 from tailweave.protocols.config.training import GeneratorSpec
 from tailweave.protocols.fit_messages import FitParameters, FitParametersReply
@@ -98,6 +98,12 @@ def federated_start(run: SeedRun, members: Sequence[Member]) -> None:
     save_base(run.federation.record.out / "base" / f"seed-{run.seed}.npz", spec.kind, kept)
 
 
+def digest_of_base(run: SeedRun) -> str | None:
+    """Return the digest of the base where each node has a file of it, else None."""
+    generator = run.federation.experiment.generator
+    return base_digest(generator.kind, run.kit.base) if isinstance(generator.start, BasePath) else None
+
+
 def sent_generator(run: SeedRun) -> GeneratorSpec:
     """Return the generator as silos are told it: where the server has its file is nothing to them."""
     generator = run.federation.experiment.generator
@@ -106,7 +112,11 @@ def sent_generator(run: SeedRun) -> GeneratorSpec:
     return generator.model_copy(update={"start": BasePath(path="base")})
 
 
-def base_arrays(run: SeedRun) -> dict[str, Floats]:
-    """Return what ``hello`` brings: the base as ``base/...``, unless each node has a file of it."""
-    in_files = isinstance(run.federation.experiment.generator.start, BasePath)
-    return {} if in_files else with_prefix("base", run.kit.base)
+def start_arrays(run: SeedRun) -> dict[str, Floats]:
+    """Return what a silo is sent of the models that it starts from.
+
+    ``base/...`` unless each node has a file of it, and ``start/...`` where FedAvg made generation 0.
+    """
+    if digest_of_base(run) is not None:
+        return {}
+    return with_prefix("base", run.kit.base) | with_prefix("start", run.federation.starts.get(run.seed, {}))

@@ -224,7 +224,7 @@ def test_questions_carry_the_experiments_own_options(scene):
     assert question.recursion == experiment.recursion
     assert question.arm == experiment.arms[0]
     assert question.evaluation_samples == 30
-    assert question.part("base") == {}  # it came with hello
+    assert np.array_equal(question.part("base")["covariance"], np.eye(2))
     assert np.array_equal(question.part("features")["weights"], np.eye(2))
 
 

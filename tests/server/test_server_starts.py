@@ -97,7 +97,7 @@ def test_each_round_goes_on_from_the_average_of_the_one_before(scene):
 def test_the_public_base_is_sent_beside_it_and_the_wire_log_says_what_left(scene):
     made = scene(**FEDERATED)
     run_seed(made.federation, 0, made.kit)
-    assert made.grid.of_kind("hello")[0][1].part("base")["mean"].tolist() == [0.0, 0.0]
+    assert made.grid.of_kind("retrain")[0][1].part("base")["mean"].tolist() == [0.0, 0.0]
     fits = [row for row in made.lines("wire") if row["round"] == "fit"]
     assert [row["silo"] for row in fits] == ["silo-0", "silo-1", "silo-2"]
     assert fits[0]["fields"]["model/second"] == {"shape": [2, 2], "dtype": "float64"}
@@ -158,15 +158,12 @@ def test_of_a_file_that_each_node_has_only_the_digest_is_sent(scene):
     question = made.grid.of_kind("retrain")[0][1]
     assert made.grid.of_kind("hello")[0][1].base_digest == question.base_digest == digest
     assert (question.part("base"), question.generator.start.path) == ({}, "base")
-    assert made.grid.of_kind("hello")[0][1].part("base") == {}
 
 
-def test_otherwise_the_base_comes_with_hello_alone_and_nobody_is_asked_to_fit(scene):
+def test_otherwise_the_base_is_sent_and_kept_and_nobody_is_asked_to_fit(scene):
     made = scene()
     run_seed(made.federation, 0, made.kit)
     question = made.grid.of_kind("retrain")[0][1]
-    assert (question.part("base"), question.part("start"), made.grid.of_kind("fit")) == ({}, {}, [])
-    greeting = made.grid.of_kind("hello")[0][1]
-    assert sorted(greeting.part("base")) == ["covariance", "mean"]
-    assert greeting.base_digest == question.base_digest == base_digest("gaussian", made.kit.base)
+    assert (question.base_digest, question.part("start"), made.grid.of_kind("fit")) == (None, {}, [])
+    assert sorted(question.part("base")) == ["covariance", "mean"]
     assert sorted(load_base(made.out / "base" / "seed-0.npz")[1]) == ["covariance", "mean"]

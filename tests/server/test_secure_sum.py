@@ -30,9 +30,9 @@ from tailweave.protocols.secure_sum_messages import OfferKeyReply, SendMaskedRep
 from tailweave.protocols.streams import stream
 from tailweave.server.failure import RunFailed
 from tailweave.server.federation import Federation
-from tailweave.server.masked import summarise
 from tailweave.server.record import Record
 from tailweave.server.rounds import greet
+from tailweave.server.secure_sum import summarise
 from tailweave.server.seed_run import SeedRun
 from tailweave.simulation.engines.in_process import InProcessGrid
 from tailweave.simulation.prepare import prepare
@@ -270,7 +270,11 @@ def changed(expected, **fields) -> Tamper:
             changed(SendMaskedReply, arrays={"words": np.zeros((512, 1))}),
             r"a masked sketch has 513 32-bit words, got \(512,\)",
         ),
-        ("masked", changed(SendMaskedReply, arrays={"words": np.zeros((513, 2))}), "has 513 32-bit words"),
+        (
+            "masked",
+            changed(SendMaskedReply, arrays={"words": np.zeros((513, 2))}),
+            r"one array 'words' \(n, 1\)",
+        ),
         ("masked", changed(SendMaskedReply, arrays={"words": np.full((513, 1), 0.5)}), "whole numbers"),
         ("masked", changed(SendMaskedReply, arrays={}), "needs one array 'words'"),
     ],
