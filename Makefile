@@ -5,6 +5,9 @@ BIN := $(VENV)/bin
 DEV := $(VENV)/.dev-installed
 RUN := $(VENV)/.installed
 
+# Where it is forbidden to keep what was compiled, each process of the tests would compile the product anew.
+export PYTHONDONTWRITEBYTECODE :=
+
 # One BLAS thread each, or two test processes fight for two cores. A file is one process's, so that it starts its
 # federation once.
 PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 import yaml
+from later import later
 
 import tailweave
 from tailweave.simulation.run_folder import RunFolder
 
-pytest.importorskip("torch")
+later("torch")  # or the file is skipped
 CONFIG = Path(__file__).parents[2] / "configs" / "memorization.yaml"
 SHORT = ("seeds=1", "recursion.generations=4", "evaluation.samples=300")
 
