@@ -56,7 +56,7 @@ class SystemNoise:
     def __post_init__(self) -> None:
         """Refuse to exist without opendp."""
         if find_spec("opendp") is None:
-            raise ValueError("system noise needs the package opendp: pip install 'tailweave[dp]'")
+            raise ValueError("system noise needs the package opendp: pip install opendp")
 
     def discrete_gaussian(self, scale: float, shape: tuple[int, ...]) -> Ints:
         """Return exact discrete Gaussian noise; ``scale`` is its standard deviation too, to 1e-7 from 1 on.

@@ -4,13 +4,13 @@
 from itertools import permutations
 
 import numpy as np
-import ot
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tailweave.clients.metrics import transport
 from tailweave.clients.metrics.transport import sliced_w2_sq, transport_cost, w2_sq
+from tailweave.protocols.pot import ot
 
 
 def _directions(seed: int, count: int, d: int) -> np.ndarray:

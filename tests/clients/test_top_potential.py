@@ -2,13 +2,13 @@
 """Rule top-potential: strong duality against POT's primal value, and the calibration that changes nothing."""
 
 import numpy as np
-import ot
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
 
 from tailweave.clients.selection.top_potential import top_potential, transport_potential
+from tailweave.protocols.pot import ot
 from tailweave.protocols.references import Empirical
 from tailweave.protocols.streams import stream
 

@@ -43,9 +43,9 @@ if any(word.endswith("flower-supernode") for word in sys.orig_argv):
     from flwr.supernode import fleet_http_connection
     for node in (heartbeat, fleet_http_connection):
         node.HEARTBEAT_DEFAULT_INTERVAL = 10
-    time.sleep = lambda seconds, sleep=time.sleep: sleep(min(seconds, 0.3))
+    time.sleep = lambda seconds, sleep=time.sleep: sleep(min(seconds, 1.0))
 """
-"""Read by Python at its start: a SuperNode shows life every 10 s, not 30, and looks every 0.3 s, not 3.
+"""Read by Python at its start: a SuperNode shows life every 10 s, not 30, and looks every second, not third.
 
 How long it waits for a sign of life of the apps that it starts stays as it is: on a busy host an app needs
 more than 10 s to begin, and would be started again and again.

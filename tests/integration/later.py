@@ -14,6 +14,8 @@ class Later:
         self._name = name
 
     def __getattr__(self, name: str) -> object:
+        if name.startswith("_"):  # pytest asks all that lies in a test file whether it is a fixture
+            raise AttributeError(name)
         return getattr(importlib.import_module(self._name), name)
 
 

@@ -2,9 +2,9 @@
 """Free-support barycenters against POT's own, the mean of quantile functions, and the Bures closed form."""
 
 import numpy as np
-import ot
 import pytest
 
+from tailweave.protocols.pot import ot
 from tailweave.protocols.transport.free_support import free_support, mean_step, tolerance_sq
 from tailweave.protocols.transport.projection import project
 

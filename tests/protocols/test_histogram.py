@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 import numpy as np
-import ot
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.integrate import quad
 from scipy.stats import wasserstein_distance
 
+from tailweave.protocols.pot import ot
 from tailweave.protocols.references import histogram
 
 LEVELS = 1024

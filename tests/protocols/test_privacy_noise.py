@@ -56,5 +56,5 @@ def test_shapes_empty_and_scalar(noise):
 
 def test_system_noise_without_opendp_says_what_to_install(monkeypatch):
     monkeypatch.setattr("tailweave.protocols.privacy.noise.find_spec", lambda _: None)
-    with pytest.raises(ValueError, match=r"pip install 'tailweave\[dp\]'"):
+    with pytest.raises(ValueError, match=r"needs the package opendp: pip install opendp"):
         SystemNoise()

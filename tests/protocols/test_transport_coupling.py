@@ -2,13 +2,13 @@
 """Exact and entropic plans against POT, SciPy's assignment and the definition of the entropic optimum."""
 
 import numpy as np
-import ot
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 
+from tailweave.protocols.pot import ot
 from tailweave.protocols.transport import coupling
 
 

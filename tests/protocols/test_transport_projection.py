@@ -2,13 +2,13 @@
 """Maps and potentials against assignments, finite differences of the divergence, and the exact limit."""
 
 import numpy as np
-import ot
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 
+from tailweave.protocols.pot import ot
 from tailweave.protocols.transport.projection import calibrated, potential, project, towards
 
 
