@@ -51,9 +51,10 @@ class ArmRun:
         return self.node.silo.train if self.simulated or self.seen else None
 
     @property
-    def sort(self) -> Numbers | None:
-        """What a sample is; None, rows of unnamed columns, for an arm that looks at no own rows."""
-        return self.node.silo.train.sort if self.simulated or self.seen else None
+    def sort(self) -> Numbers:
+        """What a sample is; without the names of its columns for an arm that looks at no own rows."""
+        own = self.node.silo.train.sort
+        return own if self.simulated or self.seen else own.anonymous()
 
     @cached_property
     def space(self) -> FeatureMap:

@@ -25,7 +25,6 @@ from tailweave.protocols import references
 from tailweave.protocols.arrays import Floats
 from tailweave.protocols.kept_reference import KeptReference
 from tailweave.protocols.kinds.references.base import ReferenceKind
-from tailweave.protocols.kinds.references.plain import PublicReference
 from tailweave.protocols.kinds.references.transported import WovenReference
 from tailweave.protocols.logs import Log
 from tailweave.protocols.messages import Retrain, RetrainReply
@@ -159,14 +158,14 @@ def _reference(run: ArmRun) -> Reference | None:
 def _seen(run: ArmRun, spec: ReferenceKind) -> Samples:
     """Return the samples that a reference is made of: no others are given to it."""
     node, question = run.node, run.question
-    if isinstance(spec, PublicReference):
+    if spec.sees == "public":
         rng = stream(question.seed, "reference", "public")
-        return starts.public_base(node, question).sample(spec.samples, rng=rng)
+        return starts.public_base(node, question, run.sort).sample(spec.public_samples, rng=rng)
     if spec.sees == "own":
         return node.silo.train
-    if node.truth is None:
-        raise ValueError("a real node has no oracle")  # ``check_experiment`` has refused it
-    return node.truth.train
+    if spec.sees == "truth" and node.truth is not None:
+        return node.truth.train
+    raise ValueError(f"reference {spec.kind} sees {spec.sees}, of which nothing is to be had on this node")
 
 
 def _keep_reference(run: ArmRun) -> None:

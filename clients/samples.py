@@ -41,6 +41,10 @@ class Numbers:
         """Return the sort of rows whose columns have no names."""
         return cls(tuple(f"x{column}" for column in range(columns)))
 
+    def anonymous(self) -> Self:
+        """Return the same without the names of the columns, which are cells where a file has no header."""
+        return replace(self, columns=Numbers.unnamed(len(self.columns)).columns)
+
     @property
     def plain(self) -> bool:
         """Whether samples are a table, and nothing is known of what its numbers mean."""

@@ -2,6 +2,7 @@
 """The one way to replace a file: whoever reads it, whenever, finds all of the old bytes or all of the new."""
 
 import os
+import secrets
 from pathlib import Path
 
 
@@ -19,8 +20,7 @@ def write_whole(
         mode: Permissions, from the first byte on, whatever the umask; None for what the umask leaves.
         lasting: False does not wait for the disk: for what is written often and may be lost in a power cut.
     """
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    part.unlink(missing_ok=True)  # one that a killed process of the same number left may have another mode
+    part = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")  # pids repeat in other containers
     try:
         handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666 if mode is None else mode)
         with os.fdopen(handle, "wb") as file:

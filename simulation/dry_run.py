@@ -83,7 +83,7 @@ def _lines(experiment: Experiment, found: Sizes, work: Workload) -> list[tuple[s
     lines.append(("model", f"{spec.kind}, {said}"))
     lines.append(("memory", f"at least {_bytes(_memory(size, parameters, work))} a process"))
     lines.append(("work", _work(experiment, found, work)))
-    base = parameters * _FLOAT64
+    base = parameters * (_FLOAT32 if spec.large else _FLOAT64)
     lines.append(
         (
             "messages",

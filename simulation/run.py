@@ -16,7 +16,7 @@ from tailweave.simulation.prepare import Prepared, prepare
 from tailweave.simulation.progress import run_with_progress, told_on
 from tailweave.simulation.request import Request, RunOptions
 from tailweave.simulation.run_folder import STATE, RunFolder
-from tailweave.simulation.staging import complete, make_folder
+from tailweave.simulation.staging import complete, drop_state, make_folder
 
 
 def run(request: Request, audience: Audience) -> Path:
@@ -34,7 +34,9 @@ def run(request: Request, audience: Audience) -> Path:
     job = _make_folder(prepared, options)
     _run_apps(prepared, engine, job, audience)
     complete(prepared, job)
-    return write_pages(RunFolder(job.out))
+    report = write_pages(RunFolder(job.out))
+    drop_state(job)
+    return report
 
 
 def _prepared(experiment: Experiment, options: RunOptions, audience: Audience) -> Prepared:

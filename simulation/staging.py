@@ -44,7 +44,7 @@ def _earlier_run(out: Path) -> str:
 
 
 def complete(prepared: Prepared, job: Job, silos: Path | None = None) -> None:
-    """Make the map of a run whose metrics are complete; drop the silos' state, wherever it lies."""
+    """Make the map of a run whose metrics are complete, from the silos' state, wherever it lies."""
     experiment, out = prepared.experiment, job.out
     state = (silos or job.state) / run_name(experiment, job.run_id)
     features = prepared.kits[experiment.seeds[0]].features
@@ -52,5 +52,9 @@ def complete(prepared: Prepared, job: Job, silos: Path | None = None) -> None:
         save_maps(out / "maps.npz", collect_maps(experiment, features, out / "config.yaml", state))
         if images := collect_images(experiment, out / "config.yaml", state):
             save_maps(out / "images.npz", images)
+
+
+def drop_state(job: Job, silos: Path | None = None) -> None:
+    """Remove what silos and server kept on their way; last, for a run without pages goes on from it."""
     for folder in {job.state, silos or job.state}:
         shutil.rmtree(folder, ignore_errors=True)

@@ -101,6 +101,9 @@ def select(
     labels: ArrayLike | None = None
     scorers = {}
     for name, values in (known or {}).items():
+        if name not in ("labels", *spec.scores):
+            wanted = ", ".join(["labels", *spec.scores])
+            raise ValueError(f"known has {name!r}, rule {spec.kind} can use: {wanted}")
         if name == "labels":
             labels = np.asarray(values, dtype=np.str_)
         else:
@@ -116,7 +119,10 @@ def _same(scores: Floats) -> Callable[[Samples], Floats]:
 
 def _budget(count: object, candidates: int) -> Budget:
     if isinstance(count, Mapping):
-        return {str(label): _whole(of_class, candidates, 0) for label, of_class in count.items()}
+        budget = {str(label): _whole(of_class, candidates, 0) for label, of_class in count.items()}
+        if not any(budget.values()):
+            raise ValueError(f"count must want at least one candidate of some class, got {dict(count)!r}")
+        return budget
     return _whole(count, candidates, 1)
 
 

@@ -6,6 +6,9 @@ from pathlib import Path
 
 from tailweave.clients.samples import DataError
 
+_OF_THE_SYSTEM = {"thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "icon\r"}
+"""What file managers leave in folders, beside names that begin with a dot."""
+
 
 def files_by_class(folder: Path, endings: Sequence[str], what: str) -> tuple[list[Path], list[str] | None]:
     """List a folder whose files stand all in itself (no classes) or all in its sub-folders (the classes).
@@ -49,4 +52,8 @@ def checked_file(path: Path, endings: Sequence[str], what: str) -> Path:
 
 
 def _visible(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if not path.name.startswith(".") and path.name.casefold() not in _OF_THE_SYSTEM
+    )

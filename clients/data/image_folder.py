@@ -2,16 +2,17 @@
 """Images from a folder: one file each, the class in the name of the sub-folder or in a table."""
 
 import csv
+import math
 import struct
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tailweave.clients.data.folders import checked_file, files_by_class
 from tailweave.clients.data.naming import unknown_name
 from tailweave.clients.samples import DataError, Images, Samples
+from tailweave.protocols.arrays import Floats
 from tailweave.protocols.kinds.implementing import implements
 from tailweave.protocols.kinds.sources.image_folder import ImageFolder
 
@@ -21,10 +22,15 @@ if TYPE_CHECKING:
 ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".ppm", ".pgm", ".tif", ".tiff")
 _FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "PPM", "TIFF")
 """What the endings stand for: Pillow goes by content, and would hand PostScript to another program."""
+_WHITE, _WHITE_16 = 255.0, 65535.0
 MOST_PIXELS = 2**26
 """Of one image, as it stands in the file: 8192 x 8192, 192 MiB in colours."""
 _MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")
-"""Pillow's modes of 8 bits a channel; 16 bits and floats would be cut off by a conversion."""
+"""Pillow's modes of 8 bits a channel."""
+_DEEP = ("I;16", "I;16L", "I;16B", "I;16N", "I")
+"""Those of 16 bits, which have one channel; ``I`` is what Pillow makes of such a PNG or PGM."""
+_ORIENTATION, _ON_ITS_SIDE = 0x0112, (5, 6, 7, 8)
+"""EXIF's tag of how a camera was held, and those values for which height and width change places."""
 _BROKEN = (OSError, ValueError, SyntaxError, EOFError, struct.error)
 """What Pillow raises on files that are cut off or are no images."""
 
@@ -41,8 +47,9 @@ def read_image_folder(spec: ImageFolder) -> Samples:
             the shorter side and cuts off the rest of the longer one evenly; ``stretch``.
 
     Returns:
-        Pixels in [0, 1], channel by channel and row by row; ``image`` is the shape. Colours become grey for
-        one channel, grey becomes colours for three, and transparency is dropped.
+        Pixels in [0, 1] of 8 or 16 bits, channel by channel and row by row; ``image`` is the shape. Colours
+        become grey for one channel, grey becomes colours for three, and transparency is dropped. A photograph
+        is upright, as its EXIF data say.
 
     Raises:
         DataError: Naming the file or folder, what was found and what is allowed.
@@ -55,9 +62,11 @@ def read_image_folder(spec: ImageFolder) -> Samples:
     )
     if len(files) < 2:
         raise DataError(f"{folder}: expected at least 2 images ({', '.join(ENDINGS)}), found {len(files)}")
-    pixels = np.stack([_pixels(path, spec) for path in files])  # (n, p), uint8
-    columns = tuple(f"x{place}" for place in range(pixels.shape[1]))
-    return Samples.of(pixels / 255.0, labels, Images(columns, shape=spec.image))
+    values = np.empty((len(files), math.prod(spec.image)))
+    for row, path in zip(values, files, strict=True):
+        row[:] = _pixels(path, spec)
+    columns = tuple(f"x{place}" for place in range(values.shape[1]))
+    return Samples.of(values, labels, Images(columns, shape=spec.image))
 
 
 def _listed(folder: Path, table: Path) -> tuple[list[Path], list[str]]:
@@ -71,41 +80,58 @@ def _listed(folder: Path, table: Path) -> tuple[list[Path], list[str]]:
     for column in ("file", "label"):
         if column not in header:
             raise DataError(f"{table}, line 1: {unknown_name('column', column, header)}")
+    seen: dict[str, int] = {}
     for line, row in lines:
         if not row["file"] or not row["label"]:
             raise DataError(f"{table}, line {line}: expected a file and a label, found an empty cell")
         if not (folder / row["file"]).is_file():
             raise DataError(f"{table}, line {line}: there is no file {folder / row['file']}")
+        if (first := seen.setdefault(str(Path(row["file"])), line)) != line:
+            raise DataError(f"{table}, line {line}: names {row['file']} again, after line {first}")
     return [checked_file(folder / row["file"], ENDINGS, "images") for _, row in lines], [
         row["label"].strip() for _, row in lines
     ]
 
 
-def _pixels(path: Path, spec: ImageFolder) -> NDArray[Any]:
-    """Return one image as uint8, shape (p,), channel by channel."""
-    from PIL import Image
+def _pixels(path: Path, spec: ImageFolder) -> Floats:
+    """Return one image in [0, 1], shape (p,), channel by channel."""
+    from PIL import Image, ImageOps
 
     channels, height, width = spec.image
     try:
         with Image.open(path, formats=_FORMATS) as opened:
-            _check_size(path, opened.size, spec)
-            if opened.mode not in _MODES:
-                raise DataError(f"{path}: found pixels of mode {opened.mode}, allowed: 8 bits a channel")
-            image = opened.convert("L" if channels == 1 else "RGB")
+            _check_size(path, opened, spec)
+            frames = getattr(opened, "n_frames", 1)
+            if frames != 1:
+                raise DataError(f"{path}: found {frames} frames, allowed: one image a file")
+            deep = opened.mode in _DEEP
+            if not deep and opened.mode not in _MODES:
+                raise DataError(
+                    f"{path}: found pixels of mode {opened.mode}, allowed: 8 or 16 bits a channel"
+                )
+            upright = ImageOps.exif_transpose(opened)
+            image = upright.convert("F" if deep else "L" if channels == 1 else "RGB")
     except DataError:
         raise
     except Image.DecompressionBombError as error:
         raise DataError(f"{path}: {error}; allowed: at most {MOST_PIXELS} pixels") from None
     except _BROKEN as error:
         raise DataError(f"{path}: cut off or no image: {error}") from None
-    array = np.asarray(_sized(path, image, spec))  # (h, w) or (h, w, 3)
-    return array.reshape(height, width, channels).transpose(2, 0, 1).reshape(-1)
+    array = np.asarray(_sized(path, image, spec), dtype=np.float64)  # (h, w) or (h, w, 3)
+    if deep:
+        grey = np.clip(array / _WHITE_16, 0.0, 1.0)  # a resize may overshoot
+        return np.tile(grey.reshape(-1), channels)
+    return (array / _WHITE).reshape(height, width, channels).transpose(2, 0, 1).reshape(-1)
 
 
-def _check_size(path: Path, size: tuple[int, int], spec: ImageFolder) -> None:
-    """Refuse by what the file's head says, before a pixel is unpacked."""
+def _check_size(path: Path, opened: "Image", spec: ImageFolder) -> None:
+    """Refuse by what the file says before a pixel is unpacked; EXIF data may lie behind the pixels."""
     _, height, width = spec.image
-    if spec.resize == "refuse" and size != (width, height):
+    size, wanted = opened.size, (width, height)
+    if size[0] * size[1] <= MOST_PIXELS and (spec.resize != "refuse" or size in (wanted, wanted[::-1])):
+        turned = opened.getexif().get(_ORIENTATION) in _ON_ITS_SIDE
+        size = size[::-1] if turned else size
+    if spec.resize == "refuse" and size != wanted:
         raise DataError(
             f"{path}: found {size[0]} x {size[1]} pixels, image wants {width} x {height} "
             "(width x height); resize: crop or stretch allows other sizes"

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tailweave.clients.data.naming import unknown_name
+from tailweave.clients.data.whole_numbers import whole
 from tailweave.clients.samples import DataError, Images, Numbers, Samples
 from tailweave.protocols.arrays import Floats
 from tailweave.protocols.npz import NpzError, open_npz
@@ -125,7 +126,7 @@ def _labels(path: Path, name: str, array: NDArray[Any], rows: int) -> NDArray[np
     if array.dtype.kind not in "USiubf":
         raise DataError(f"{where}: found labels of type {array.dtype}, allowed: text or whole numbers")
     if array.dtype.kind == "f":
-        array = _whole(where, array)
+        array = whole(where, array)
     if array.dtype.kind == "S":
         try:
             labels = np.char.decode(array, "utf-8")
@@ -136,14 +137,3 @@ def _labels(path: Path, name: str, array: NDArray[Any], rows: int) -> NDArray[np
     if (labels == "").any():
         raise DataError(f"{where}, row {int(np.argmax(labels == ''))}: found an empty label, allowed: text")
     return labels
-
-
-def _whole(where: str, array: NDArray[Any]) -> NDArray[np.int64]:
-    """Return floats that are whole numbers as integers, so that 5.0 is the label ``5``."""
-    # Beyond 2^53 neighbouring floats are more than 1 apart: such numbers cannot tell labels apart.
-    array = array.astype(np.float64)
-    bad = ~((np.abs(array) < 2.0**53) & (array == np.floor(array)))
-    if bad.any():
-        row = int(np.argmax(bad))
-        raise DataError(f"{where}, row {row}: found {array[row]}, allowed: text or whole numbers")
-    return array.astype(np.int64)

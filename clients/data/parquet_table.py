@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tailweave.clients.data.naming import unknown_name
+from tailweave.clients.data.whole_numbers import whole
 from tailweave.clients.samples import DataError, Numbers, Samples
 from tailweave.protocols.arrays import Floats
 from tailweave.protocols.npz import GIB, LITTLE_BYTES, MOST_BYTES
@@ -38,13 +39,14 @@ def read_parquet(path: Path, label: str | None) -> Samples:
         raise DataError(f"{path}: Parquet needs pyarrow: pip install 'tailweave[parquet]'") from None
     try:
         schema = parquet.read_schema(path)
-        names = [str(name) for name in schema.names]
+        index = _index_of(schema) - {label}
+        names = [str(name) for name in schema.names if name not in index]
         _check_names(path, names, label)
-        _check_types(path, schema, label)
+        _check_types(path, schema, names, label)
         columns = tuple(name for name in names if name != label)
         file = parquet.ParquetFile(path, read_dictionary=[] if label is None else [label])
         _check_size(path, file.metadata.num_rows, len(columns))
-        table = file.read()
+        table = file.read(columns=names)
     except (arrow.ArrowException, OSError) as error:
         raise DataError(f"{path}: cannot be read: {str(error)[:200]}") from None
     if table.num_rows == 0:
@@ -52,6 +54,12 @@ def read_parquet(path: Path, label: str | None) -> Samples:
     values = np.column_stack([_numbers(path, name, table.column(name)) for name in columns])
     labels = None if label is None else _labels(path, label, table.column(label))
     return Samples.of(values, labels, Numbers(columns))
+
+
+def _index_of(schema: Any) -> set[str | None]:  # noqa: ANN401 - pyarrow has no types
+    """Return the columns that are a data frame's row names and no features, as pandas notes them."""
+    noted = schema.pandas_metadata or {}
+    return {name for name in noted.get("index_columns", []) if isinstance(name, str)}
 
 
 def _check_names(path: Path, names: list[str], label: str | None) -> None:
@@ -64,20 +72,22 @@ def _check_names(path: Path, names: list[str], label: str | None) -> None:
         raise DataError(f"{path}: there are no numeric columns")
 
 
-def _check_types(path: Path, schema: Any, label: str | None) -> None:  # noqa: ANN401 - pyarrow has no types
+def _check_types(path: Path, schema: Any, names: list[str], label: str | None) -> None:  # noqa: ANN401
     """Refuse columns that are no numbers before a value is read: text may unfold to any length."""
     from pyarrow import types
 
-    for field in schema:
-        name, kind = field.name, field.type
+    texts = (types.is_string, types.is_large_string, types.is_string_view)
+    numbers = (types.is_integer, types.is_floating, types.is_boolean, types.is_decimal)
+    for name in names:
+        kind = schema.field(name).type
         if name == label:
             kind = kind.value_type if types.is_dictionary(kind) else kind
-            if not (types.is_string(kind) or types.is_large_string(kind) or types.is_integer(kind)):
+            if not any(fits(kind) for fits in (*texts, *numbers)):
                 raise DataError(
                     f"{path}, column {name!r}: found labels of {kind}, allowed: text or whole numbers"
                 )
-        elif not (types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind)):
-            hint = "; if this column holds the labels, name it in label"
+        elif not any(fits(kind) for fits in numbers):
+            hint = "; if this column holds the labels, name it in label" if label is None else ""
             raise DataError(f"{path}, column {name!r}: found {kind}, allowed: numbers{hint}")
 
 
@@ -110,7 +120,11 @@ def _labels(path: Path, name: str, column: Any) -> NDArray[np.str_]:  # noqa: AN
     _no_gaps(path, name, column, "a label")
     if types.is_dictionary(column.type):
         _check_lengths(path, name, column)
-    labels = np.array([str(label) for label in column.to_pylist()], dtype=np.str_)
+    kind = column.type.value_type if types.is_dictionary(column.type) else column.type
+    found = column.to_pylist()
+    if types.is_floating(kind) or types.is_decimal(kind):
+        found = whole(f"{path}, column {name!r}", np.array(found, dtype=np.float64)).tolist()
+    labels = np.array([str(label) for label in found], dtype=np.str_)
     if (labels == "").any():
         row = int(np.argmax(labels == ""))
         raise DataError(f"{path}, row {row}, column {name!r}: found an empty label, allowed: text")

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tailweave.clients.encoders import make_encoder, open_encoder
 from tailweave.clients.samples import Samples
@@ -13,6 +14,9 @@ from tailweave.protocols.features import FeatureMap
 from tailweave.protocols.kinds.features.base import FeaturesKind
 from tailweave.protocols.kinds.implementing import implementation
 
+Bools = NDArray[np.bool_]
+_RESOLVED = 0.1
+"""Spread in public rows, over that in the samples, below which 99 % of the latter's variance is the ridge."""
 Affine = tuple[Floats, Floats]
 """Offset (p,) and weights (p, d): features are (rows - offset) @ weights."""
 
@@ -28,6 +32,7 @@ class Kind(Protocol):
 def fit_features(
     spec: FeaturesKind,
     samples: Samples,
+    rows: Samples | None = None,
     *,
     rng: np.random.Generator,
 ) -> FeatureMap:
@@ -36,6 +41,7 @@ def fit_features(
     Args:
         spec: Kind and dimensions.
         samples: Public synthetic samples; an encoder needs images.
+        rows: The public rows behind them, which say what columns vary; None where there are none.
         rng: Stream of the random projection, of PCA's solver, and of an encoder's training.
 
     Returns:
@@ -59,12 +65,21 @@ def fit_features(
         raise ValueError(f"features.dimensions must be at most the {what} ({columns}), got {spec.reduces_to}")
     kind: Kind = implementation(spec, spec.kind, __package__)
     offset, weights = kind(spec, codes, int(rng.integers(2**31)))
+    if rows is not None and spec.scales_columns:
+        weights = np.where(_silent(samples.values, rows.values)[:, None], 0.0, weights)
     mapped = (codes - offset) @ weights
     center = mapped.mean(axis=0)
     scale = float(np.sqrt(((mapped - center) ** 2).mean()))
     if not scale > np.spacing(np.abs(mapped).max()):
         raise ValueError("public samples must not all have equal features: there is no spread to scale by")
     return FeatureMap(offset, weights, center, scale, encoder)
+
+
+def _silent(samples: Floats, rows: Floats) -> Bools:
+    """Tell which columns vary in the samples by the generator's own noise alone, shape (p,)."""
+    spread = np.where(rows.min(axis=0) == rows.max(axis=0), 0.0, rows.std(axis=0))
+    silent: Bools = spread < _RESOLVED * samples.std(axis=0)
+    return silent
 
 
 def received_features(arrays: Mapping[str, Floats]) -> FeatureMap:

@@ -60,7 +60,7 @@ class Policy(Spec):
     lifetime_epsilon: Annotated[float, Field(gt=0.0)] | None = 8.0
 
     starts: tuple[Start, ...] = ("shared", "path", "local", "federated")
-    references: tuple[Against, ...] = _COMPARED
+    references: tuple[Against, ...] = tuple(name for name in _COMPARED if REFERENCES.is_own(name))
     include_real: bool = True
     arms: tuple[Name, ...] | None = None
     metrics: tuple[str, ...] | None = None

@@ -2,10 +2,12 @@
 """What implements a kind: an object that says whose spec it is for, and for which part of it.
 
 It is found where it lies by rule: for a kind of tailweave in the file of its name, beside those that do the
-same for other kinds; for one of another package in the module of its spec.
+same for other kinds, or in a file that their package imports itself; for one of another package in the
+module of its spec.
 """
 
 import importlib
+import sys
 from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Any, TypeVar
@@ -49,7 +51,7 @@ def implementation(spec: Spec, name: str, folder: str, *, part: str = "") -> Any
 def implemented(spec: Spec, name: str, folder: str, *, part: str = "") -> Any | None:  # noqa: ANN401 - as above
     """Return what implements a spec, or a part of it, or None: see ``implementation``."""
     key, place = (type(spec), part), _place(type(spec), name, folder)
-    if key not in _FOUND and find_spec(place) is not None:
+    if key not in _FOUND and place not in sys.modules and find_spec(place) is not None:
         importlib.import_module(place)
     return _FOUND.get(key)
 

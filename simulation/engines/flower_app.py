@@ -22,7 +22,7 @@ from tailweave.simulation.engines.job import Job
 from tailweave.simulation.engines.quickstart import QUICKSTART, quickstart
 from tailweave.simulation.environment import environment
 from tailweave.simulation.prepare import Prepared, prepare
-from tailweave.simulation.staging import complete, make_folder
+from tailweave.simulation.staging import complete, drop_state, make_folder
 
 app = ServerApp()
 logger = logging.getLogger("flwr")
@@ -63,8 +63,10 @@ def main(grid: Grid, context: Context) -> None:
     job = _job(prepared, settings, f"{context.run_id:08x}"[-_RUN_ID_DIGITS:])
     given = {key: value for key, value in settings.items() if value and key not in ("config", "out")}
     run_experiment(grid, {**job.run_config, **given})
-    complete(prepared, job, _silos(prepared, job, settings))
+    silos = _silos(prepared, job, settings)
+    complete(prepared, job, silos)
     _report(job.out)
+    drop_state(job, silos)
 
 
 def _nodes(grid: Grid) -> Sequence[str]:

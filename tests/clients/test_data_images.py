@@ -107,10 +107,66 @@ def test_what_does_not_belong_in_a_folder_is_named(folder, tmp_path):
         read_image_folder(spec(folder))
 
 
-def test_images_of_sixteen_bits_are_refused(folder):
-    Image.fromarray(np.zeros((5, 6), np.uint16)).save(folder / "cat" / "a.png")
-    with pytest.raises(DataError, match="a.png: found pixels of mode I;16, allowed: 8 bits a channel"):
+@pytest.mark.parametrize("ending", ["png", "tif", "pgm"])
+def test_images_of_sixteen_bits_keep_them(tmp_path, ending):
+    deep = stream(0, "deep").integers(2**16, size=(2, 5, 6)).astype(np.uint16)
+    deep[0, 0, :2] = 0, 2**16 - 1
+    for name, pixels in zip("ab", deep, strict=True):
+        Image.fromarray(pixels).save(tmp_path / f"{name}.{ending}")
+    grey = read_image_folder(spec(tmp_path, (1, 5, 6))).values.reshape(2, 5, 6)
+    np.testing.assert_allclose(grey, deep / 65535.0, rtol=1e-12)
+    colours = read_image_folder(spec(tmp_path, (3, 5, 6))).values.reshape(2, 3, 5, 6)
+    assert all(np.array_equal(colours[:, channel], grey) for channel in range(3))
+    small = read_image_folder(spec(tmp_path, (1, 2, 3), resize="stretch")).values
+    assert 0.0 <= small.min() < small.max() <= 1.0
+
+
+def test_floats_are_refused(folder):
+    Image.fromarray(np.zeros((5, 6), np.float32)).save(folder / "cat" / "a.tif")
+    with pytest.raises(DataError, match="a.tif: found pixels of mode F, allowed: 8 or 16 bits a channel"):
         read_image_folder(spec(folder))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("ending", ["png", "jpg"])
+def test_photographs_are_upright(tmp_path, orientation, ending):
+    """What a viewer shows is what is read: Pillow's own transposition is the oracle, and a corner by hand."""
+    upright = np.zeros((5, 6), np.uint8)
+    upright[0, 0] = 255  # a bright corner, up and left
+    undone = {1: lambda a: a, 2: np.fliplr, 3: lambda a: np.rot90(a, 2), 4: np.flipud, 5: np.transpose}
+    undone |= {6: np.rot90, 7: lambda a: np.rot90(a.T, 2), 8: lambda a: np.rot90(a, -1)}
+    stored = Image.fromarray(np.ascontiguousarray(undone[orientation](upright)))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    for name in "ab":
+        stored.save(tmp_path / f"{name}.{ending}", exif=exif, quality=100)
+    rows = read_image_folder(spec(tmp_path, (1, 5, 6)))
+    assert rows.values.argmax(axis=1).tolist() == [0, 0]
+    if orientation > 4:
+        with pytest.raises(DataError, match=r"found 6 x 5 pixels, image wants 5 x 6"):
+            read_image_folder(spec(tmp_path, (1, 6, 5)))
+
+
+@pytest.mark.parametrize("ending", ["tif", "webp"])
+def test_several_frames_are_refused(folder, ending):
+    frames = [Image.fromarray(pixels) for pixels in COLOUR]
+    frames[0].save(folder / "cat" / f"z.{ending}", save_all=True, append_images=frames[1:3])
+    with pytest.raises(DataError, match=rf"z.{ending}: found 3 frames, allowed: one image a file"):
+        read_image_folder(spec(folder))
+
+
+def test_what_file_managers_leave_is_passed_over(folder):
+    for name in ("Thumbs.db", "desktop.ini", "cat/Thumbs.db", "cat/.DS_Store"):
+        (folder / name).write_bytes(b"not an image")
+    (folder / "__MACOSX").mkdir()
+    assert read_image_folder(spec(folder)).labels.tolist() == ["cat", "cat", "dog", "dog"]
+
+
+def test_a_file_that_a_table_names_twice_is_refused_with_both_lines(folder, tmp_path):
+    table = tmp_path / "labels.csv"
+    table.write_text("file,label\na.png,first\nb.png,second\n./a.png,third\n")
+    with pytest.raises(DataError, match=r"labels.csv, line 4: names ./a.png again, after line 2"):
+        read_image_folder(spec(folder / "cat", labels=str(table)))
 
 
 @pytest.mark.parametrize(

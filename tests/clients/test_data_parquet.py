@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rows from Parquet: the numbers that went in, and a precise word where there are none."""
 
+import json
 import sys
+from decimal import Decimal
 
 import numpy as np
 import pyarrow as arrow
@@ -34,7 +36,15 @@ def test_every_number_comes_back_exactly(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "labels", [arrow.array([3, 5]), arrow.array(["3", "5"]), arrow.array(["3", "5"]).dictionary_encode()]
+    "labels",
+    [
+        arrow.array([3, 5]),
+        arrow.array([3.0, 5.0]),
+        arrow.array([Decimal(3), Decimal(5)]),
+        arrow.array(["3", "5"]),
+        arrow.array(["3", "5"], arrow.string_view()),
+        arrow.array(["3", "5"]).dictionary_encode(),
+    ],
 )
 def test_labels_are_text_whatever_they_were(tmp_path, labels):
     assert read(tmp_path, {"a": [1.0, 2.0], "k": labels}, "k").labels.tolist() == ["3", "5"]
@@ -50,7 +60,13 @@ def test_labels_are_text_whatever_they_were(tmp_path, labels):
         ({"a": [1.0], "k": ["x"]}, "kind", "no column 'kind'; nearest: 'k'; known: a, k"),
         ({"a": [1.0, 2.0], "k": ["x", None]}, "k", "row 1, column 'k': found nothing, allowed: a label"),
         ({"a": [1.0, 2.0], "k": ["x", ""]}, "k", "row 1, column 'k': found an empty label"),
-        ({"a": [1.0], "k": [0.5]}, "k", "column 'k': found labels of double, allowed: text or whole numbers"),
+        ({"a": [1.0], "k": [0.5]}, "k", "column 'k', row 0: found 0.5, allowed: text or whole numbers"),
+        (
+            {"a": [1.0], "k": [[1]]},
+            "k",
+            "column 'k': found labels of list<.*, allowed: text or whole numbers",
+        ),
+        ({"a": [1.0], "b": ["x"], "k": ["x"]}, "k", r"column 'b': found string, allowed: numbers$"),
         ({"k": ["x"]}, "k", "there are no numeric columns"),
         ({"a": arrow.array([], arrow.float64())}, None, "there are no rows"),
     ],
@@ -58,6 +74,33 @@ def test_labels_are_text_whatever_they_were(tmp_path, labels):
 def test_what_cannot_be_used_is_named(tmp_path, columns, label, said):
     with pytest.raises(DataError, match=said):
         read(tmp_path, columns, label)
+
+
+def test_labels_of_truth_values_are_called_as_in_an_npz(tmp_path):
+    rows = read(tmp_path, {"a": [1.0, 2.0], "k": [True, False]}, "k")
+    assert rows.labels.tolist() == np.array([True, False]).astype(np.str_).tolist() == ["True", "False"]
+
+
+def test_decimals_are_numbers(tmp_path):
+    rows = read(tmp_path, {"price": [Decimal("1.25"), Decimal("-3.50")]})
+    assert rows.values.tolist() == [[1.25], [-3.5]]
+
+
+@pytest.mark.parametrize("name", [None, "patient"])
+def test_a_data_frames_row_names_are_no_feature(tmp_path, name):
+    """What pandas writes of a shuffled frame: the index is a column, noted as such beside the schema."""
+    key = name or "__index_level_0__"
+    plain = arrow.table({"a": [1.0, 2.0], "b": [3.0, 4.0]})
+    noted = plain.append_column(key, arrow.array([7, 3]))
+    noted = noted.replace_schema_metadata({"pandas": json.dumps({"index_columns": [key], "columns": []})})
+    parquet.write_table(noted, tmp_path / "t.parquet")
+    rows = read_table(tmp_path / "t.parquet", None)
+    assert rows.columns == ("a", "b")
+    assert rows.values.tolist() == [[1.0, 3.0], [2.0, 4.0]]
+    assert read_table(tmp_path / "t.parquet", key).labels.tolist() == ["7", "3"]  # the owner knows better
+    ranged = plain.replace_schema_metadata({"pandas": json.dumps({"index_columns": [{"kind": "range"}]})})
+    parquet.write_table(ranged, tmp_path / "r.parquet")
+    assert read_table(tmp_path / "r.parquet", None).columns == ("a", "b")
 
 
 def test_two_columns_of_one_name(tmp_path):

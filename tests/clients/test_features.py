@@ -113,3 +113,17 @@ def test_samples_that_the_map_makes_equal_have_no_scale():
     rows[0] += 1e-7  # the spacing of float64 there
     with pytest.raises(ValueError, match="must not all have equal features"):
         fit("identity", rows)
+
+
+@pytest.mark.parametrize(("spread", "counts"), [(0.0, False), (1e-4, False), (0.1, True), (1.0, True)])
+def test_a_column_that_varies_in_the_samples_alone_counts_nothing(spread, counts):
+    draws = stream(0, "rows").normal(size=(500, 3))
+    rows = draws * [1.0, spread, 1.0] + [0.0, 3.0, 0.0]
+    ridge = np.array([0.0, 0.03, 0.0])  # what a generator's ridge of 1e-3 adds to the column
+    samples = rows + ridge * stream(0, "noise").normal(size=rows.shape)
+    spec = TypeAdapter(FeaturesSpec).validate_python("standard")
+    features = fit_features(spec, Samples.of(samples), Samples.of(rows), rng=stream(0, "features"))
+    assert (features(rows).std(axis=0) > 0.5).tolist() == [True, counts, True]
+    assert (features(samples).std(axis=0) > 0.5).tolist() == [True, counts, True]
+    as_they_are = fit_features(spec, Samples.of(samples), rng=stream(0, "features"))
+    assert (as_they_are(samples).std(axis=0) > 0.5).all()

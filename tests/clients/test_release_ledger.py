@@ -5,6 +5,7 @@ import hashlib
 import json
 import math
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -107,15 +108,18 @@ def test_a_line_is_on_the_disk_before_its_head_and_both_before_charge_returns(pa
         ledger.charge(price())
         events.append(("returned", ""))
         monkeypatch.undo()
+    part = events[2][1]
     folder, head = path.parent, path.with_suffix(".head")
     assert events == [
         ("write", "line"),
         ("fsync", str(path)),
-        ("fsync", str(folder / f".ledger.head.{os.getpid()}.part")),
+        ("fsync", part),
         ("replace", str(head)),
         ("fsync", str(folder)),
         ("returned", ""),
     ]
+    assert re.fullmatch(r"\.ledger\.head\.[0-9a-f]{16}\.part", Path(part).name)
+    assert Path(part).parent == folder
 
 
 @pytest.mark.parametrize("keep", ["none", "some", "all-but-newline"])

@@ -29,7 +29,7 @@ def test_returns_the_same_arrays_and_the_digest_of_the_file(tmp_path):
 
 
 def test_has_nothing_that_was_not_kept(tmp_path):
-    (tmp_path / f".{V}-{R}.npz.part").write_bytes(b"half a release")
+    (tmp_path / f".{V}-{R}.npz.0123456789abcdef.part").write_bytes(b"half a release")
     (tmp_path / "other.npz").write_bytes(b"")
     assert Store(tmp_path).load(V, R) is None
     assert Store(tmp_path).held() == frozenset()

@@ -7,14 +7,18 @@ import numpy as np
 import pytest
 
 from tailweave.clients import storage
+from tailweave.clients.arm_run import ArmRun
+from tailweave.clients.features import received_features
 from tailweave.clients.generators.gaussian_mixture import Mixture
 from tailweave.clients.metrics import evaluate
 from tailweave.clients.metrics.frechet import gaussian_w2_sq, moments
-from tailweave.clients.retrain_round import retrain
+from tailweave.clients.retrain_round import _seen, retrain
+from tailweave.clients.starts import public_base
 from tailweave.protocols import messages, references
 from tailweave.protocols.features import FeatureMap
 from tailweave.protocols.kept_reference import KeptReference
 from tailweave.protocols.kinds.generators.gaussian import GaussianSpec
+from tailweave.protocols.kinds.references.base import ReferenceKind
 from tailweave.protocols.kinds.references.quantized import QuantizedReference
 from tailweave.protocols.kinds.references.sliced import SlicedReference
 from tailweave.protocols.references import weave
@@ -209,3 +213,22 @@ def test_answers_are_messages_of_the_protocol(node, retrain_question):
     reply = retrain(node, retrain_question(0, 1))
     assert isinstance(reply, messages.RetrainReply)
     assert all(np.isfinite(array).all() for array in reply.arrays.values())
+
+
+class Mine(ReferenceKind):
+    """A reference of another package."""
+
+    kind: str = "mine"
+
+
+@pytest.mark.parametrize("sees", ["public", "own", "truth", "releases"])
+def test_a_reference_is_given_what_it_says_that_it_sees_and_nothing_else(node, retrain_question, sees):
+    question = retrain_question()
+    run = ArmRun(node, question, received_features(question.part("features")))
+    spec = type("Sees", (Mine,), {"sees": sees})()
+    if sees in ("truth", "releases"):  # a real node has no truth, and a kind without rounds no releases
+        with pytest.raises(ValueError, match=f"reference mine sees {sees}, of which nothing is to be had"):
+            _seen(run, spec)
+        return
+    drawn = public_base(node, question).sample(2000, rng=stream(7, "reference", "public"))
+    assert np.array_equal(_seen(run, spec), node.silo.train if sees == "own" else drawn)

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a silo starts from: FedAvg's model, the base as sent, or its own file if that is the run's."""
 
-import stat
 from dataclasses import replace
 
 import numpy as np
@@ -77,23 +76,3 @@ def test_generation_0_is_fedavgs_model_and_the_public_base_stays_what_it_was(nod
     np.testing.assert_array_equal(first_model(node, question).arrays()["means"], kit.base["means"] + 1.0)
     np.testing.assert_array_equal(public_base(node, question).arrays()["means"], kit.base["means"])
     assert base_samples(node, question) is None  # of all silos: no node has them
-
-
-def test_a_base_comes_with_hello_once_and_later_questions_name_it(node, retrain_question, kit):
-    digest = base_digest(KIND, kit.base)
-    greeting = Hello(run="test-run", seed=7, base_digest=digest, arrays=with_prefix("base", kit.base))
-    sent = retrain_question()
-    assert (greeting.run, greeting.seed) == (sent.run, sent.seed)
-    named = retrain_question(base={}, base_digest=digest)
-    with pytest.raises(Refusal, match=f"the base of digest {digest[:12]} that came with hello is not here"):
-        public_base(node, named)
-    hello(node, greeting)
-    assert public_base(node, named).arrays()["means"].tolist() == kit.base["means"].tolist()
-    alone = replace(node, state=node.state / "other")
-    assert retrain(node, named).rows() == retrain(alone, sent).rows()
-    kept = next(node.state.rglob("base.npz"))
-    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
-    other = with_prefix("base", kit.base | {"means": kit.base["means"] + 1.0})
-    hello(node, greeting.model_copy(update={"arrays": other}))
-    with pytest.raises(Refusal, match=f"wanted is {digest[:12]}"):
-        public_base(node, named)

@@ -3,6 +3,7 @@
 
 import os
 import stat
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -67,10 +68,25 @@ def test_the_disk_has_the_bytes_before_they_take_the_name(tmp_path, monkeypatch)
     assert done == ["replace"]
 
 
-def test_what_a_killed_process_of_the_same_number_left_is_not_written_through(tmp_path):
+def test_writers_at_once_never_stand_in_each_others_way(tmp_path):
+    """Threads have one process number, and so have first processes of two containers on one volume."""
+    texts = [str(n) * 5000 for n in range(4)]
+
+    def write(text: str) -> None:
+        for _ in range(50):
+            write_whole(tmp_path / "file", text, lasting=False)
+            assert (tmp_path / "file").read_text() in texts
+
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(write, texts))
+    assert os.listdir(tmp_path) == ["file"]
+
+
+def test_nothing_that_stands_in_the_way_is_written_through(tmp_path, monkeypatch):
     elsewhere = tmp_path / "elsewhere"
     elsewhere.write_text("mine")
-    (tmp_path / f".file.{os.getpid()}.part").symlink_to(elsewhere)
-    write_whole(tmp_path / "file", "new")
-    assert (elsewhere.read_text(), (tmp_path / "file").read_text()) == ("mine", "new")
-    assert sorted(os.listdir(tmp_path)) == ["elsewhere", "file"]
+    monkeypatch.setattr(whole_file.secrets, "token_hex", lambda count: "known")
+    (tmp_path / ".file.known.part").symlink_to(elsewhere)
+    with pytest.raises(FileExistsError):
+        write_whole(tmp_path / "file", "new")
+    assert elsewhere.read_text() == "mine"

@@ -14,7 +14,7 @@ from tailweave.clients.node import Node
 from tailweave.clients.owner_report import reports
 from tailweave.clients.release.policy import Policy, PolicyError
 from tailweave.clients.retrain_round import retrain
-from tailweave.clients.samples import Samples
+from tailweave.clients.samples import Numbers, Samples
 from tailweave.protocols.config.experiment import ArmSpec
 from tailweave.protocols.config.training import RecursionSpec
 from tailweave.protocols.features import FeatureMap
@@ -135,7 +135,7 @@ def test_an_arm_that_touches_no_rows_needs_none(tmp_path):
     """Seen otherwise: the rows of a told arm are not even looked at."""
 
     class Untouchable:
-        image = None
+        image, sort = None, Numbers(("cells", "of a file", "without a header"))
 
         @property
         def values(self):

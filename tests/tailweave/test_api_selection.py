@@ -145,6 +145,9 @@ def test_a_count_per_class_and_scores():
             {"count": {"left": 0.5}, "known": {"labels": ["left"] * 200}},
             "count must be an integer from 0 to 200",
         ),
+        ({"count": {}, "known": {"labels": ["left"] * 200}}, "count must want at least one candidate"),
+        ({"count": {"left": 0}, "known": {"labels": ["left"] * 200}}, "count must want at least one"),
+        ({"count": 3, "known": {"label": ["left"] * 200}}, "known has 'label', rule random can use: labels"),
         ({"count": 3, "known": {"labels": ["left"]}}, r"labels must have shape \(200,\)"),
         (
             {"count": 3, "rule": "surplexity"},

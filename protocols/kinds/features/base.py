@@ -15,12 +15,14 @@ class FeaturesKind(Spec):
     """A public affine map into the space in which samples are compared, fitted on public samples alone.
 
     ``implemented_in`` names the file in ``clients/features`` that fits it, if it is not the map's own name.
-    ``takes`` names the sorts of sample that it maps.
+    ``takes`` names the sorts of sample that it maps. ``scales_columns`` says that each column is brought to
+    one spread, so that one that does not vary in the public rows must be left out.
     """
 
     kind: str
     implemented_in: ClassVar[str | None] = None
     takes: ClassVar[tuple[SortName, ...]] = SORTS
+    scales_columns: ClassVar[bool] = False
 
     @property
     def reduces_to(self) -> int | None:

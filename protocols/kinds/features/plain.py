@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Maps that keep every column."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from tailweave.protocols.kinds.features.base import FeaturesKind
 
@@ -13,6 +13,11 @@ class Identity(FeaturesKind):
 
 
 class Standard(FeaturesKind):
-    """Each column to mean 0, variance 1 on public samples."""
+    """Each column to mean 0, variance 1 on public samples; one constant in the public rows counts nothing.
+
+    That holds for nearly constant ones, too: where a column of the generator's samples spreads ten times as
+    wide as in the public rows, what varies is the generator's ridge.
+    """
 
     kind: Literal["standard"]
+    scales_columns: ClassVar = True

@@ -14,7 +14,8 @@ class ReferenceKind(Spec):
         implemented_in: File in ``protocols/references`` that implements it, if it is not its own name.
         points: Whether it has points; otherwise it is a sketch.
         sees: What it is made of: the silo's ``own`` rows, ``public`` samples, the ``truth``, which exists in
-            simulation only, or what silos ``release``. Own rows make an arm's numbers their owner's.
+            simulation only, or what silos ``release``, for kinds that derive from ``SummarisedReference`` or
+            ``TransportedReference``. Own rows make an arm's numbers their owner's.
         leaks: What no noise covers, said when it is refused and when it is used; empty if there is nothing.
         server_side: Options that only say what is done with releases: with others it is the same question.
     """
@@ -25,6 +26,11 @@ class ReferenceKind(Spec):
     sees: ClassVar[Literal["own", "public", "truth", "releases"]] = "own"
     leaks: ClassVar[str] = ""
     server_side: ClassVar[frozenset[str]] = frozenset()
+
+    @property
+    def public_samples(self) -> int:
+        """How many samples of the public base generator it is made of, where it ``sees`` those."""
+        return 2000
 
     @property
     def numbers_a_candidate(self) -> int:

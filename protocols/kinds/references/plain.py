@@ -30,3 +30,8 @@ class PublicReference(ReferenceKind):
     implemented_in: ClassVar = "empirical"
     sees: ClassVar = "public"
     samples: Annotated[int, Field(ge=10, le=100_000)] = 2000
+
+    @property
+    def public_samples(self) -> int:
+        """As given."""
+        return self.samples
