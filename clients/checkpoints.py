@@ -66,7 +66,7 @@ class Checkpoint:
         for old in path.parent.glob(_weights_file(path, "*").name):
             if old != weights:
                 old.unlink()
-        for torn in path.parent.glob(".*.part") if over else ():  # killed processes' parts hold rows
+        for torn in path.parent.glob(".*.npz.*") if over else ():  # killed processes' parts hold rows
             torn.unlink()
 
     @classmethod

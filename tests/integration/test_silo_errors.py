@@ -68,7 +68,7 @@ LOGGED = [
     "nowhere/rows.csv: there is no such file",
     f"bad-cell/rows.csv, line 2, column 'c0': found '{CELL}'",
     "bad-policy/policy.yaml: epsilom: unknown key",
-    "no-policy/gone.yaml: cannot be read",
+    "no-policy/gone.yaml: no such file; see policy in node.yaml",
     "Not a directory: '.*no-state/state",
     "edited-ledger/ledger.jsonl: line 1: edited",
     "must be at most the 48 training rows",
