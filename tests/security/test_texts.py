@@ -40,9 +40,8 @@ from tailweave.server.flower_errors import reason
 from tailweave.server.questions import Member
 from tailweave.server.record import Record
 from tailweave.simulation import cli
-from tailweave.simulation.open_run import OpenRun
 from tailweave.simulation.outcome import print_outcome
-from tailweave.simulation.report.page import write_report
+from tailweave.simulation.pages import write_pages
 from tailweave.simulation.run_folder import RunFolder
 
 RAW = {
@@ -313,7 +312,7 @@ def reported(tmp_path_factory) -> RunFolder:
     measured(out, ["coverage", *(f"mode_share/{label}" for label in labels)])
     (out / "config.yaml").write_text(yaml.safe_dump(EXPERIMENT.model_dump(mode="json", by_alias=True)))
     (out / "environment.json").write_text("{}")
-    write_report(OpenRun(RunFolder(out)))
+    write_pages(RunFolder(out))
     return RunFolder(out)
 
 
