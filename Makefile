@@ -31,7 +31,7 @@ test: $(DEV)
 test-fast: $(DEV)
 	$(PYTEST) -m "not slow and not gpu"
 
-# Which lines the fast tests reach, at least 90 % of them; tracing makes the tests about twice as slow.
+# Which lines the fast tests reach, at least 90 % of them; tracing makes the tests slower.
 coverage: $(DEV)
 	$(BIN)/coverage erase
 	$(PYTEST) -m "not slow and not gpu" --cov --cov-report=term

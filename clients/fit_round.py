@@ -39,9 +39,7 @@ def fit(node: Node, question: FitParameters) -> FitParametersReply:
         return model.train(node.silo.train.values, rng=rng, steps=generator.federated_steps).parameters()
 
     return FitParametersReply(
-        run=question.run,
-        seed=question.seed,
-        silo=node.silo.name,
+        **node.head(question),
         turn=question.turn,
         arrays=with_prefix("model", node.release(request, make)),
     )

@@ -23,9 +23,7 @@ def hello(node: Node, question: Hello) -> HelloReply:
         starts.check_base(node, question.base_digest)
     rows = node.silo.train
     return HelloReply(
-        run=question.run,
-        seed=question.seed,
-        silo=node.silo.name,
+        **node.head(question),
         columns=rows.values.shape[1],
         rows_at_least=rows_bucket(len(rows)),
     )

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from tailweave.protocols.config.experiment import Experiment
 from tailweave.protocols.config.load import load_experiment
 from tailweave.protocols.config.starts import BasePath
 from tailweave.protocols.features import FeatureMap
+from tailweave.protocols.messages import Message
 from tailweave.protocols.places import packaged
 from tailweave.protocols.privacy.noise import Noise, SeededNoise, SystemNoise
 from tailweave.protocols.streams import stream
@@ -29,6 +30,14 @@ if TYPE_CHECKING:  # a node that only says who it is needs none of these
     from tailweave.clients.release.witness import Witness
 
 Settings = Mapping[str, object]
+
+
+class Head(TypedDict):
+    """What every answer begins with."""
+
+    run: str
+    seed: int
+    silo: str
 
 
 @dataclass(frozen=True)
@@ -54,6 +63,10 @@ class Node:
     identity_key: Path | None = None
     base: Path | None = None
     own: Own | None = None
+
+    def head(self, question: Message) -> Head:
+        """Return what every answer of this silo begins with."""
+        return {"run": question.run, "seed": question.seed, "silo": self.silo.name}
 
     def noise(self, request: Request) -> Noise:
         """Return seeded noise in simulation, which must repeat, and the system's entropy elsewhere."""

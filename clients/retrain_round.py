@@ -63,9 +63,7 @@ def retrain(node: Node, question: Retrain) -> RetrainReply:
 def _answer(run: ArmRun, measured: Measured, told: tuple[str, ...]) -> RetrainReply:
     question = run.question
     return RetrainReply(
-        run=question.run,
-        seed=question.seed,
-        silo=run.node.silo.name,
+        **run.node.head(question),
         arm=question.arm.name,
         start=question.start,
         stop=question.stop,

@@ -23,6 +23,11 @@ class DataError(ValueError):
     """
 
 
+def unnamed(columns: int) -> tuple[str, ...]:
+    """Return what columns are called that have no names."""
+    return tuple(f"x{column}" for column in range(columns))
+
+
 @dataclass(frozen=True)
 class Numbers:
     """The sort of plain rows of numbers.
@@ -39,11 +44,11 @@ class Numbers:
     @classmethod
     def unnamed(cls, columns: int) -> Self:
         """Return the sort of rows whose columns have no names."""
-        return cls(tuple(f"x{column}" for column in range(columns)))
+        return cls(unnamed(columns))
 
     def anonymous(self) -> Self:
         """Return the same without the names of the columns, which are cells where a file has no header."""
-        return replace(self, columns=Numbers.unnamed(len(self.columns)).columns)
+        return replace(self, columns=unnamed(len(self.columns)))
 
     @property
     def plain(self) -> bool:

@@ -69,9 +69,7 @@ def offer(node: Node, question: OfferKey) -> OfferKeyReply:
         private, public = _identity(node, part.folder)
         offered = part.offers.offer(part.sum_round, node.silo.name, private)
     return OfferKeyReply(
-        run=question.run,
-        seed=question.seed,
-        silo=node.silo.name,
+        **node.head(question),
         number=question.number,
         public=offered.public,
         signature=offered.signature,
@@ -115,9 +113,7 @@ def masked(node: Node, question: SendMasked) -> SendMaskedReply:
         words = node.release(part.request, make)
         part.offers.burn(question.number)
     return SendMaskedReply(
-        run=question.run,
-        seed=question.seed,
-        silo=node.silo.name,
+        **node.head(question),
         reference=question.reference,
         privacy=question.privacy,
         number=question.number,

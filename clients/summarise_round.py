@@ -38,9 +38,7 @@ def summarise(node: Node, question: Summarise) -> SummariseReply:
         return release.arrays()
 
     return SummariseReply(
-        run=question.run,
-        seed=question.seed,
-        silo=node.silo.name,
+        **node.head(question),
         reference=question.reference,
         privacy=question.privacy,
         noise="none" if question.privacy.epsilon is None else noise.name,

@@ -49,9 +49,7 @@ def transport(node: Node, question: TransportSupport) -> TransportSupportReply:
         return {"moved": towards(support, image, spec.share)}
 
     return TransportSupportReply(
-        run=question.run,
-        seed=question.seed,
-        silo=node.silo.name,
+        **node.head(question),
         reference=spec,
         turn=question.turn,
         arrays=node.release(request, make),

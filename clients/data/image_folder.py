@@ -5,13 +5,13 @@ import csv
 import math
 import struct
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
 from tailweave.clients.data.folders import checked_file, files_by_class
 from tailweave.clients.data.naming import unknown_name
-from tailweave.clients.samples import DataError, Images, Samples
+from tailweave.clients.samples import DataError, Images, Samples, unnamed
 from tailweave.protocols.arrays import Floats
 from tailweave.protocols.kinds.implementing import implements
 from tailweave.protocols.kinds.sources.image_folder import ImageFolder
@@ -65,8 +65,7 @@ def read_image_folder(spec: ImageFolder) -> Samples:
     values = np.empty((len(files), math.prod(spec.image)))
     for row, path in zip(values, files, strict=True):
         row[:] = _pixels(path, spec)
-    columns = tuple(f"x{place}" for place in range(values.shape[1]))
-    return Samples.of(values, labels, Images(columns, shape=spec.image))
+    return Samples.of(values, labels, Images(unnamed(values.shape[1]), shape=spec.image))
 
 
 def _listed(folder: Path, table: Path) -> tuple[list[Path], list[str]]:
@@ -109,6 +108,8 @@ def _pixels(path: Path, spec: ImageFolder) -> Floats:
                 raise DataError(
                     f"{path}: found pixels of mode {opened.mode}, allowed: 8 or 16 bits a channel"
                 )
+            if opened.mode == "I":
+                _check_depth(path, opened)
             upright = ImageOps.exif_transpose(opened)
             image = upright.convert("F" if deep else "L" if channels == 1 else "RGB")
     except DataError:
@@ -122,6 +123,13 @@ def _pixels(path: Path, spec: ImageFolder) -> Floats:
         grey = np.clip(array / _WHITE_16, 0.0, 1.0)  # a resize may overshoot
         return np.tile(grey.reshape(-1), channels)
     return (array / _WHITE).reshape(height, width, channels).transpose(2, 0, 1).reshape(-1)
+
+
+def _check_depth(path: Path, opened: "Image") -> None:
+    """Refuse what has 32 bits: its white is anybody's guess."""
+    low, high = cast("tuple[int, int]", opened.getextrema())
+    if low < 0 or high > _WHITE_16:
+        raise DataError(f"{path}: found pixels from {low} to {high}, allowed: 8 or 16 bits a channel")
 
 
 def _check_size(path: Path, opened: "Image", spec: ImageFolder) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tailweave.clients.data.apportion import apportion
-from tailweave.clients.samples import DataError, Numbers, Samples
+from tailweave.clients.samples import DataError, Samples
 from tailweave.protocols.arrays import Floats
 from tailweave.protocols.kinds.implementing import implements
 from tailweave.protocols.kinds.sources.gaussian_modes import GaussianModes as GaussianModesSpec
@@ -104,8 +104,7 @@ def sample_modes(truth: GaussianModes, count: int, *, rng: np.random.Generator) 
         )
     mode_of = rng.permutation(np.repeat(np.arange(len(counts)), counts))  # (n,)
     values = truth.means[mode_of] + rng.standard_normal((count, truth.means.shape[1]))
-    columns = tuple(f"x{column}" for column in range(values.shape[1]))
-    return Samples.of(values, np.array(truth.names)[mode_of], Numbers(columns))
+    return Samples.of(values, np.array(truth.names)[mode_of])
 
 
 @implements(GaussianModesSpec)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tailweave.clients.data.naming import unknown_name
 from tailweave.clients.data.whole_numbers import whole
-from tailweave.clients.samples import DataError, Images, Numbers, Samples
+from tailweave.clients.samples import DataError, Images, Numbers, Samples, unnamed
 from tailweave.protocols.arrays import Floats
 from tailweave.protocols.npz import NpzError, open_npz
 
@@ -33,7 +33,7 @@ def read_npz(path: Path, label: str | None) -> Samples:
     chosen = _chosen(path, label)
     values = _values(path, _array(path, "x"))
     labels = None if chosen is None else _labels(path, chosen, _array(path, chosen), len(values))
-    return Samples.of(values, labels, Numbers(_columns(values.shape[1])))
+    return Samples.of(values, labels, Numbers.unnamed(values.shape[1]))
 
 
 def read_npz_images(path: Path, label: str | None, image: tuple[int, int, int]) -> Samples:
@@ -67,11 +67,7 @@ def read_npz_images(path: Path, label: str | None, image: tuple[int, int, int]) 
             "255, or other numbers 0 to 1"
         )
     labels = None if chosen is None else _labels(path, chosen, _array(path, chosen), len(values))
-    return Samples.of(values / top, labels, Images(_columns(flat), shape=image))
-
-
-def _columns(count: int) -> tuple[str, ...]:
-    return tuple(f"x{column}" for column in range(count))
+    return Samples.of(values / top, labels, Images(unnamed(flat), shape=image))
 
 
 def _chosen(path: Path, label: str | None) -> str | None:

@@ -2,7 +2,7 @@
 """What a rule chooses from: one generation's candidates, what is known of them, and how many it picks."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -54,6 +54,15 @@ class Candidates:
         if name not in self.scorers:
             known = ", ".join(self.scorers) or "none"
             raise ValueError(f"candidates have no score {name!r}; there are: {known}")
+        if name not in self._scored:
+            self._scored[name] = self._checked(name)
+        return self._scored[name]
+
+    @cached_property
+    def _scored(self) -> dict[str, Floats]:
+        return {}
+
+    def _checked(self, name: str) -> Floats:
         found = np.asarray(self.scorers[name](self.samples), dtype=np.float64)
         if found.shape != (len(self),) or not np.isfinite(found).all():
             raise ValueError(f"score {name} must be {len(self)} finite numbers, got shape {found.shape}")
@@ -73,21 +82,19 @@ class Candidates:
             if not 0 <= count <= len(at):
                 raise ValueError(f"count of class {label!r} must be 0 to {len(at)}, got {count}")
             if count:
-                mine = self.features[at]
-                parts.append((at, self._part(at, count, mine)))
+                parts.append((at, self._part(at, count)))
         return parts
 
-    def _part(self, at: Index, count: int, features: Floats) -> "Candidates":
-        scorers = {name: _kept(self.score(name)[at]) for name in self.scorers}
-        return replace(
-            self, samples=self.samples.take(at), space=lambda _: features, budget=count, scorers=scorers
-        )
+    def _part(self, at: Index, count: int) -> "Candidates":
+        """Return those at some places, whose features and scores are taken from these."""
+
+        def scorer(name: str) -> Callable[[Samples], Floats]:
+            return lambda _: self.score(name)[at]
+
+        scorers = {name: scorer(name) for name in self.scorers}
+        return Candidates(self.samples.take(at), lambda _: self.features[at], count, scorers)
 
     @classmethod
     def of(cls, features: ArrayLike, budget: Budget, labels: ArrayLike | None = None) -> "Candidates":
         """Return candidates that are compared as they are."""
         return cls(Samples.of(features, labels), lambda samples: samples.values, budget)
-
-
-def _kept(scores: Floats) -> Callable[[Samples], Floats]:
-    return lambda _: scores

@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
-from pydantic import ValidationError
 
-from tailweave.protocols.config.complaints import complaint
 from tailweave.protocols.config.experiment import Experiment
-from tailweave.protocols.config.yaml_file import ConfigError, parse_yaml, read_yaml
+from tailweave.protocols.config.spec_file import read_mapping, validated
+from tailweave.protocols.config.yaml_file import ConfigError, parse_yaml
 
 __all__ = ["ConfigError", "Overrides", "dump_experiment", "load_experiment", "make_experiment"]
 
@@ -36,7 +35,7 @@ def load_experiment(path: Path, overrides: Overrides = (), *, beside: Path | Non
         ConfigError: If the file is missing or not YAML, or a key, type or range is wrong.
     """
     folder = path.parent if beside is None else beside
-    return make_experiment(_read(path), overrides, called=str(path), beside=folder)
+    return make_experiment(read_mapping(path, "an experiment is"), overrides, called=str(path), beside=folder)
 
 
 def make_experiment(
@@ -52,10 +51,7 @@ def make_experiment(
     changed = copy.deepcopy(dict(raw))
     for override in _read_overrides(overrides):
         _apply(changed, override)
-    try:
-        experiment = Experiment.model_validate(changed)
-    except ValidationError as error:
-        raise ConfigError("\n".join(f"{called}: {line}" for line in complaint(error, Experiment))) from None
+    experiment = validated(changed, Experiment, called)
     anchored = {key: getattr(experiment, key).anchored(beside) for key in ("data", "generator")}
     return experiment.model_copy(update=anchored)
 
@@ -63,16 +59,6 @@ def make_experiment(
 def dump_experiment(experiment: Experiment) -> str:
     """Return the resolved experiment as YAML; ``load_experiment`` reads it back unchanged."""
     return yaml.safe_dump(experiment.model_dump(mode="json", by_alias=True), sort_keys=False)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        raw = read_yaml(path)
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: no such file") from None
-    if not isinstance(raw, dict):
-        raise ConfigError(f"{path}: an experiment is a mapping of keys, found {type(raw).__name__}")
-    return raw
 
 
 class _Override(NamedTuple):

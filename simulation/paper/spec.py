@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 import yaml
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from tailweave.protocols.config.base import Spec
-from tailweave.protocols.config.complaints import complaint
+from tailweave.protocols.config.spec_file import validated
 from tailweave.protocols.config.yaml_file import ConfigError, read_text, read_yaml
 
 PUBLISHED_SEEDS = (42, 123, 456, 789, 2023, 2024, 2025, 3141, 1618, 9999)
@@ -110,11 +110,7 @@ def load_study(path: Path) -> StudySpec:
     study = raw.get("study") if isinstance(raw, dict) else None
     if not isinstance(study, str) or study not in _SPECS:
         raise ConfigError(f"{path}: study must be one of {', '.join(_SPECS)}, got {study!r}")
-    spec: type[BaseModel] = _SPECS[study]
-    try:
-        return _SPECS[study].model_validate(raw)
-    except ValidationError as error:
-        raise ConfigError("\n".join(f"{path}: {line}" for line in complaint(error, spec))) from None
+    return validated(raw, _SPECS[study], str(path))
 
 
 def accept_study(path: Path, *, plain: bool) -> StudySpec:

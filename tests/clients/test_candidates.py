@@ -57,6 +57,20 @@ def test_a_count_per_class_is_the_rule_in_each_class(name):
         assert mine[alone].tolist() == picks[4:].tolist()
 
 
+def test_a_score_is_asked_for_once_and_only_by_a_rule_that_needs_it():
+    calls = []
+
+    def surprise(samples):
+        calls.append(len(samples))
+        return (np.asarray(samples) ** 2).sum(axis=1)
+
+    candidates = replace(given({"a": 3, "b": 2}), scorers={"surprise": surprise})
+    select(rule("herding"), candidates, REFERENCE, rng=stream(0, "s"))
+    assert not calls
+    select(rule("surplexity"), candidates, None, rng=stream(0, "s"))
+    assert calls == [60]
+
+
 @pytest.mark.parametrize(("name", "sign"), [("surplexity", -1.0), ("low-perplexity", 1.0)])
 def test_surprise_rules_are_a_sort(name, sign):
     picks = select(rule(name), given(9), None, rng=stream(0, "s"))

@@ -121,6 +121,15 @@ def test_images_of_sixteen_bits_keep_them(tmp_path, ending):
     assert 0.0 <= small.min() < small.max() <= 1.0
 
 
+@pytest.mark.parametrize(("value", "said"), [(2**16, "from 0 to 65536"), (-1, "from -1 to 0")])
+def test_thirty_two_bits_are_refused_whose_white_nobody_knows(folder, value, said):
+    deep = np.zeros((5, 6), np.int32)
+    deep[0, 0] = value
+    Image.fromarray(deep).save(folder / "cat" / "a.tif")
+    with pytest.raises(DataError, match=f"a.tif: found pixels {said}, allowed: 8 or 16 bits a channel"):
+        read_image_folder(spec(folder))
+
+
 def test_floats_are_refused(folder):
     Image.fromarray(np.zeros((5, 6), np.float32)).save(folder / "cat" / "a.tif")
     with pytest.raises(DataError, match="a.tif: found pixels of mode F, allowed: 8 or 16 bits a channel"):

@@ -114,3 +114,24 @@ def test_silos_to_follow_are_at_most_all():
         SilosSpec(count=4, follow=5, partition=partition)
     with pytest.raises(ValidationError, match="greater than or equal to 1"):
         SilosSpec(count=4, follow=0, partition=partition)
+
+
+@pytest.mark.parametrize("rule", [name for name, spec in RULES.kinds.items() if spec.scores])
+def test_rules_on_scores_need_a_generator_that_gives_them(rule):
+    raw = experiment(rule, 20, 4.0).model_dump(mode="json", by_alias=True)
+    with pytest.raises(
+        ValidationError,
+        match=rf"arm one: rule {rule} needs a score surprise .*, generator diffusion gives none",
+    ):
+        Experiment.model_validate(raw | {"generator": {"kind": "diffusion"}})
+
+
+def test_kinds_are_held_against_the_sort_of_the_data():
+    raw = experiment("random", 20, 4.0).model_dump(mode="json", by_alias=True)
+    encoder = {"kind": "encoder", "dimensions": 4, "model": "small-conv"}
+    for wrong in ({"features": encoder}, {"evaluation": {"features": encoder}}):
+        with pytest.raises(
+            ValidationError, match="kind encoder takes samples of sort image; data gives numbers"
+        ):
+            Experiment.model_validate(raw | wrong)
+        assert Experiment.model_validate(raw | wrong | {"data": {"source": "digits"}}).data.gives == "image"

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The sliced histogram with integer noise: whole numbers, as secure aggregation wants them."""
 
-import math
-
 import numpy as np
 
 from tailweave.protocols.arrays import Floats, matrix
@@ -29,8 +27,10 @@ def sensitivity(spec: SlicedReference) -> float:
 
 
 def multiplier(z: float, spec: SlicedReference, privacy: PrivacySpec) -> float:
-    """Return z, or as little more as whole-numbered noise needs; there must be an epsilon."""
-    return whole_multiplier(z, privacy.epsilon or math.nan, privacy.delta, spec.directions)
+    """Return z, or as little more as whole-numbered noise needs; raises ``ValueError`` without an epsilon."""
+    if privacy.epsilon is None:
+        raise ValueError("noise on histograms needs an epsilon")
+    return whole_multiplier(z, privacy.epsilon, privacy.delta, spec.directions)
 
 
 def noise_variance(spec: SlicedReference, z: float) -> Floats:
