@@ -125,7 +125,12 @@ SAMPLES: list[Message] = [
         start=1,
         stop=3,
         snapshots=(1, 2),
-        arrays={**FEATURES, "base/mean": np.zeros(2), "reference/sketch": RNG.random((3, 2))},
+        arrays={
+            **FEATURES,
+            "base/mean": np.zeros(2),
+            "base/weights": np.ones((2, 3), np.float32),
+            "reference/sketch": RNG.random((3, 2)),
+        },
     ),
     messages.RetrainReply(
         **HEAD,
