@@ -10,7 +10,7 @@ from tailweave.clients.metrics import Yardstick, yardstick
 from tailweave.clients.node import Node
 from tailweave.clients.owner_report import REPORT, OwnerReport
 from tailweave.clients.release.experiments import HELD_OUT, own_rows_seen
-from tailweave.clients.samples import Numbers, Samples
+from tailweave.clients.samples import Samples, Sort
 from tailweave.protocols.arrays import matrix
 from tailweave.protocols.features import FeatureMap
 from tailweave.protocols.messages import Retrain
@@ -51,7 +51,7 @@ class ArmRun:
         return self.node.silo.train if self.simulated or self.seen else None
 
     @property
-    def sort(self) -> Numbers:
+    def sort(self) -> Sort:
         """What a sample is; without the names of its columns for an arm that looks at no own rows."""
         own = self.node.silo.train.sort
         return own if self.simulated or self.seen else own.anonymous()

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tailweave.clients import generators, measured, storage
-from tailweave.clients.generators.diffusion.weights import load_weights, save_weights
 from tailweave.clients.measured import Measured
+from tailweave.clients.neural.weights import load_weights, save_weights
 from tailweave.clients.recursion import Stage
-from tailweave.clients.samples import Numbers, Samples
+from tailweave.clients.samples import Numbers, Samples, Sort
 from tailweave.protocols.arrays import part_of
 from tailweave.protocols.config.training import GeneratorSpec
 
@@ -71,7 +71,7 @@ class Checkpoint:
 
     @classmethod
     def load(
-        cls, path: Path, generator: GeneratorSpec, stop: int = 0, sort: Numbers | None = None
+        cls, path: Path, generator: GeneratorSpec, stop: int = 0, sort: Sort | None = None
     ) -> "Checkpoint | None":
         """Read the latest checkpoint, or return None if there is none yet.
 
@@ -105,7 +105,7 @@ class Checkpoint:
         return cls(stage, Measured.from_arrays(stored, generation + 1))
 
 
-def _pool(stored: Mapping[str, NDArray[Any]], sort: Numbers | None) -> Samples | None:
+def _pool(stored: Mapping[str, NDArray[Any]], sort: Sort | None) -> Samples | None:
     """Return the pool, if the checkpoint has one."""
     parts = {name.removeprefix("pool/"): part for name, part in stored.items() if name.startswith("pool/")}
     if not parts:

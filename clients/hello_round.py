@@ -24,6 +24,6 @@ def hello(node: Node, question: Hello) -> HelloReply:
     rows = node.silo.train
     return HelloReply(
         **node.head(question),
-        columns=rows.values.shape[1],
+        columns=len(rows.columns),
         rows_at_least=rows_bucket(len(rows)),
     )

@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tailweave.clients.data.own_rows import OwnRows, own_rows
 from tailweave.clients.data.silo import Silo, World, silo_of, simulated_world
@@ -106,8 +107,8 @@ class Node:
 
         return enrol(own, self.all_rows)
 
-    def all_rows(self) -> Floats:
-        """Return training and held-out rows together, shape (n, p)."""
+    def all_rows(self) -> NDArray[Any]:
+        """Return training and held-out rows together: numbers (n, p), or documents (n,)."""
         return np.concatenate([self.silo.train.values, self.silo.heldout.values])
 
     def yardstick(self, features: FeatureMap, seed: int) -> "Yardstick":

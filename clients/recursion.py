@@ -34,6 +34,7 @@ class Recursion:
         seed: Root seed.
         silo: Name of the silo, part of every stream path; the arm is not, which pairs the arms.
         course: Whom a long fit tells how far it is, and where it keeps an unfinished state.
+        compared: The samples that the reference was made of, where it was made of samples here.
     """
 
     arm: ArmSpec
@@ -44,6 +45,7 @@ class Recursion:
     seed: int
     silo: str
     course: Course = NOTHING_BESIDE
+    compared: Samples | None = None
 
     def rng(self, generation: int, purpose: str) -> np.random.Generator:
         """Return the stream of one purpose in one generation."""
@@ -120,7 +122,8 @@ def step(recursion: Recursion, stage: Stage, real: Samples | None) -> tuple[Stag
 
 def _pick(recursion: Recursion, model: Generator, candidates: Samples, generation: int) -> Pick:
     scorers = {SURPRISE: _surprise(model)} if isinstance(model, Likelihood) else {}
-    given = Candidates(candidates, recursion.features, recursion.options.samples, scorers)
+    options, compared = recursion.options, recursion.compared
+    given = Candidates(candidates, recursion.features, options.samples, scorers, compared)
     chosen = select(recursion.arm.rule, given, recursion.reference, rng=recursion.rng(generation, "select"))
     return Pick(candidates, given.features, chosen)
 

@@ -101,12 +101,13 @@ def _say_resumed(run: ArmRun, generation: int) -> None:
 
 def _advance(run: ArmRun, done: Checkpoint | None, path: Path) -> Checkpoint:
     question = run.question
+    reference, compared = _reference(run)
     fixed = Recursion(
         question.arm,
         question.generator,
         question.recursion,
         run.features,
-        _reference(run),
+        reference,
         question.seed,
         run.node.silo.name,
         Course(
@@ -114,6 +115,7 @@ def _advance(run: ArmRun, done: Checkpoint | None, path: Path) -> Checkpoint:
             path.with_name("training.safetensors"),
             offline=not run.simulated,
         ),
+        compared,
     )
     ruler = run.ruler  # refuses before a generation is fitted
     count = question.evaluation_samples or len(ruler.truth)
@@ -143,14 +145,16 @@ def _base(run: ArmRun, course: Course) -> generators.Generator:
     return starts.first_model(run.node, question, run.sort)
 
 
-def _reference(run: ArmRun) -> Reference | None:
+def _reference(run: ArmRun) -> tuple[Reference | None, Samples | None]:
+    """Return what the rule compares with, and the samples that it was made of if that was here."""
     question, features, spec = run.question, run.features, run.question.arm.reference
     if spec is None:
-        return None
+        return None, None
     space = features.space(question.seed)
     if isinstance(spec, WovenReference):
-        return references.proxy(question.part("reference"), spec, space)
-    return references.made(spec, features(_seen(run, spec)), space)
+        return references.proxy(question.part("reference"), spec, space), None
+    seen = _seen(run, spec)
+    return references.made(spec, features(seen), space), seen
 
 
 def _seen(run: ArmRun, spec: ReferenceKind) -> Samples:

@@ -1,101 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """What sources read, generators draw and are fitted on, and rules choose from; never on the server."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tailweave.protocols.arrays import Floats, Ints, matrix
-from tailweave.protocols.sorts import SortName
+from tailweave.clients.sorts import TEXT, DataError, Images, Numbers, Sort, Text, unnamed
+from tailweave.protocols.arrays import Ints
 
 Labels = NDArray[np.str_]
 Index = NDArray[np.intp]
-
-
-class DataError(ValueError):
-    """Data that cannot be used as asked.
-
-    The message may quote a cell of the data, so it is for the owner of the data only: it must not be sent.
-    """
-
-
-def unnamed(columns: int) -> tuple[str, ...]:
-    """Return what columns are called that have no names."""
-    return tuple(f"x{column}" for column in range(columns))
-
-
-@dataclass(frozen=True)
-class Numbers:
-    """The sort of plain rows of numbers.
-
-    Attributes:
-        columns: Names of the columns, p of them.
-        hashed: Whether each row is a document as hashed words; see ``documents.py``.
-    """
-
-    name: ClassVar[SortName] = "numbers"
-    columns: tuple[str, ...]
-    hashed: bool = False
-
-    @classmethod
-    def unnamed(cls, columns: int) -> Self:
-        """Return the sort of rows whose columns have no names."""
-        return cls(unnamed(columns))
-
-    def anonymous(self) -> Self:
-        """Return the same without the names of the columns, which are cells where a file has no header."""
-        return replace(self, columns=unnamed(len(self.columns)))
-
-    @property
-    def plain(self) -> bool:
-        """Whether samples are a table, and nothing is known of what its numbers mean."""
-        return not self.hashed
-
-    def __str__(self) -> str:
-        """Say what samples are."""
-        return f"{'text in' if self.hashed else 'a table of'} {len(self.columns)} columns"
-
-    def checked(self, values: ArrayLike) -> Floats:
-        """Return values (n, p) of this sort; raises ``DataError`` if they are not finite or of another p."""
-        try:
-            array = matrix(values, "values")
-        except ValueError as error:
-            raise DataError(str(error)) from error
-        if len(self.columns) != array.shape[1]:
-            raise DataError(f"columns must name all {array.shape[1]} columns, got {len(self.columns)} names")
-        return array
-
-
-@dataclass(frozen=True)
-class Images(Numbers):
-    """The sort of images, channel by channel and line by line in a row.
-
-    Attributes:
-        shape: (channels, height, width) with c h w = p.
-    """
-
-    name: ClassVar[SortName] = "image"
-    shape: tuple[int, int, int] = (1, 1, 1)
-
-    @property
-    def plain(self) -> bool:
-        """Images are no table."""
-        return False
-
-    def __str__(self) -> str:
-        """Say what samples are."""
-        return f"images {'x'.join(map(str, self.shape))}"
-
-    def checked(self, values: ArrayLike) -> Floats:
-        """As for numbers; raises ``DataError`` if the shape does not fit too."""
-        array = super().checked(values)
-        if math.prod(self.shape) != array.shape[1]:
-            raise DataError(f"image {self.shape} does not fit rows of {array.shape[1]} columns")
-        return array
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,14 +20,14 @@ class Samples:
     """Samples of one sort; the arrays are read-only views, so shared ones cannot be altered.
 
     Attributes:
-        values: One sample a row, as the sort has them: numbers and images (n, p), n >= 1.
+        values: One sample a row, as the sort has them, n >= 1: numbers and images (n, p), documents (n,).
         sort: What a sample is.
         labels: Class of each as text, shape (n,), or None where there are no classes.
         born: Generation in which each was generated, shape (n,); 0 for real ones.
     """
 
-    values: Floats
-    sort: Numbers
+    values: NDArray[Any]
+    sort: Sort
     labels: Labels | None
     born: Ints
 
@@ -130,7 +47,7 @@ class Samples:
         object.__setattr__(self, "labels", _sealed(labels))
 
     @classmethod
-    def of(cls, values: ArrayLike, labels: ArrayLike | None = None, sort: Numbers | None = None) -> Self:
+    def of(cls, values: ArrayLike, labels: ArrayLike | None = None, sort: Sort | None = None) -> Self:
         """Return real samples, of unnamed columns where ``sort`` is not given."""
         array = np.asarray(values)
         named = sort or Numbers.unnamed(array.shape[-1] if array.ndim else 0)
@@ -188,15 +105,18 @@ class Samples:
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return all but the sort by name, as ``from_arrays`` reads them back."""
         labels = {} if self.labels is None else {"labels": self.labels}
-        return {"values": self.values, "born": self.born} | labels
+        return self.sort.stored(self.values) | {"born": self.born} | labels
 
     @classmethod
-    def from_arrays(cls, arrays: dict[str, NDArray[Any]], sort: Numbers) -> "Samples":
+    def from_arrays(cls, arrays: dict[str, NDArray[Any]], sort: Sort) -> "Samples":
         """Rebuild; raises ``KeyError`` where a part is missing and ``DataError`` where one does not fit."""
-        return cls(arrays["values"], sort, arrays.get("labels"), arrays["born"].astype(np.int64))
+        return cls(sort.restored(arrays), sort, arrays.get("labels"), arrays["born"].astype(np.int64))
 
 
 def _sealed(array: NDArray[Any]) -> NDArray[Any]:
     view = array.view()
     view.flags.writeable = False
     return view
+
+
+__all__ = ["TEXT", "DataError", "Images", "Index", "Labels", "Numbers", "Samples", "Sort", "Text", "unnamed"]

@@ -9,7 +9,7 @@ import logging
 import math
 
 from tailweave.clients.data.silo import Silo
-from tailweave.clients.samples import Images, Samples
+from tailweave.clients.samples import TEXT, Images, Numbers, Samples
 from tailweave.protocols.messages import Hello
 from tailweave.protocols.refusals import Refusal
 
@@ -43,12 +43,15 @@ def check_schema(silo: Silo, question: Hello) -> None:
 def _kind(rows: Samples, question: Hello) -> list[str]:
     """Compare what rows are; a plain table of as many columns as there are pixels may hold images."""
     sort, image, words = rows.sort, question.image, question.text_columns
-    if image is not None:
+    if question.documents:
+        wanted, remedy = str(TEXT), "set text: true in its node.yaml"
+        fits = sort == TEXT
+    elif image is not None:
         wanted, remedy = str(Images((), shape=image)), "set image and resize in its node.yaml"
         fits = rows.image == image or (sort.plain and len(rows.columns) == math.prod(image))
     elif words is not None:
         wanted, remedy = f"text in {words} columns", f"set text-columns: {words} in its node.yaml"
-        fits = sort.hashed and len(rows.columns) == words
+        fits = isinstance(sort, Numbers) and sort.hashed and len(rows.columns) == words
     else:
         wanted, remedy = "a table", "set data to a CSV, NPZ or Parquet file, without image or text-columns"
         fits = sort.plain

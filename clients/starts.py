@@ -3,7 +3,7 @@
 
 from tailweave.clients import generators
 from tailweave.clients.node import Node
-from tailweave.clients.samples import Numbers, Samples
+from tailweave.clients.samples import Samples, Sort
 from tailweave.protocols.arrays import Floats
 from tailweave.protocols.base_file import base_digest, load_base
 from tailweave.protocols.messages import Retrain
@@ -41,7 +41,7 @@ def check_base(node: Node, wanted: str) -> dict[str, Floats]:
     return arrays
 
 
-def public_base(node: Node, question: Retrain, sort: Numbers | None = None) -> generators.Generator:
+def public_base(node: Node, question: Retrain, sort: Sort | None = None) -> generators.Generator:
     """Return the public base generator: as the server sent it, or from this node's file.
 
     Raises:
@@ -52,7 +52,7 @@ def public_base(node: Node, question: Retrain, sort: Numbers | None = None) -> g
     return generators.from_arrays(question.generator, check_base(node, question.base_digest), sort)
 
 
-def first_model(node: Node, question: Retrain, sort: Numbers | None = None) -> generators.Generator:
+def first_model(node: Node, question: Retrain, sort: Sort | None = None) -> generators.Generator:
     """Return generation 0 where it is not fitted here: what FedAvg made, or the public base.
 
     Raises:

@@ -5,14 +5,16 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from tailweave.protocols.arrays import Floats, matrix, part_of
 from tailweave.protocols.encoders import Encoder, SealedEncoder
 from tailweave.protocols.row_products import row_products
 from tailweave.protocols.streams import stream
+from tailweave.protocols.texts import documents
 
 LARGEST = 1e100
 """Bound on data rows, codes and every part of a map; a scale is at least one over it."""
@@ -83,6 +85,8 @@ class FeatureMap:
 
     All four tabular kinds (identity, standard, pca, random-projection) are of this form. For images an
     encoder may stand in front: x -> (encoder(x) - offset) @ weights; p below then counts its codes.
+
+    Documents (n,) go through an encoder always.
 
     A server chooses the map and a silo's rows go through it, so whether that fails must not depend on a value
     of a row: the map is defined for every finite row, and nothing that follows can overflow either. Rows and
@@ -160,7 +164,9 @@ class FeatureMap:
             codes = self._codes(self.encoder.alike(codes))
         return _within(row_products(codes - self.offset, self.weights), FARTHEST)
 
-    def _bounded(self, rows: ArrayLike) -> Floats:
+    def _bounded(self, rows: ArrayLike) -> NDArray[Any]:
+        if self.encoder is not None and self.encoder.sort == "text":
+            return documents(rows)
         return _within(matrix(rows, "rows", columns=self.columns), LARGEST)
 
     def _codes(self, codes: Floats) -> Floats:

@@ -25,7 +25,7 @@ from tailweave.protocols.kinds.sources.hashed_text import TextColumns
 from tailweave.protocols.metrics import check_metric
 from tailweave.protocols.visible import visible
 
-SCHEMA_VERSION = 7
+SCHEMA_VERSION = 8
 """Raised whenever a message changes; both ends must have the same."""
 
 MOST_ROWS = 10**9
@@ -79,7 +79,8 @@ class Hello(Message):
 
     ``columns`` and ``label`` where the federation's have names; ``standardized`` where its values were
     brought to a common scale, which a silo could not repeat; ``image`` where rows are images,
-    ``text_columns`` where they are documents as hashed words. ``base_digest`` is of the base generator, where
+    ``text_columns`` where they are documents as hashed words, ``documents`` where they are documents as they
+    are. ``base_digest`` is of the base generator, where
     each node has a file of it. ``kinds`` are rules, generators and references of other packages that the
     experiment wants, such as ``rule every-nth``.
     """
@@ -92,12 +93,15 @@ class Hello(Message):
     base_digest: Digest | None = None
     image: ImageShape | None = None
     text_columns: TextColumns | None = None
+    documents: bool = False
     kinds: Annotated[tuple[OthersKind, ...], Field(max_length=100)] = ()
 
     @model_validator(mode="after")
     def _rows_are_of_one_kind(self) -> Self:
-        if self.image is not None and self.text_columns is not None:
-            raise ValueError(f"image {list(self.image)} and text-columns exclude each other")
+        said = {"image": self.image is not None, "text-columns": self.text_columns is not None}
+        named = [name for name, true in (said | {"documents": self.documents}).items() if true]
+        if len(named) > 1:
+            raise ValueError(f"{' and '.join(named)} exclude each other")
         return self
 
 

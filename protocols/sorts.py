@@ -3,6 +3,7 @@
 
 from typing import Literal, get_args
 
-SortName = Literal["numbers", "image"]
+SortName = Literal["numbers", "image", "text"]
 SORTS: tuple[SortName, ...] = get_args(SortName)
+ROWS: tuple[SortName, ...] = ("numbers", "image")
 """An image is a row of numbers too, with a shape: what takes numbers takes images."""

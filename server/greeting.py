@@ -98,6 +98,7 @@ def _hello(run: SeedRun) -> Hello:
         base_digest=digest_of_base(run),
         image=data.image_shape,
         text_columns=data.word_columns,
+        documents=data.gives == "text",
         kinds=kinds_of_others(run.federation.experiment.generator, arms),
     )
 

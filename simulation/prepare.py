@@ -123,12 +123,14 @@ def fit_kit(experiment: Experiment, world: World, seed: int, course: Course = NO
         raise ConfigError(f"features.dimensions must be at most the data's {columns} columns, got {wanted}")
     base = base_generator(experiment, world.public, seed, course)
     samples = base.sample(PUBLIC_SAMPLES, rng=stream(seed, "base", "features"))
-    features = fit_features(experiment.features, samples, world.public, rng=stream(seed, "features"))
+    features = fit_features(
+        experiment.features, samples, world.public, base=base, rng=stream(seed, "features")
+    )
     names = world.train.columns if experiment.data.columns_named else ()
     measure, evaluation = experiment.evaluation.features, None
     if measure is not None and measure != experiment.features:
         rng = stream(seed, "evaluation", "features")
-        evaluation = fit_features(measure, samples, world.public, rng=rng)
+        evaluation = fit_features(measure, samples, world.public, base=base, rng=rng)
     return PublicKit(features, base.arrays(), features(samples), names, evaluation)
 
 

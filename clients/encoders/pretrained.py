@@ -12,13 +12,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
 from tailweave.clients.encoders.torch_use import ImageShape, encoded, encoded_alike, image_of
-from tailweave.clients.generators.diffusion.extra import neural
+from tailweave.clients.neural.extra import neural
 from tailweave.protocols.arrays import Floats
+from tailweave.protocols.sorts import SortName
 
 if TYPE_CHECKING:
     import torch
@@ -55,6 +56,7 @@ class PretrainedEncoder:
         network: The loaded model.
     """
 
+    sort: ClassVar[SortName] = "image"
     name: str
     image: ImageShape
     network: _Network

@@ -4,7 +4,7 @@
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 
@@ -16,9 +16,10 @@ from tailweave.clients.encoders.torch_use import (
     image_of,
     one_torch_thread,
 )
-from tailweave.clients.generators.diffusion.extra import neural
+from tailweave.clients.neural.extra import neural
 from tailweave.protocols.arrays import Floats, matrix
 from tailweave.protocols.features import LARGEST
+from tailweave.protocols.sorts import SortName
 
 if TYPE_CHECKING:
     import torch
@@ -45,6 +46,7 @@ class SmallConv:
             ``conv-I/bias`` (o,); ``code/weight`` (e, f) and ``code/bias`` (e,).
     """
 
+    sort: ClassVar[SortName] = "image"
     image: ImageShape
     weights: Mapping[str, Floats]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from tailweave.clients.generators.diffusion.extra import neural
+from tailweave.clients.neural.extra import neural
 from tailweave.protocols.arrays import Floats
 
 if TYPE_CHECKING:

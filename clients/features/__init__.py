@@ -7,9 +7,11 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from tailweave.clients.encoders import make_encoder, open_encoder
+from tailweave.clients.encoders import open_encoder
+from tailweave.clients.generators import Generator
 from tailweave.clients.samples import Samples
 from tailweave.protocols.arrays import Floats, matrix
+from tailweave.protocols.encoders import Encoder
 from tailweave.protocols.features import FeatureMap
 from tailweave.protocols.kinds.features.base import FeaturesKind
 from tailweave.protocols.kinds.implementing import implementation
@@ -19,6 +21,16 @@ _RESOLVED = 0.1
 """Spread in public rows, over that in the samples, below which 99 % of the latter's variance is the ridge."""
 Affine = tuple[Floats, Floats]
 """Offset (p,) and weights (p, d): features are (rows - offset) @ weights."""
+
+
+class MakesEncoder(Protocol):
+    """What implements the ``encoder`` of a feature map that has one."""
+
+    def __call__(
+        self, spec: FeaturesKind, samples: Samples, base: Generator | None, rng: np.random.Generator
+    ) -> Encoder:
+        """Make it of public samples, or of the public base that they were drawn from."""
+        ...
 
 
 class Kind(Protocol):
@@ -34,14 +46,16 @@ def fit_features(
     samples: Samples,
     rows: Samples | None = None,
     *,
+    base: Generator | None = None,
     rng: np.random.Generator,
 ) -> FeatureMap:
     """Fit the map that all silos will share.
 
     Args:
         spec: Kind and dimensions.
-        samples: Public synthetic samples; an encoder needs images.
+        samples: Public synthetic samples; an encoder needs images, or documents.
         rows: The public rows behind them, which say what columns vary; None where there are none.
+        base: The public base generator, for a map that looks into it.
         rng: Stream of the random projection, of PCA's solver, and of an encoder's training.
 
     Returns:
@@ -55,9 +69,8 @@ def fit_features(
         raise ValueError("public samples must not all be equal: they have no spread to scale by")
     encoder, codes = None, samples.values
     if spec.encoder is not None:
-        if samples.image is None:
-            raise ValueError("features of kind encoder need images: data has no image shape (data.image)")
-        encoder = make_encoder(spec.encoder, codes, samples.image, rng=rng)
+        make: MakesEncoder = implementation(spec, spec.kind, __package__, part="encoder")
+        encoder = make(spec, samples, base, rng)
         codes = matrix(encoder(codes), "codes of public samples")
     columns = codes.shape[1]
     if spec.reduces_to is not None and spec.reduces_to > columns:

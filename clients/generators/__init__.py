@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tailweave.clients.generators.course import NOTHING_BESIDE, Course
-from tailweave.clients.samples import Numbers, Samples
+from tailweave.clients.samples import Samples, Sort
 from tailweave.protocols.arrays import Floats
 from tailweave.protocols.kinds.generators.base import GeneratorKind
 from tailweave.protocols.kinds.implementing import implementation
@@ -51,7 +51,7 @@ class Kind(Protocol):
         ...
 
     def read(
-        self, spec: GeneratorKind, arrays: Mapping[str, NDArray[np.generic]], sort: Numbers | None
+        self, spec: GeneratorKind, arrays: Mapping[str, NDArray[np.generic]], sort: Sort | None
     ) -> Generator:
         """Rebuild a model from its parameters; see ``from_arrays``."""
         ...
@@ -86,7 +86,7 @@ def fit(
 
 
 def from_arrays(
-    spec: GeneratorKind, arrays: Mapping[str, NDArray[np.generic]], sort: Numbers | None = None
+    spec: GeneratorKind, arrays: Mapping[str, NDArray[np.generic]], sort: Sort | None = None
 ) -> Generator:
     """Rebuild a generator of the kind that ``spec`` names from its parameters.
 

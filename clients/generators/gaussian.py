@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
 
 from tailweave.clients.generators import doubles
-from tailweave.clients.samples import Numbers, Samples
+from tailweave.clients.samples import Samples, Sort
 from tailweave.protocols.arrays import Floats
 from tailweave.protocols.kinds.generators.gaussian import GaussianSpec
 from tailweave.protocols.kinds.implementing import implements
@@ -29,7 +29,7 @@ class Gaussian:
 
     mean: Floats
     covariance: Floats
-    sort: Numbers | None = None
+    sort: Sort | None = None
 
     def __post_init__(self) -> None:
         """Refuse parameters that do not fit together."""
@@ -74,7 +74,7 @@ class Gaussian:
         return {"mean": self.mean, "covariance": self.covariance}
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, Floats], sort: Numbers | None = None) -> Self:
+    def from_arrays(cls, arrays: Mapping[str, Floats], sort: Sort | None = None) -> Self:
         """Rebuild from ``arrays()``; raises ``ValueError`` when a part is missing or does not fit."""
         if set(arrays) != {"mean", "covariance"}:
             raise ValueError(f"a gaussian needs arrays ['covariance', 'mean'], got {sorted(arrays)}")
@@ -109,7 +109,7 @@ class GaussianKind:
 
     @staticmethod
     def read(
-        spec: GaussianSpec, arrays: Mapping[str, NDArray[np.generic]], sort: Numbers | None = None
+        spec: GaussianSpec, arrays: Mapping[str, NDArray[np.generic]], sort: Sort | None = None
     ) -> Gaussian:
         """Rebuild from ``arrays()``."""
         return Gaussian.from_arrays(doubles(arrays), sort)

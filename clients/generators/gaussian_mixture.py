@@ -15,7 +15,7 @@ from sklearn.mixture import GaussianMixture
 
 from tailweave.clients.generators import doubles
 from tailweave.clients.generators.gaussian import log_density
-from tailweave.clients.samples import Numbers, Samples
+from tailweave.clients.samples import Samples, Sort
 from tailweave.protocols.arrays import Floats, matrix, probabilities
 from tailweave.protocols.kinds.generators.gaussian import GaussianMixtureSpec
 from tailweave.protocols.kinds.implementing import implements
@@ -35,7 +35,7 @@ class Mixture:
     weights: Floats
     means: Floats
     covariances: Floats
-    sort: Numbers | None = None
+    sort: Sort | None = None
 
     def __post_init__(self) -> None:
         """Refuse parameters that do not fit together."""
@@ -108,7 +108,7 @@ class Mixture:
         return {"weights": self.weights, "means": self.means, "covariances": self.covariances}
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, Floats], sort: Numbers | None = None) -> Self:
+    def from_arrays(cls, arrays: Mapping[str, Floats], sort: Sort | None = None) -> Self:
         """Rebuild from ``arrays()``; raises ``ValueError`` when a part is missing or does not fit."""
         expected = {"weights", "means", "covariances"}
         if set(arrays) != expected:
@@ -127,7 +127,7 @@ class MixtureKind:
 
     @staticmethod
     def read(
-        spec: GaussianMixtureSpec, arrays: Mapping[str, NDArray[np.generic]], sort: Numbers | None = None
+        spec: GaussianMixtureSpec, arrays: Mapping[str, NDArray[np.generic]], sort: Sort | None = None
     ) -> Mixture:
         """Rebuild from ``arrays()``."""
         return Mixture.from_arrays(doubles(arrays), sort)

@@ -27,8 +27,10 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tailweave.clients.release.budget import EpsilonOfRho, check_lifetime, check_version, due
 from tailweave.clients.release.chain import LedgerError
@@ -80,12 +82,13 @@ def release_folder(state: Path, silo: str) -> Path:
     return state / "releases" / silo
 
 
-def answer(desk: Desk, rows: Floats, request: Request, make: Make) -> dict[str, Floats]:
+def answer(desk: Desk, rows: NDArray[Any], request: Request, make: Make) -> dict[str, Floats]:
     """Answer a request: the kept release again, or a new one, or a refusal.
 
     Args:
         desk: The silo's desk.
-        rows: The silo's rows as they are on the node, before the feature map, shape (n, p).
+        rows: The silo's rows as they are on the node, before the feature map: numbers (n, p), or documents
+            (n,).
         request: What the server asks.
         make: Makes the release; not called when one is kept or the desk refuses.
 
@@ -129,9 +132,10 @@ def answer(desk: Desk, rows: Floats, request: Request, make: Make) -> dict[str, 
         return kept.arrays
 
 
-def _check_rows(policy: Policy, request: Request, rows: Floats) -> None:
+def _check_rows(policy: Policy, request: Request, rows: NDArray[Any]) -> None:
     check_rows(policy, request, len(rows))
-    matrix(rows, "rows")
+    if rows.dtype.kind != "T":
+        matrix(rows, "rows")
 
 
 def _trusted(desk: Desk, store: Store, ledger: Ledger) -> None:
@@ -146,7 +150,9 @@ def _trusted(desk: Desk, store: Store, ledger: Ledger) -> None:
         raise LedgerError(f"{desk.folder}: its rows are in the ledger {ledger.closed} now; ask again")
 
 
-def _released(desk: Desk, ledger: Ledger, store: Store, rows: Floats, request: Request, make: Make) -> Kept:
+def _released(
+    desk: Desk, ledger: Ledger, store: Store, rows: NDArray[Any], request: Request, make: Make
+) -> Kept:
     version = ledger.version
     check_version(desk.policy, ledger.charges(version))  # before a row is looked at
     _check_rows(desk.policy, request, rows)

@@ -13,6 +13,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex
+from typing import Any
+
+from numpy.typing import NDArray
 
 from tailweave.clients.release.chain import LedgerError
 from tailweave.clients.release.data_set import DataSet, data_sets, host_key
@@ -22,7 +25,6 @@ from tailweave.clients.release.moving import copy_old, join, old_ledger, take_ov
 from tailweave.clients.release.places import Own
 from tailweave.clients.release.witness import Witness, check_all
 from tailweave.clients.storage import private_folder
-from tailweave.protocols.arrays import Floats
 from tailweave.protocols.whole_file import sync_folder
 
 _LOCK = "host.lock"
@@ -41,7 +43,7 @@ class Matches:
     rows: Likeness | None
 
 
-def enrol(own: Own, values: Callable[[], Floats]) -> Witness:
+def enrol(own: Own, values: Callable[[], NDArray[Any]]) -> Witness:
     """Return the data set of a node's rows, begun or brought up to date if need be.
 
     Rows that lie where and as they did are not read: one look at sizes and times for a message.
@@ -64,7 +66,7 @@ def enrol(own: Own, values: Callable[[], Floats]) -> Witness:
     return found
 
 
-def look(own: Own, values: Callable[[], Floats]) -> Matches:
+def look(own: Own, values: Callable[[], NDArray[Any]]) -> Matches:
     """Find out whose rows these are; writes nothing.
 
     Returns:
@@ -113,7 +115,7 @@ def _unchanged(own: Own) -> Witness | None:
     return Witness(own.memory, own.ledgers / name, table)
 
 
-def _settled(own: Own, values: Callable[[], Floats]) -> Witness:
+def _settled(own: Own, values: Callable[[], NDArray[Any]]) -> Witness:
     """Begin or bring up to date the data set, under the host's lock.
 
     Raises:

@@ -4,11 +4,10 @@
 import hashlib
 import hmac
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-from tailweave.protocols.arrays import Floats
 
 SKETCH = 1024
 """Hashes that a sketch keeps: at an overlap of one half its standard error is 1 / sqrt(4 * 1024) = 1.6 %."""
@@ -34,8 +33,8 @@ class Likeness:
     sketch: tuple[int, ...]
 
 
-def likeness(rows: Floats, key: bytes) -> Likeness:
-    """Return the digest and the bottom-k sketch of a table (n, p) under the host's secret.
+def likeness(rows: NDArray[Any], key: bytes) -> Likeness:
+    """Return the digest and the bottom-k sketch of rows (n, p), or documents (n,), under the host's secret.
 
     A row's hash does not depend on where it stands, nor on the order of its columns. Whoever has the key can
     test whether a row that he knows is in the table, so the key and the sketch stay on the host.
@@ -53,9 +52,16 @@ def likeness(rows: Floats, key: bytes) -> Likeness:
     return Likeness(table, tuple(once[:SKETCH].tolist()))
 
 
-def _hashes(rows: Floats, key: bytes) -> NDArray[np.uint64]:
-    """Return the keyed BLAKE2b of every row's sorted values, shape (n,)."""
-    start, found, width = hashlib.blake2b(key=key, digest_size=8), bytearray(), 8 * rows.shape[1]
+def _hashes(rows: NDArray[Any], key: bytes) -> NDArray[np.uint64]:
+    """Return the keyed BLAKE2b of every row's sorted values, or of every document, shape (n,)."""
+    start, found = hashlib.blake2b(key=key, digest_size=8), bytearray()
+    if rows.dtype.kind == "T":
+        for text in rows.tolist():
+            one = start.copy()
+            one.update(text.encode(errors="replace"))
+            found += one.digest()
+        return np.frombuffer(bytes(found), dtype="<u8").astype(np.uint64)
+    width = 8 * rows.shape[1]
     for first in range(0, len(rows), _BLOCK):
         block = np.sort(rows[first : first + _BLOCK].astype("<f8") + 0.0, axis=1)  # -0.0 is 0.0
         content = block.tobytes()

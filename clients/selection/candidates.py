@@ -24,12 +24,14 @@ class Candidates:
         space: Public map into the space of comparison, N samples to (N, d).
         budget: n <= N, how many are picked; or how many of each class, which needs labels.
         scorers: What gives a number for each sample, (N,), by the score's name, such as ``surprise``.
+        compared: The samples that the reference was made of, where it was made of samples on this node.
     """
 
     samples: Samples
     space: Callable[[Samples], Floats]
     budget: Budget
     scorers: Mapping[str, Callable[[Samples], Floats]] = field(default_factory=dict)
+    compared: Samples | None = None
 
     def __len__(self) -> int:
         """Return N."""
@@ -92,7 +94,8 @@ class Candidates:
             return lambda _: self.score(name)[at]
 
         scorers = {name: scorer(name) for name in self.scorers}
-        return Candidates(self.samples.take(at), lambda _: self.features[at], count, scorers)
+        features = lambda _: self.features[at]  # noqa: E731
+        return Candidates(self.samples.take(at), features, count, scorers, self.compared)
 
     @classmethod
     def of(cls, features: ArrayLike, budget: Budget, labels: ArrayLike | None = None) -> "Candidates":

@@ -66,8 +66,8 @@ def test_messages_are_frozen():
         ({"seed": -1}, "greater than or equal to 0"),
         ({"seed": 2**32}, "less than 4294967296"),
         ({"seed": 1.5}, "valid integer"),
-        ({"schema_version": 1}, "greater than or equal to 7"),
-        ({"schema_version": 8}, "less than or equal to 7"),
+        ({"schema_version": 1}, "greater than or equal to 8"),
+        ({"schema_version": 9}, "less than or equal to 8"),
         ({"more": 1}, "Extra inputs"),
         ({"arrays": {"x": [1.0]}}, "instance of ndarray"),
         ({"arrays": {"x": np.array([1.0, np.nan])}}, "array 'x' must be finite, got nan"),
@@ -216,7 +216,8 @@ def test_a_summary_names_noise_just_where_it_was_asked_for(epsilon, noise, match
         ({"image": (1, 0, 8)}, "greater than or equal to 1"),
         ({"text_columns": 1}, "greater than or equal to 2"),
         ({"text_columns": 4097}, "less than or equal to 4096"),
-        ({"image": (1, 8, 8), "text_columns": 64}, r"image \[1, 8, 8\] and text-columns exclude each other"),
+        ({"image": (1, 8, 8), "text_columns": 64}, r"image and text-columns exclude each other"),
+        ({"text_columns": 64, "documents": True}, r"text-columns and documents exclude each other"),
     ],
 )
 def test_hello_refuses(change, message):

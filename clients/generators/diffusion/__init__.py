@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tailweave.clients.generators.course import Course
 from tailweave.clients.generators.diffusion.measure import size_of, speeds
 from tailweave.clients.generators.diffusion.model import Diffusion
-from tailweave.clients.samples import Numbers, Samples
+from tailweave.clients.samples import Samples, Sort
 from tailweave.protocols.kinds.generators.diffusion import DiffusionSpec
 from tailweave.protocols.kinds.implementing import implements
 
@@ -32,9 +32,7 @@ class DiffusionKind:
     speeds = staticmethod(speeds)
 
     @staticmethod
-    def read(
-        spec: DiffusionSpec, arrays: Mapping[str, NDArray[Any]], sort: Numbers | None = None
-    ) -> Diffusion:
+    def read(spec: DiffusionSpec, arrays: Mapping[str, NDArray[Any]], sort: Sort | None = None) -> Diffusion:
         """Rebuild from ``arrays()``."""
         return Diffusion.from_arrays(spec, arrays, sort)
 

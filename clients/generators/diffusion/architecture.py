@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tailweave.clients.generators.diffusion.extra import neural
 from tailweave.clients.generators.diffusion.perceptron import perceptron
+from tailweave.clients.neural.extra import neural
 from tailweave.protocols.arrays import Floats
 from tailweave.protocols.kinds.generators.diffusion import DiffusionSpec, UnetSpec
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from tailweave.clients.generators.diffusion.architecture import Architecture
 from tailweave.clients.generators.diffusion.denoiser import Denoiser
-from tailweave.clients.generators.diffusion.extra import neural
+from tailweave.clients.neural.extra import neural
 
 if TYPE_CHECKING:
     import torch

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tailweave.clients.generators.diffusion.architecture import Architecture
-from tailweave.clients.generators.diffusion.extra import neural
 from tailweave.clients.generators.diffusion.perceptron import predict
+from tailweave.clients.neural.extra import neural
 
 if TYPE_CHECKING:
     import torch

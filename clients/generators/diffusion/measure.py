@@ -12,10 +12,10 @@ from tailweave.clients.generators.course import Course
 from tailweave.clients.generators.diffusion.architecture import Architecture, architecture_of
 from tailweave.clients.generators.diffusion.base import fresh, load_base
 from tailweave.clients.generators.diffusion.denoiser import Denoiser
-from tailweave.clients.generators.diffusion.device import place_of, torch_stream
-from tailweave.clients.generators.diffusion.extra import neural
 from tailweave.clients.generators.diffusion.sampling import Sampling, draw
 from tailweave.clients.generators.diffusion.training import train
+from tailweave.clients.neural.device import place_of, torch_stream
+from tailweave.clients.neural.extra import neural
 from tailweave.protocols.kinds.generators.diffusion import DiffusionSpec
 from tailweave.protocols.streams import stream
 

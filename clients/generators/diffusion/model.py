@@ -13,11 +13,11 @@ from tailweave.clients.generators.course import NOTHING_BESIDE, Course
 from tailweave.clients.generators.diffusion.architecture import Architecture, architecture_of
 from tailweave.clients.generators.diffusion.base import fresh, load_base
 from tailweave.clients.generators.diffusion.denoiser import Denoiser
-from tailweave.clients.generators.diffusion.device import place_of, torch_stream
-from tailweave.clients.generators.diffusion.extra import neural
 from tailweave.clients.generators.diffusion.sampling import Sampling, draw
 from tailweave.clients.generators.diffusion.training import train
-from tailweave.clients.samples import Numbers, Samples
+from tailweave.clients.neural.device import place_of, torch_stream
+from tailweave.clients.neural.extra import neural
+from tailweave.clients.samples import Samples, Sort
 from tailweave.protocols.arrays import Floats
 from tailweave.protocols.kinds.generators.diffusion import DiffusionSpec
 
@@ -43,7 +43,7 @@ class Diffusion:
     offset: Floats
     scale: Floats
     weights: dict[str, Tensor]
-    sort: Numbers | None = None
+    sort: Sort | None = None
 
     @property
     def parameters(self) -> int:
@@ -113,7 +113,7 @@ class Diffusion:
 
     @classmethod
     def from_arrays(
-        cls, spec: DiffusionSpec, arrays: Mapping[str, NDArray[Any]], sort: Numbers | None = None
+        cls, spec: DiffusionSpec, arrays: Mapping[str, NDArray[Any]], sort: Sort | None = None
     ) -> "Diffusion":
         """Rebuild from ``arrays()``.
 

@@ -4,7 +4,7 @@
 import math
 from typing import TYPE_CHECKING, Any
 
-from tailweave.clients.generators.diffusion.extra import neural
+from tailweave.clients.neural.extra import neural
 
 if TYPE_CHECKING:
     import torch

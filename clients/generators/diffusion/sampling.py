@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from tailweave.clients.generators.diffusion.denoiser import Denoiser
-from tailweave.clients.generators.diffusion.device import Place, torch_stream
-from tailweave.clients.generators.diffusion.extra import neural
+from tailweave.clients.neural.device import Place, torch_stream
+from tailweave.clients.neural.extra import neural
 from tailweave.protocols.arrays import Floats
 
 

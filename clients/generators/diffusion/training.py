@@ -9,9 +9,9 @@ import numpy as np
 
 from tailweave.clients.generators.course import Course
 from tailweave.clients.generators.diffusion.denoiser import Denoiser
-from tailweave.clients.generators.diffusion.device import Place, torch_stream
-from tailweave.clients.generators.diffusion.extra import neural
-from tailweave.clients.generators.diffusion.unfinished import (
+from tailweave.clients.neural.device import Place, torch_stream
+from tailweave.clients.neural.extra import neural
+from tailweave.clients.neural.unfinished import (
     Tensors,
     Unfinished,
     optimizer_state,

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from tailweave.protocols.config.base import Spec
-from tailweave.protocols.sorts import SORTS, SortName
+from tailweave.protocols.sorts import ROWS, SortName
 
 Dimensions = Annotated[int, Field(ge=1)]
 
@@ -21,7 +21,7 @@ class FeaturesKind(Spec):
 
     kind: str
     implemented_in: ClassVar[str | None] = None
-    takes: ClassVar[tuple[SortName, ...]] = SORTS
+    takes: ClassVar[tuple[SortName, ...]] = ROWS
     scales_columns: ClassVar[bool] = False
 
     @property

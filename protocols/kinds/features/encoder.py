@@ -19,7 +19,6 @@ class EncoderFeatures(FeaturesKind):
     """
 
     kind: Literal["encoder"]
-    implemented_in: ClassVar = "pca"
     takes: ClassVar = ("image",)
     dimensions: Dimensions
     model: Annotated[str, Field(min_length=1, max_length=300)]

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
 from tailweave.protocols.config.base import Spec
-from tailweave.protocols.sorts import SORTS, SortName
+from tailweave.protocols.sorts import ROWS, SortName
 
 
 class GeneratorKind(Spec):
@@ -19,7 +19,7 @@ class GeneratorKind(Spec):
     kind: str
     start: Any = "shared"
     large: ClassVar[bool] = False
-    takes: ClassVar[tuple[SortName, ...]] = SORTS
+    takes: ClassVar[tuple[SortName, ...]] = ROWS
     scores: ClassVar[tuple[str, ...]] = ()
 
     @property

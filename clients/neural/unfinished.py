@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tailweave.clients.generators.course import Course
-from tailweave.clients.generators.diffusion.extra import neural
-from tailweave.clients.generators.diffusion.weights import load_weights, save_weights
+from tailweave.clients.neural.extra import neural
+from tailweave.clients.neural.weights import load_weights, save_weights
 
 if TYPE_CHECKING:
     import torch

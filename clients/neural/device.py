@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tailweave.clients.generators.diffusion.extra import neural
+from tailweave.clients.neural.extra import neural
 from tailweave.protocols.kinds.generators.diffusion import DiffusionSpec
 
 if TYPE_CHECKING:

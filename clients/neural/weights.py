@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tailweave.clients.generators.diffusion.extra import neural
+from tailweave.clients.neural.extra import neural
 from tailweave.clients.storage import StorageError, private_folder
 
 Weights = dict[str, NDArray[np.generic]]
