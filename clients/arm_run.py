@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """One arm on one node: what is asked, which rows it may see, and where its state is."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -10,10 +10,11 @@ from tailweave.clients.metrics import Yardstick, yardstick
 from tailweave.clients.node import Node
 from tailweave.clients.owner_report import REPORT, OwnerReport
 from tailweave.clients.release.experiments import HELD_OUT, own_rows_seen
-from tailweave.clients.samples import Samples, Sort
+from tailweave.clients.samples import TEXT, Samples, Sort
 from tailweave.protocols.arrays import matrix
 from tailweave.protocols.features import FeatureMap
 from tailweave.protocols.messages import Retrain
+from tailweave.protocols.texts import unpacked
 
 
 @dataclass(frozen=True)
@@ -77,9 +78,15 @@ class ArmRun:
         if self.simulated or not self.public_truth:
             return self.own_ruler
         public = self.question.part(HELD_OUT)
-        if set(public) != {"features"}:
-            raise ValueError(f"held-out must be one array features, got {', '.join(sorted(public))}")
-        return yardstick(matrix(public["features"], "held-out/features", columns=self.space.dimension), None)
+        if not {"features"} <= set(public) <= {"features", "texts"}:
+            raise ValueError(
+                f"held-out must be array features, or with texts, got {', '.join(sorted(public))}"
+            )
+        features = matrix(public["features"], "held-out/features", columns=self.space.dimension)
+        ruler = yardstick(features, None)
+        if "texts" not in public:
+            return ruler
+        return replace(ruler, samples=Samples.of(unpacked(public["texts"]), sort=TEXT))
 
     @cached_property
     def own_ruler(self) -> Yardstick:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The public kit of one seed: the shared feature map and the base generator's parameters, in one file."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -21,8 +21,8 @@ class PublicKit:
         samples: Features of public samples of the base generator, shape (m, d).
         columns: Names of the data's columns, where they have names that silos must share.
         evaluation: The map in which generations are measured; None where it is ``features``.
-        held_out: Features of public held-out rows that real silos measure against, shape (h, d) in that map;
-            None where each silo measures against its own.
+        held_out: What real silos measure against instead of their own rows: ``features`` of public held-out
+            rows, shape (h, d) in that map, and of documents the ``texts`` themselves, packed; else empty.
     """
 
     features: FeatureMap
@@ -30,7 +30,7 @@ class PublicKit:
     samples: Floats
     columns: tuple[str, ...] = ()
     evaluation: FeatureMap | None = None
-    held_out: Floats | None = None
+    held_out: dict[str, Floats] = field(default_factory=dict)
 
     def save(self, path: Path) -> None:
         """Write the kit as NPZ, whole or not at all: a resumed run reads it back."""
@@ -39,8 +39,7 @@ class PublicKit:
         parts["samples"] = self.samples
         if self.evaluation is not None:
             parts |= {f"evaluation/{name}": array for name, array in self.evaluation.arrays().items()}
-        if self.held_out is not None:
-            parts["held-out"] = self.held_out
+        parts |= {f"held-out/{name}": array for name, array in self.held_out.items()}
         path.parent.mkdir(parents=True, exist_ok=True)
         names = {"columns": np.array(self.columns, dtype=np.str_)} if self.columns else {}
         write_npz(path, parts | names)
@@ -67,7 +66,8 @@ class PublicKit:
             raise ValueError(
                 f"{path}: names {len(columns)} columns, its feature map has {feature_map.columns}"
             )
-        held_out = arrays.get("held-out")
-        if held_out is not None:
-            held_out = matrix(held_out, "held-out rows", columns=(evaluation or feature_map).dimension)
+        held_out = part_of(arrays, "held-out")
+        if held_out:
+            rows = held_out.get("features", np.zeros(0))
+            matrix(rows, "held-out rows", columns=(evaluation or feature_map).dimension)
         return cls(feature_map, part_of(arrays, "base"), samples, columns, evaluation, held_out)

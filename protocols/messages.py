@@ -201,7 +201,8 @@ class Retrain(Message):
     Arrays: ``features/...``, ``base/...`` (parameters of the public base generator; where each node has a
     file of it, only ``base_digest`` is sent), ``start/...`` (those of generation 0, where FedAvg made them),
     ``reference/...``, and ``evaluation/...`` where generations are measured in another space than
-    ``features``; ``held-out/features`` (h, d) where silos measure against public rows, not their own.
+    ``features``; ``held-out/features`` (h, d) where silos measure against public rows, not their own,
+    and ``held-out/texts`` where these are documents (``protocols.texts``).
     """
 
     kind: ClassVar[str] = "retrain"

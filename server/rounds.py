@@ -135,8 +135,7 @@ def _question(
     arrays = with_prefix("features", run.kit.features.arrays()) | start_arrays(run)
     if run.kit.evaluation is not None:
         arrays |= with_prefix("evaluation", run.kit.evaluation.arrays())
-    if run.kit.held_out is not None:
-        arrays["held-out/features"] = run.kit.held_out
+    arrays |= with_prefix("held-out", run.kit.held_out)
     released = _release_of(experiment, arm)
     if released is not None:
         arrays |= with_prefix("reference", references[released])

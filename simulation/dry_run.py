@@ -3,7 +3,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,8 +11,8 @@ from rich.console import Console
 from threadpoolctl import threadpool_limits
 
 from tailweave.clients import generators
-from tailweave.clients.generators.diffusion.measure import Size, Speed
-from tailweave.clients.samples import Samples
+from tailweave.clients.neural.cost import Size, Speed
+from tailweave.clients.samples import TEXT, Samples
 from tailweave.clients.selection import select
 from tailweave.clients.selection.candidates import Candidates
 from tailweave.protocols import references
@@ -30,6 +30,8 @@ from tailweave.simulation.workload import Sizes, Workload, sizes, workload
 _FEW = 400
 """Rows on which selection and statistical fits are timed."""
 _BRIEF_SECONDS = 2.0
+_WORDS, _LENGTH = 1000, 60
+"""Of a document that stands for one."""
 _COPIES = 7
 """Weights, gradient, two moments of AdamW, average, and the generation before and after, float32 each."""
 _FLOAT32, _FLOAT64 = 4, 8
@@ -93,7 +95,10 @@ def _lines(experiment: Experiment, found: Sizes, work: Workload) -> list[tuple[s
     )
     selection = sum(_selection_seconds(experiment, arm, found) for arm in experiment.arms)
     picking = selection * seeds * silos.followed * generations
-    for cost in _costs(experiment, found):
+    costs = _costs(experiment, found)
+    if not costs:
+        lines.append(("time", "unknown: generator.base is not on this machine"))
+    for cost in costs:
         fits = work.bases * cost.base + work.refits * cost.refit
         total = fits + work.draws * cost.row + picking
         lines.append(
@@ -165,11 +170,24 @@ def _selection_seconds(experiment: Experiment, arm: ArmSpec, found: Sizes) -> fl
         picks = max(1, round(count * recursion.samples / recursion.candidates))
         rows = rng.standard_normal((count, experiment.features.reduces_to or found.columns))
         reference = _stand_in(arm, rows)
-        seconds = _seconds(lambda: select(arm.rule, Candidates.of(rows, picks), reference, rng=rng))
+        candidates = _candidates(experiment, rows, picks, rng)
+        seconds = _seconds(lambda: select(arm.rule, candidates, reference, rng=rng))
         return seconds * (recursion.candidates / count) * (recursion.samples / picks)
 
     seconds = taken(min(recursion.candidates, _FEW))
     return taken(recursion.candidates) if seconds < _BRIEF_SECONDS else seconds
+
+
+def _candidates(experiment: Experiment, rows: Floats, picks: int, rng: np.random.Generator) -> Candidates:
+    """Return random candidates of the data's sort, half of them real, with every score that there is."""
+    scorers = {name: lambda _: rows[:, 0] for name in experiment.generator.scores}
+    if experiment.data.gives == "text":
+        words = [" ".join(map(str, row)) for row in rng.integers(_WORDS, size=(len(rows), _LENGTH))]
+        samples = Samples.of(words, sort=TEXT)
+    else:
+        samples = Samples.of(rows)
+    half = replace(samples, born=np.arange(len(rows)) % 2)
+    return Candidates(half, lambda _: rows, picks, scorers, samples)
 
 
 def _stand_in(arm: ArmSpec, rows: Floats) -> Reference | None:

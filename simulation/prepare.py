@@ -10,6 +10,7 @@ from threadpoolctl import threadpool_limits
 from tailweave.clients.data.silo import World, check_silo_size, simulated_world
 from tailweave.clients.features import fit_features, received_features
 from tailweave.clients.generators.course import NOTHING_BESIDE, Course
+from tailweave.clients.samples import TEXT
 from tailweave.protocols.config.experiment import Experiment
 from tailweave.protocols.config.load import ConfigError
 from tailweave.protocols.config.references import REFERENCES
@@ -17,6 +18,7 @@ from tailweave.protocols.config.starts import PARAMETER_LEAK
 from tailweave.protocols.kit import PublicKit
 from tailweave.protocols.messages import rows_bucket
 from tailweave.protocols.streams import stream
+from tailweave.protocols.texts import packed
 from tailweave.simulation.base import base_generator
 
 _HELD_OUT_ROWS = 2000
@@ -91,7 +93,11 @@ def _with_held_out(experiment: Experiment, world: World, kit: PublicKit) -> Publ
         return kit
     rows = world.evaluation
     some = np.linspace(0, len(rows) - 1, min(len(rows), _HELD_OUT_ROWS)).round().astype(np.int64)
-    return replace(kit, held_out=(kit.evaluation or kit.features)(rows.take(some)))
+    shown = rows.take(some)
+    held_out = {"features": (kit.evaluation or kit.features)(shown)}
+    if shown.sort == TEXT:
+        held_out["texts"] = packed(shown.values.tolist())
+    return replace(kit, held_out=held_out)
 
 
 def _check_silos(experiment: Experiment, world: World) -> int:

@@ -95,8 +95,8 @@ def test_names_of_columns_are_kept_and_must_fit_the_map(tmp_path):
 
 def test_held_out_rows_are_kept_and_must_fit_the_map_they_are_measured_in(tmp_path):
     path = tmp_path / "kit.npz"
-    replace(kit(), held_out=np.arange(6.0).reshape(3, 2)).save(path)
-    assert PublicKit.load(path).held_out.tolist() == [[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]]
-    replace(kit(), held_out=np.ones((3, 3))).save(path)
+    replace(kit(), held_out={"features": np.arange(6.0).reshape(3, 2)}).save(path)
+    assert PublicKit.load(path).held_out["features"].tolist() == [[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]]
+    replace(kit(), held_out={"features": np.ones((3, 3))}).save(path)
     with pytest.raises(ValueError, match="held-out rows must have 2 columns, got 3"):
         PublicKit.load(path)

@@ -21,6 +21,7 @@ from tailweave.protocols.config.training import RecursionSpec
 from tailweave.protocols.features import FeatureMap
 from tailweave.protocols.kinds.generators.diffusion import DiffusionSpec
 from tailweave.protocols.messages import Retrain, with_prefix
+from tailweave.protocols.texts import packed
 
 ROOT = Path(__file__).parents[2]
 COLUMNS = 16
@@ -232,8 +233,8 @@ def test_what_is_listed_is_opened_from_here_and_runs_nothing(tmp_path, models):
 
 
 def test_no_model_is_loaded_but_from_safetensors_and_without_its_code():
-    calls = {
-        str(path.relative_to(ROOT)): {word.arg: ast.unparse(word.value) for word in node.keywords if word.arg}
+    calls = [
+        (str(path.relative_to(ROOT)), ast.unparse(node.func), said_in(node))
         for package in ("protocols", "clients", "server", "simulation")
         for path in (ROOT / package).rglob("*.py")
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
@@ -242,7 +243,40 @@ def test_no_model_is_loaded_but_from_safetensors_and_without_its_code():
             (".from_pretrained", "torch.load", "hub.load", "load_state_dict_from_url")
         )
         and not ast.unparse(node.func).startswith("scheduler.")  # JSON alone
+    ]
+    assert {path for path, _, _ in calls} == {
+        "clients/encoders/pretrained.py",
+        "clients/encoders/pretrained_text.py",
+        "clients/generators/diffusion/base.py",
+        "clients/generators/language_model/network.py",
     }
-    assert calls.keys() == {"clients/encoders/pretrained.py", "clients/generators/diffusion/base.py"}
-    assert all(said["use_safetensors"] == "True" for said in calls.values())
-    assert calls["clients/encoders/pretrained.py"]["trust_remote_code"] == "False"
+    of_models = [said for _, name, said in calls if "AutoTokenizer" not in name]
+    assert len(of_models) == 4
+    assert all(said["use_safetensors"] == "True" for said in of_models)
+    by_transformers = [said for _, name, said in calls if "transformers.Auto" in name]
+    assert len(by_transformers) == 5
+    assert all(said["trust_remote_code"] == "False" for said in by_transformers)
+
+
+def said_in(call: ast.Call) -> dict[str, str]:
+    return {word.arg: ast.unparse(word.value) for word in call.keywords if word.arg}
+
+
+@pytest.mark.parametrize("part", ["text-model", "language-model"])
+def test_a_model_of_documents_is_not_opened_unless_it_is_listed(part):
+    def question(name: str) -> Retrain:
+        options = json.dumps({"kind": "language-model", "temperature": 1.0, "base": name})
+        array = (
+            packed([options]) if part == "language-model" else np.frombuffer(name.encode(), np.uint8) * 1.0
+        )
+        asked = asking()
+        return asked.model_copy(update={"arrays": {**asked.arrays, f"features/encoder/{part}": array}})
+
+    policy = Policy(models=("owner/listed",))
+    check_models(policy, question("owner/listed"))
+    with pytest.raises(PolicyError, match="not among its models"):
+        check_models(policy, question("owner/other"))
+    asked = asking()
+    odd = asked.model_copy(update={"arrays": {f"features/encoder/{part}": np.array([0.5])}})
+    with pytest.raises(PolicyError, match="not among its models"):
+        check_models(policy, odd)

@@ -109,10 +109,10 @@ def test_real_silos_get_the_held_out_rows_of_the_public_data_unless_their_own_ar
     asked = load_experiment(tiny(seeds=1))
     kit = prepare(asked, silos_elsewhere=True).kits[0]
     truth = simulated_world(asked.data, asked.silos, asked.public, seed=0).evaluation
-    assert np.array_equal(kit.held_out, kit.features(truth.values))
-    assert prepare(asked).kits[0].held_out is None  # a simulated silo knows the truth
+    assert np.array_equal(kit.held_out["features"], kit.features(truth.values))
+    assert prepare(asked).kits[0].held_out == {}  # a simulated silo knows the truth
     own = load_experiment(tiny(seeds=1, evaluation={"against": "own"}))
-    assert prepare(own, silos_elsewhere=True).kits[0].held_out is None
+    assert prepare(own, silos_elsewhere=True).kits[0].held_out == {}
 
 
 def test_real_silos_numbers_that_their_owners_keep_are_named(tiny):

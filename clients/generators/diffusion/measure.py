@@ -1,9 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """How large a denoiser is and how fast it trains and draws here, measured by a few steps on random rows."""
 
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +11,7 @@ from tailweave.clients.generators.diffusion.base import fresh, load_base
 from tailweave.clients.generators.diffusion.denoiser import Denoiser
 from tailweave.clients.generators.diffusion.sampling import Sampling, draw
 from tailweave.clients.generators.diffusion.training import train
+from tailweave.clients.neural.cost import Size, Speed, now, scaled
 from tailweave.clients.neural.device import place_of, torch_stream
 from tailweave.clients.neural.extra import neural
 from tailweave.protocols.kinds.generators.diffusion import DiffusionSpec
@@ -23,37 +21,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-_BRIEF_SECONDS = 0.5
-_SMALL = 4
 _SOME_STEPS = 3
-
-
-@dataclass(frozen=True)
-class Size:
-    """What a network takes up.
-
-    Attributes:
-        parameters: Trained numbers.
-        activation_bytes: What one training step keeps for its gradients, float32, without the weights.
-    """
-
-    parameters: int
-    activation_bytes: int
-
-
-@dataclass(frozen=True)
-class Speed:
-    """How fast a network is on one device.
-
-    Attributes:
-        device: Its name.
-        step_seconds: One training step of a whole batch.
-        row_seconds: Drawing one row, all DDIM steps.
-    """
-
-    device: str
-    step_seconds: float
-    row_seconds: float
 
 
 def size_of(spec: DiffusionSpec, columns: int) -> Size:
@@ -112,37 +80,19 @@ def _speed(spec: DiffusionSpec, columns: int) -> Speed:
         few = spec.model_copy(update={"batch_size": batch, "device": place.device})
         rows = rng.standard_normal((batch, columns))
         times: list[float] = []
-        beside = Course(tell=lambda done, total: times.append(_now(place.device)))
+        beside = Course(tell=lambda done, total: times.append(now(place.device)))
         train(denoiser, rows, few, 1 + _SOME_STEPS, place, (beside, rng))
         return float(np.median(np.diff(times)))
 
     def draws(batch: int) -> float:
         how = Sampling(2, batch, clip=False, place=place)
         draw(denoiser, batch, how, rng=rng)
-        start = _now(place.device)
+        start = now(place.device)
         draw(denoiser, batch, how, rng=rng)
-        return (_now(place.device) - start) / 2 * min(spec.sampling_steps, denoiser.steps)
+        return (now(place.device) - start) / 2 * min(spec.sampling_steps, denoiser.steps)
 
-    step = _scaled(steps, spec.batch_size)
-    return Speed(name, step, _scaled(draws, spec.sampling_batch) / spec.sampling_batch)
-
-
-def _scaled(measured: Callable[[int], float], batch: int) -> float:
-    """Measure with a growing batch until that takes long enough to be scaled up to the whole one."""
-    size = min(_SMALL, batch)
-    seconds = measured(size)
-    while size < batch and seconds < _BRIEF_SECONDS:
-        size = min(8 * size, batch)
-        seconds = measured(size)
-    return seconds * batch / size
-
-
-def _now(device: str) -> float:
-    """Return wall time of a GPU, and of a CPU the time of this process alone, whatever else runs there."""
-    if device != "cuda":
-        return time.process_time()
-    neural("torch").cuda.synchronize()
-    return time.perf_counter()
+    step = scaled(steps, spec.batch_size)
+    return Speed(name, step, scaled(draws, spec.sampling_batch) / spec.sampling_batch)
 
 
 def _architecture(spec: DiffusionSpec, columns: int) -> Architecture:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tailweave.clients.generators.course import Course
+from tailweave.clients.generators.language_model.measure import size_of, speeds
 from tailweave.clients.generators.language_model.model import LanguageModel
 from tailweave.clients.samples import Samples, Sort
 from tailweave.protocols.kinds.generators.language_model import LanguageModelSpec
@@ -31,6 +32,9 @@ class LanguageModelKind:
         if previous is not None and not isinstance(previous, LanguageModel):
             raise ValueError(f"a language model cannot go on from a {type(previous).__name__}")
         return LanguageModel.fit(spec, samples, rng=rng, previous=previous, course=course)
+
+    size = staticmethod(size_of)
+    speeds = staticmethod(speeds)
 
     @staticmethod
     def read(

@@ -172,6 +172,7 @@ class LanguageModel:
             ValueError: If a part is missing or does not fit, or the base is another one here.
         """
         tokens = _tokens_in(spec, arrays)
+        _check_size(spec, arrays)
         weights = {name: part.astype(np.float32) for name, part in part_of(arrays, _WEIGHTS[:-1]).items()}
         prompts = arrays.get("prompts")
         if (prompts is None) != (spec.prompts != "public"):
@@ -179,6 +180,15 @@ class LanguageModel:
         model = cls(spec, tokens, weights, None if prompts is None else _checked(prompts, spec, tokens))
         _ = model._network  # refuses weights that do not fit
         return model
+
+
+def _check_size(spec: LanguageModelSpec, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Refuse options of a larger network than was sent, before it is built."""
+    sent = sum(part.size for name, part in arrays.items() if name.startswith(_WEIGHTS))
+    own = spec.own_network
+    wanted = own.layers * own.width**2 * 12 if spec.base is None else 0
+    if wanted + (spec.lora.rank if spec.lora else 0) > sent:
+        raise ValueError(f"weights do not fit the network: {sent} numbers, the options describe more")
 
 
 def _tokens(spec: LanguageModelSpec, documents: Sequence[str], course: Course) -> Tokens:

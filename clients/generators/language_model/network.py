@@ -181,7 +181,9 @@ def _opened(folder: Path) -> Pretrained:
     transformers.utils.logging.disable_progress_bar()
     if not (folder / _TOKENIZER).exists():
         raise ValueError(f"it has no {_TOKENIZER}")
-    tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(
+        folder, trust_remote_code=False, local_files_only=True
+    )
     network = transformers.AutoModelForCausalLM.from_pretrained(
         folder, use_safetensors=True, trust_remote_code=False, local_files_only=True
     )
