@@ -7,8 +7,11 @@ from dataclasses import dataclass
 
 from tailweave.clients import storage
 from tailweave.clients.arm_run import ArmRun
+from tailweave.clients.generators import Generator
+from tailweave.clients.generators.language_model import LanguageModel
 from tailweave.clients.metrics import Yardstick, evaluate
 from tailweave.clients.metrics.brought import brought
+from tailweave.clients.metrics.of_text import of_text
 from tailweave.clients.nearest_training import beside_nearest
 from tailweave.clients.recursion import Stage
 from tailweave.clients.samples import Samples
@@ -20,15 +23,28 @@ logger = logging.getLogger("tailweave.clients")
 
 @dataclass(frozen=True)
 class Drawn:
-    """Fresh samples of a generation, with their features (m, d) and those of its training samples (n, d)."""
+    """Fresh samples of a generation's model.
 
+    Attributes:
+        model: The model.
+        samples: m of them.
+        features: The same in feature space, shape (m, d).
+        training: Features of its training samples, shape (n, d), where these are known.
+        own: Classes that the silo has rows of; None where nobody may know.
+    """
+
+    model: Generator
     samples: Samples
     features: Floats
     training: Floats | None
+    own: frozenset[str] | None
 
     def beside(self, truth: Yardstick) -> dict[str, float]:
         """Return all metrics of these beside a truth; those of other packages come last."""
-        return evaluate(truth, self.features, self.training) | brought(truth, self.samples, self.features)
+        row = evaluate(truth, self.features, self.training)
+        if isinstance(self.model, LanguageModel) and truth.samples is not None:
+            row |= of_text(self.model, self.samples, truth, row, self.own)
+        return row | brought(truth, self.samples, self.features)
 
 
 def measure(run: ArmRun, stage: Stage, generated: Samples) -> dict[str, float]:
@@ -49,10 +65,14 @@ def measure(run: ArmRun, stage: Stage, generated: Samples) -> dict[str, float]:
             rows, unless they are all that there is to measure against.
     """
     space, training = run.space, stage.training
-    drawn = Drawn(generated, space(generated), None if training is None else space(training))
+    labels = run.node.silo.train.labels if run.simulated or run.seen else None
+    own = None if labels is None else frozenset(str(label) for label in labels)
+    drawn = Drawn(
+        stage.model, generated, space(generated), None if training is None else space(training), own
+    )
     row = drawn.beside(run.ruler)
-    if run.simulated or run.seen:
-        row |= _unseen_share(run, row)
+    if own is not None:
+        row |= _unseen_share(own, row)
     if training is not None:
         if run.question.recursion.include_real:
             row["real_share"] = float((training.born == 0).mean())
@@ -75,12 +95,9 @@ def _tell_owner(run: ArmRun, generation: int, row: Mapping[str, float], drawn: D
     run.report.write(generation, measured)
 
 
-def _unseen_share(run: ArmRun, row: Mapping[str, float]) -> dict[str, float]:
-    """Return the generated share of the classes that this silo has no row of, where classes are known."""
-    labels = run.node.silo.train.labels
-    if labels is None:
-        return {}
-    seen = {f"{MODE_SHARE}{label}" for label in labels}
+def _unseen_share(own: frozenset[str], row: Mapping[str, float]) -> dict[str, float]:
+    """Return the generated share of the classes that a silo has no row of."""
+    seen = {f"{MODE_SHARE}{label}" for label in own}
     unseen = [value for name, value in row.items() if name.startswith(MODE_SHARE) and name not in seen]
     return {"unseen_share": sum(unseen)} if "modes_covered" in row else {}
 

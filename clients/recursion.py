@@ -116,8 +116,9 @@ def step(recursion: Recursion, stage: Stage, real: Samples | None) -> tuple[Stag
         fitted_on = _fitted_on(options, len(pool), rng=recursion.rng(t, "subsample"))
     rng = recursion.rng(t, "fit")
     course, before = recursion.course, stage.model
-    model = generators.fit(recursion.generator, pool.take(fitted_on), rng=rng, previous=before, course=course)
-    return Stage(t, model, pool, fitted_on), pick
+    spec = recursion.generator
+    model = generators.fit(spec, pool.take(fitted_on), rng=rng, previous=before, course=course)
+    return Stage(t, generators.primed(spec, model, real), pool, fitted_on), pick
 
 
 def _pick(recursion: Recursion, model: Generator, candidates: Samples, generation: int) -> Pick:

@@ -7,6 +7,7 @@ the server is told so and nothing else, whatever came of it, unless the policy s
 """
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 from tailweave.clients import generators, recursion, starts, storage
@@ -127,8 +128,12 @@ def _advance(run: ArmRun, done: Checkpoint | None, path: Path) -> Checkpoint:
         return checkpoint
 
     if done is None:
-        first = recursion.begin(_base(run, fixed.course), starts.base_samples(run.node, question))
+        model = generators.primed(question.generator, _base(run, fixed.course), run.own_rows)
+        first = recursion.begin(model, starts.base_samples(run.node, question))
         done = measured(first, Measured())
+    else:
+        model = generators.primed(question.generator, done.stage.model, run.own_rows)
+        done = replace(done, stage=replace(done.stage, model=model))
     while done.stage.generation < question.stop:
         stage, pick = recursion.step(fixed, done.stage, run.own_rows)
         if stage.generation in question.snapshots and run.simulated:

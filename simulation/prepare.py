@@ -19,8 +19,6 @@ from tailweave.protocols.messages import rows_bucket
 from tailweave.protocols.streams import stream
 from tailweave.simulation.base import base_generator
 
-PUBLIC_SAMPLES = 4000
-"""Samples of the base generator on which the feature map is fitted."""
 _HELD_OUT_ROWS = 2000
 """Most public rows that are sent to real silos to measure against: exact transport goes so far."""
 
@@ -123,7 +121,7 @@ def fit_kit(experiment: Experiment, world: World, seed: int, course: Course = NO
     if wanted is not None and wanted > columns and experiment.features.encoder is None:
         raise ConfigError(f"features.dimensions must be at most the data's {columns} columns, got {wanted}")
     base = base_generator(experiment, world.public, seed, course)
-    samples = base.sample(PUBLIC_SAMPLES, rng=stream(seed, "base", "features"))
+    samples = base.sample(experiment.generator.public_samples, rng=stream(seed, "base", "features"))
     features = fit_features(
         experiment.features, samples, world.public, base=base, rng=stream(seed, "features")
     )
@@ -187,7 +185,9 @@ def _check_spread(world: World) -> None:
 
 def _owners_alone(experiment: Experiment) -> list[str]:
     """Say which arms real silos measure for their owners alone, unless these allow more."""
-    everything = experiment.generator.start == "local" or experiment.evaluation.against == "own"
+    generator = experiment.generator
+    own = generator.start == "local" or generator.sees_own is not None
+    everything = own or experiment.evaluation.against == "own"
     names = [
         arm.name
         for arm in experiment.arms

@@ -9,7 +9,6 @@ from tailweave.clients.data.silo import simulated_world
 from tailweave.clients.samples import DataError
 from tailweave.protocols.config.experiment import Experiment
 from tailweave.protocols.config.training import RecursionSpec
-from tailweave.simulation.prepare import PUBLIC_SAMPLES
 
 _REAL, _HALF = 8, 4
 """Bytes of a float64 and a float32."""
@@ -90,7 +89,7 @@ def workload(experiment: Experiment, found: Sizes) -> Workload:
     draws = (
         refits * recursion.candidates
         + lines * (recursion.generations + 1) * measured
-        + seeds * PUBLIC_SAMPLES
+        + seeds * experiment.generator.public_samples
     )
     return Workload(
         bases=seeds * (1 + local * arms * followed),

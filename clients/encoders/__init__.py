@@ -1,15 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Frozen public networks that turn images into codes: what a feature map may begin with."""
+"""Frozen public maps that turn images or documents into codes: what a feature map may begin with."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from tailweave.clients.encoders.language_model import BaseStates
 from tailweave.clients.encoders.pretrained import PretrainedEncoder
+from tailweave.clients.encoders.pretrained_text import PretrainedText
 from tailweave.clients.encoders.small_conv import SmallConv
+from tailweave.clients.encoders.tf_idf import HashedTfIdf
 from tailweave.protocols.arrays import Floats
 from tailweave.protocols.encoders import Encoder
 from tailweave.protocols.kinds.features.encoder import SMALL_CONV
+
+Open = Callable[[Mapping[str, Floats]], Encoder]
+_BY_PART: dict[str, Open] = {
+    "model": PretrainedEncoder.from_arrays,
+    "text-model": PretrainedText.from_arrays,
+    "language-model": BaseStates.from_arrays,
+    "rarity": HashedTfIdf.from_arrays,
+}
+"""By the array that only this encoder has; ``small-conv`` has none of them."""
 
 
 def make_encoder(
@@ -47,8 +59,8 @@ def open_encoder(arrays: Mapping[str, Floats]) -> Encoder:
         ValueError: If a part is missing or does not fit, or this node lacks the pretrained model or has
             another one under its name.
     """
-    kind = PretrainedEncoder if "model" in arrays else SmallConv
-    return kind.from_arrays(arrays)
+    found: list[Open] = [opened for part, opened in _BY_PART.items() if part in arrays]
+    return (found[0] if found else SmallConv.from_arrays)(arrays)
 
 
 __all__ = ["PretrainedEncoder", "SmallConv", "make_encoder", "open_encoder"]

@@ -110,7 +110,7 @@ class PretrainedEncoder:
         image = _colours(image_of(arrays, ("model", "digest")))
         name = name_in(arrays["model"])
         network = _network(name, local=True)
-        if _bytes(arrays["digest"], "digest") != network.digest:
+        if bytes_in(arrays["digest"], "digest") != network.digest:
             raise ValueError(f"features.model {name}: this node has other weights under that name")
         return cls(name, image, network)
 
@@ -121,7 +121,7 @@ def name_in(array: Floats) -> str:
     Raises:
         ValueError: If it holds no bytes, or too many.
     """
-    return _bytes(array, "model").decode("utf-8", errors="replace")
+    return bytes_in(array, "model").decode("utf-8", errors="replace")
 
 
 def _colours(image: ImageShape) -> ImageShape:
@@ -130,7 +130,8 @@ def _colours(image: ImageShape) -> ImageShape:
     return image
 
 
-def _bytes(array: Floats, name: str) -> bytes:
+def bytes_in(array: Floats, name: str) -> bytes:
+    """Return the bytes that an array holds as numbers; raises ``ValueError`` if none, or too many."""
     if array.ndim != 1 or not 1 <= len(array) <= LONGEST_NAME or not np.isin(array, np.arange(256)).all():
         raise ValueError(f"encoder array {name} must hold 1 to {LONGEST_NAME} bytes")
     return array.astype(np.uint8).tobytes()
@@ -157,10 +158,11 @@ def _network(name: str, *, local: bool) -> _Network:
         ) from None
     model = model.eval().requires_grad_(False).float()
     mean, deviation = options.get("image_mean", _IMAGENET[0]), options.get("image_std", _IMAGENET[1])
-    return _Network(model, _digest(model), _side(model, options), tuple(mean), tuple(deviation))
+    return _Network(model, digest_of(model), _side(model, options), tuple(mean), tuple(deviation))
 
 
-def _digest(model: Any) -> bytes:  # noqa: ANN401 - a module of an optional package
+def digest_of(model: Any) -> bytes:  # noqa: ANN401 - a module of an optional package
+    """Return the SHA-256 of all weights."""
     found = hashlib.sha256()
     for name, part in sorted(model.state_dict().items()):
         found.update(name.encode())

@@ -15,7 +15,11 @@ implements(EncoderFeatures)(principal_axes)
 
 @implements(EncoderFeatures, part="encoder")
 def encoder(spec: EncoderFeatures, samples: Samples, base: object, rng: np.random.Generator) -> Encoder:
-    """Train the small network on public samples, or open a pretrained one."""
+    """Train the small network on public samples, or open a pretrained one.
+
+    Raises:
+        ValueError: If samples are no images, or the model cannot be had.
+    """
     if samples.image is None:
         raise ValueError("features of kind encoder need images: data has no image shape (data.image)")
     return make_encoder(spec.model, samples.values, samples.image, rng=rng)

@@ -2,7 +2,7 @@
 """Generators: one contract, one file (or folder) a kind."""
 
 from collections.abc import Mapping
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, cast, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,14 @@ class Likelihood(Protocol):
 
     def log_probabilities(self, samples: Samples) -> Floats:
         """Return the log of the density, or of the probability, of each sample, shape (n,)."""
+        ...
+
+
+class Prompted(Protocol):
+    """A model that draws what continues documents of the silo's own; its spec has ``sees_own``."""
+
+    def prompted(self, own: Samples) -> Generator:
+        """Return the same with the beginnings of other documents."""
         ...
 
 
@@ -102,9 +110,23 @@ def from_arrays(
     return kind.read(spec, arrays, sort)
 
 
+def primed(spec: GeneratorKind, model: Generator, own: Samples | None) -> Generator:
+    """Return a model as it draws on a silo: with beginnings of the silo's own where its spec wants these.
+
+    Raises:
+        ValueError: If it wants them and this arm sees no rows of the silo, or none will do.
+    """
+    if spec.sees_own is None:
+        return model
+    if own is None:
+        raise ValueError(f"{spec.sees_own} needs the silo's own rows, which this arm does not see")
+    prompted: Prompted = cast(Prompted, model)
+    return prompted.prompted(own)
+
+
 def doubles(arrays: Mapping[str, NDArray[np.generic]]) -> dict[str, Floats]:
     """Return parameters as float64, for kinds whose parameters are all that."""
     return {name: array.astype(np.float64, copy=False) for name, array in arrays.items()}
 
 
-__all__ = ["Course", "Generator", "Kind", "Likelihood", "doubles", "fit", "from_arrays"]
+__all__ = ["Course", "Generator", "Kind", "Likelihood", "doubles", "fit", "from_arrays", "primed"]

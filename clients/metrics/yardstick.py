@@ -2,7 +2,7 @@
 """All metrics of one generation at once; what depends on the truth alone is computed a single time."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -50,7 +50,7 @@ class Yardstick:
 
     ``truth`` (r, d) are all its rows; ``landmarks`` (l, d), l <= 3000, those that enter pairwise metrics,
     with their neighbour ``radii`` (l,) and mean pairwise distance ``spread``; ``directions`` (256, d) are
-    public.
+    public; ``samples`` are the truth itself, where the metrics of its sort look at that.
     """
 
     truth: Floats
@@ -61,6 +61,7 @@ class Yardstick:
     moments: Moments
     directions: Floats
     judge: ModeJudge | None
+    samples: Samples | None = None
 
 
 def yardstick(truth_features: ArrayLike, labels: ArrayLike | None) -> Yardstick:
@@ -115,7 +116,7 @@ def yardstick_of(truth: Samples, features: Callable[[Samples], Floats]) -> Yards
     """
     if truth.all_equal:
         raise ValueError("truth rows must have a total variance above 0: all of them are equal")
-    return yardstick(features(truth), truth.labels)
+    return replace(yardstick(features(truth), truth.labels), samples=truth)
 
 
 def evaluate(yardstick: Yardstick, generated: ArrayLike, training: ArrayLike | None) -> dict[str, float]:

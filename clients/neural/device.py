@@ -4,12 +4,11 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from tailweave.clients.neural.extra import neural
-from tailweave.protocols.kinds.generators.diffusion import DiffusionSpec
 
 if TYPE_CHECKING:
     import torch
@@ -40,7 +39,21 @@ class Place:
             torch.set_num_threads(threads)
 
 
-def place_of(spec: DiffusionSpec) -> Place:
+class Wanted(Protocol):
+    """Options that say where a network runs."""
+
+    @property
+    def device(self) -> str:
+        """``auto``, ``cpu`` or ``cuda``."""
+        ...
+
+    @property
+    def precision(self) -> str:
+        """``auto``, ``float32`` or ``bfloat16``."""
+        ...
+
+
+def place_of(spec: Wanted) -> Place:
     """Choose the device and precision that ``spec`` asks for.
 
     ``auto`` takes CUDA where there is one, and there bfloat16 where the hardware has it.

@@ -70,11 +70,12 @@ def own_rows_seen(question: Retrain) -> tuple[str, ...]:
         The places, none if its numbers come from public rows and released references alone. A start that
         FedAvg made is the server's already.
     """
-    reference = question.arm.reference
+    reference, prompts = question.arm.reference, question.generator.sees_own
     own = reference.kind if reference is not None and reference.sees == "own" else None
     places = {
         "generator.start: local": _start(question) == "local",
         "include-real": question.recursion.include_real,
+        str(prompts): prompts is not None,
         f"reference: {own}": own is not None,
         OWN_HELD_OUT: not question.part(HELD_OUT),
     }

@@ -26,18 +26,32 @@ class BasePath(Spec):
     path: Annotated[str, Field(min_length=1, max_length=1000)]
 
 
-def _word_or_file(raw: object) -> object:
+def _word_or_file(*words: str) -> BeforeValidator:
     """Say in one sentence what is wrong, where a union would say it once for each of its parts."""
-    if isinstance(raw, BasePath) or raw in get_args(Word):
-        return raw
-    try:
-        return BasePath.model_validate(raw)
-    except ValidationError:
-        allowed = ", ".join(get_args(Word))
-        raise ValueError(f"must be one of {allowed}, or {{path: FILE}}, got {str(raw)[:60]!r}") from None
+
+    def checked(raw: object) -> object:
+        if isinstance(raw, BasePath) or raw in words:
+            return raw
+        try:
+            return BasePath.model_validate(raw)
+        except ValidationError:
+            allowed = ", ".join(words)
+            raise ValueError(f"must be one of {allowed}, or {{path: FILE}}, got {str(raw)[:60]!r}") from None
+
+    return BeforeValidator(checked)
 
 
-Start = Annotated[Word | BasePath, BeforeValidator(_word_or_file)]
+Start = Annotated[Word | BasePath, _word_or_file(*get_args(Word))]
+SharedOrLocal = Literal["shared", "local"]
+UnaveragedStart = Annotated[SharedOrLocal | BasePath, _word_or_file(*get_args(SharedOrLocal))]
+"""Of a generator whose parameters cannot be averaged over silos."""
+
+
+def anchored_start(start: Word | BasePath, folder: Path) -> Word | BasePath:
+    """Return the same with a relative file taken from ``folder``."""
+    if not isinstance(start, BasePath) or Path(start.path).is_absolute():
+        return start
+    return BasePath(path=str((folder / start.path).resolve()))
 
 
 class StartedSpec(GeneratorKind):
@@ -62,9 +76,7 @@ class StartedSpec(GeneratorKind):
 
     def anchored(self, folder: Path) -> Self:
         """Return the same with a file of the start taken from ``folder``."""
-        if not isinstance(self.start, BasePath) or Path(self.start.path).is_absolute():
-            return self
-        return self.model_copy(update={"start": BasePath(path=str((folder / self.start.path).resolve()))})
+        return self.model_copy(update={"start": anchored_start(self.start, folder)})
 
     @model_validator(mode="after")
     def _rounds_only_where_federated(self) -> Self:

@@ -6,7 +6,6 @@ import json
 import pytest
 
 from tailweave.protocols.config.load import load_experiment
-from tailweave.simulation.prepare import PUBLIC_SAMPLES
 from tailweave.simulation.workload import sizes, workload
 
 
@@ -19,7 +18,7 @@ def test_the_tiny_runs_work_is_what_it_did(tiny, finished):
     assert work.bases == 2
     assert work.measured == 60
     # Candidates of each later generation, samples to measure all generations, public samples of each seed.
-    assert work.draws == later * 180 + len(lines) * 60 + 2 * PUBLIC_SAMPLES
+    assert work.draws == later * 180 + len(lines) * 60 + 2 * 4000
     answers = (finished / "wire.jsonl").read_text().splitlines()
     assert work.messages == len(answers)
 

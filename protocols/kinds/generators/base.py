@@ -13,12 +13,14 @@ class GeneratorKind(Spec):
     """A generator with its options; the docstring's first paragraph stands in ``tailweave list``.
 
     ``large`` says that a model is many big arrays: then its checkpoint has a file of its own for them.
+    ``public_samples`` of the base are drawn to fit the feature map.
     ``takes`` names the sorts of sample that it is fitted on, ``scores`` what it can say of a candidate.
     """
 
     kind: str
     start: Any = "shared"
     large: ClassVar[bool] = False
+    public_samples: ClassVar[int] = 4000
     takes: ClassVar[tuple[SortName, ...]] = ROWS
     scores: ClassVar[tuple[str, ...]] = ()
 
@@ -26,6 +28,14 @@ class GeneratorKind(Spec):
     def fewest_rows(self) -> tuple[int, str]:
         """Fewest training rows that it can be fitted on, and the option that says so."""
         return 1, "rows"
+
+    @property
+    def sees_own(self) -> str | None:
+        """Setting by which models look at the silo's own rows although ``start`` is not local; None if none.
+
+        A model then has a method ``prompted``, which takes these rows.
+        """
+        return None
 
     @property
     def opened_models(self) -> tuple[str, ...]:

@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+"""All metrics of one generation of a language model beside true documents."""
+
+from collections.abc import Mapping, Set
+
+from tailweave.clients.metrics.text.model_scores import Reader, concentration, perplexities
+from tailweave.clients.metrics.yardstick import Yardstick
+from tailweave.clients.samples import Samples
+
+
+def of_text(
+    model: Reader, generated: Samples, truth: Yardstick, row: Mapping[str, float], own: Set[str] | None
+) -> dict[str, float]:
+    """Measure the model itself, and the words of what it drew.
+
+    Args:
+        model: The generation's model.
+        generated: Fresh documents of it.
+        truth: True documents; without them nothing is measured.
+        row: What was measured already; the shares of groups are taken from it.
+        own: Groups that the silo has documents of; None where nobody may know.
+
+    Returns:
+        Metrics by name.
+    """
+    if truth.samples is None:
+        return {}
+    return perplexities(model, truth.samples, own) | concentration(model, truth.samples)
