@@ -6,7 +6,9 @@ from typing import ClassVar, Literal
 from tailweave.protocols.kinds.metrics.base import MetricKind
 
 _SHARE = 1.0 + 1e-9
-"""Highest of a share that is a sum."""
+"""Highest of a share that is a mean or a sum."""
+_MASS = 1.0 + 1e-5
+"""Highest of a sum of probabilities in single precision."""
 
 
 class Perplexity(MetricKind):
@@ -66,7 +68,7 @@ class Top1Mass(MetricKind):
     title: ClassVar = "top-1 mass"
     better: ClassVar = "lower"
     decimals: ClassVar = 3
-    high: ClassVar = _SHARE
+    high: ClassVar = _MASS
     takes: ClassVar = ("text",)
     place: ClassVar = 24
     rank: ClassVar = 26
@@ -80,20 +82,20 @@ class Top10Mass(MetricKind):
     better: ClassVar = "lower"
     decimals: ClassVar = 3
     role: ClassVar = "main"
-    high: ClassVar = _SHARE
+    high: ClassVar = _MASS
     takes: ClassVar = ("text",)
     place: ClassVar = 25
     rank: ClassVar = 21
 
 
 class NextTokenEntropy(MetricKind):
-    """Entropy of the next token in nats, mean over fixed contexts."""
+    """Entropy of the hundred likeliest next tokens in nats, mean over fixed contexts."""
 
     kind: Literal["next_token_entropy"]
     title: ClassVar = "next-token entropy"
     better: ClassVar = "higher"
     decimals: ClassVar = 2
-    high: ClassVar = 32.0  # of 2^46 tokens
+    high: ClassVar = 5.0  # log 100 is 4.6
     takes: ClassVar = ("text",)
     place: ClassVar = 26
     rank: ClassVar = 27
@@ -106,6 +108,7 @@ class NextTokenGini(MetricKind):
     title: ClassVar = "next-token Gini"
     better: ClassVar = "lower"
     decimals: ClassVar = 3
+    low: ClassVar = -1e-9
     high: ClassVar = _SHARE
     takes: ClassVar = ("text",)
     place: ClassVar = 27
