@@ -9,11 +9,14 @@ from tailweave.protocols.kinds.metrics.base import LAST, MetricKind
 METRICS = Family("metric", MetricKind, "tailweave.protocols.kinds.metrics")
 MODE_SHARE = "mode_share/"
 """Begins the name of a class's share among the generated rows."""
+GROUP_PERPLEXITY = "group_perplexity/"
+"""Begins the name of the perplexity of a class's held-out documents."""
 
 
 def family(name: str) -> str:
-    """Return the family of a metric: ``mode_share`` of the share of one class, else its name."""
-    return MODE_SHARE[:-1] if name.startswith(MODE_SHARE) else name
+    """Return the kind of a metric: of one class's what stands before the slash, else its name."""
+    kind, slash, _ = name.partition("/")
+    return kind if slash and kind in METRICS.kinds and METRICS.kinds[kind].per_class else name
 
 
 def in_order(names: Iterable[str]) -> list[str]:
@@ -29,7 +32,7 @@ def check_metric(name: str, low: float, high: float) -> None:
         ValueError: Naming the metric, what was found and what is allowed.
     """
     allowed = METRICS.kinds.get(family(name))
-    if allowed is None or allowed.sees == "report" or name == MODE_SHARE[:-1]:
+    if allowed is None or allowed.sees == "report" or (allowed.per_class and family(name) == name):
         known = ", ".join(kind for kind, spec in METRICS.kinds.items() if spec.sees != "report")
         raise ValueError(f"metric {name!r} is not known here; known are {known}")
     if not allowed.low <= low <= high <= allowed.high:

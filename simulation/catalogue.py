@@ -10,6 +10,7 @@ from tailweave.protocols.config.rules import RULES
 from tailweave.protocols.config.yaml_file import ConfigError, parse_yaml, read_text
 from tailweave.protocols.kinds.family import Family
 from tailweave.protocols.metrics import METRICS
+from tailweave.protocols.sorts import SORTS
 from tailweave.simulation.chosen import named_configs
 from tailweave.simulation.engines import ENGINES
 
@@ -34,7 +35,9 @@ def catalogue(configs: Path | None = None) -> Iterator[tuple[str, list[tuple[str
 
 def _lines(family: Family) -> Iterator[tuple[str, str]]:
     for kind, spec in family.kinds.items():
-        yield kind, first_paragraph(spec).replace("``", "")
+        sorts = getattr(spec, "takes", SORTS)
+        only = f" [{sorts[0]} only]" if len(sorts) == 1 else ""
+        yield kind, first_paragraph(spec).replace("``", "") + only
 
 
 def _first_comment(path: Path) -> str:

@@ -3,7 +3,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -30,8 +30,8 @@ from tailweave.simulation.workload import Sizes, Workload, sizes, workload
 _FEW = 400
 """Rows on which selection and statistical fits are timed."""
 _BRIEF_SECONDS = 2.0
-_WORDS, _LENGTH = 1000, 60
-"""Of a document that stands for one."""
+_WORDS = 60
+"""Words of a document on which rules that read are timed."""
 _COPIES = 7
 """Weights, gradient, two moments of AdamW, average, and the generation before and after, float32 each."""
 _FLOAT32, _FLOAT64 = 4, 8
@@ -169,25 +169,25 @@ def _selection_seconds(experiment: Experiment, arm: ArmSpec, found: Sizes) -> fl
     def taken(count: int) -> float:
         picks = max(1, round(count * recursion.samples / recursion.candidates))
         rows = rng.standard_normal((count, experiment.features.reduces_to or found.columns))
-        reference = _stand_in(arm, rows)
-        candidates = _candidates(experiment, rows, picks, rng)
-        seconds = _seconds(lambda: select(arm.rule, candidates, reference, rng=rng))
+        reference, given = _stand_in(arm, rows), _candidates(experiment, arm, rows, picks)
+        seconds = _seconds(lambda: select(arm.rule, given(), reference, rng=rng))
         return seconds * (recursion.candidates / count) * (recursion.samples / picks)
 
     seconds = taken(min(recursion.candidates, _FEW))
     return taken(recursion.candidates) if seconds < _BRIEF_SECONDS else seconds
 
 
-def _candidates(experiment: Experiment, rows: Floats, picks: int, rng: np.random.Generator) -> Candidates:
-    """Return random candidates of the data's sort, half of them real, with every score that there is."""
-    scorers = {name: lambda _: rows[:, 0] for name in experiment.generator.scores}
-    if experiment.data.gives == "text":
-        words = [" ".join(map(str, row)) for row in rng.integers(_WORDS, size=(len(rows), _LENGTH))]
-        samples = Samples.of(words, sort=TEXT)
-    else:
-        samples = Samples.of(rows)
-    half = replace(samples, born=np.arange(len(rows)) % 2)
-    return Candidates(half, lambda _: rows, picks, scorers, samples)
+def _candidates(experiment: Experiment, arm: ArmSpec, rows: Floats, picks: int) -> Callable[[], Candidates]:
+    """Return what makes candidates with these features: anew each time, as they keep what a rule asked."""
+    samples = _documents(rows) if experiment.data.gives == "text" else Samples.of(rows)
+    scorers = {name: (lambda _: rows[:, 0].copy()) for name in arm.rule.scores}
+    return lambda: Candidates(samples, lambda _: rows, picks, scorers, samples)
+
+
+def _documents(rows: Floats) -> Samples:
+    """Return as many documents as rows (n, d), each of 60 random words."""
+    words = stream(0, "dry-run", "documents").integers(2000, size=(len(rows), _WORDS))
+    return Samples.of([" ".join(f"word{word}" for word in text) for text in words.tolist()], sort=TEXT)
 
 
 def _stand_in(arm: ArmSpec, rows: Floats) -> Reference | None:

@@ -104,6 +104,7 @@ def _check_silos(experiment: Experiment, world: World) -> int:
     """Refuse silos that cannot take part; return the rows of the smallest."""
     check_silo_size(world, experiment.privacy.min_cluster_size)
     _check_local_start(experiment, world)
+    _check_fresh(experiment, world)
     rows = min(len(silo.train) for silo in world.silos)
     _check_private_rows(experiment, rows)
     return rows
@@ -169,6 +170,17 @@ def _check_local_start(experiment: Experiment, world: World) -> None:
         )
 
 
+def _check_fresh(experiment: Experiment, world: World) -> None:
+    """Refuse an arm that keeps real samples alone where a silo has too few."""
+    fewest, samples = min(len(silo.train) for silo in world.silos), experiment.recursion.samples
+    for arm in experiment.arms:
+        if arm.rule.chooses_among == "real" and fewest < samples:
+            raise ConfigError(
+                f"arm {arm.name}: rule {arm.rule.kind} keeps recursion.samples = {samples} real samples, the "
+                f"smallest silo holds {fewest}"
+            )
+
+
 def _check_spread(world: World) -> None:
     if world.evaluation.all_equal:
         raise ConfigError(
@@ -205,9 +217,23 @@ def _warnings(experiment: Experiment, smallest: int | None) -> tuple[str, ...]:
     said += [f"reference {kind} {REFERENCES.kinds[kind].leaks}" for kind in sorted(kinds)]
     if experiment.generator.start == "federated":
         said.append(f"generator.start: federated {PARAMETER_LEAK}")
+    said += _noise_kept(experiment)
     if smallest is not None and smallest < experiment.privacy.min_rows:
         said.append(
             f"the smallest silo holds {smallest} rows, a deployment refuses below privacy.min-rows = "
             f"{experiment.privacy.min_rows}"
         )
     return tuple(said)
+
+
+def _noise_kept(experiment: Experiment) -> list[str]:
+    """Say which arms keep what surprises a generator that draws at full temperature, its own noise too."""
+    temperature = getattr(experiment.generator, "temperature", None)
+    arms = [arm.name for arm in experiment.arms if arm.rule.keeps_surprise]
+    if temperature is None or temperature < 1.0 or not arms:
+        return []
+    return [
+        f"{', '.join(arms)}: at generator.temperature = {temperature:g} a model's own noise is more "
+        "surprising than human text, and a rule that keeps what surprises most keeps noise; it is meant for "
+        "temperatures below 1"
+    ]

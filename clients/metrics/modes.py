@@ -122,6 +122,26 @@ def rarest_mode_share(shares: ArrayLike, truth_shares: ArrayLike) -> float:
     return float(found[true == true.min()].min())
 
 
+def group_distance(shares: ArrayLike, truth_shares: ArrayLike) -> float:
+    r"""L1 distance between the shares of all modes and those of the truth.
+
+    .. math:: \sum_c | s_c - t_c |
+
+    Args:
+        shares: Share of each mode among the generated samples, shape (c,), in [0, 1].
+        truth_shares: Share of each mode in the truth, shape (c,), in (0, 1].
+
+    Returns:
+        0 (the same shares) to 2 (nothing in common): twice the total variation distance. Samples of the truth
+        itself, m of them, are about the sum of sqrt(2 t_c (1 - t_c) / (pi m)) away.
+
+    Raises:
+        ValueError: If the shapes differ or a share of the truth is not positive.
+    """
+    found, true = _pair(shares, truth_shares)
+    return float(np.abs(found - true).sum())
+
+
 def _pair(shares: ArrayLike, truth_shares: ArrayLike) -> tuple[Floats, Floats]:
     found = np.asarray(shares, dtype=np.float64)
     true = np.asarray(truth_shares, dtype=np.float64)

@@ -5,11 +5,12 @@ import importlib
 from types import ModuleType
 
 
-def neural(module: str) -> ModuleType:
+def neural(module: str, what: str = "a neural network") -> ModuleType:
     """Import a module of the ``neural`` extra.
 
     Args:
         module: Full name, such as ``torch`` or ``safetensors.numpy``.
+        what: What it is needed for, in the message.
 
     Returns:
         The module.
@@ -21,5 +22,5 @@ def neural(module: str) -> ModuleType:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
         raise ValueError(
-            f"a neural network needs {error.name}, which is not installed: pip install 'tailweave[neural]'"
+            f"{what} needs {error.name}, which is not installed: pip install 'tailweave[neural]'"
         ) from None

@@ -42,18 +42,31 @@ def select(
 
     Raises:
         ValueError: If the rule lacks its reference, the reference has no points and the rule needs them, the
-            candidates lack labels or a score, or what the rule picked is not n different candidates.
+            candidates are of a sort that the rule does not take, lack labels, a score or the samples that the
+            reference was made of, or what the rule picked is not n different candidates.
     """
     rule: Rule = implementation(spec, spec.kind, __package__)
-    if spec.compares != "nothing" and reference is None:
-        raise ValueError(f"rule {spec.kind} needs a reference, got none")
-    if spec.compares == "points" and not isinstance(reference, Empirical):
-        raise ValueError(f"rule {spec.kind} needs a reference with points, got {type(reference).__name__}")
+    _check_fit(spec, candidates, reference)
     if isinstance(candidates.budget, int):
         return _checked(rule(spec, candidates, reference, rng), spec, candidates)
     parts = candidates.by_class(candidates.budget)
     picks = [at[_checked(rule(spec, part, reference, rng), spec, part)] for at, part in parts]
     return np.concatenate([np.empty(0, dtype=np.int64), *picks])
+
+
+def _check_fit(spec: RuleKind, candidates: Candidates, reference: Reference | None) -> None:
+    """Refuse what the rule cannot choose from or compare with."""
+    if spec.compares != "nothing" and reference is None:
+        raise ValueError(f"rule {spec.kind} needs a reference, got none")
+    if spec.compares == "points" and not isinstance(reference, Empirical):
+        raise ValueError(f"rule {spec.kind} needs a reference with points, got {type(reference).__name__}")
+    sort = candidates.samples.sort.name
+    if sort not in spec.takes:
+        raise ValueError(f"rule {spec.kind} takes samples of sort {', '.join(spec.takes)}, got {sort}")
+    if spec.compares_samples and candidates.compared is None:
+        raise ValueError(
+            f"rule {spec.kind} reads the samples that its reference was made of, got a reference of others"
+        )
 
 
 def _checked(picks: Ints, spec: RuleKind, candidates: Candidates) -> Ints:

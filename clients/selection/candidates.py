@@ -25,6 +25,7 @@ class Candidates:
         budget: n <= N, how many are picked; or how many of each class, which needs labels.
         scorers: What gives a number for each sample, (N,), by the score's name, such as ``surprise``.
         compared: The samples that the reference was made of, where it was made of samples on this node.
+        beside: Generation of the newest candidates where these are a part of more; None if they are all.
     """
 
     samples: Samples
@@ -32,6 +33,7 @@ class Candidates:
     budget: Budget
     scorers: Mapping[str, Callable[[Samples], Floats]] = field(default_factory=dict)
     compared: Samples | None = None
+    beside: int | None = None
 
     def __len__(self) -> int:
         """Return N."""
@@ -41,6 +43,11 @@ class Candidates:
     def count(self) -> int:
         """n, how many are picked in all."""
         return self.budget if isinstance(self.budget, int) else sum(self.budget.values())
+
+    @property
+    def newest(self) -> int:
+        """Generation in which the newest candidates were born: of all, also where these are of one class."""
+        return int(self.samples.born.max()) if self.beside is None else self.beside
 
     @cached_property
     def features(self) -> Floats:
@@ -95,7 +102,7 @@ class Candidates:
 
         scorers = {name: scorer(name) for name in self.scorers}
         features = lambda _: self.features[at]  # noqa: E731
-        return Candidates(self.samples.take(at), features, count, scorers, self.compared)
+        return Candidates(self.samples.take(at), features, count, scorers, self.compared, self.newest)
 
     @classmethod
     def of(cls, features: ArrayLike, budget: Budget, labels: ArrayLike | None = None) -> "Candidates":

@@ -10,7 +10,13 @@ from tailweave.protocols.config.data import DataSpec, PublicSpec, SilosSpec
 from tailweave.protocols.config.features import FeaturesSpec
 from tailweave.protocols.config.privacy import PrivacySpec
 from tailweave.protocols.config.references import ReferenceSpec
-from tailweave.protocols.config.rules import RuleSpec, check_candidates, check_reference, check_scores
+from tailweave.protocols.config.rules import (
+    RuleSpec,
+    check_candidates,
+    check_pool,
+    check_reference,
+    check_scores,
+)
 from tailweave.protocols.config.starts import check_parameter_release
 from tailweave.protocols.config.training import GeneratorSpec, Paradigm, RecursionSpec
 from tailweave.protocols.kinds.features.plain import Identity
@@ -186,18 +192,20 @@ class Experiment(Spec):
     def _kinds_take_the_samples(self) -> Self:
         given = self.data.gives
         measured = self.evaluation.features or self.features
-        for kind in (self.generator, self.features, measured):
-            if given not in kind.takes:
-                raise ValueError(
-                    f"kind {kind.kind} takes samples of sort {', '.join(kind.takes)}; data gives {given}"
-                )
+        asked = [(f"kind {kind.kind}", kind.takes) for kind in (self.generator, self.features, measured)]
+        asked += [(f"arm {arm.name}: rule {arm.rule.kind}", arm.rule.takes) for arm in self.arms]
+        for name, takes in asked:
+            if given not in takes:
+                raise ValueError(f"{name} takes samples of sort {', '.join(takes)}; data gives {given}")
         return self
 
     @model_validator(mode="after")
     def _rules_have_what_they_need(self) -> Self:
         for arm in self.arms:
+            recursion = self.recursion_of(arm)
             try:
-                check_candidates(arm.rule, self.recursion.candidates)
+                check_candidates(arm.rule, recursion.candidates)
+                check_pool(arm.rule, recursion.paradigm, include_real=recursion.include_real)
                 check_scores(arm.rule, f"generator {self.generator.kind}", self.generator.scores)
             except ValueError as error:
                 raise ValueError(f"arm {arm.name}: {error}") from None

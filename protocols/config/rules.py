@@ -27,6 +27,12 @@ def check_reference(rule: RuleKind, reference: ReferenceKind | None) -> None:
             raise ValueError(f"rule {rule.kind} compares with nothing: remove reference")
     elif reference is None:
         raise ValueError(f"rule {rule.kind} needs a reference")
+    elif rule.compares_samples and reference.sees == "releases":
+        of_samples = [name for name, spec in REFERENCES.kinds.items() if spec.sees != "releases"]
+        raise ValueError(
+            f"rule {rule.kind} reads the samples that a reference is made of, so it needs one made on the "
+            f"silo's node ({', '.join(of_samples)}), got {reference.kind}"
+        )
     elif rule.compares == "points" and not reference.points:
         with_points = [name for name, spec in REFERENCES.kinds.items() if spec.points]
         on_sketches = [name for name, spec in RULES.kinds.items() if spec.compares == "potential"]
@@ -53,6 +59,31 @@ def check_scores(rule: RuleKind, giver: str, given: Sequence[str]) -> None:
         raise ValueError(
             f"rule {rule.kind} needs a score {lacking[0]} of each candidate, {giver} gives "
             f"{', '.join(given) or 'none'}"
+        )
+
+
+def check_pool(rule: RuleKind, paradigm: str, *, include_real: bool) -> None:
+    """Refuse a rule that looks at when candidates were born, where that says nothing.
+
+    Args:
+        rule: The rule.
+        paradigm: What the arm keeps of earlier generations.
+        include_real: Whether the silo's own samples stand beside them.
+
+    Raises:
+        ValueError: With what to change.
+    """
+    if rule.chooses_among == "any":
+        return
+    if paradigm != "accumulate-select":
+        raise ValueError(
+            f"rule {rule.kind} chooses among candidates of all generations: it needs "
+            f"paradigm: accumulate-select, got {paradigm}, where all candidates are of the newest generation "
+            "(rule random draws from these)"
+        )
+    if rule.chooses_among == "real" and not include_real:
+        raise ValueError(
+            f"rule {rule.kind} needs include-real: true; with include-real: false no candidate is real"
         )
 
 

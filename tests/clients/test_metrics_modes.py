@@ -6,7 +6,8 @@ import pytest
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 
-from tailweave.clients.metrics.modes import fit_judge, modes_covered, rarest_mode_share
+from tailweave.clients.metrics.modes import fit_judge, group_distance, modes_covered, rarest_mode_share
+from tailweave.protocols.streams import stream
 
 
 def test_shares_of_separated_modes_are_exact():
@@ -76,6 +77,19 @@ def test_rarest_is_that_of_the_truth_and_the_lowest_of_equals():
     assert rarest_mode_share([0.0, 0.7, 0.3], [0.8, 0.1, 0.1]) == 0.3
 
 
+def test_distance_of_groups():
+    truth = [0.5, 0.25, 0.25]
+    assert group_distance(truth, truth) == 0.0
+    assert group_distance([0.9, 0.1, 0.0], truth) == pytest.approx(0.4 + 0.15 + 0.25)
+    assert group_distance([0.0, 1.0], [1.0, 1e-12]) == pytest.approx(2.0)
+    rng, far = stream(0, "samples"), []
+    for _ in range(2000):
+        far.append(group_distance(rng.multinomial(200, truth) / 200, truth))
+    expected = sum(np.sqrt(2 * t * (1 - t) / (np.pi * 200)) for t in truth)
+    # 5 standard errors of the mean, and 2 % for the normal approximation
+    assert np.mean(far) == pytest.approx(expected, abs=5 * np.std(far) / np.sqrt(2000) + 0.02 * expected)
+
+
 def test_bad_inputs_are_named():
     with pytest.raises(ValueError, match=r"labels must have shape \(2,\), .*got \(3,\)"):
         fit_judge([[0.0], [1.0]], [0, 1, 2])
@@ -84,7 +98,7 @@ def test_bad_inputs_are_named():
     for labels in (["a", "b"], ["a", "a"]):
         with pytest.raises(ValueError, match="generated must have 1 columns, got 2"):
             fit_judge([[0.0], [1.0]], labels).shares([[0.0, 1.0]])
-    for count in (modes_covered, rarest_mode_share):
+    for count in (modes_covered, rarest_mode_share, group_distance):
         with pytest.raises(ValueError, match=r"shares must have shape \(c,\)"):
             count([0.5, 0.5], [1.0])
         with pytest.raises(ValueError, match=r"truth_shares must be positive, got 0\.0"):

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """One generation after another: what the pool holds under each paradigm, and what arms share."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -159,3 +161,12 @@ def test_a_refit_depends_on_its_own_stream():
     stage, _ = step(fixed("herding"), begin(BASE, OWN), OWN)
     again = generators.fit(GaussianSpec(kind="gaussian"), stage.pool, rng=stream(9, "any"))
     assert np.array_equal(again.covariance, stage.model.covariance)  # a Gaussian draws nothing
+
+
+@pytest.mark.parametrize("rule", ["fresh", "last-generation"])
+def test_rules_on_birth_see_real_and_newest_ones_in_the_pool(rule):
+    recursion = fixed("random", paradigm="accumulate-select", include_real=True, samples=4)
+    arm = ArmSpec.model_validate({"name": rule, "rule": rule})
+    stages = run(replace(recursion, arm=arm), 3)[1:]
+    wanted = [{0}] * 3 if rule == "fresh" else [{1}, {2}, {3}]
+    assert [set(stage.training.born.tolist()) for stage in stages] == wanted

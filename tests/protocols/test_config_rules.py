@@ -12,7 +12,9 @@ from tailweave.protocols.config.rules import RULES, check_candidates, check_refe
 NEEDS = {rule: spec.compares for rule, spec in RULES.kinds.items()}
 WITHOUT_REFERENCE = [rule for rule, needs in NEEDS.items() if needs == "nothing"]
 ON_SKETCHES = [rule for rule, needs in NEEDS.items() if needs == "potential"]
-ON_POINTS = [rule for rule, needs in NEEDS.items() if needs == "points"]
+ON_SAMPLES = [rule for rule, spec in RULES.kinds.items() if spec.compares_samples]
+ON_POINTS = [rule for rule, needs in NEEDS.items() if needs == "points" and rule not in ON_SAMPLES]
+SAMPLE_KINDS = ("local", "oracle", "public")
 POINT_KINDS = ("barycenter", "geodesic", "local", "oracle", "public", "quantized")
 FEWEST_CANDIDATES = {"fid-batches": 100, "latent-density": 5}
 
@@ -68,7 +70,7 @@ def test_rules_that_compare_take_every_reference_with_points(rule, kind):
     assert arm(rule=rule, reference=kind).reference.kind == kind
 
 
-@pytest.mark.parametrize("rule", [*ON_POINTS, *ON_SKETCHES])
+@pytest.mark.parametrize("rule", [*ON_POINTS, *ON_SKETCHES, *ON_SAMPLES])
 def test_rules_that_compare_need_a_reference(rule):
     with pytest.raises(ValidationError, match=rf"rule {rule} needs a reference\b(?! with)"):
         arm(rule=rule)
@@ -78,8 +80,21 @@ def test_rules_that_compare_need_a_reference(rule):
 def test_rules_on_points_refuse_a_sketch_and_name_what_is_allowed(rule):
     allowed = r"\(barycenter, geodesic, local, oracle, public, quantized\)"
     message = rf"rule {rule} needs a reference with points {allowed}, got sliced; "
-    with pytest.raises(ValidationError, match=message + "on a sketch works rule herding"):
+    with pytest.raises(ValidationError, match=message + "on a sketch works rule gated-herding, herding"):
         arm(rule=rule, reference={"kind": "sliced"})
+
+
+@pytest.mark.parametrize("rule", ON_SAMPLES)
+@pytest.mark.parametrize("kind", REFERENCES.kinds)
+def test_rules_that_read_samples_need_those_that_the_reference_was_made_of(rule, kind):
+    if kind in SAMPLE_KINDS:
+        assert arm(rule=rule, reference=kind).reference.kind == kind
+        return
+    with pytest.raises(
+        ValidationError,
+        match=rf"rule {rule} reads .* one made on the silo's node \(local, oracle, public\), got {kind}",
+    ):
+        arm(rule=rule, reference=kind)
 
 
 @pytest.mark.parametrize("rule", ON_SKETCHES)
@@ -118,7 +133,8 @@ def test_silos_to_follow_are_at_most_all():
 
 @pytest.mark.parametrize("rule", [name for name, spec in RULES.kinds.items() if spec.scores])
 def test_rules_on_scores_need_a_generator_that_gives_them(rule):
-    raw = experiment(rule, 20, 4.0).model_dump(mode="json", by_alias=True)
+    keys = {} if rule in WITHOUT_REFERENCE else {"reference": "local"}
+    raw = experiment(rule, 20, 4.0, **keys).model_dump(mode="json", by_alias=True)
     with pytest.raises(
         ValidationError,
         match=rf"arm one: rule {rule} needs a score surprise .*, generator diffusion gives none",
@@ -135,3 +151,48 @@ def test_kinds_are_held_against_the_sort_of_the_data():
         ):
             Experiment.model_validate(raw | wrong)
         assert Experiment.model_validate(raw | wrong | {"data": {"source": "digits"}}).data.gives == "image"
+
+
+@pytest.mark.parametrize("rule", [name for name, spec in RULES.kinds.items() if spec.takes == ("text",)])
+def test_rules_are_held_against_the_sort_of_the_data(rule):
+    keys = {"reference": "local"} if rule in ON_SAMPLES else {}
+    with pytest.raises(
+        ValidationError, match=f"arm one: rule {rule} takes samples of sort text; data gives numbers"
+    ):
+        experiment(rule, 20, 4.0, **keys)
+
+
+POOL = {"paradigm": "accumulate-select"}
+REAL = {"include-real": True}
+
+
+@pytest.mark.parametrize(
+    ("rule", "keys"), [("fresh", POOL | REAL), ("last-generation", POOL), ("last-generation", POOL | REAL)]
+)
+def test_rules_on_birth_take_a_pool_of_all_generations(rule, keys):
+    assert experiment(rule, 20, 4.0, **keys).arms[0].rule.kind == rule
+    raw = experiment("random", 20, 4.0).model_dump(mode="json", by_alias=True)
+    raw["recursion"] |= keys
+    raw["arms"] = [{"name": "one", "rule": rule}]  # the experiment's own paradigm counts as well
+    assert Experiment.model_validate(raw).recursion.paradigm == "accumulate-select"
+
+
+@pytest.mark.parametrize(
+    ("rule", "keys", "message"),
+    [
+        ("fresh", {}, "rule fresh chooses .*: it needs paradigm: accumulate-select, got replace, where all"),
+        ("fresh", REAL | {"paradigm": "accumulate"}, "needs paradigm: accumulate-select, got accumulate,"),
+        ("fresh", POOL, "rule fresh needs include-real: true; with include-real: false no candidate is real"),
+        ("last-generation", REAL, r"last-generation chooses .* got replace, .* \(rule random draws from"),
+    ],
+)
+def test_rules_on_birth_refuse_where_birth_says_nothing(rule, keys, message):
+    with pytest.raises(ValidationError, match=f"arm one: .*{message}"):
+        experiment(rule, 20, 4.0, **keys)
+
+
+@pytest.mark.parametrize("gate", [0.5, 1001.0])
+def test_a_gate_is_one_or_more(gate):
+    assert arm(rule="gated-herding", reference="sliced").rule.gate == 2.0
+    with pytest.raises(ValidationError, match="gate"):
+        arm(rule={"kind": "gated-herding", "gate": gate}, reference="sliced")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tailweave.clients.metrics import evaluate, yardstick
-from tailweave.protocols.metrics import METRICS, check_metric
+from tailweave.protocols.metrics import GROUP_PERPLEXITY, METRICS, MODE_SHARE, check_metric, family, in_order
 from tailweave.protocols.streams import stream
 
 
@@ -28,7 +28,10 @@ def test_what_can_be_measured_is_in_range(spread):
         ("frechet", 0.0, 1e160, "metric frechet must be within 0 and 1e.100, got 1e.160"),
         ("mode_share/x", 0.0, 1.5, "metric mode_share/x must be within 0 and 1, got 1.5"),
         ("mode_share", 0.0, 0.5, "metric 'mode_share' is not known here"),
-        ("speed", 0.0, 0.5, "metric 'speed' is not known here; known are coverage, density"),
+        ("group_perplexity/x", 0.5, 2.0, "metric group_perplexity/x must be within 1 and 1e.100, got 0.5"),
+        ("group_perplexity", 2.0, 2.0, "metric 'group_perplexity' is not known here"),
+        ("coverage/x", 0.5, 0.5, "metric 'coverage/x' is not known here"),
+        ("speed", 0.0, 0.5, "metric 'speed' is not known here; known are choice_accuracy, coverage"),
         ("vendi", math.nan, math.nan, "metric vendi must be within"),
     ],
 )
@@ -41,3 +44,31 @@ def test_extremes_of_every_range_leave_means_and_variances_finite():
     for allowed in METRICS.kinds.values():
         values = [allowed.low, allowed.high] * 500
         assert math.isfinite(np.var(values) + np.mean(values))
+
+
+def test_a_metric_of_each_class_has_its_kind_before_the_slash():
+    of_classes = [name for name, spec in METRICS.kinds.items() if spec.per_class]
+    assert of_classes == ["group_perplexity", "mode_share"]
+    assert sorted((GROUP_PERPLEXITY, MODE_SHARE)) == [f"{name}/" for name in of_classes]
+    for name in of_classes:
+        assert family(f"{name}/a/b") == family(f"{name}/") == family(name) == name
+        check_metric(f"{name}/a/b", 1.0, 1.0)
+    for name in ("coverage", "coverage/x", "/x", "x", ""):
+        assert family(name) == name
+
+
+def test_metrics_of_text_stand_behind_those_of_all_sorts():
+    text = {name for name, spec in METRICS.kinds.items() if spec.takes == ("text",)}
+    assert {"perplexity", "distinct_2", "network_density", "group_distance"} <= text
+    others = [spec for name, spec in METRICS.kinds.items() if name not in text]
+    for name in text:
+        assert METRICS.kinds[name].place > max(spec.place for spec in others)
+    places = [spec.place for spec in METRICS.kinds.values()]
+    assert len(set(places)) == len(places)
+    assert in_order(["distinct_2", "group_perplexity/b", "perplexity", "group_perplexity/a", "w2_sq"]) == [
+        "w2_sq",
+        "perplexity",
+        "group_perplexity/b",
+        "group_perplexity/a",
+        "distinct_2",
+    ]

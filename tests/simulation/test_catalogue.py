@@ -45,6 +45,12 @@ def test_every_entry_has_one_line(sections):
             assert "\n" not in line
 
 
+def test_kinds_for_one_sort_of_sample_say_so(sections):
+    assert sections["rules"]["rouge"].endswith("(highest ROUGE-1 F). [text only]")
+    assert sections["features"]["encoder"].endswith("[image only]")
+    assert "only]" not in sections["rules"]["herding"] + sections["metrics"]["frechet"]
+
+
 def test_configs_are_listed_with_their_first_comment(sections):
     listed = sections["configs"]
     assert list(listed) == sorted(listed)

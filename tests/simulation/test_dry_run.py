@@ -3,6 +3,7 @@
 
 import io
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from later import later
@@ -10,9 +11,10 @@ from rich.console import Console
 
 from tailweave.clients.generators.diffusion.architecture import architecture_of
 from tailweave.clients.generators.diffusion.measure import size_of, speeds
+from tailweave.protocols.config.experiment import ArmSpec
 from tailweave.protocols.config.load import load_experiment
 from tailweave.protocols.kinds.generators.diffusion import DiffusionSpec, MlpSpec, UnetSpec
-from tailweave.simulation.dry_run import dry_run
+from tailweave.simulation.dry_run import _selection_seconds, dry_run
 from tailweave.simulation.engines.opening import in_messages
 
 torch = later("torch")
@@ -34,6 +36,28 @@ def test_a_mixture_is_described(tiny):
     assert "2 base fits, 72 refits" in text
     assert "66 questions" in text
     assert text.count("time ") == 1
+
+
+def test_rules_on_scores_and_on_birth_are_timed(tiny):
+    pool = {"paradigm": "accumulate-select", "include-real": True}
+    arms = [
+        {"name": "top", "rule": "surplexity"},
+        {"name": "gated", "rule": "gated-herding", "reference": {"kind": "sliced", "directions": 4}},
+        {"name": "human", "rule": "fresh", **pool},
+        {"name": "newest", "rule": "last-generation", **pool},
+    ]
+    assert "4 arms x" in said(tiny(arms=arms))
+
+
+@pytest.mark.parametrize(
+    ("rule", "reference"), [("lexical-entropy", None), ("rouge", "local"), ("herding", "local")]
+)
+def test_rules_that_read_are_timed_on_documents(tiny, rule, reference, monkeypatch):
+    experiment = load_experiment(tiny())
+    arm = ArmSpec.model_validate({"name": "a", "rule": rule, "reference": reference})
+    monkeypatch.setattr(type(experiment.data), "gives", "text")
+    found = SimpleNamespace(columns=1)
+    assert 0.0 <= _selection_seconds(experiment, arm, found) < 60.0
 
 
 def test_a_network_is_described(tiny):

@@ -9,8 +9,9 @@ import pytest
 from tailweave.clients.data.silo import simulated_world
 from tailweave.clients.generators import Course
 from tailweave.protocols.config.load import load_experiment
+from tailweave.protocols.kinds.generators.gaussian import GaussianMixtureSpec
 from tailweave.protocols.kit import PublicKit
-from tailweave.simulation.prepare import fit_kit, prepare
+from tailweave.simulation.prepare import _warnings, fit_kit, prepare
 
 
 def test_every_seed_gets_its_own_kit(tiny):
@@ -56,6 +57,41 @@ def test_warnings_tell_what_a_deployment_would_not_allow(tiny):
 def test_a_silo_that_is_large_enough_is_not_warned_of(tiny):
     said = prepare(load_experiment(tiny(seeds=1, privacy={"min-rows": 72}))).warnings
     assert not any("smallest silo" in line for line in said)
+
+
+class Warm(GaussianMixtureSpec):
+    """A generator that draws at a temperature, as language models do."""
+
+    temperature: float = 1.0
+
+
+@pytest.mark.parametrize(("temperature", "warned"), [(None, False), (0.8, False), (1.0, True), (1.5, True)])
+def test_rules_that_keep_noise_at_full_temperature_are_warned_of(tiny, temperature, warned):
+    arms = [
+        {"name": "kept", "rule": "gated-herding", "reference": "local"},
+        {"name": "top", "rule": "surplexity"},
+        {"name": "low", "rule": "low-perplexity"},
+    ]
+    experiment = load_experiment(tiny(seeds=1, arms=arms))
+    if temperature is not None:
+        warm = Warm(kind="gaussian-mixture", components=4, temperature=temperature)
+        experiment = experiment.model_copy(update={"generator": warm})
+    said = [line for line in _warnings(experiment, None) if "temperature" in line]
+    assert len(said) == warned
+    if warned:
+        assert said[0].startswith(
+            f"kept, top: at generator.temperature = {temperature:g} a model's own noise"
+        )
+
+
+def test_a_silo_must_have_as_many_real_samples_as_are_kept(tiny):
+    arms = [{"name": "human", "rule": "fresh", "paradigm": "accumulate-select", "include-real": True}]
+    experiment = load_experiment(tiny(seeds=1, arms=arms))  # 72 rows a silo, n = 60
+    assert len(prepare(experiment).kits) == 1
+    more = {"generations": 1, "samples": 73, "candidates-per-sample": 1}
+    message = "arm human: rule fresh keeps recursion.samples = 73 real samples, the smallest silo holds 72"
+    with pytest.raises(ValueError, match=message):
+        prepare(load_experiment(tiny(seeds=1, arms=arms, recursion=more)))
 
 
 @pytest.mark.parametrize(

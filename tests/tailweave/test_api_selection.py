@@ -103,6 +103,7 @@ def test_a_rule_may_have_options_and_no_reference():
         ({"rule": "herdin"}, "rule: 'herdin' is unknown; did you mean 'herding'"),
         ({"rule": {"kind": "ds3", "cluster": 3}}, "unknown key; did you mean 'clusters'"),
         ({"rule": 3}, "rule: "),
+        ({"rule": "rouge"}, "rule rouge takes samples of sort text, got numbers"),
         ({"rule": "random"}, "rule random compares with nothing: remove reference"),
         ({"reference": None}, "rule herding needs a reference"),
         ({"reference": ROWS}, r"reference must be a Reference, as Reference.of\(rows\) .* got ndarray"),

@@ -17,7 +17,8 @@ class MetricKind(Spec):
     """A metric of one generation against the truth; the docstring's first paragraph is its meaning.
 
     Attributes:
-        kind: Its name in ``metrics.jsonl``; of a share of each class, what stands before the slash.
+        kind: Its name in ``metrics.jsonl``; with ``per_class`` what stands before the slash.
+        per_class: Whether there is one for each class, ``kind/<class>``; only tailweave's own may be such.
         title: Short name, as a column head.
         better: Which way is better; ``one`` is nearest to 1; None if neither way is.
         decimals: Decimals shown; None shows three digits of the largest value.
@@ -32,6 +33,7 @@ class MetricKind(Spec):
     """
 
     kind: str
+    per_class: ClassVar[bool] = False
     title: ClassVar[str] = ""
     better: ClassVar[Literal["higher", "lower", "one"] | None] = None
     decimals: ClassVar[int | None] = None

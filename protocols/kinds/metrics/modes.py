@@ -35,6 +35,7 @@ class ModeShare(MetricKind):
     """Share of samples in one mode."""
 
     kind: Literal["mode_share"]
+    per_class: ClassVar = True
     title: ClassVar = "share of a mode"
     decimals: ClassVar = 3
     role: ClassVar = "part"
