@@ -3,9 +3,13 @@
 
 from collections.abc import Mapping, Set
 
+from tailweave.clients.metrics.modes import group_distance
 from tailweave.clients.metrics.text.model_scores import Reader, concentration, perplexities
+from tailweave.clients.metrics.text.word_network import word_network
+from tailweave.clients.metrics.text.words import of_words
 from tailweave.clients.metrics.yardstick import Yardstick
 from tailweave.clients.samples import Samples
+from tailweave.protocols.metrics import MODE_SHARE
 
 
 def of_text(
@@ -25,4 +29,9 @@ def of_text(
     """
     if truth.samples is None:
         return {}
-    return perplexities(model, truth.samples, own) | concentration(model, truth.samples)
+    documents = generated.values.tolist()
+    found = perplexities(model, truth.samples, own) | concentration(model, truth.samples)
+    if truth.judge is not None:
+        shares = [row[f"{MODE_SHARE}{label}"] for label in truth.judge.labels]
+        found["group_distance"] = group_distance(shares, truth.judge.truth_shares)
+    return found | of_words(documents) | word_network(documents)
