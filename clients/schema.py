@@ -53,7 +53,10 @@ def _kind(rows: Samples, question: Hello) -> list[str]:
         wanted, remedy = f"text in {words} columns", f"set text-columns: {words} in its node.yaml"
         fits = isinstance(sort, Numbers) and sort.hashed and len(rows.columns) == words
     else:
-        wanted, remedy = "a table", "set data to a CSV, NPZ or Parquet file, without image or text-columns"
+        wanted, remedy = (
+            "a table",
+            "set data to a CSV, NPZ or Parquet file, without image, text or text-columns",
+        )
         fits = sort.plain
     return [] if fits else [f"it has {sort}, the federation has {wanted}; {remedy}"]
 

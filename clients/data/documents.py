@@ -1,12 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Documents as bags of hashed words: numbers on which selection bias can be studied, not a language model.
+"""Documents from a folder, from lines or from a column, and what becomes of them where they stay text."""
 
-A document becomes a fixed number of columns: each word adds 1 or takes 1 from the column that a public hash
-names, and the row is scaled to length 1. Nothing is fitted, so every silo gets the same columns without
-anybody's words being shared. Order and sense of the words are lost, several words share a column, and a
-generator's samples are such vectors: they cannot be turned back into sentences.
-"""
-
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -17,63 +12,80 @@ from tailweave.clients.data.csv_table import csv_records
 from tailweave.clients.data.folders import files_by_class
 from tailweave.clients.data.naming import unknown_name
 from tailweave.clients.data.utf8 import read_utf8
-from tailweave.clients.samples import DataError, Numbers, Samples
-from tailweave.protocols.kinds.implementing import implements
-from tailweave.protocols.kinds.sources.hashed_text import HashedText
+from tailweave.clients.samples import TEXT, DataError, Samples
 
 _ALLOWED = "a folder of .txt files, a .txt with a document a line, or a .csv with text-column"
+_FEWEST = 2
+"""Documents in all, and of each group: a share of them is held out."""
 
 
-class _Document(NamedTuple):
+class Document(NamedTuple):
+    """One document, where it stands, and its class if there are classes."""
+
     where: str
     text: str
     label: str | None
 
 
 def read_documents(
-    path: str | Path, columns: int, *, column: str | None = None, label: str | None = None
-) -> Samples:
-    """Read documents and hash their words into columns.
+    path: str | Path, *, column: str | None = None, label: str | None = None
+) -> list[Document]:
+    """Read documents as they stand there.
 
     Args:
         path: A folder of .txt files, all in itself (no classes) or all in its sub-folders (the classes); a
             .txt file with a document a line; or a .csv, of which only ``column`` and ``label`` are read.
-        columns: Number of columns p, at least 2.
         column: Name of the CSV's column of documents; for a CSV only.
         label: Name of the CSV's column of classes, if any; for a CSV only.
 
     Returns:
-        A row a document, of Euclidean length 1. Words are two or more letters, digits or underscores in a
-        row, in small letters.
+        At least 2 documents; all have a label, or none has.
 
     Raises:
         DataError: Naming file, line, what was found and what is allowed.
-
-    Source:
-        Weinberger et al. (2009), Feature Hashing for Large Scale Multitask Learning, ICML: eq. (1), signed
-        hashes.
     """
     path = Path(path)
     try:
         found = _documents(path, column, label)
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
-    if len(found) < 2:
-        raise DataError(f"{path}: expected at least 2 documents, found {len(found)}")
-    from sklearn.feature_extraction.text import HashingVectorizer  # slow to import
+    return enough(path, found)
 
-    words = HashingVectorizer(n_features=columns, norm="l2", alternate_sign=True)
-    values = words.transform([document.text for document in found]).toarray()  # (n, p)
-    wordless = np.flatnonzero(~values.any(axis=1))
-    if len(wordless):
-        where = found[wordless[0]].where
-        raise DataError(f"{where}: found no word of two letters or more, allowed: documents with words")
+
+def enough(path: Path, found: list[Document]) -> list[Document]:
+    """Return the documents of a file or folder; raises ``DataError`` if they are fewer than 2."""
+    if len(found) < _FEWEST:
+        raise DataError(f"{path}: expected at least {_FEWEST} documents, found {len(found)}")
+    return found
+
+
+def as_text(found: Sequence[Document]) -> Samples:
+    r"""Return documents as samples of sort text: as they are, but for white space around them and ``\r\n``.
+
+    Raises:
+        DataError: Naming the first that is blank.
+    """
+    texts = [document.text.replace("\r\n", "\n").strip() for document in found]
+    for document, text in zip(found, texts, strict=True):
+        if not text:
+            raise DataError(f"{document.where}: found a blank document, allowed: documents with words")
     labels = None if found[0].label is None else np.array([document.label for document in found])
-    names = tuple(f"words{place}" for place in range(columns))
-    return Samples.of(values.astype(np.float64), labels, Numbers(names, hashed=True))
+    # NumPy would first make a table of them, all as wide as the longest.
+    return Samples.of(np.array(texts, dtype=np.dtypes.StringDType()), labels, TEXT)
 
 
-def _documents(path: Path, column: str | None, label: str | None) -> list[_Document]:
+def in_groups(path: str, rows: Samples) -> Samples:
+    """Return the same documents; raises ``DataError`` naming a group of which there are fewer than 2."""
+    for name, count in Counter([] if rows.labels is None else rows.labels.tolist()).items():
+        if count < _FEWEST:
+            raise DataError(
+                f"{path}: group {name!r} has {count} document, allowed: {_FEWEST} or more in each group, as "
+                "a share is held out; give it more, or leave it out"
+            )
+    return rows
+
+
+def _documents(path: Path, column: str | None, label: str | None) -> list[Document]:
     if not path.exists():
         raise DataError(f"{path}: there is no such file or folder (looked for {path.absolute()})")
     if path.is_file() and path.suffix.lower() == ".csv":
@@ -88,18 +100,18 @@ def _documents(path: Path, column: str | None, label: str | None) -> list[_Docum
     return _lines(path)
 
 
-def _files(folder: Path) -> list[_Document]:
+def _files(folder: Path) -> list[Document]:
     files, labels = files_by_class(folder, (".txt",), "documents")
     classes: Sequence[str | None] = labels or [None] * len(files)
-    return [_Document(str(file), read_utf8(file), name) for file, name in zip(files, classes, strict=True)]
+    return [Document(str(file), read_utf8(file), name) for file, name in zip(files, classes, strict=True)]
 
 
-def _lines(path: Path) -> list[_Document]:
+def _lines(path: Path) -> list[Document]:
     lines = read_utf8(path).rstrip().split("\n")  # splitlines would also cut at form feeds and the like
-    return [] if lines == [""] else [_Document(f"{path}, line {i}", x, None) for i, x in enumerate(lines, 1)]
+    return [] if lines == [""] else [Document(f"{path}, line {i}", x, None) for i, x in enumerate(lines, 1)]
 
 
-def _cells(path: Path, column: str | None, label: str | None) -> list[_Document]:
+def _cells(path: Path, column: str | None, label: str | None) -> list[Document]:
     if column is None:
         raise DataError(f"{path}: a .csv of documents needs text-column, the name of their column")
     records = csv_records(path)
@@ -115,11 +127,5 @@ def _cells(path: Path, column: str | None, label: str | None) -> list[_Document]
             raise DataError(f"{where}: found {len(cells)} cells, the header has {len(header)}")
         if class_at is not None and not cells[class_at]:
             raise DataError(f"{where}, column {label!r}: found an empty cell, allowed: a label")
-        found.append(_Document(where, cells[at], None if class_at is None else cells[class_at]))
+        found.append(Document(where, cells[at], None if class_at is None else cells[class_at]))
     return found
-
-
-@implements(HashedText)
-def load(spec: HashedText, *, seed: int) -> Samples:
-    """Read all documents."""
-    return read_documents(spec.path, spec.columns, column=spec.text_column, label=spec.label)

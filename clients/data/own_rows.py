@@ -7,16 +7,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast, get_args
 
-from tailweave.clients.data.documents import read_documents
+from tailweave.clients.data.documents import Document, as_text, read_documents
+from tailweave.clients.data.hashed_text import as_hashed_words
 from tailweave.clients.data.image_folder import read_image_folder
+from tailweave.clients.data.jsonl import is_jsonl, read_jsonl
 from tailweave.clients.data.tables import read_images, read_table
 from tailweave.clients.samples import DataError, Samples
 from tailweave.protocols.kinds.sources.base import ImageShape
 from tailweave.protocols.kinds.sources.hashed_text import LEAST_TEXT_COLUMNS, MOST_TEXT_COLUMNS
 from tailweave.protocols.kinds.sources.image_folder import ImageFolder, Resize
+from tailweave.protocols.kinds.sources.jsonl import DEFAULT_TEXT
 
 _IMAGE = re.compile(r"(1|3) *, *([1-9][0-9]{0,3}) *, *([1-9][0-9]{0,3})", re.ASCII)
-_NEEDED = "a folder needs image: channels,height,width (images) or text-columns: N (.txt files)"
+_NEEDED = (
+    "a folder needs image: channels,height,width (images), text: true (.txt files), or text-columns: N (the "
+    "same as hashed words)"
+)
 
 
 @dataclass(frozen=True)
@@ -25,12 +31,13 @@ class OwnRows:
 
     Attributes:
         path: A table, an NPZ of images, a folder of images, or documents.
-        label: Label column of a CSV or Parquet file, or array of an NPZ.
+        label: Label column of a CSV or Parquet file, array of an NPZ, or key of JSON lines.
         image: (channels, height, width) where rows are images.
         resize: What happens to images of another size in a folder: ``refuse``, ``crop`` or ``stretch``.
         labels: CSV of file and label for a folder of images.
         text_columns: Columns that words are hashed to where rows are documents.
-        text_column: Column of a CSV that holds the documents.
+        text_column: Column of a CSV, or key of JSON lines, that holds the documents.
+        text: Whether rows are documents as they are.
     """
 
     path: Path
@@ -40,6 +47,7 @@ class OwnRows:
     labels: str | None = None
     text_columns: int | None = None
     text_column: str | None = None
+    text: bool = False
 
     def __post_init__(self) -> None:
         """Check that the settings belong together.
@@ -49,8 +57,16 @@ class OwnRows:
         """
         if self.image is not None and self.text_columns is not None:
             raise DataError("image and text-columns exclude each other: data are images or documents")
-        if self.text_column is not None and self.text_columns is None:
-            raise DataError("text-column needs text-columns, the number of columns that words are hashed to")
+        if self.text and self.image is not None:
+            raise DataError("image and text exclude each other: data are images or documents")
+        if self.text and self.text_columns is not None:
+            raise DataError("text and text-columns exclude each other: documents stay text or are hashed")
+        if self.text_column is not None and self.text_columns is None and not self.text:
+            raise DataError(
+                "text-column needs text: true, or text-columns: the number of columns for hashed words"
+            )
+        if is_jsonl(self.path) and not self.text:
+            raise DataError(f"{self.path}: JSON lines are documents, which need text: true")
         for key, value in (("resize", self.resize), ("labels", self.labels)):
             if value is not None and (self.image is None or self.path.suffix.lower() == ".npz"):
                 raise DataError(f"{key} is for a folder of images, which needs image, got data {self.path}")
@@ -61,8 +77,10 @@ class OwnRows:
         Raises:
             DataError: If there is nothing, or anything in it is not allowed.
         """
+        if self.text:
+            return as_text(self._documents())
         if self.text_columns is not None:
-            return read_documents(self.path, self.text_columns, column=self.text_column, label=self.label)
+            return as_hashed_words(self._documents(), self.text_columns)
         if self.image is None:
             if self.path.is_dir():
                 raise DataError(f"{self.path}: found a directory, allowed: a file; {_NEEDED}")
@@ -70,6 +88,11 @@ class OwnRows:
         if self.path.suffix.lower() == ".npz":
             return read_images(self.path, self.label, self.image)
         return self._image_folder(self.image)
+
+    def _documents(self) -> list[Document]:
+        if is_jsonl(self.path):
+            return read_jsonl(self.path, text=self.text_column or DEFAULT_TEXT, group=self.label)
+        return read_documents(self.path, column=self.text_column, label=self.label)
 
     def _image_folder(self, image: ImageShape) -> Samples:
         if self.path.is_file():
@@ -96,7 +119,8 @@ def own_rows(settings: Mapping[str, object]) -> OwnRows:
 
     Args:
         settings: Flower's node-config: ``data``, and as they are needed ``label``, ``image`` (such as
-            ``1,8,8``), ``resize``, ``labels``, ``text-columns``, ``text-column``; other keys are passed over.
+            ``1,8,8``), ``resize``, ``labels``, ``text``, ``text-columns``, ``text-column``; other keys are
+            passed over.
 
     Returns:
         What they say; nothing is opened yet.
@@ -113,6 +137,7 @@ def own_rows(settings: Mapping[str, object]) -> OwnRows:
         labels=given.get("labels"),
         text_columns=_text_columns(given.get("text-columns")),
         text_column=given.get("text-column"),
+        text=_text(given.get("text", "false")),
     )
 
 
@@ -133,6 +158,12 @@ def _resize(text: str | None) -> Resize | None:
     if text is not None and text not in allowed:
         raise DataError(f"resize must be {', '.join(allowed[:-1])} or {allowed[-1]}, got {text!r}")
     return cast(Resize | None, text)
+
+
+def _text(text: str) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise DataError(f"text must be true or false, got {text!r}")
+    return text.lower() == "true"
 
 
 def _text_columns(text: str | None) -> int | None:

@@ -18,7 +18,11 @@ def read_utf8(path: Path) -> str:
     Raises:
         DataError: Naming the line of the first byte that is not UTF-8.
     """
-    raw = path.read_bytes()
+    return decoded(path, path.read_bytes())
+
+
+def decoded(path: Path, raw: bytes) -> str:
+    """Return the text of bytes that ``path`` holds; raises ``DataError`` as ``read_utf8`` does."""
     try:
         return raw.decode("utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError as error:

@@ -21,7 +21,7 @@ NODE_FILE = "node.yaml"
 Device = Annotated[str, Field(pattern=r"^(cpu|cuda:[0-9]{1,3}|(GPU|MIG)-[0-9A-Za-z/-]{1,80})$")]
 """``cpu``, a GPU's number, or its name as ``nvidia-smi -L`` gives it."""
 DataSet = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,79}$")]
-_DATA = ("image", "resize", "labels", "text-columns", "text-column")
+_DATA = ("image", "resize", "labels", "text", "text-columns", "text-column")
 _OWN = (
     "data",
     "label",
@@ -83,6 +83,7 @@ class SiloNode(Spec):
     image: ImageShape | None = None
     resize: Resize | None = None
     labels: Annotated[str, Field(min_length=1)] | None = None
+    text: bool = False
     text_columns: TextColumns | None = None
     text_column: Annotated[str, Field(min_length=1)] | None = None
     state_dir: Annotated[str, Field(min_length=1)] = "state"
@@ -151,6 +152,7 @@ class SiloNode(Spec):
             "log-format": self.log_format,
             "image": ",".join(map(str, self.image)) if self.image else None,  # scalars only
             "resize": self.resize,
+            "text": self.text or None,  # left out where it says nothing
             "text-columns": self.text_columns,
             "text-column": self.text_column,
         }

@@ -1,30 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Documents as hashed words: against a slow count of our own, from every form that they may have."""
+"""Documents that stay text: the same from every form that they may have; forms' errors are tested hashed."""
 
-import re
 from pathlib import Path
-from pydoc_data.topics import topics
 
 import numpy as np
 import pytest
-from pydantic import ValidationError
-from sklearn.utils import murmurhash3_32
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from tailweave.clients.data.documents import read_documents
+from tailweave.clients.data.documents import Document, as_text, in_groups, read_documents
 from tailweave.clients.data.sources import load_rows
-from tailweave.clients.samples import DataError
-from tailweave.protocols.kinds.sources.hashed_text import HashedText
+from tailweave.clients.samples import TEXT, DataError
+from tailweave.protocols.kinds.sources.text_folder import TextFolder
 
-WORDS = ("Tails are rare.", "Rare tails, rare!", "a cat IS_here\ta cat")
-
-
-def counted(text: str, columns: int) -> np.ndarray:
-    """Hash word by word and scale to length 1."""
-    row = np.zeros(columns)
-    for word in re.findall(r"\w\w+", text.lower()):
-        number = murmurhash3_32(word, seed=0)
-        row[abs(number) % columns] += 1 if number >= 0 else -1
-    return row / np.linalg.norm(row)
+TEXTS = ("Tails are rare.", "Rare tails, rare!", "a cat IS_here\ta cät")
 
 
 def written(path: Path, text: str | bytes) -> Path:
@@ -33,93 +22,82 @@ def written(path: Path, text: str | bytes) -> Path:
     return path
 
 
-def test_real_documents_are_their_counted_words(tmp_path):
-    chosen = sorted(topics)[:12]
-    for name in chosen:
-        written(tmp_path / f"{name}.txt", topics[name])
-    rows = read_documents(tmp_path, 64)
-    assert rows.labels is None
-    assert rows.sort.hashed
-    assert rows.take(np.arange(2)).sort.hashed
-    assert np.abs(rows.values - [counted(topics[name], 64) for name in chosen]).max() < 1e-12
-    assert np.abs(np.linalg.norm(rows.values, axis=1) - 1.0).max() < 1e-12  # scaled by one division a row
+def loaded(path: Path, **options: str):
+    return load_rows(TextFolder(source="text-folder", path=str(path), **options), seed=0)[0]
 
 
-def test_folder_lines_and_column_give_the_same_rows(tmp_path):
-    for name, text in zip("abc", WORDS, strict=True):
-        written(tmp_path / "folder" / ("even" if name == "b" else "odd") / f"{name}.txt", text)
-    lines = written(tmp_path / "lines.txt", "\ufeff" + "\r\n".join(WORDS) + "\r\n\r\n")
-    cells = "".join(f'{i},"{text}",{"even" if i == 1 else "odd"}\n' for i, text in enumerate(WORDS))
+def test_folder_lines_and_column_give_the_same_texts(tmp_path):
+    for name, text in zip("abc", TEXTS, strict=True):
+        written(tmp_path / "flat" / f"{name}.txt", f"\ufeff{text}\r\n")
+        written(tmp_path / "sorted" / "odd" / f"{name}.txt", text)
+    written(tmp_path / "flat" / "desktop.ini", "of the system")
+    lines = written(tmp_path / "lines.txt", "\ufeff" + "\r\n".join(TEXTS) + "\r\n\r\n")
+    cells = "".join(f'{i},"{text}",{i % 2}\n' for i, text in enumerate(TEXTS))
     table = written(tmp_path / "table.csv", "id,note,kind\n" + cells)
-    wanted = np.array([counted(text, 16) for text in WORDS])
-    assert np.abs(read_documents(lines, 16).values - wanted).max() < 1e-12
-    rows = read_documents(table, 16, column="note", label="kind")
-    assert rows.labels.tolist() == ["odd", "even", "odd"]
-    assert np.abs(rows.values - wanted).max() < 1e-12
-    assert read_documents(table, 16, column="note").labels is None
-    by_class = read_documents(tmp_path / "folder", 16)
-    assert by_class.labels.tolist() == ["even", "odd", "odd"]
-    assert np.abs(by_class.values - wanted[[1, 0, 2]]).max() < 1e-12
+    for rows in (loaded(tmp_path / "flat"), loaded(lines), loaded(table, text_column="note")):
+        assert (tuple(rows.values.tolist()), rows.labels, rows.sort) == (TEXTS, None, TEXT)
+    assert loaded(tmp_path / "sorted").labels.tolist() == ["odd"] * 3
+    found = as_text(read_documents(table, column="note", label="kind"))
+    assert found.labels.tolist() == ["0", "1", "0"]
 
 
-def test_the_simulation_reads_them_by_its_config(tmp_path):
-    table = written(tmp_path / "t.csv", "note,kind\nsome words,x\nother words,y\n")
-    spec = HashedText.model_validate(
-        {"source": "hashed-text", "path": str(table), "columns": 8, "text-column": "note", "label": "kind"}
-    )
-    rows = load_rows(spec, seed=0)[0]
-    assert rows.values.shape == (2, 8)
-    assert rows.labels.tolist() == ["x", "y"]
-    assert HashedText(source="hashed-text", path="p").columns == 256
-    with pytest.raises(ValidationError, match="greater than or equal to 2"):
-        HashedText(source="hashed-text", path="p", columns=1)
+def test_lines_within_a_document_stay(tmp_path):
+    written(tmp_path / "a.txt", "one\r\n\r\n  two\n")
+    written(tmp_path / "b.txt", "three\f4\n")
+    assert loaded(tmp_path).values.tolist() == ["one\n\n  two", "three\f4"]
+
+
+def test_one_long_document_costs_no_more_than_itself():
+    # A table of strings as wide as the longest would take 400 GB.
+    texts = ["x" * 10**6, *["short"] * 10**5]
+    rows = as_text([Document("here", text, None) for text in texts])
+    assert [len(one) for one in rows.values[:2].tolist()] == [10**6, 5]
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.text(st.characters(exclude_categories=("Cs",))), min_size=1, max_size=5))
+def test_any_text_stays_or_is_refused(texts):
+    documents = [Document("here", text, None) for text in texts]
+    if all(text.strip() for text in texts):
+        assert as_text(documents).values.tolist() == [text.replace("\r\n", "\n").strip() for text in texts]
+    else:
+        with pytest.raises(DataError, match="here: found a blank document, allowed: documents with words"):
+            as_text(documents)
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "keys", "message"),
+    ("name", "content", "options", "message"),
     [
-        ("one.txt", "a single line\n", {}, "expected at least 2 documents, found 1"),
-        ("no.txt", "\n\n", {}, "expected at least 2 documents, found 0"),
+        ("none.txt", "\n\n", {}, "none.txt: expected at least 2 documents, found 0"),
+        ("gap.txt", "some words\n \nmore words\n", {}, "gap.txt, line 2: found a blank document, allowed"),
+        ("a.csv", "note,k\nxx,1\n,1\n", {"text_column": "note"}, "a.csv, line 3: found a blank document"),
+        ("f/a.txt", "", {}, "expected at least 2 documents, found 1"),
+        ("b.csv", "note\nx\n", {}, "a .csv of documents needs text-column"),
+        ("u.txt", "one\n".encode("utf-16"), {}, "u.txt, line 1: found bytes that are not UTF-8"),
         (
-            "gap.txt",
-            "some words\n\nmore words\n",
-            {},
-            "gap.txt, line 2: found no word of two letters or more",
+            "c.csv",
+            "note,k\none,a\ntwo,b\nthree,a\n",
+            {"text_column": "note", "label": "k"},
+            "c.csv: group 'b' has 1 document, allowed: 2 or more in each group",
         ),
-        ("short.txt", "some words\na b c !\n", {}, "short.txt, line 2: found no word"),
-        ("odd.txt", b"some words\n\xff\xfe\n", {}, "odd.txt, line 2: found bytes that are not UTF-8"),
-        (
-            "a.pdf",
-            "x",
-            {},
-            r"a.pdf: found .pdf, allowed: a folder of .txt files, a .txt with a document a line, or",
-        ),
-        ("a.csv", "note\nx\n", {}, "a .csv of documents needs text-column"),
-        ("a.csv", "", {"column": "note"}, "line 1: no column 'note'; there are none"),
-        ("a.csv", "notes\nx\n", {"column": "note"}, "line 1: no column 'note'; nearest: 'notes'"),
-        ("a.csv", "note\nx\n", {"column": "note", "label": "k"}, "line 1: no column 'k'"),
-        ("a.csv", "note,k\nsome words\n", {"column": "note"}, "line 2: found 1 cells, the header has 2"),
-        (
-            "a.csv",
-            "note,k\nxx,\n",
-            {"column": "note", "label": "k"},
-            "line 2, column 'k': found an empty cell",
-        ),
-        ("a.csv", "note,k\nxx,1\n,1\n", {"column": "note"}, "a.csv, line 3: found no word"),
-        ("a.txt", "x\n", {"column": "note"}, "text-column is for a .csv of documents; remove it"),
-        ("a.txt", "x\n", {"label": "k"}, "label is for a .csv of documents; remove it"),
-        ("f/a.md", "x\n", {}, "a.md: found .md, allowed: .txt"),
-        ("f/x/a.txt", "", {}, "expected at least 2 documents, found 1"),
     ],
 )
-def test_what_cannot_be_read_is_named(tmp_path, name, content, keys, message):
+def test_what_cannot_be_read_is_named(tmp_path, name, content, options, message):
     written(tmp_path / name, content)
     with pytest.raises(DataError, match=message):
-        read_documents(tmp_path / name.split("/")[0], 8, **keys)
+        loaded(tmp_path / name.split("/")[0], **options)
 
 
-def test_nothing_there_and_nothing_in_it_are_told_apart(tmp_path):
-    with pytest.raises(DataError, match="none: there is no such file or folder"):
-        read_documents(tmp_path / "none", 8)
+def test_an_empty_folder_and_a_blank_file_are_named(tmp_path):
     with pytest.raises(DataError, match="expected at least 2 documents, found 0"):
-        read_documents(tmp_path, 8)
+        loaded(tmp_path)
+    written(tmp_path / "x" / "a.txt", "words")
+    written(tmp_path / "x" / "b.txt", " \n")
+    with pytest.raises(DataError, match=r"b.txt: found a blank document"):
+        loaded(tmp_path)
+
+
+def test_documents_without_groups_have_none_that_is_small():
+    rows = as_text([Document("here", "one", None)])
+    assert in_groups("here", rows) is rows
+    assert np.array_equal(rows.born, [0])

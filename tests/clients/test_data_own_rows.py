@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from tailweave.clients.data.own_rows import OwnRows, own_rows
-from tailweave.clients.samples import DataError
+from tailweave.clients.samples import TEXT, DataError
 from tailweave.protocols.streams import stream
 
 GREY = stream(0, "grey").integers(256, size=(4, 6, 5)).astype(np.uint8)  # (n, h, w)
@@ -19,6 +19,11 @@ def home(tmp_path):
         Image.fromarray(pixels).save(tmp_path / "pictures" / label / f"{name}.png")
     np.savez(tmp_path / "pictures.npz", x=GREY, kind=np.array(["cat", "cat", "dog", "dog"]))
     (tmp_path / "rows.csv").write_text("v,note,kind\n1,some words,a\n2,more words,b\n")
+    (tmp_path / "rows.jsonl").write_text('{"note": "some words", "k": 1}\n{"note": "more words", "k": 2}\n')
+    (tmp_path / "texts" / "a").mkdir(parents=True)
+    (tmp_path / "texts" / "a" / "1.txt").write_text("some words")
+    (tmp_path / "texts" / "a" / "2.txt").write_text("more words")
+    (tmp_path / "lines.txt").write_text("some words\nmore words\n")
     (tmp_path / "labels.csv").write_text("file,label\na.png,one\nb.png,two\n")
     return tmp_path
 
@@ -50,9 +55,28 @@ def test_documents_are_read_by_their_number_of_columns(home):
     assert (rows.sort.hashed, rows.values.shape, rows.labels.tolist()) == (True, (2, 8), ["a", "b"])
 
 
+@pytest.mark.parametrize(
+    ("data", "settings", "labels"),
+    [
+        ("texts", {}, ["a", "a"]),
+        ("lines.txt", {}, None),
+        ("rows.csv", {"text-column": "note"}, None),
+        ("rows.csv", {"text-column": "note", "label": "kind"}, ["a", "b"]),
+        ("rows.jsonl", {"text-column": "note"}, None),
+        ("rows.jsonl", {"text-column": "note", "label": "k"}, ["1", "2"]),
+    ],
+)
+@pytest.mark.parametrize("said", [True, "true", "True"])
+def test_documents_are_read_as_they_are(home, data, settings, labels, said):
+    rows = read(home, data, text=said, **settings)
+    assert (rows.sort, rows.values.tolist()) == (TEXT, ["some words", "more words"])
+    assert (None if rows.labels is None else rows.labels.tolist()) == labels
+
+
 def test_settings_become_hashable_and_numbers_may_be_text():
     given = own_rows({"data": "d", "text-columns": "64"})
     assert given == own_rows({"data": "d", "text-columns": 64})
+    assert own_rows({"data": "d", "text": False}) == own_rows({"data": "d"})
     assert {given: 1}[OwnRows(path=given.path, text_columns=64)] == 1
 
 
@@ -76,13 +100,32 @@ def test_settings_become_hashable_and_numbers_may_be_text():
         ),
         ("pictures", {"image": "1,6,5", "label": "kind"}, "label is for tables; classes of a folder are its"),
         ("pictures", {"image": "1,6,5", "text-columns": 8}, "image and text-columns exclude each other"),
+        ("texts", {}, r"found a directory, allowed: a file; a folder needs .* text: true"),
+        ("texts", {"text": "yes"}, "text must be true or false, got 'yes'"),
+        ("texts", {"text": True, "image": "1,6,5"}, "image and text exclude each other: data are images or"),
+        ("texts", {"text": True, "text-columns": 8}, "text and text-columns exclude each other: documents"),
+        ("texts", {"text": True, "text-column": "note"}, "text-column is for a .csv of documents; remove it"),
+        ("texts", {"text": True, "label": "kind"}, "label is for a .csv of documents; remove it"),
+        ("texts", {"text": True, "labels": "l.csv"}, "labels is for a folder of images"),
+        ("texts", {"text": True, "resize": "crop"}, "resize is for a folder of images"),
+        ("pictures", {"text": True}, "a.png: found .png, allowed: .txt"),
+        (
+            "pictures.npz",
+            {"text": True},
+            "found .npz, allowed: a folder of .txt files, a .txt with a document",
+        ),
+        ("rows.csv", {"text": True}, "a .csv of documents needs text-column"),
+        ("rows.jsonl", {}, "rows.jsonl: JSON lines are documents, which need text: true"),
+        ("rows.jsonl", {"text-columns": 8}, "rows.jsonl: JSON lines are documents, which need text: true"),
+        ("rows.jsonl", {"text": True}, "line 1: no key 'text'; nearest: 'note'; known: note, k"),
+        ("none.jsonl", {"text": True}, "none.jsonl: there is no such file"),
         ("none", {"image": "1,6,5"}, "none: there is no such folder"),
         ("none.npz", {"image": "1,6,5"}, "none.npz: there is no such file"),
         ("pictures.npz", {"image": "1,5,5"}, r"found shape \(4, 6, 5\), allowed for image \[1, 5, 5\]"),
         ("pictures.npz", {"image": "1,6,5", "resize": "crop"}, "resize is for a folder of images"),
         ("pictures.npz", {"labels": "l.csv"}, "labels is for a folder of images, which needs image"),
         ("rows.csv", {"image": "1,6,5"}, "image needs data: a folder of images, or an .npz of them"),
-        ("rows.csv", {"text-column": "note"}, "text-column needs text-columns"),
+        ("rows.csv", {"text-column": "note"}, "text-column needs text: true, or text-columns"),
         (
             "rows.csv",
             {"text-columns": 1, "text-column": "note"},

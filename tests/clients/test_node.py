@@ -6,9 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tailweave.clients.hello_round import hello
 from tailweave.clients.metrics import yardstick
 from tailweave.clients.node import open_node, world_of
 from tailweave.protocols.features import FeatureMap
+from tailweave.protocols.messages import Hello
+from tailweave.protocols.refusals import Refusal
 
 CONFIG = """
 name: tiny
@@ -44,6 +47,24 @@ def test_a_simulated_node_holds_its_share_of_the_world(config):
     assert [node.silo.name for node in nodes] == ["silo-0", "silo-1", "silo-2"]
     assert [node.silo for node in nodes] == list(world.silos)
     assert nodes[0].state == Path("state")
+
+
+def test_a_real_node_holds_its_own_documents_and_knows_them_again(tmp_path, monkeypatch):
+    monkeypatch.setenv("TAILWEAVE_LEDGERS", str(tmp_path / "ledgers"))
+    path = tmp_path / "own.jsonl"
+    path.write_text("".join(f'{{"note": "the {i}. text"}}\n' for i in range(40)))
+    settings = {"data": str(path), "state-dir": str(tmp_path / "s"), "text": True, "text-column": "note"}
+    node = open_node(settings, {}, seed=0)
+    assert (len(node.silo.train), len(node.silo.heldout)) == (36, 4)
+    assert sorted(node.all_rows().tolist()) == sorted(f"the {i}. text" for i in range(40))
+    question = Hello(run="r", seed=0, columns=None, documents=True)
+    assert hello(node, question).columns == 1
+    with pytest.raises(Refusal, match="it has documents, the federation has a table"):
+        hello(node, Hello(run="r", seed=0, columns=None))
+    known = node.enrolled(node.own).folder
+    path.rename(tmp_path / "moved.jsonl")
+    moved = open_node(settings | {"data": str(tmp_path / "moved.jsonl")}, {}, seed=0)
+    assert moved.enrolled(moved.own).folder == known
 
 
 def test_seeds_cut_the_world_differently(config):

@@ -8,7 +8,7 @@ import pytest
 
 from tailweave.clients.data.silo import Silo
 from tailweave.clients.hello_round import hello
-from tailweave.clients.samples import Images, Numbers, Samples
+from tailweave.clients.samples import TEXT, Images, Numbers, Samples
 from tailweave.clients.schema import check_schema
 from tailweave.protocols.messages import Hello
 from tailweave.protocols.refusals import Refusal
@@ -82,7 +82,8 @@ def test_a_real_node_is_asked_and_a_simulated_one_is_not(node, world):
     assert hello(replace(node, truth=world), question(("age",))).columns == 3
 
 
-GREY, TEXT, TABLE = rows_of(64, (1, 8, 8)), rows_of(64, text=True), rows_of(64)
+GREY, WORDS, TABLE = rows_of(64, (1, 8, 8)), rows_of(64, text=True), rows_of(64)
+DOCUMENTS = Samples.of(["one", "two", "three"], None, TEXT)
 
 
 @pytest.mark.parametrize(
@@ -90,7 +91,8 @@ GREY, TEXT, TABLE = rows_of(64, (1, 8, 8)), rows_of(64, text=True), rows_of(64)
     [
         (GREY, {"image": (1, 8, 8)}),
         (TABLE, {"image": (1, 8, 8)}),  # pixels in a CSV cannot say that they are some
-        (TEXT, {"text_columns": 64}),
+        (WORDS, {"text_columns": 64}),
+        (DOCUMENTS, {"documents": True}),
         (TABLE, {}),
     ],
 )
@@ -108,14 +110,14 @@ def test_data_of_the_federations_kind_pass(own, asked):
             "in its node.yaml$",
         ),
         (rows_of(192, (3, 8, 8)), {"image": (3, 4, 16)}, "images 3x8x8, the federation has images 3x4x16"),
-        (TEXT, {"image": (1, 8, 8)}, "it has text in 64 columns, the federation has images 1x8x8"),
+        (WORDS, {"image": (1, 8, 8)}, "it has text in 64 columns, the federation has images 1x8x8"),
         (
             rows_of(65),
             {"image": (1, 8, 8)},
             "table does not fit: it has a table of 65 columns, .* images 1x8x8",
         ),
         (
-            TEXT,
+            WORDS,
             {"text_columns": 32},
             "text in 64 columns, the federation has text in 32 .* text-columns: 32 in",
         ),
@@ -123,10 +125,28 @@ def test_data_of_the_federations_kind_pass(own, asked):
         (GREY, {"text_columns": 64}, "it has images 1x8x8, the federation has text in 64 columns"),
         (GREY, {}, "it has images 1x8x8, the federation has a table; set data to a CSV"),
         (
-            TEXT,
+            WORDS,
             {"columns": ("age",)},
             "it has text in 64 columns, the federation has a table; .*text-columns$",
         ),
+        (
+            DOCUMENTS,
+            {},
+            "data do not fit: it has documents, the federation has a table; .*, without image, text or ",
+        ),
+        (DOCUMENTS, {"image": (1, 8, 8)}, "it has documents, the federation has images 1x8x8; set image"),
+        (
+            DOCUMENTS,
+            {"text_columns": 64},
+            "it has documents, the federation has text in 64 columns; set text",
+        ),
+        (
+            WORDS,
+            {"documents": True},
+            "it has text in 64 columns, the federation has documents; set text: true in its node.yaml",
+        ),
+        (TABLE, {"documents": True}, "table does not fit: it has a table .*, the federation has documents"),
+        (DOCUMENTS, {"documents": True, "label": "k"}, "label: it has none, .*name the sub-folders"),
         (GREY, {"image": (1, 8, 8), "label": "y"}, "label: it has none, .*name the sub-folders"),
     ],
 )
@@ -136,8 +156,9 @@ def test_data_of_another_kind_or_shape_are_refused_with_the_difference(own, aske
 
 
 def test_what_a_silo_has_is_said_in_a_word():
-    assert [str(rows.sort) for rows in (GREY, TEXT, TABLE)] == [
+    assert [str(rows.sort) for rows in (GREY, WORDS, TABLE, DOCUMENTS)] == [
         "images 1x8x8",
         "text in 64 columns",
         "a table of 64 columns",
+        "documents",
     ]

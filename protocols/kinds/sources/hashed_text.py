@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Documents as bags of hashed words."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -19,7 +19,6 @@ class HashedText(SourceKind):
     """
 
     source: Literal["hashed-text"]
-    implemented_in: ClassVar = "documents"
     path: FileName
     columns: TextColumns = 256
     text_column: FileName | None = None

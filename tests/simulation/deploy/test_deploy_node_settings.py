@@ -81,6 +81,11 @@ def test_images_and_text_reach_the_node_as_scalars(tmp_path):
     }
 
 
+def test_text_reaches_the_node_where_it_is_set(tmp_path):
+    assert written(tmp_path, text=True, **{"text-column": "note"}).node_config()["text"] is True
+    assert "text" not in written(tmp_path, text=False).node_config()
+
+
 @pytest.mark.parametrize(("device", "visible"), [("cpu", ""), ("cuda:3", "3"), ("GPU-1a-2b", "GPU-1a-2b")])
 def test_one_device_is_visible(tmp_path, device, visible):
     assert written(tmp_path, device=device).visible_devices == visible
@@ -106,6 +111,8 @@ def test_one_device_is_visible(tmp_path, device, visible):
         ({"image": [2, 8, 8]}, "image.0: 2 is unknown; allowed: 1, 3"),
         ({"resize": "cut"}, "resize: 'cut' is unknown; allowed: refuse, crop, stretch"),
         ({"text-columns": 1}, "text-columns: input should be greater than or equal to 2"),
+        ({"text": "maybe"}, "text: input should be a valid boolean"),
+        ({"more": {"text": True}}, "more: text must not stand here"),
         ({"more": {"text-columns": 8}}, "more: text-columns must not stand here"),
     ],
 )
