@@ -27,6 +27,7 @@ def classes_of(rows: Samples, needed_by: str) -> tuple[str, ...]:
     """
     if rows.labels is None:
         raise DataError(
-            f"{needed_by} needs labels, but the data has none: name its label column in data.label"
+            f"{needed_by} needs labels, but the data has none: name its label column in data.label (jsonl: "
+            "its key in data.group), or give a folder sub-folders"
         )
     return tuple(sorted({str(label) for label in rows.labels}, key=_natural))

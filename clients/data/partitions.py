@@ -24,6 +24,10 @@ def partition(rows: Samples, spec: SilosSpec, *, rng: np.random.Generator) -> tu
         DataError: If the partition does not fit the rows, or a silo has no row or fewer than asked.
     """
     kind = spec.partition.kind
+    if rows.sort.name not in spec.partition.takes:
+        raise DataError(
+            f"partition {kind} takes samples of sort {', '.join(spec.partition.takes)}, got {rows.sort}"
+        )
     cut = implementation(spec.partition, kind, __package__)
     kept = []
     for silo, index in enumerate(cut(rows, spec.partition, spec.count, rng=rng)):

@@ -191,12 +191,19 @@ class Experiment(Spec):
     @model_validator(mode="after")
     def _kinds_take_the_samples(self) -> Self:
         given = self.data.gives
-        measured = self.evaluation.features or self.features
-        asked = [(f"kind {kind.kind}", kind.takes) for kind in (self.generator, self.features, measured)]
+        specs = {
+            "generator": self.generator,
+            "features": self.features,
+            "evaluation.features": self.evaluation.features,
+            "silos.partition": self.silos.partition,
+        }
+        asked = [(f"{key}: kind {kind.kind}", kind.takes) for key, kind in specs.items() if kind is not None]
         asked += [(f"arm {arm.name}: rule {arm.rule.kind}", arm.rule.takes) for arm in self.arms]
-        for name, takes in asked:
-            if given not in takes:
-                raise ValueError(f"{name} takes samples of sort {', '.join(takes)}; data gives {given}")
+        wrong = [
+            f"{name} takes samples of sort {', '.join(takes)}" for name, takes in asked if given not in takes
+        ]
+        if wrong:
+            raise ValueError(f"{'; '.join(wrong)}; data gives {given} (source {self.data.source})")
         return self
 
     @model_validator(mode="after")

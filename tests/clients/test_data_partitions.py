@@ -5,7 +5,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from tailweave.clients.data.partitions import partition
-from tailweave.clients.samples import DataError, Samples
+from tailweave.clients.samples import TEXT, DataError, Samples
 from tailweave.protocols.config.data import SilosSpec
 
 
@@ -157,6 +157,15 @@ def test_rows_per_silo_keeps_a_random_subset():
     assert kept[0].tolist() != whole[0][:30].tolist()
 
 
+DOCUMENTS = Samples.of([f"text {j}" for j in range(400)], TEN.labels, TEXT)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "by-quantile"])
+def test_documents_are_cut_as_rows_of_their_groups_are(kind):
+    rows, documents = (_cut(given, 5, kind, keep=20, **KINDS[kind]) for given in (TEN, DOCUMENTS))
+    assert all((one == two).all() for one, two in zip(rows, documents, strict=True))
+
+
 NO_LABELS = Samples.of(np.zeros((9, 2)))
 
 
@@ -180,6 +189,20 @@ NO_LABELS = Samples.of(np.zeros((9, 2)))
             "by-quantile",
             {"column": 2},
             "partition.column must be one of the columns 0 to 1, got 2",
+        ),
+        (
+            DOCUMENTS,
+            2,
+            "by-quantile",
+            {},
+            "partition by-quantile takes samples of sort numbers, image, got documents",
+        ),
+        (
+            Samples.of(["one", "two"], None, TEXT),
+            2,
+            "by-class",
+            {"classes-per-silo": 1},
+            r"needs labels.*data.label \(jsonl: its key in data.group\), or give a folder sub-folders",
         ),
         (NO_LABELS, 10, "iid", {}, "partition iid leaves silo-9 of 10 with no rows: use fewer silos"),
         (TEN, 300, "dirichlet", {"alpha": 0.01}, r"leaves silo-\d+ of 300 with no rows: use a larger alpha"),

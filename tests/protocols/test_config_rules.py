@@ -145,12 +145,62 @@ def test_rules_on_scores_need_a_generator_that_gives_them(rule):
 def test_kinds_are_held_against_the_sort_of_the_data():
     raw = experiment("random", 20, 4.0).model_dump(mode="json", by_alias=True)
     encoder = {"kind": "encoder", "dimensions": 4, "model": "small-conv"}
-    for wrong in ({"features": encoder}, {"evaluation": {"features": encoder}}):
+    for key, wrong in {
+        "features": {"features": encoder},
+        "evaluation.features": {"evaluation": {"features": encoder}},
+    }.items():
         with pytest.raises(
-            ValidationError, match="kind encoder takes samples of sort image; data gives numbers"
+            ValidationError,
+            match=f"error, {key}: kind encoder takes samples of sort image; data gives numbers .source wine.",
         ):
             Experiment.model_validate(raw | wrong)
         assert Experiment.model_validate(raw | wrong | {"data": {"source": "digits"}}).data.gives == "image"
+
+
+DOCUMENTS = {
+    "generator": {"kind": "language-model", "temperature": 0.8},
+    "features": {"kind": "tf-idf"},
+    "silos": {"count": 2, "partition": {"kind": "by-class", "classes-per-silo": 1}},
+}
+TAKES_ROWS = "takes samples of sort numbers, image"
+
+
+@pytest.mark.parametrize("source", ["python-docs", "text-folder", "jsonl"])
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"generator": {"kind": "gaussian"}}, f"generator: kind gaussian {TAKES_ROWS}"),
+        ({"generator": {"kind": "diffusion"}}, f"generator: kind diffusion {TAKES_ROWS}"),
+        ({"features": {"kind": "standard"}}, f"features: kind standard {TAKES_ROWS}"),
+        (
+            {"evaluation": {"features": {"kind": "standard"}}},
+            f"evaluation.features: kind standard {TAKES_ROWS}",
+        ),
+        (
+            {"silos": {"count": 2, "partition": {"kind": "by-quantile"}}},
+            f"silos.partition: kind by-quantile {TAKES_ROWS}",
+        ),
+        (
+            {"generator": {"kind": "gaussian"}, "features": {"kind": "identity"}},
+            f"generator: kind gaussian {TAKES_ROWS}; features: kind identity {TAKES_ROWS}",
+        ),
+    ],
+)
+def test_what_takes_rows_takes_no_documents(source, wrong, said):
+    raw = experiment("random", 20, 4.0).model_dump(mode="json", by_alias=True) | DOCUMENTS
+    raw["data"] = {"source": source} | ({} if source == "python-docs" else {"path": "p.jsonl"})
+    assert Experiment.model_validate(raw).data.gives == "text"
+    with pytest.raises(ValidationError, match=f"error, {said}; data gives text .source {source}."):
+        Experiment.model_validate(raw | wrong)
+
+
+@pytest.mark.parametrize("kind", ["hidden-states", "tf-idf"])
+def test_what_takes_documents_takes_no_rows(kind):
+    raw = experiment("random", 20, 4.0).model_dump(mode="json", by_alias=True)
+    with pytest.raises(
+        ValidationError, match=f"error, features: kind {kind} takes samples of sort text; data gives numbers"
+    ):
+        Experiment.model_validate(raw | {"features": {"kind": kind}})
 
 
 @pytest.mark.parametrize("rule", [name for name, spec in RULES.kinds.items() if spec.takes == ("text",)])

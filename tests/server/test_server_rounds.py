@@ -91,18 +91,21 @@ def test_silos_are_told_what_their_tables_must_look_like(scene, data, names, tol
 @pytest.mark.parametrize(
     ("data", "told"),
     [
-        ({"source": "digits"}, ((1, 8, 8), None)),
-        ({"source": "wine"}, (None, None)),
-        ({"source": "cifar10", "path": "p"}, ((3, 32, 32), None)),
-        ({"source": "image-folder", "path": "p", "image": [3, 4, 5]}, ((3, 4, 5), None)),
-        ({"source": "npz", "path": "p.npz", "image": [1, 2, 3]}, ((1, 2, 3), None)),
-        ({"source": "hashed-text", "path": "p", "columns": 32}, (None, 32)),
+        ({"source": "digits"}, ((1, 8, 8), None, False)),
+        ({"source": "wine"}, (None, None, False)),
+        ({"source": "cifar10", "path": "p"}, ((3, 32, 32), None, False)),
+        ({"source": "image-folder", "path": "p", "image": [3, 4, 5]}, ((3, 4, 5), None, False)),
+        ({"source": "npz", "path": "p.npz", "image": [1, 2, 3]}, ((1, 2, 3), None, False)),
+        ({"source": "hashed-text", "path": "p", "columns": 32}, (None, 32, False)),
+        ({"source": "jsonl", "path": "p.jsonl"}, (None, None, True)),
+        ({"source": "python-docs"}, (None, None, True)),
     ],
 )
 def test_silos_are_told_whether_rows_are_images_or_documents(scene, data, told):
-    made = scene(silos=2, data=data)
+    text = {"generator": {"kind": "language-model", "temperature": 1.0}, "features": {"kind": "tf-idf"}}
+    made = scene(silos=2, data=data, **(text if told[2] else {}))
     greet(SeedRun(made.federation, 0, made.kit))
-    assert {(q.image, q.text_columns) for _, q in made.grid.of_kind("hello")} == {told}
+    assert {(q.image, q.text_columns, q.documents) for _, q in made.grid.of_kind("hello")} == {told}
 
 
 def test_a_silo_is_called_by_the_name_that_its_key_is_registered_under(scene, monkeypatch):

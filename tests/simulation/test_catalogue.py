@@ -21,7 +21,7 @@ def sections() -> dict[str, dict[str, str]]:
 def test_everything_of_the_configuration_is_listed(sections):
     assert list(sections["rules"]) == list(RULES.kinds)
     assert set(sections["references"]) == set(REFERENCES.kinds)
-    assert set(sections["generators"]) == {"gaussian", "gaussian-mixture", "diffusion"}
+    assert set(sections["generators"]) == {"gaussian", "gaussian-mixture", "diffusion", "language-model"}
     assert set(sections["partitions"]) == {"iid", "by-class", "dirichlet", "ex-dirichlet", "by-quantile"}
     assert {
         "digits",
@@ -32,8 +32,19 @@ def test_everything_of_the_configuration_is_listed(sections):
         "npz",
         "image-folder",
         "hashed-text",
+        "text-folder",
+        "jsonl",
+        "python-docs",
     } <= set(sections["data sources"])
-    assert set(sections["features"]) == {"identity", "standard", "pca", "random-projection", "encoder"}
+    assert set(sections["features"]) == {
+        "identity",
+        "standard",
+        "pca",
+        "random-projection",
+        "encoder",
+        "hidden-states",
+        "tf-idf",
+    }
     assert set(sections["engines"]) == set(ENGINES)
     assert {"frechet", "coverage", "recall"} <= set(sections["metrics"])
 

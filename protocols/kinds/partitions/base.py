@@ -4,14 +4,16 @@
 from typing import ClassVar
 
 from tailweave.protocols.config.base import Spec
+from tailweave.protocols.sorts import SORTS, SortName
 
 
 class PartitionKind(Spec):
-    """How rows are cut into silos; ``remedy`` is what helps where one gets no row.
+    """How rows are cut into silos; ``takes`` are sorts of sample, ``remedy`` helps where one gets no row.
 
     ``implemented_in`` names the file in ``clients/data`` that cuts, if it is not the partition's own name.
     """
 
     kind: str
     implemented_in: ClassVar[str | None] = None
+    takes: ClassVar[tuple[SortName, ...]] = SORTS
     remedy: ClassVar[str] = "use fewer silos or more rows"

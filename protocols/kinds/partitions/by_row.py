@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from tailweave.protocols.kinds.partitions.base import PartitionKind
+from tailweave.protocols.sorts import ROWS
 
 
 class IidPartition(PartitionKind):
@@ -20,4 +21,5 @@ class ByQuantilePartition(PartitionKind):
 
     kind: Literal["by-quantile"]
     implemented_in: ClassVar = "row_partitions"
+    takes: ClassVar = ROWS
     column: Annotated[int, Field(ge=0)] = 0
