@@ -142,7 +142,7 @@ def _question(
     return Retrain(
         **run.head,
         arm=arm,
-        generator=sent_generator(run),
+        generator=sent_generator(run, arm),
         recursion=experiment.recursion_of(arm),
         evaluation_samples=experiment.evaluation.samples,
         start=span[0],

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from tailweave.protocols.arrays import Floats
 from tailweave.protocols.base_file import base_digest, save_base
+from tailweave.protocols.config.experiment import ArmSpec
 from tailweave.protocols.config.starts import BasePath, StartedSpec
 from tailweave.protocols.config.training import GeneratorSpec
 from tailweave.protocols.fit_messages import FitParameters, FitParametersReply
@@ -104,9 +105,9 @@ def digest_of_base(run: SeedRun) -> str | None:
     return base_digest(generator.kind, run.kit.base) if isinstance(generator.start, BasePath) else None
 
 
-def sent_generator(run: SeedRun) -> GeneratorSpec:
-    """Return the generator as silos are told it: where the server has its file is nothing to them."""
-    generator = run.federation.experiment.generator
+def sent_generator(run: SeedRun, arm: ArmSpec) -> GeneratorSpec:
+    """Return an arm's generator as silos are told it: where the server has its file is nothing to them."""
+    generator = run.federation.experiment.generator_of(arm)
     if not isinstance(generator.start, BasePath):
         return generator
     return generator.model_copy(update={"start": BasePath(path="base")})

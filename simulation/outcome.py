@@ -17,6 +17,7 @@ from tailweave.simulation.report.wording import as_declared, main_metrics, metri
 from tailweave.simulation.run_folder import RunFolder
 
 _SHOWN = ("frechet", "coverage", "recall", "modes_covered", "unseen_share")
+_OF_TEXT = ("perplexity", "perplexity_unseen", "top10_mass", "distinct_2", "group_distance", "coverage")
 
 
 class Outcome(NamedTuple):
@@ -42,7 +43,8 @@ class Outcome(NamedTuple):
         arms, events = summary["arms"], summary["events"]
         known = METRICS.kinds
         others = [name for name in main_metrics() if name not in known or not METRICS.is_own(name)]
-        names = [name for name in (*_SHOWN, *others) if any(name in arm["last"] for arm in arms.values())]
+        shown = _OF_TEXT if any("perplexity" in arm["last"] for arm in arms.values()) else _SHOWN
+        names = [name for name in (*shown, *others) if any(name in arm["last"] for arm in arms.values())]
         return cls(
             f"{summary['name']}: generation {summary['generations']}",
             list(arms),

@@ -192,13 +192,13 @@ def _check_spread(world: World) -> None:
 def _owners_alone(experiment: Experiment) -> list[str]:
     """Say which arms real silos measure for their owners alone, unless these allow more."""
     generator = experiment.generator
-    own = generator.start == "local" or generator.sees_own is not None
-    everything = own or experiment.evaluation.against == "own"
+    everything = generator.start == "local" or experiment.evaluation.against == "own"
     names = [
         arm.name
         for arm in experiment.arms
         if everything
         or experiment.recursion_of(arm).include_real
+        or experiment.generator_of(arm).sees_own is not None
         or (arm.reference is not None and arm.reference.sees == "own")
     ]
     if not names:

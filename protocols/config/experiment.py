@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The whole experiment: the root of the configuration tree that both apps and the command line read."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -20,6 +20,7 @@ from tailweave.protocols.config.rules import (
 from tailweave.protocols.config.starts import check_parameter_release
 from tailweave.protocols.config.training import GeneratorSpec, Paradigm, RecursionSpec
 from tailweave.protocols.kinds.features.plain import Identity
+from tailweave.protocols.kinds.generators.base import GeneratorKind
 from tailweave.protocols.kinds.references.base import SummarisedReference
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
@@ -31,7 +32,8 @@ class ArmSpec(Spec):
     """One way of selecting: a rule, and the reference that it compares with.
 
     ``epsilon`` lets one arm differ from ``privacy.epsilon``, so that a run can compare several; ``paradigm``
-    and ``include-real`` do the same for ``recursion`` (null: as there).
+    and ``include-real`` do the same for ``recursion`` (null: as there), and ``generator`` for those of its
+    options that do not change the public base, such as a language model's ``temperature``.
     """
 
     name: Name
@@ -40,6 +42,7 @@ class ArmSpec(Spec):
     epsilon: Annotated[float, Field(gt=0.0, le=100.0)] | Literal["as-configured"] | None = "as-configured"
     paradigm: Paradigm | None = None
     include_real: bool | None = None
+    generator: dict[str, Any] = {}
 
     @model_validator(mode="after")
     def _rule_and_reference_agree(self) -> Self:
@@ -143,6 +146,19 @@ class Experiment(Spec):
         changed = {"paradigm": arm.paradigm, "include_real": arm.include_real}
         update = {key: value for key, value in changed.items() if value is not None}
         return self.recursion.model_copy(update=update)
+
+    def generator_of(self, arm: ArmSpec) -> GeneratorKind:
+        """Return the generator of this arm: the experiment's own, with what the arm changes."""
+        return self.generator.varied(arm.generator) if arm.generator else self.generator
+
+    @model_validator(mode="after")
+    def _generators_differ_as_they_may(self) -> Self:
+        for arm in self.arms:
+            try:
+                self.generator_of(arm)
+            except ValueError as error:
+                raise ValueError(f"arm {arm.name}: {error}") from None
+        return self
 
     @model_validator(mode="after")
     def _noise_fits_aggregate(self) -> Self:

@@ -157,13 +157,14 @@ def test_odd_arrays_are_refused(model):
         ({"tokenizer": None}, "lacks array tokenizer"),
         ({"tokenizer": np.array([1.0, 255.0])}, "not a tokenizer"),
         ({"tokenizer": np.array([0.5])}, "bytes"),
-        ({"prompts": np.zeros((2, 6))}, "has prompts, or lacks them"),
     ):
         arrays = {name: part for name, part in (good | change).items() if part is not None}
         with pytest.raises(ValueError, match=message):
             generators.from_arrays(spec, arrays, TEXT)
     prompted = spec_of(prompts="public")
     arrays = fitted(prompted).arrays()
+    with pytest.raises(ValueError, match="lacks array prompts"):
+        generators.from_arrays(prompted, good, TEXT)
     for odd in (np.zeros((2, 5)), np.full((2, 6), 0.5), np.full((2, 6), 1e6), np.full((2, 6), -1.0)):
         with pytest.raises(ValueError, match="whole token numbers"):
             generators.from_arrays(prompted, arrays | {"prompts": odd}, TEXT)

@@ -174,9 +174,9 @@ class LanguageModel:
         tokens = _tokens_in(spec, arrays)
         _check_size(spec, arrays)
         weights = {name: part.astype(np.float32) for name, part in part_of(arrays, _WEIGHTS[:-1]).items()}
-        prompts = arrays.get("prompts")
-        if (prompts is None) != (spec.prompts != "public"):
-            raise ValueError(f"a language model of prompts: {spec.prompts} has prompts, or lacks them")
+        prompts = arrays.get("prompts") if spec.prompts == "public" else None  # a base's, for another arm
+        if spec.prompts == "public" and prompts is None:
+            raise ValueError("a language model of prompts: public lacks array prompts")
         model = cls(spec, tokens, weights, None if prompts is None else _checked(prompts, spec, tokens))
         _ = model._network  # refuses weights that do not fit
         return model

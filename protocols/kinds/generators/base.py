@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sized
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
+from pydantic import ValidationError
+
 from tailweave.protocols.config.base import Spec
 from tailweave.protocols.sorts import ROWS, SortName
 
@@ -15,6 +17,7 @@ class GeneratorKind(Spec):
     ``large`` says that a model is many big arrays: then its checkpoint has a file of its own for them.
     ``public_samples`` of the base are drawn to fit the feature map.
     ``takes`` names the sorts of sample that it is fitted on, ``scores`` what it can say of a candidate.
+    ``varies`` names options in which arms may differ, for they do not change the public base.
     """
 
     kind: str
@@ -23,6 +26,7 @@ class GeneratorKind(Spec):
     public_samples: ClassVar[int] = 4000
     takes: ClassVar[tuple[SortName, ...]] = ROWS
     scores: ClassVar[tuple[str, ...]] = ()
+    varies: ClassVar[tuple[str, ...]] = ()
 
     @property
     def fewest_rows(self) -> tuple[int, str]:
@@ -58,6 +62,24 @@ class GeneratorKind(Spec):
     def misfit(self, parameters: Mapping[str, Sized]) -> str | None:
         """Say why parameters of this kind, from a file, are not of this spec; None if they are."""
         return None
+
+    def varied(self, options: Mapping[str, Any]) -> Self:
+        """Return the same with the options of one arm, by their names in a configuration.
+
+        Raises:
+            ValueError: If one may not differ between arms, or has a wrong value.
+        """
+        allowed = [name.replace("_", "-") for name in self.varies]
+        wrong = [name for name in options if name not in allowed]
+        if wrong:
+            known = ", ".join(allowed) or "none"
+            raise ValueError(f"generator.{wrong[0]} may not differ between arms; those that may: {known}")
+        try:
+            return type(self).model_validate(self.model_dump(by_alias=True) | dict(options))
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise ValueError(f"generator{f'.{where}' if where else ''}: {first['msg']}") from None
 
     def anchored(self, folder: Path) -> Self:
         """Return the same with relative paths taken from ``folder``, that of the experiment."""

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Options of the generator ``language-model``: network, prompts, drawing, training, and what it runs on."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -55,6 +56,7 @@ class LanguageModelSpec(GeneratorKind):
     public_samples: ClassVar = 1000
     takes: ClassVar = ("text",)
     scores: ClassVar = (SURPRISE,)
+    varies: ClassVar = ("prompts", "real_tokens", "synthetic_tokens", "temperature", "top_p")
     start: UnaveragedStart = "shared"
     network: TransformerSpec | None = None
     base: Annotated[str, Field(min_length=1, max_length=300)] | None = None
@@ -102,6 +104,25 @@ class LanguageModelSpec(GeneratorKind):
         if self.base is not None and not Path(self.base).is_absolute() and (folder / self.base).is_dir():
             moved["base"] = str((folder / self.base).resolve())
         return self.model_copy(update=moved)
+
+    def varied(self, options: Mapping[str, Any]) -> Self:
+        """As for all; a document must stay as long, and public beginnings are cut for the base alone.
+
+        Raises:
+            ValueError: If they do not, or an option may not differ or has a wrong value.
+        """
+        found = super().varied(options)
+        if found.tokens != self.tokens:
+            raise ValueError(
+                f"generator.real-tokens + synthetic-tokens must be {self.tokens} in every arm, got "
+                f"{found.tokens}"
+            )
+        beginnings = [(one.prompts, one.real_tokens) for one in (found, self)]
+        if found.prompts == "public" and beginnings[0] != beginnings[1]:
+            raise ValueError(
+                "generator.prompts: public in an arm needs the same prompts and real-tokens as generator has"
+            )
+        return found
 
     def training_steps(self, rows: int, *, first: bool) -> int:
         """Return batches times epochs."""
