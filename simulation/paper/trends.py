@@ -28,12 +28,13 @@ class Trend:
         published: Who claims it.
         kind: ``each``, the mean moves that way in every generation; ``slope``, it moves that way on the
             whole; ``share``, it does so faster the more tokens are synthetic; ``end``, it ends on that side
-            of another arm; ``still``, it moves by at most ``bound``.
+            of another arm; ``still``, it moves by at most ``bound`` where models are trained on the last
+            generation's samples alone.
         metric: Key of the metric.
         left: The arm that the claim is about; None: those that have ``options``.
         way: Which way it moves, or on which side it ends.
         right: The arm that it is held against.
-        options: Paradigm and options of the generator of the arms that a claim is about.
+        options: Options of the generator of the arms that a claim is about.
         bound: As the kind says, in the unit of the metric.
         note: What the claim does not say.
     """
@@ -176,7 +177,8 @@ def _still(trend: Trend, arms: Arms, config: Config) -> Iterator[TrendFinding]:
     for arm in arms.table.arms:
         options = options_of(arm, config)
         series = _series(arms.table, arm, trend.metric)
-        if not series or any(options.get(key) != value for key, value in trend.options.items()):
+        wanted = all(options.get(key) == value for key, value in trend.options.items())
+        if not series or not wanted or not _newest_alone(arm, config):
             continue
         ours = estimate(one[-1] - one[0] for one in series.values())
         low, high = ours.interval or (-np.inf, np.inf)
@@ -184,6 +186,12 @@ def _still(trend: Trend, arms: Arms, config: Config) -> Iterator[TrendFinding]:
         inside = -trend.bound <= low and high <= trend.bound
         verdict: Verdict = "differs" if outside else "agrees" if inside else "open"
         yield TrendFinding(trend, trend.quantity, verdict, f"{arm} moves by {_told(ours)}", ours)
+
+
+def _newest_alone(arm: str, config: Config) -> bool:
+    options = options_of(arm, config)
+    replaced = options["paradigm"] == "replace" and not options["include-real"]
+    return replaced or describe(arm, config).rule == "last-generation"
 
 
 _JUDGES: Mapping[str, Callable[[Trend, Arms, Config], Iterator[TrendFinding]]] = {

@@ -179,6 +179,22 @@ def test_arms_that_differ_in_more_than_tokens_are_not_compared():
     assert judged(arms)[-1].verdict == "not in this run"
 
 
+@pytest.mark.parametrize(
+    ("control", "found"),
+    [
+        ({"rule": "random", "paradigm": "replace", "include-real": False}, True),
+        ({"rule": "last-generation"}, True),
+        ({"rule": "random", "paradigm": "replace"}, False),  # the silo's own documents are among its text
+        ({"rule": "random"}, False),
+    ],
+)
+def test_the_control_trains_on_the_last_generation_alone(control, found):
+    arms = [{"name": "control", "generator": {"temperature": 1.0}} | control, *arms_of()[1:]]
+    last = judged(arms)
+    assert last[-1].verdict == ("agrees" if found else "not in this run")
+    assert verdicts(last[:-1]) == {"agrees"}
+
+
 def test_a_slope_is_that_of_a_straight_line():
     rows = rows_of([{"name": "half"}])
     found = slopes(measurements(rows), "half", "perplexity")
