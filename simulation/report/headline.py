@@ -15,7 +15,8 @@ OF_TEXT: Mapping[str, str] = {
     "perplexity_unseen": "perplexity on groups that the silo never saw",
     "group_distance": "distance of group shares from the truth",
 }
-"""Collaboration on text is judged by all of these that both arms have, the first in the headline."""
+"""Collaboration on text is judged by all of these that both arms have, the first in the headline; lower is
+better."""
 COMPARED_BY = ("coverage", "recall", "frechet", "w2_sq", "energy_distance")
 """Otherwise it is judged by the first of these that both arms have."""
 NAMED = 3
@@ -159,7 +160,8 @@ def _called(by: str) -> str:
 def _difference(summary: Summary, hero: str, rival: str, by: str) -> str:
     found = summary["arms"][hero]["paired"][rival][by]
     ends = [number(_mean(summary, arm, by) or 0.0) for arm in (hero, rival)]
-    text = f"At the end, {_called(by)} is {ends[0]} with {hero} and {ends[1]} with {rival}. "
+    better = "; lower is better" if by in OF_TEXT else ""
+    text = f"At the end, {_called(by)} is {ends[0]} with {hero} and {ends[1]} with {rival}{better}. "
     if found["interval"] is None:
         return text + "One seed only, so no interval: do not generalise."
     low, high = found["interval"]

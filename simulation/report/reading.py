@@ -30,7 +30,8 @@ class Sheet:
 
     Attributes:
         arms: Name and colour of each.
-        lines: Generation, and of each arm its documents, each with the training document nearest to it.
+        lines: Generation, and of each arm its documents, each with the training document nearest to it; of
+            all arms once where they are the same, as in generation 0 of one base.
     """
 
     arms: tuple[tuple[str, str], ...]
@@ -49,7 +50,7 @@ def sheets(kept: Kept, arms: Sequence[str]) -> list[Sheet]:
         Sheet(
             tuple((arm, colours[arm]) for arm in block),
             tuple(
-                (generation, tuple(_documents(kept[arm].get(generation, ())) for arm in block))
+                (generation, _cells([kept[arm].get(generation, ()) for arm in block]))
                 for generation in sorted({generation for arm in block for generation in kept[arm]})
             ),
         )
@@ -65,8 +66,11 @@ def caption(config: Mapping[str, Any]) -> str:
     return " ".join(filter(None, (_CAPTION, _PROMPTS.get(str(generator.get("prompts")), ""))))
 
 
-def _documents(pairs: Sequence[Mapping[str, str]]) -> tuple[tuple[str, str], ...]:
-    return tuple((shown(pair["generated"]), shown(pair["nearest"])) for pair in pairs)
+def _cells(of_arms: Sequence[Sequence[Mapping[str, str]]]) -> tuple[tuple[tuple[str, str], ...], ...]:
+    cells = tuple(
+        tuple((shown(pair["generated"]), shown(pair["nearest"])) for pair in pairs) for pairs in of_arms
+    )
+    return cells[:1] if len(set(cells)) == 1 else cells
 
 
 def shown(text: str) -> str:

@@ -27,7 +27,11 @@ NASTY = "</p><script>alert(1)</script>\n\tx\u202ey\x1b[31m\x00"
 
 
 def kept(arms, text="made", near="near"):
-    return {arm: {g: [{"generated": text, "nearest": near}] * 2 for g in (0, 3)} for arm in arms}
+    """Return two documents of two generations, in the second of each arm's own."""
+    return {
+        arm: {g: [{"generated": f"{text}{arm * (g > 0)}", "nearest": near}] * 2 for g in (0, 3)}
+        for arm in arms
+    }
 
 
 def test_documents_stand_beside_the_nearest_of_the_training():
@@ -66,14 +70,14 @@ def test_at_most_four_arms_stand_beside_each_other(count, widths):
     assert [name for sheet in found for name, _ in sheet.arms] == arms
     for sheet in found:
         assert [generation for generation, _ in sheet.lines] == [0, 3]
-        assert all(len(cells) == len(sheet.arms) for _, cells in sheet.lines)
+        assert [len(cells) for _, cells in sheet.lines] == [1, len(sheet.arms)]  # one base is shown once
 
 
 def test_a_silo_that_dropped_out_leaves_a_gap():
     found = kept(["a", "b"])
     del found["b"][3]
     (sheet,) = sheets(found, ["a", "b"])
-    assert sheet.lines[1] == (3, ((("made", "near"),) * 2, ()))
+    assert sheet.lines[1] == (3, ((("madea", "near"),) * 2, ()))
 
 
 def test_the_caption_says_whose_beginnings_are_seen():
@@ -88,8 +92,8 @@ def test_the_page_shows_documents_as_text(run_folder, reported):
     write_json(run_folder.path / "texts.json", kept(["siloed", "collaborative"], NASTY, "<b>near</b>"))
     html = write_report(OpenRun(run_folder)).read_text(encoding="utf-8")
     section = html[html.index("What it reads like") : html.index("Silo by silo")]
-    assert section.count("&lt;/p&gt;&lt;script&gt;alert(1)&lt;/script&gt;\n    x\\u202ey") == 8
-    assert section.count("&lt;b&gt;near&lt;/b&gt;") == 8
+    assert section.count("&lt;/p&gt;&lt;script&gt;alert(1)&lt;/script&gt;\n    x\\u202ey") == 6
+    assert section.count("&lt;b&gt;near&lt;/b&gt;") == 6
     assert "<script" not in html
     assert not re.search("[\x00-\x08\x1b\u202e]", html)
     assert "What it reads like" not in (reported.path / "report.html").read_text(encoding="utf-8")
@@ -131,6 +135,7 @@ def test_collaboration_on_text_is_judged_by_what_a_silo_never_saw():
     assert saved.short == "\u22124.00 perplexity on groups that the silo never saw"
     unseen, groups, alone = saved.sentences
     assert "perplexity on groups that the silo never saw is 54.00 with collaborative and 58.00 with" in unseen
+    assert "siloed; lower is better. The 95 % interval" in unseen
     assert "distance of group shares from the truth is 0.40 with collaborative and 0.90 with" in groups
     assert alone.endswith("anchored reaches perplexity on groups that the silo never saw 55.00.")
     for row in rows:
