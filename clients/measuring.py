@@ -12,7 +12,7 @@ from tailweave.clients.generators.language_model import LanguageModel
 from tailweave.clients.metrics import Yardstick, evaluate
 from tailweave.clients.metrics.brought import brought
 from tailweave.clients.metrics.of_text import of_text
-from tailweave.clients.nearest_training import beside_nearest
+from tailweave.clients.nearest_training import SHOWN_AS, beside_nearest
 from tailweave.clients.recursion import Stage
 from tailweave.clients.samples import Samples
 from tailweave.protocols.arrays import Floats
@@ -76,9 +76,10 @@ def measure(run: ArmRun, stage: Stage, generated: Samples) -> dict[str, float]:
     if training is not None:
         if run.question.recursion.include_real:
             row["real_share"] = float((training.born == 0).mean())
-        if _wanted_as_images(run, stage.generation):
-            path = run.folder / f"images-{stage.generation}.npz"
-            storage.save(path, beside_nearest(space, generated, training))
+        if drawn.training is not None and _wanted_in_the_report(run, stage.generation):
+            name = SHOWN_AS[generated.sort.name]
+            kept = beside_nearest(generated, training, drawn.features, drawn.training)
+            storage.save(run.folder / f"{name}-{stage.generation}.npz", kept)
     if not run.simulated:
         _tell_owner(run, stage.generation, row, drawn)
     return row
@@ -102,9 +103,9 @@ def _unseen_share(own: frozenset[str], row: Mapping[str, float]) -> dict[str, fl
     return {"unseen_share": sum(unseen)} if "modes_covered" in row else {}
 
 
-def _wanted_as_images(run: ArmRun, generation: int) -> bool:
+def _wanted_in_the_report(run: ArmRun, generation: int) -> bool:
     """Tell whether samples are kept for the report; training rows stand beside them: simulation only."""
-    if not run.simulated or run.node.silo.train.image is None:
+    if not run.simulated or run.node.silo.train.sort.name not in SHOWN_AS:
         return False
     wanted = run.question.snapshots
     return generation in wanted or (generation == 0 and bool(wanted))

@@ -2,6 +2,7 @@
 """The run folder: what a run leaves behind, and all that summary, figures and report are made from."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -21,6 +22,8 @@ STATE = ".state"
 
 DECLARATIONS = "metrics.json"
 """What the run's metrics mean, so that a report of it needs no list of names."""
+TEXTS = "texts.json"
+"""Documents of a run on text, for its report; its training documents are among them."""
 REQUIRED = ("config.yaml", "environment.json", "metrics.jsonl", "wire.jsonl")
 
 
@@ -182,6 +185,27 @@ class RunFolder:
         """
         return self._arrays("images.npz")
 
+    def texts(self) -> dict[str, dict[int, list[dict[str, str]]]]:
+        """Return one silo's documents and the training documents nearest to them; empty if there are none.
+
+        Returns:
+            Arm to generation to documents, each with keys ``generated`` and ``nearest``.
+
+        Raises:
+            RunFolderError: If the folder is incomplete or the file is not what a run wrote there.
+        """
+        path = self._file(TEXTS)
+        if not path.is_file():
+            return {}
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+            return {
+                str(arm): {int(at): [_pair(one) for one in pairs] for at, pairs in kept.items()}
+                for arm, kept in found.items()
+            }
+        except (ValueError, AttributeError, TypeError, KeyError, RecursionError) as error:
+            raise RunFolderError(f"{path}: is not what a run wrote there ({error!r})") from None
+
     def _arrays(self, name: str) -> dict[str, NDArray[Any]]:
         path = self._file(name)
         if not path.is_file():
@@ -190,6 +214,13 @@ class RunFolder:
             return read_npz(path)
         except (OSError, NpzError) as error:
             raise RunFolderError(f"{path} is not an NPZ of plain arrays: {error}") from None
+
+
+def _pair(found: Mapping[str, object]) -> dict[str, str]:
+    pair = {name: found[name] for name in ("generated", "nearest")}
+    if not all(isinstance(text, str) for text in pair.values()):
+        raise TypeError(f"documents must be text, got {pair}")
+    return {name: str(text) for name, text in pair.items()}
 
 
 def _mapping(path: Path, value: object) -> Row:

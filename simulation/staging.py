@@ -14,7 +14,8 @@ from tailweave.simulation.engines.job import Job
 from tailweave.simulation.images import collect_images
 from tailweave.simulation.maps import collect_maps, save_maps
 from tailweave.simulation.prepare import Prepared
-from tailweave.simulation.run_folder import DECLARATIONS, write_json
+from tailweave.simulation.run_folder import DECLARATIONS, TEXTS, write_json
+from tailweave.simulation.texts import collect_texts
 
 
 def make_folder(prepared: Prepared, out: Path, made: Mapping[str, object], run_id: str = "") -> Job:
@@ -52,6 +53,8 @@ def complete(prepared: Prepared, job: Job, silos: Path | None = None) -> None:
         save_maps(out / "maps.npz", collect_maps(experiment, features, out / "config.yaml", state))
         if images := collect_images(experiment, out / "config.yaml", state):
             save_maps(out / "images.npz", images)
+        if texts := collect_texts(experiment, out / "config.yaml", state):
+            write_json(out / TEXTS, texts)
 
 
 def drop_state(job: Job, silos: Path | None = None) -> None:

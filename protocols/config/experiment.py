@@ -24,8 +24,8 @@ from tailweave.protocols.kinds.generators.base import GeneratorKind
 from tailweave.protocols.kinds.references.base import SummarisedReference
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
-PaperPage = Literal["biased-verification", "crossed"]
-"""Experiments of arXiv 2606.13732 whose runs have a page "published against reproduced"."""
+PaperPage = Literal["biased-verification", "crossed", "concentration"]
+"""Experiments of arXiv 2606.13732, the last of 2410.12341, with a page "published against reproduced"."""
 
 
 class ArmSpec(Spec):

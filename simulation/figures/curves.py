@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Metrics against generation: one panel a metric, one line an arm, a 95 % band over seeds."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from matplotlib.axes import Axes
@@ -55,13 +56,18 @@ def draw_curves(table: Measurements) -> Figure | None:
 
     Seeds give the bands: a single seed, or more than eight arms, gives lines without.
     """
-    panels = [panel for panel in PANELS if panel.metric in table.metrics]
+    return draw_panels(table, PANELS)
+
+
+def draw_panels(table: Measurements, wanted: Sequence[Panel]) -> Figure | None:
+    """Draw those of the panels whose metric was measured; None if none was."""
+    panels = [panel for panel in wanted if panel.metric in table.metrics]
     if not panels:
         return None
-    columns = min(3, len(panels))
+    columns = 2 if len(panels) == 4 else min(3, len(panels))  # four in a square, not three and one
     rows = -(-len(panels) // columns)
     with look():
-        width = 3.7 * columns
+        width = 11.1 if len(panels) == 4 else 3.7 * columns
         lines = -(-len(table.arms) // legend_columns([plain(arm) for arm in table.arms], width))
         figure = Figure(figsize=(width, 2.6 * rows + 0.3 + 0.2 * lines), layout="constrained")
         grid = figure.subplots(rows, columns, squeeze=False)

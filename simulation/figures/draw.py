@@ -3,6 +3,7 @@
 
 from pathlib import Path
 
+from tailweave.simulation.figures.concentration import draw_concentration
 from tailweave.simulation.figures.curves import draw_curves
 from tailweave.simulation.figures.map import draw_map
 from tailweave.simulation.figures.memorization import draw_memorization
@@ -26,6 +27,7 @@ def draw_figures(run: OpenRun) -> list[Path]:
     config, table, folder = run.config, run.table, run.folder
     drawn = {
         "curves": draw_curves(table),
+        "concentration": draw_concentration(table),
         "memorization": draw_memorization(table) if shows_images(config) else None,
         "samples": draw_samples(folder.images(), table.arms),
         "retention": draw_retention(table, config),

@@ -55,7 +55,8 @@ class Arms:
 
     Attributes:
         table: All measurements.
-        names: Rule and kind of reference to the arm's name; the first arm of those that do the same.
+        names: Rule and kind of reference to the arm's name; of those that do the same the first that changes
+            neither paradigm nor generator, else the first.
     """
 
     table: Measurements
@@ -65,7 +66,8 @@ class Arms:
     def of(table: Measurements, config: Mapping[str, Any]) -> "Arms":
         """Read the arms of a resolved configuration; those without rows are left out."""
         names: dict[Pick, str] = {}
-        for arm in (describe(name, config) for name in table.arms):
+        plain = [name for name in table.arms if options_of(name, config) == options_of(None, config)]
+        for arm in (describe(name, config) for name in dict.fromkeys((*plain, *table.arms))):
             if arm.rule is not None:
                 names.setdefault((arm.rule, arm.reference), arm.name)
         return Arms(table, names)
@@ -87,6 +89,17 @@ class Arms:
         ends = {pick: end.mean for pick in picks if (end := self.end(pick, name)) is not None}
         sign = -1.0 if metric(name).better == "lower" else 1.0
         return max(ends, key=lambda pick: sign * ends[pick], default=None)
+
+
+def options_of(name: str | None, config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return paradigm, include-real and generator of an arm in one mapping; of None the experiment's own."""
+    spec: Mapping[str, Any] = next((a for a in config.get("arms") or [] if a.get("name") == name), {})
+    recursion = config.get("recursion") or {}
+    options = {
+        key: recursion.get(key) if spec.get(key) is None else spec[key]
+        for key in ("paradigm", "include-real")
+    }
+    return options | dict(config.get("generator") or {}) | dict(spec.get("generator") or {})
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from typing import Any
 from tailweave.protocols.config.yaml_file import read_yaml
 from tailweave.simulation.paper.claims import Claim, Rule
 from tailweave.simulation.paper.orders import Order, Pick
+from tailweave.simulation.paper.trends import Trend
 
 Group = Mapping[str, Any]
 _TEXTS = ("section", "quantity", "source", "metric", "note")
@@ -30,6 +31,14 @@ def claims(study: str) -> list[Claim]:
 def orders(experiment: str) -> list[Order]:
     """Return every claim on an order that ``configs/paper/EXPERIMENT.yaml`` measures."""
     return [_order(one) for one in _rows(_read("orders")[experiment])]
+
+
+def trends() -> list[Trend]:
+    """Return every claim of arXiv 2410.12341 on the course of a metric."""
+    return [
+        Trend(**one | {side: _pick(one[side]) for side in ("left", "right") if side in one})
+        for one in _rows(_read("trends"))
+    ]
 
 
 def table(metric: str) -> dict[Pick, Any]:

@@ -6,6 +6,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from tailweave.protocols.whole_file import write_whole
@@ -16,15 +17,17 @@ from tailweave.simulation.paper.crossing import TITLES, Crossing, same_picks, se
 from tailweave.simulation.paper.dots import draw_arms, draw_crossing
 from tailweave.simulation.paper.orders import Arms, OrderFinding, Pick, order_findings
 from tailweave.simulation.paper.published import orders, table
+from tailweave.simulation.paper.trend_page import FIGURE, of_trends
 from tailweave.simulation.report.page import base_note, facts, inline_svg, templates
 from tailweave.simulation.report.tables import BLANK, Cell, Line, Table
 from tailweave.simulation.report.wording import ARROWS, counted, metric, number
-from tailweave.simulation.run_folder import RunFolder, write_json
+from tailweave.simulation.run_folder import write_json
 
 PAGE = "published.html"
 _TITLES = {
     "biased-verification": "Biased verification, published against reproduced",
     "crossed": "Rule × reference, published against reproduced",
+    "concentration": "Concentration of language, published against reproduced",
 }
 _DATA = (
     "Published distances are of photographs and a diffusion model, ours of other data and another generator: "
@@ -44,53 +47,59 @@ def write_published(run: OpenRun) -> Path | None:
     which = config.get("paper")
     if which is None:
         return None
-    arms = Arms.of(run.table, config)
-    found = with_causes(order_findings(orders(which), arms), arms, config)
-    crossing = Crossing.of(arms)
-    crossed = which == "crossed"
-    html = (
-        templates()
-        .get_template("published.html.md")
-        .render(
-            title=_TITLES[which],
-            facts=facts(run.summary, config),
-            base=base_note(config),
-            short=[*(sentences(crossing) if crossed else []), *in_short(found, arms)],
-            remark=_DATA,
-            differing=[one for one in found if one.verdict == "differs"],
-            causes=by_cause(found),
-            undecided=[one for one in found if one.verdict == "open"],
-            figures=_figures(folder, arms, crossing if crossed else None),
-            overview=_crossed(crossing) if crossed else _by_rule(crossing),
-            headline=None if crossed else _headline(arms),
-            tables=[(name, _claims(list(group), arms)) for name, group in groupby(found, _section)],
-        )
-    )
+    parts, found = of_trends(run) if which == "concentration" else _of_orders(run, which)
+    head = {"title": _TITLES[which], "facts": facts(run.summary, config), "base": base_note(config)}
+    figures = _figures(run, which)
+    html = templates().get_template("published.html.md").render(**head, **parts, figures=figures)
     write_json(folder.path / "published.json", [one.as_json() for one in found])
     path = folder.path / PAGE
     write_whole(path, html)
     return path
 
 
+def _of_orders(run: OpenRun, which: str) -> tuple[dict[str, Any], list[OrderFinding]]:
+    """Return the page's parts, but for its head and figures, and all findings."""
+    arms = Arms.of(run.table, run.config)
+    found = with_causes(order_findings(orders(which), arms), arms, run.config)
+    crossing = Crossing.of(arms)
+    crossed = which == "crossed"
+    parts = {
+        "short": [*(sentences(crossing) if crossed else []), *in_short(found, arms)],
+        "remark": _DATA,
+        "differing": [(one.order.quantity, _in_words(one)) for one in found if one.verdict == "differs"],
+        "causes": by_cause(found),
+        "undecided": [(one.order.quantity, _in_words(one)) for one in found if one.verdict == "open"],
+        "overview": ("Rule by reference", _crossed(crossing) if crossed else _by_rule(crossing)),
+        "headline": None if crossed else _headline(arms),
+        "tables": [(name, _claims(list(group), arms)) for name, group in groupby(found, _section)],
+    }
+    return parts, found
+
+
+def _in_words(found: OrderFinding) -> str:
+    return f"{found.left.mean:.3f} against {found.right.mean:.3f}: it {found.why}."
+
+
 def _section(found: OrderFinding) -> str:
     return found.order.section
 
 
-def _figures(folder: RunFolder, arms: Arms, crossing: Crossing | None) -> list[tuple[str, Any]]:
+def _figures(run: OpenRun, which: str) -> list[tuple[str, Markup]]:
+    arms = Arms.of(run.table, run.config)
+    last = "at the last generation: mean over seeds and its 95 % interval. Dashed: random selection."
     figure: Figure | None
-    if crossing is not None:
-        figure, name = draw_crossing(crossing), "rules-by-reference"
-        caption = "Every rule on every reference"
+    if which == "concentration":
+        text, name, draw = FIGURE
+        figure = draw(run.table)
+    elif which == "crossed":
+        text, name = f"Every rule on every reference {last}", "rules-by-reference"
+        figure = draw_crossing(Crossing.of(arms))
     else:
-        figure, name = draw_arms(arms), "arms"
-        caption = "Every arm"
+        text, name, figure = f"Every arm {last}", "arms", draw_arms(arms)
     if figure is None:
         return []
-    home = folder.path / "figures"
+    home = run.folder.path / "figures"
     home.mkdir(exist_ok=True)
-    text = (
-        f"{caption} at the last generation: mean over seeds and its 95 % interval. Dashed: random selection."
-    )
     return [(text, inline_svg(save(figure, home / f"{name}.svg"), name))]
 
 

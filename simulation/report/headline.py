@@ -11,8 +11,14 @@ from tailweave.simulation.report.privacy import unprotected
 from tailweave.simulation.report.wording import counted, listed, metric, number, percent, size
 
 Summary = Mapping[str, Any]
+OF_TEXT: Mapping[str, str] = {
+    "perplexity_unseen": "perplexity on groups that the silo never saw",
+    "group_distance": "distance of group shares from the truth",
+}
+"""Collaboration on text is judged by all of these that both arms have, the first in the headline; lower is
+better."""
 COMPARED_BY = ("coverage", "recall", "frechet", "w2_sq", "energy_distance")
-"""Collaboration is judged by the first of these that both arms have."""
+"""Otherwise it is judged by the first of these that both arms have."""
 NAMED = 3
 """Arms that a headline names; of more it names two."""
 
@@ -59,7 +65,9 @@ def who(summary: Summary) -> Answer:
     question, judged, fallen = "Who collapsed?", _judged(summary), _half_lives(summary)
     within = f"within {counted(summary['generations'], 'generation')}"
     if not judged:
-        return Answer(question, "not measured", ("Coverage was not measured from generation 0 on.",))
+        return Answer(
+            question, "not measured", ("Coverage was not measured from generation 0 on.", *_narrowed(summary))
+        )
     moved = {
         arm: f"{arm} {number(start)} → {number(end)}"
         for arm in judged
@@ -69,10 +77,29 @@ def who(summary: Summary) -> Answer:
     kept = [moved[arm] for arm in judged if arm not in fallen]
     rest = f"Not so: {listed(kept)}." if kept else "No arm was spared."
     if not fallen:
-        return Answer(question, "no arm", (f"No arm lost half of its coverage of the truth {within}.", rest))
+        none = f"No arm lost half of its coverage of the truth {within}."
+        return Answer(question, "no arm", (none, rest, *_narrowed(summary)))
     count, names = f"{len(fallen)} of {counted(len(judged), 'arm')}", listed([moved[arm] for arm in fallen])
     lost = f"{count} fell below half of the coverage at the start, {within}: {names}."
-    return Answer(question, _named(list(fallen), len(judged)), (lost, rest))
+    return Answer(question, _named(list(fallen), len(judged)), (lost, rest, *_narrowed(summary)))
+
+
+def _narrowed(summary: Summary) -> list[str]:
+    """Say, of language models, whose next tokens became most predictable."""
+    rises = {}
+    for name in summary["arms"]:
+        start, end = (_mean(summary, name, "top10_mass", when) for when in ("first", "last"))
+        if start is not None and end is not None:
+            rises[name] = (end - start, start, end)
+    if not rises:
+        return []
+    arm, (rise, start, end) = max(rises.items(), key=lambda item: item[1])
+    text = "Mass of the ten likeliest next tokens rose"
+    return [
+        f"{text} most with {arm}: {number(start, 3)} → {number(end, 3)}."
+        if rise > 0
+        else f"{text} in no arm."
+    ]
 
 
 def _named(arms: Sequence[str], judged: int) -> str:
@@ -112,23 +139,29 @@ def what_was_saved(summary: Summary) -> Answer:
         lonely = f"There is no siloed arm, nor one without selection, to compare {hero.name} with."
         return Answer(question, "no baseline", (lonely, *_spread(summary)))
     paired = summary["arms"][hero.name]["paired"].get(rival.name, {})
-    by = next((name for name in COMPARED_BY if name in paired), None)
-    if by is None:
+    found = [name for name in OF_TEXT if name in paired] or [n for n in COMPARED_BY if n in paired][:1]
+    if not found:
         return Answer(
             question, "not measured", (f"{hero.name} and {rival.name} share no measured distance.",)
         )
+    by = found[0]
     sentences = (
-        _difference(summary, hero.name, rival.name, by),
+        *(_difference(summary, hero.name, rival.name, name) for name in found),
         *_beside(summary, hero.name, rival.name, by),
     )
-    short = f"{number(paired[by]['mean'], signed=True)} {metric(by).title}"
+    short = f"{number(paired[by]['mean'], signed=True)} {_called(by)}"
     return Answer(question, short, sentences)
+
+
+def _called(by: str) -> str:
+    return OF_TEXT.get(by, metric(by).title)
 
 
 def _difference(summary: Summary, hero: str, rival: str, by: str) -> str:
     found = summary["arms"][hero]["paired"][rival][by]
     ends = [number(_mean(summary, arm, by) or 0.0) for arm in (hero, rival)]
-    text = f"At the end, {metric(by).title} is {ends[0]} with {hero} and {ends[1]} with {rival}. "
+    better = "; lower is better" if by in OF_TEXT else ""
+    text = f"At the end, {_called(by)} is {ends[0]} with {hero} and {ends[1]} with {rival}{better}. "
     if found["interval"] is None:
         return text + "One seed only, so no interval: do not generalise."
     low, high = found["interval"]
@@ -154,7 +187,7 @@ def _beside(summary: Summary, hero: str, rival: str, by: str) -> list[str]:
         )
     for name, arm in summary["arms"].items():
         if arm["role"] == "anchored" and (end := _mean(summary, name, by)) is not None:
-            lines.append(f"Without any silo's help, {name} reaches {metric(by).title} {number(end)}.")
+            lines.append(f"Without any silo's help, {name} reaches {_called(by)} {number(end)}.")
     return lines
 
 

@@ -15,7 +15,7 @@ from tailweave.protocols.whole_file import write_whole
 from tailweave.simulation.figures.draw import draw_figures
 from tailweave.simulation.figures.style import GRID, INK, MUTED, PAPER
 from tailweave.simulation.open_run import OpenRun
-from tailweave.simulation.report import privacy, tables
+from tailweave.simulation.report import privacy, reading, tables
 from tailweave.simulation.report.absences import absences
 from tailweave.simulation.report.headline import answers
 from tailweave.simulation.report.wording import (
@@ -37,7 +37,7 @@ def write_report(run: OpenRun) -> Path:
     """
     summary, config = run.summary, run.config
     drawn = {path.stem: inline_svg(path, path.stem) for path in draw_figures(run)}
-    reading = read_yaml(Path(__file__).with_name("figures.yaml")).items()
+    told_of = read_yaml(Path(__file__).with_name("figures.yaml")).items()
     notes = (base_note(config), space_note(config), truth_note(config, run.made))
     rivals = dict.fromkeys(rival for arm in summary["arms"].values() for rival in arm["paired"])
     had = {name for arm in summary["arms"].values() for name in arm["last"]}
@@ -65,10 +65,12 @@ def write_report(run: OpenRun) -> Path:
             silos=[(title, t) for title, t in by_silo if t],
             sent=[tables.messages(summary), tables.sent_by_silo(summary)],
             figures=[
-                (name, told["title"], told["caption"], drawn[name]) for name, told in reading if name in drawn
+                (name, told["title"], told["caption"], drawn[name]) for name, told in told_of if name in drawn
             ],
-            alt={name: told["title"] for name, told in reading}
+            alt={name: told["title"] for name, told in told_of}
             | {"retention": privacy.retention_in_words(summary, config)},
+            sheets=reading.sheets(run.folder.texts(), run.table.arms),
+            reading=reading.caption(config),
             made=sorted(flat(run.made).items()),
             config=yaml.safe_dump(config, sort_keys=False, allow_unicode=True),
         )

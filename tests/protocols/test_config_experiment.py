@@ -163,7 +163,7 @@ def test_names_are_safe_in_paths(name):
 def test_an_experiment_of_the_paper_names_its_page():
     assert experiment().paper is None
     assert experiment(paper="crossed").paper == "crossed"
-    with pytest.raises(ValidationError, match="'biased-verification' or 'crossed'"):
+    with pytest.raises(ValidationError, match="'biased-verification', 'crossed' or 'concentration'"):
         experiment(paper="gaussian")
 
 

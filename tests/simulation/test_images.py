@@ -37,10 +37,8 @@ arms:
 def test_the_nearest_training_row_is_found_in_the_space_given():
     generated, rows = stream(0, "g").normal(size=(20, 5)), stream(0, "r").normal(size=(30, 5))
 
-    def space(x):
-        return x.values[:, :2]  # the other columns must not count
-
-    kept = beside_nearest(space, Samples.of(generated), Samples.of(rows))
+    features = generated[:, :2], rows[:, :2]  # the other columns must not count
+    kept = beside_nearest(Samples.of(generated), Samples.of(rows), *features)
     assert np.array_equal(kept["generated"], generated[:SHOWN])
     for one, near, distance in zip(kept["generated"], kept["nearest"], kept["distance"], strict=True):
         gaps = np.linalg.norm(rows[:, :2] - one[:2], axis=1)
