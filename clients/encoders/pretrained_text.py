@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from tailweave.clients.encoders.pretrained import LONGEST_NAME, bytes_in, digest_of
 from tailweave.clients.encoders.torch_use import one_torch_thread
+from tailweave.clients.generators.language_model.sequences import Batch, batches
 from tailweave.clients.neural.extra import neural
 from tailweave.protocols.arrays import Floats
 from tailweave.protocols.sorts import SortName
@@ -66,21 +67,22 @@ class PretrainedText:
         torch, found = neural("torch"), []
         device = "cuda" if torch.cuda.is_available() else "cpu"
         network, texts = self.network.to(device), rows.tolist()
+        pad = self.tokenizer.pad_token_id or 0  # any will do: padding is masked
         with one_torch_thread(), torch.inference_mode():
-            for start in range(0, len(texts), batch):
-                part = self.tokenizer(
-                    texts[start : start + batch],
-                    padding=batch > 1,
-                    truncation=True,
-                    max_length=_LONGEST,
-                    return_tensors="pt",
-                ).to(device)
-                states = network(**part).last_hidden_state.float()
-                weights = part["attention_mask"][..., None].float()
-                mean = (states * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1.0)
+            for span in batches(texts, batch):
+                ids = self.tokenizer(texts[span], truncation=True, max_length=self._longest)["input_ids"]
+                part = Batch.of([one or [pad] for one in ids], pad, device)
+                states = network(input_ids=part.ids, attention_mask=part.mask).last_hidden_state.float()
+                weights = part.mask[..., None].float()
+                mean = (states * weights).sum(dim=1) / weights.sum(dim=1)
                 found.append(mean.double().cpu().numpy())
         joined: Floats = np.concatenate(found)
         return joined
+
+    @property
+    def _longest(self) -> int:
+        positions = getattr(self.network.config, "max_position_embeddings", None) or _LONGEST
+        return min(_LONGEST, positions, self.tokenizer.model_max_length)
 
     @property
     def columns(self) -> int:
@@ -127,6 +129,4 @@ def _loaded(name: str, *, local: bool) -> tuple[Any, Any]:
             f"features.model {name}: cannot be loaded ({reason}); give a folder with config.json, "
             "model.safetensors and a tokenizer, or a hub name; on a silo the model must be there already"
         ) from None
-    if tokenizer.pad_token is None:
-        tokenizer.pad_token = tokenizer.eos_token  # any will do: padding is masked
     return model.eval().requires_grad_(False).float(), tokenizer

@@ -70,7 +70,8 @@ def test_public_held_out_rows_stand_in_for_a_real_silos_own(node, tmp_path, retr
     for wrong in ({"held-out/features": public[:, :1]}, {"held-out/rows": public}):
         spoiled = asked.model_copy(update={"arrays": {**asked.arrays, **wrong}})
         with pytest.raises(
-            ValueError, match=r"held-out/features must have 2 columns|held-out must be array features, or with texts"
+            ValueError,
+            match=r"held-out/features must have 2 columns|held-out must be array features, or with texts",
         ):
             retrain(replace(node, state=tmp_path / "other"), spoiled)
 
