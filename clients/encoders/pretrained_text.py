@@ -82,7 +82,7 @@ class PretrainedText:
     @property
     def _longest(self) -> int:
         positions = getattr(self.network.config, "max_position_embeddings", None) or _LONGEST
-        return min(_LONGEST, positions, self.tokenizer.model_max_length)
+        return int(min(_LONGEST, positions, self.tokenizer.model_max_length))
 
     @property
     def columns(self) -> int:
