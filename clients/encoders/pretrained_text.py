@@ -17,6 +17,7 @@ from tailweave.clients.encoders.pretrained import LONGEST_NAME, bytes_in, digest
 from tailweave.clients.encoders.torch_use import one_torch_thread
 from tailweave.clients.generators.language_model.sequences import Batch, batches
 from tailweave.clients.neural.extra import neural
+from tailweave.clients.neural.hub import folder_of
 from tailweave.protocols.arrays import Floats
 from tailweave.protocols.sorts import SortName
 
@@ -117,11 +118,12 @@ def _loaded(name: str, *, local: bool) -> tuple[Any, Any]:
     """Load a model and its tokenizer; only safetensors, so that no file can run code."""
     transformers = neural("transformers")
     try:
+        folder = folder_of(name, local=local)
         tokenizer = transformers.AutoTokenizer.from_pretrained(
-            name, trust_remote_code=False, local_files_only=local
+            folder, trust_remote_code=False, local_files_only=True
         )
         model = transformers.AutoModel.from_pretrained(
-            name, use_safetensors=True, trust_remote_code=False, local_files_only=local
+            folder, use_safetensors=True, trust_remote_code=False, local_files_only=True
         )
     except (OSError, ValueError, KeyError, ImportError) as error:
         reason = " ".join(str(error).split())[:300]

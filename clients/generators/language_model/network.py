@@ -16,12 +16,11 @@ from numpy.typing import NDArray
 
 from tailweave.clients.generators.language_model.tokens import Tokens
 from tailweave.clients.neural.extra import neural
+from tailweave.clients.neural.hub import folder_of
 from tailweave.protocols.kinds.generators.language_model import LanguageModelSpec, LoraSpec
 
 Weights = dict[str, NDArray[np.float32]]
 _TOKENIZER = "tokenizer.json"
-_WANTED = ("*.json", "*.safetensors", "*.txt")
-"""What is downloaded of a model: no code, no pickles."""
 _ADAPTER = "lora_"
 """Stands in the name of every weight of an adapter."""
 
@@ -165,7 +164,7 @@ def pretrained(name: str, *, local: bool = True) -> Pretrained:
     if not Path(name).exists() and (name.count("/") > 1 or name.startswith(("/", "."))):
         raise ValueError(f"generator.base: {name}: no such folder, and not a hub name (owner/name)")
     try:
-        return _opened(Path(name) if Path(name).is_dir() else _from_hub(name, local=local))
+        return _opened(folder_of(name, local=local))
     except (OSError, ValueError, KeyError, ImportError) as error:
         reason = " ".join(str(error).split())[:300]
         raise ValueError(
@@ -194,17 +193,6 @@ def _opened(folder: Path) -> Pretrained:
     tokens = Tokens(tokenizer.backend_tokenizer.to_str(), end, begin)
     network = network.float().eval().requires_grad_(False)
     return Pretrained(network, tokens, _digest(network, tokens))
-
-
-def _from_hub(name: str, *, local: bool) -> Path:
-    """Return the folder of a model in the hub's cache."""
-    hub = neural("huggingface_hub")
-    try:
-        return Path(hub.snapshot_download(name, allow_patterns=list(_WANTED), local_files_only=True))
-    except hub.errors.LocalEntryNotFoundError:
-        if local:
-            raise
-        return Path(hub.snapshot_download(name, allow_patterns=list(_WANTED)))
 
 
 def _digest(network: Any, tokens: Tokens) -> str:  # noqa: ANN401 - as above
