@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command line: ``tailweave list | run | report | audit | serve | deploy``."""
+"""The command line: ``tailweave list | run | report | audit | base | serve | deploy``."""
 
 import os
 import sys
@@ -22,7 +22,7 @@ class _InOrderOfUse(typer.core.TyperGroup):
     """Help lists the commands as one comes to need them."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        order = ("list", "run", "report", "audit", "serve", "deploy")
+        order = ("list", "run", "report", "audit", "base", "serve", "deploy")
         return sorted(super().list_commands(ctx), key=order.index)  # an error for one that has no place yet
 
 
@@ -182,6 +182,23 @@ def audit(
     from tailweave.simulation.audit.command import run_audit
 
     raise typer.Exit(run_audit(request, _out))
+
+
+@app.command()
+def base(
+    config: Annotated[Path, typer.Argument(help="Experiment: a name that `list` shows, or a YAML file.")],
+    out: Annotated[Path, typer.Option(help="File to write, such as base.npz.")],
+    seed: Annotated[int | None, typer.Option(help="Of which seed; default the experiment's first.")] = None,
+    override: Annotated[list[str] | None, typer.Option("--set", help="key.path=value, repeatable.")] = None,
+) -> None:
+    """Fit the public base of one seed into a file, for generator.start.path and every node's base."""
+    experiment = tailweave.load(config, override or [])
+    if out.exists():
+        raise ValueError(f"--out: {out} exists and is left alone; give another file")
+
+    from tailweave.simulation.base_writing import write_base
+
+    _out.print(write_base(experiment, out, seed), soft_wrap=True)
 
 
 @app.command("list")

@@ -153,11 +153,12 @@ class LanguageModel:
         return hidden_states(self._network, self.tokens, self.encode(documents), self._place, batch)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """Return weights, tokenizer (or the base's digest) and public prompts by name; never own prompts."""
+        """Return weights, tokenizer and heads (or a base's digest), public prompts; never own ones."""
         spec = self.spec
         named: dict[str, NDArray[Any]] = {f"{_WEIGHTS}{name}": part for name, part in self.weights.items()}
         if spec.base is None:
             named["tokenizer"] = packed([self.tokens.json]).astype(np.float32)
+            named["heads"] = np.array([spec.own_network.heads], dtype=np.float32)  # no weight tells them
         else:
             named["digest"] = packed([pretrained(spec.base).digest]).astype(np.float32)
         if self.prompts is not None and spec.prompts == "public":

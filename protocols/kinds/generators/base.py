@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """What every generator says of itself."""
 
-from collections.abc import Mapping, Sized
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import ValidationError
 
 from tailweave.protocols.config.base import Spec
 from tailweave.protocols.sorts import ROWS, SortName
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 class GeneratorKind(Spec):
@@ -59,8 +62,11 @@ class GeneratorKind(Spec):
         """What a step of training, and drawing a row, take, in words; empty if there are no steps."""
         return ""
 
-    def misfit(self, parameters: Mapping[str, Sized]) -> str | None:
-        """Say why parameters of this kind, from a file, are not of this spec; None if they are."""
+    def misfit(self, parameters: "Mapping[str, NDArray[Any]]") -> str | None:
+        """Say why parameters of this kind, from a file, are not of this spec.
+
+        None if they are, or if they are none at all, which reading them says better.
+        """
         return None
 
     def varied(self, options: Mapping[str, Any]) -> Self:

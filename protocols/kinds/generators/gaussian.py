@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Options of the generators ``gaussian`` and ``gaussian-mixture``."""
 
-from collections.abc import Mapping, Sized
-from typing import Annotated, ClassVar, Literal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from tailweave.protocols.config.starts import StartedSpec
 from tailweave.protocols.kinds.rules.base import SURPRISE
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 class GaussianSpec(StartedSpec):
@@ -33,9 +36,9 @@ class GaussianMixtureSpec(StartedSpec):
         """As many as components."""
         return self.components, "components"
 
-    def misfit(self, parameters: Mapping[str, Sized]) -> str | None:
+    def misfit(self, parameters: "Mapping[str, NDArray[Any]]") -> str | None:
         """Say so if the components are not as many."""
-        found = len(parameters["weights"])
+        found = parameters["weights"].size if "weights" in parameters else self.components
         return (
             None
             if found == self.components

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Options of the generator ``language-model``: network, prompts, drawing, training, and what it runs on."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -12,11 +13,20 @@ from tailweave.protocols.config.starts import UnaveragedStart, anchored_start
 from tailweave.protocols.kinds.generators.base import GeneratorKind
 from tailweave.protocols.kinds.rules.base import SURPRISE
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
 Positive = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(gt=0.0)]
 _BYTES = 256
 _SPECIAL = 1
 """Tokens that a byte-level vocabulary always has: every byte, and the end of a document."""
+_ADAPTER = "lora_"
+"""Stands in the name of every weight of an adapter."""
+_MATRIX = 2
+_AROUND = 2
+"""Positions of a network of its own beside those of a document: its begin and its end."""
+_BLOCK = re.compile(r"transformer\.h\.(\d{1,6})\.")
 
 
 class TransformerSpec(Spec):
@@ -128,6 +138,36 @@ class LanguageModelSpec(GeneratorKind):
         """Return batches times epochs."""
         return -(-rows // self.batch_size) * (self.first_epochs if first else self.epochs)
 
+    def misfit(self, parameters: "Mapping[str, NDArray[Any]]") -> str | None:
+        """Say which size differs, in the words of the options."""
+        adapted = any(_ADAPTER in name for name in parameters)
+        if (self.base is not None) != ("digest" in parameters):
+            what = "a pretrained base" if "digest" in parameters else "a network of its own"
+            return f"is of {what}, generator.base is {self.base or 'not given'}"
+        if adapted != (self.lora is not None):
+            return (
+                f"has {'' if adapted else 'no '}adapters, generator.lora is {self.lora and 'given' or 'not'}"
+            )
+        if self.prompts == "public" and "prompts" not in parameters:
+            return "has no beginnings of public documents, generator.prompts is public"
+        return self._of_other_sizes(parameters) if self.base is None else None
+
+    def _of_other_sizes(self, parameters: "Mapping[str, NDArray[Any]]") -> str | None:
+        """Compare the sizes that weights show with the options; a small corpus has fewer tokens."""
+        own, found = self.own_network, _sizes(parameters)
+        wanted = {
+            "network.width": own.width,
+            "network.layers": own.layers,
+            "network.heads": own.heads,
+            "real-tokens + synthetic-tokens": self.tokens,
+        }
+        if found.get("network.vocabulary", 0) > own.vocabulary:
+            wanted["network.vocabulary"] = own.vocabulary
+        for name, size in wanted.items():
+            if found.get(name, size) != size:
+                return f"is of {found[name]} {name.removeprefix('network.')}, generator.{name} is {size}"
+        return None
+
     @property
     def in_steps(self) -> str:
         """Documents of a step, and what drawing costs."""
@@ -149,3 +189,18 @@ class LanguageModelSpec(GeneratorKind):
         if self.base is None and self.first_epochs == 0:
             raise ValueError("first-epochs may be 0 only with a base, got 0")
         return self
+
+
+def _sizes(parameters: "Mapping[str, NDArray[Any]]") -> dict[str, int]:
+    """Read the sizes of a network of its own off its parameters, as far as they are there, by option."""
+    found, blocks = {}, [-1]
+    for name, part in parameters.items():
+        if name.endswith("transformer.wte.weight") and part.ndim == _MATRIX:
+            found["network.vocabulary"], found["network.width"] = part.shape
+        if name.endswith("transformer.wpe.weight") and part.ndim == _MATRIX:
+            found["real-tokens + synthetic-tokens"] = len(part) - _AROUND
+        if name == "heads" and part.size == 1:
+            found["network.heads"] = int(part.sum())
+        if block := _BLOCK.search(name):
+            blocks.append(int(block[1]))
+    return found | ({"network.layers": max(blocks) + 1} if len(blocks) > 1 else {})
