@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from tailweave.clients import generators
 from tailweave.clients.data.silo import World, check_silo_size, simulated_world
 from tailweave.clients.features import fit_features, received_features
 from tailweave.clients.generators.course import NOTHING_BESIDE, Course
@@ -20,6 +21,7 @@ from tailweave.protocols.messages import rows_bucket
 from tailweave.protocols.streams import stream
 from tailweave.protocols.texts import packed
 from tailweave.simulation.base import base_generator
+from tailweave.simulation.public_weights import check_carried
 
 _HELD_OUT_ROWS = 2000
 """Most public rows that are sent to real silos to measure against: exact transport goes so far."""
@@ -83,8 +85,14 @@ def prepare(
         with threadpool_limits(1):
             kit = fit_kit(experiment, world, seed, course)
             kits[seed] = _with_held_out(experiment, world, kit) if silos_elsewhere else kit
-    said = _warnings(experiment, smallest)
+        if not silos_elsewhere:
+            _check_prompts(experiment, world, kit)
+    said = (*_warnings(experiment, smallest), *_carried(experiment, kits, elsewhere=silos_elsewhere))
     return Prepared(experiment, kits, (*said, *_owners_alone(experiment)) if silos_elsewhere else said)
+
+
+def _carried(experiment: Experiment, kits: dict[int, PublicKit], *, elsewhere: bool) -> list[str]:
+    return check_carried(experiment, next(iter(kits.values())), elsewhere=elsewhere)
 
 
 def _with_held_out(experiment: Experiment, world: World, kit: PublicKit) -> PublicKit:
@@ -179,6 +187,18 @@ def _check_fresh(experiment: Experiment, world: World) -> None:
                 f"arm {arm.name}: rule {arm.rule.kind} keeps recursion.samples = {samples} real samples, the "
                 f"smallest silo holds {fewest}"
             )
+
+
+def _check_prompts(experiment: Experiment, world: World, kit: PublicKit) -> None:
+    """Refuse silos whose own rows are to begin what is drawn, where none of them will do."""
+    asked = (experiment.generator_of(arm) for arm in experiment.arms)
+    for spec in {one.model_dump_json(): one for one in asked if one.sees_own is not None}.values():
+        base = generators.from_arrays(spec, kit.base, world.train.sort)
+        for silo in world.silos:
+            try:
+                generators.primed(spec, base, silo.train)
+            except ValueError as error:
+                raise ConfigError(f"{silo.name}, {spec.sees_own}: {error}") from None
 
 
 def _check_spread(world: World) -> None:
