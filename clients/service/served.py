@@ -11,6 +11,9 @@ from tailweave.protocols.kept_reference import KeptReference
 from tailweave.protocols.kinds.features.encoder import SMALL_CONV
 from tailweave.protocols.references.sliced import Sliced
 
+_OWN = {"language-model": "language-model", "rarity": "tf-idf"}
+"""What an encoder of documents that a run made is called, by an array that only it has."""
+
 
 @dataclass(frozen=True, eq=False)
 class Served:
@@ -58,8 +61,16 @@ class Served:
 
 
 def _name(encoder: Encoder | None) -> str:
-    """Return how a client finds the encoder: the name of a pretrained model, or that it is the run's own."""
+    """Return how a client finds the encoder: the name of a pretrained model, or which of the run's own it is.
+
+    Those of the run's own lie in its kit and in the reference file: a convolutional network, the public base
+    of a language model, or how rare words are.
+    """
     if encoder is None:
         return ""
     parts = encoder.arrays()
-    return bytes(parts["model"].astype("uint8")).decode() if "model" in parts else SMALL_CONV
+    for part, name in _OWN.items():
+        if part in parts:
+            return name
+    named = [part for part in ("model", "text-model") if part in parts]
+    return bytes(parts[named[0]].astype("uint8")).decode() if named else SMALL_CONV

@@ -20,9 +20,16 @@ def notes(experiment: Experiment) -> tuple[str, ...]:
             "Noise was drawn from a seeded stream, as in every simulation: figures hold for the mechanism, a "
             "deployment must draw from the operating system."
         )
+    if (asked or raw_arms(experiment)) and experiment.data.gives == "text":
+        said.append(_DOCUMENTS)
     return (*said, *_together(experiment), *_secure_sum(experiment), _METRICS)
 
 
+_DOCUMENTS = (
+    "Rows are documents here, and what silos send is made of their features. Attacks rebuild features: a "
+    "document itself cannot be computed from them and was not attacked. Whoever has a document already can "
+    "compute its features and look whether it was there, which is the membership attack."
+)
 _METRICS = (
     "In a simulation all metrics are told. A node tells, under its default policy, only those that come "
     "of public rows and released references; that policy is attacked at the doors, and no other."

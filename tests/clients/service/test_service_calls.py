@@ -15,6 +15,7 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoRe
 from tailweave.clients.selection.streaming import StreamingRule, streamed_herding
 from tailweave.clients.service.limits import Limits
 from tailweave.clients.service.served import Served
+from tailweave.clients.service.session import Session
 from tailweave.protocols import selection_pb2 as wire
 from tailweave.protocols.encoders import SealedEncoder
 from tailweave.protocols.streams import stream
@@ -130,6 +131,26 @@ def test_a_reference_over_codes_names_the_encoder_that_makes_them(kept):
     own = SealedEncoder({"image": parts["image"]})
     reference = replace(kept, features=replace(kept.features, encoder=own))
     assert Served.of(reference).describe(Limits(), 0).feature_map.encoder == "small-conv"
+
+
+@pytest.mark.parametrize(
+    ("parts", "name"),
+    [
+        ({"text-model": np.frombuffer(b"some/model", np.uint8).astype(float)}, "some/model"),
+        ({"language-model": np.zeros(9), "digest": np.zeros(4)}, "language-model"),
+        ({"rarity": np.ones(7)}, "tf-idf"),
+    ],
+)
+def test_features_of_documents_are_candidates_like_others(kept, parts, name):
+    reference = replace(kept, features=replace(kept.features, encoder=SealedEncoder(parts)))
+    served = Served.of(reference)
+    told = served.describe(Limits(), 0).feature_map
+    assert (told.encoder, told.columns, len(told.offset)) == (name, 7, 7)
+    session = Session(served, Limits())
+    for request in requests(candidates(64, 5), 64):
+        session.answer(request.SerializeToString())
+    session.finish()
+    assert session.kept == 16
 
 
 def test_another_reference_than_expected_is_refused(start, kept):
