@@ -12,6 +12,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 import tailweave
+from tailweave.clients.owner_report import read
 from tailweave.protocols.config.load import load_experiment
 from tailweave.simulation.deploy.node_settings import load_node
 from tailweave.simulation.engines.in_process import run_in_process
@@ -62,10 +63,10 @@ def node(home: Path, name: str, data: str, **more) -> dict:
     return load_node(folder).node_config()
 
 
-def ran(home: Path, nodes: list[dict], data: dict) -> tuple[set[str], dict[str, str]]:
+def ran(home: Path, nodes: list[dict], data: dict, **changes) -> tuple[set[str], dict[str, str]]:
     """Run and return the silos that were measured, and why the others were refused."""
     silos = {"count": len(nodes), "partition": {"kind": "iid"}}
-    (home / "config.yaml").write_text(yaml.safe_dump(CONFIG | {"data": data, "silos": silos}))
+    (home / "config.yaml").write_text(yaml.safe_dump(CONFIG | {"data": data, "silos": silos} | changes))
     prepare(load_experiment(home / "config.yaml"), silos_elsewhere=True).save_kits(home / "kits")
     settings = {"config": str(home / "config.yaml"), "out": str(home / "out"), "kit": str(home / "kits")}
     run_in_process(nodes, settings, workers=0)
@@ -74,8 +75,9 @@ def ran(home: Path, nodes: list[dict], data: dict) -> tuple[set[str], dict[str, 
         for name in ("metrics.jsonl", "events.jsonl")
     )
     assert {row["generation"] for row in measured} == {0, 1}
-    assert {event["round"] for event in events} == {"hello"}
-    return {row["silo"] for row in measured}, {event["silo"]: event["reason"] for event in events}
+    refused = [event for event in events if event["event"] != "kept"]
+    assert {event["round"] for event in refused} == {"hello"}
+    return {row["silo"] for row in measured}, {event["silo"]: event["reason"] for event in refused}
 
 
 def test_silos_with_images_of_their_own(tmp_path):
@@ -124,6 +126,46 @@ def test_silos_with_documents_of_their_own(tmp_path):
         "the silo's data do not fit: it has text in 64 columns, the federation has text in 32 columns; set "
         "text-columns: 32 in its node.yaml"
     )
+
+
+def test_silos_with_documents_that_stay_text(tmp_path):
+    pytest.importorskip("transformers")
+    for place, name in enumerate(("public", "one", "two")):
+        write_documents(tmp_path / f"{name}-texts", place, 3)
+    lines = [json.dumps({"words": part}) for part in PARAGRAPHS[LONGEST[0]]]
+    (tmp_path / "own.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    nodes = [
+        node(tmp_path, "one", "one-texts", text=True),
+        node(tmp_path, "two", "two-texts", text=True),
+        node(tmp_path, "lines", "own.jsonl", **{"text": True, "text-column": "words"}),
+        node(tmp_path, "hashed", "two-texts", **{"text-columns": 32}),
+    ]
+    generator = {
+        "kind": "language-model",
+        "network": {"vocabulary": 300, "width": 16, "layers": 1, "heads": 2},
+        **{"temperature": 0.8, "real-tokens": 6, "synthetic-tokens": 6, "first-epochs": 1, "device": "cpu"},
+    }
+    siloed = {"name": "siloed", "rule": "surplexity", "reference": None, "include-real": True}
+    measured, refused = ran(
+        tmp_path,
+        nodes,
+        {"source": "text-folder", "path": "public-texts"},
+        features={"kind": "hidden-states", "dimensions": 6},
+        generator=generator,
+        arms=[*CONFIG["arms"], {**siloed, "paradigm": "accumulate-select"}],
+    )
+    assert measured == {"one", "two", "lines"}
+    (reason,) = refused.values()
+    assert reason.startswith("the silo's data do not fit: it has text in 32 columns, the federation has ")
+    assert reason.endswith("set text: true in its node.yaml")
+    rows = [json.loads(line) for line in (tmp_path / "out" / "metrics.jsonl").read_text().splitlines()]
+    assert {row["arm"] for row in rows} == {"together"}  # the other saw own documents
+    assert all(row["perplexity"] > 1.0 and 0.0 < row["top10_mass"] <= 1.0 for row in rows)
+    for given in nodes[:3]:
+        told = {}
+        for path in Path(given["state-dir"]).glob("*/report/seed-0/*.jsonl"):
+            told |= {line["arm"]: line["told"] for line in read(path) if line["against"] == "public"}
+        assert told == {"together": True, "siloed": False}
 
 
 @pytest.mark.slow

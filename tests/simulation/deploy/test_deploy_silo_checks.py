@@ -183,3 +183,18 @@ def test_one_gpu_has_one_supernode(kit):
     (verdict,) = same_gpu_twice([load_node(kit / "silos" / name) for name in ("north", "south")])
     assert (verdict.state, verdict.subject) == ("FAIL", "silo north")
     assert "also the device of south" in verdict.text
+
+
+def test_documents_are_read_where_node_yaml_says_text(kit):
+    silo = kit / "silos/north"
+    lines = "".join(f'{{"text": "the line {number} of a file", "group": "net"}}\n' for number in range(300))
+    (silo / "own.jsonl").write_text(lines, encoding="utf-8")
+    edit(kit, "data: data.csv", "data: own.jsonl\ntext: true")
+    edit(kit, "label: kind", "label: group")
+    assert verdicts(kit)["data"].state == "ok", verdicts(kit)["data"].text
+    edit(kit, "text: true", "text: false")
+    assert "JSON lines are documents, which need text: true" in verdicts(kit)["data"].text
+    edit(kit, "text: false", "text: true")
+    (silo / "own.jsonl").write_text("", encoding="utf-8")
+    found = verdicts(kit)["data"]
+    assert (found.state, "the file is empty" in found.text) == ("FAIL", True)
