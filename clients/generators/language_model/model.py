@@ -128,8 +128,8 @@ class LanguageModel:
 
     @property
     def context(self) -> int:
-        """Tokens after which the next one is looked at."""
-        return self.spec.real_tokens
+        """Tokens after which the next one is looked at: half a document, whatever an arm's prompts are."""
+        return self.spec.tokens // 2
 
     def encode(self, documents: Sequence[str]) -> list[list[int]]:
         """Return the tokens of each document that the model looks at."""
