@@ -79,14 +79,22 @@ class Pick:
     """What the rule chose from in one generation, and what it selected.
 
     Attributes:
-        candidates: N of them; for ``accumulate-select`` the whole pool.
-        features: The same in feature space, shape (N, d).
+        given: N candidates; for ``accumulate-select`` the whole pool.
         selected: Indices, shape (n,).
     """
 
-    candidates: Samples
-    features: Floats
+    given: Candidates
     selected: Ints
+
+    @property
+    def candidates(self) -> Samples:
+        """The N of them."""
+        return self.given.samples
+
+    @property
+    def features(self) -> Floats:
+        """The same in feature space, shape (N, d); computed when first asked for, by the rule or a map."""
+        return self.given.features
 
 
 def step(recursion: Recursion, stage: Stage, real: Samples | None) -> tuple[Stage, Pick]:
@@ -126,7 +134,7 @@ def _pick(recursion: Recursion, model: Generator, candidates: Samples, generatio
     options, compared = recursion.options, recursion.compared
     given = Candidates(candidates, recursion.features, options.samples, scorers, compared)
     chosen = select(recursion.arm.rule, given, recursion.reference, rng=recursion.rng(generation, "select"))
-    return Pick(candidates, given.features, chosen)
+    return Pick(given, chosen)
 
 
 def _surprise(model: Likelihood) -> Callable[[Samples], Floats]:
