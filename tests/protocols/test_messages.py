@@ -151,7 +151,11 @@ def test_numbers_that_the_owner_keeps_are_none():
         ({"names": ("w2_sq", "w2_sq")}, {}, "names must differ"),
         ({"names": ("w2_sq", "")}, {}, "at least 1 character"),
         ({"names": ("w2_sq", "x" * 201)}, {}, "at most 200 characters"),
-        ({"names": ("w2_sq", "speed")}, {}, "metric 'speed' is not known here; known are coverage"),
+        (
+            {"names": ("w2_sq", "speed")},
+            {},
+            "metric 'speed' is not known here; known are choice_accuracy, coverage",
+        ),
         (
             {"names": ("coverage", "density")},
             {"values": np.array([1.5, 2.0, 3.0])},

@@ -108,7 +108,14 @@ def test_a_map_beyond_the_bounds_is_refused_when_it_is_read(change, said):
 def test_an_encoder_that_makes_no_numbers_makes_codes_all_the_same():
     made = np.array([[np.nan, np.inf, 1e300], [-np.inf, 1.0, 2.0], [0.0, np.nan, 0.0]])
     odd = type(
-        "Odd", (), {"columns": 3, "__call__": lambda self, rows: made, "alike": lambda self, rows: made}
+        "Odd",
+        (),
+        {
+            "columns": 3,
+            "sort": "image",
+            "__call__": lambda self, rows: made,
+            "alike": lambda self, rows: made,
+        },
     )
     features = FeatureMap(np.zeros(3), np.eye(3), np.zeros(3), 1.0, odd())
     expected = [[0.0, FARTHEST, FARTHEST], [-FARTHEST, 1.0, 2.0], [0.0, 0.0, 0.0]]
