@@ -7,8 +7,11 @@ from later import later
 from tiny_language_model import WORDS, corpus, fitted, spec_of
 
 from tailweave.clients import generators
+from tailweave.clients.data.sources import load_rows
 from tailweave.clients.generators.language_model.scoring import hidden_states, log_probabilities, next_token
 from tailweave.clients.samples import TEXT, Samples
+from tailweave.protocols.kinds.generators.language_model import TransformerSpec
+from tailweave.protocols.kinds.sources.python_docs import PythonDocs
 from tailweave.protocols.streams import stream
 
 torch = later("torch")
@@ -173,3 +176,40 @@ def test_odd_arrays_are_refused(model):
 def test_own_prompts_need_own_rows(model):
     with pytest.raises(ValueError, match=r"generator\.prompts: own needs the silo's own rows"):
         generators.primed(spec_of(prompts="own"), model, None)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif("not torch.cuda.is_available()", reason="needs a CUDA device")
+def test_cpu_and_cuda_agree_and_a_middle_sized_model_trains_and_draws():
+    held = corpus(20, seed=3)
+    on = {device: fitted(spec_of(device=device, precision="float32")) for device in ("cpu", "cuda")}
+    scores = [model.log_probabilities(held) for model in on.values()]
+    np.testing.assert_allclose(scores[0], scores[1], atol=1e-3)
+    network = TransformerSpec(vocabulary=300, width=768, layers=12, heads=12)
+    model = fitted(spec_of(network=network, device="cuda", real_tokens=64, synthetic_tokens=64))
+    assert len(model.sample(64, rng=stream(0, "draw"))) == 64
+
+
+@pytest.mark.slow
+def test_refits_on_human_documents_do_not_raise_perplexity():
+    """Calibration: what rises in a recursion is then due to its own words, not to the rate of learning."""
+    rows = PythonDocs(source="python-docs", groups=("language",))
+    documents = load_rows(rows, seed=0)[0]
+    order = stream(0, "order").permutation(len(documents))
+    held, human = documents.take(order[:150]), documents.take(order[150:])
+    spec = spec_of(
+        network=TransformerSpec(vocabulary=512, width=64, layers=2, heads=4),
+        real_tokens=24,
+        synthetic_tokens=24,
+        first_epochs=6,
+        first_learning_rate=2e-3,
+        epochs=2,
+        batch_size=16,
+    )
+    model = generators.fit(spec, human, rng=stream(0, "base"))
+    found = [-model.log_probabilities(held).mean()]
+    for t in range(3):
+        drawn = human.take(stream(t, "pick").permutation(len(human))[:256])
+        model = generators.fit(spec, drawn, rng=stream(t, "fit"), previous=model)
+        found.append(-model.log_probabilities(held).mean())
+    assert found[-1] <= found[0] + 0.02
