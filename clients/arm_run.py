@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tailweave.clients.features import received_features
 from tailweave.clients.metrics import Yardstick, yardstick
+from tailweave.clients.metrics.text.choices import Question, read_lines
 from tailweave.clients.node import Node
 from tailweave.clients.owner_report import REPORT, OwnerReport
 from tailweave.clients.release.experiments import HELD_OUT, own_rows_seen
@@ -92,6 +93,12 @@ class ArmRun:
     def own_ruler(self) -> Yardstick:
         """The yardstick of the silo's own held-out rows; in simulation of the truth's."""
         return self.node.yardstick(self.space, self.question.seed)
+
+    @cached_property
+    def questions(self) -> list[Question]:
+        """Multiple-choice questions that the server sent; raises ``ValueError`` if they are none."""
+        sent = self.question.part("choices")
+        return read_lines(unpacked(sent["questions"]), "choices") if "questions" in sent else []
 
     @property
     def arm_folder(self) -> Path:

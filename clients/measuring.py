@@ -12,6 +12,7 @@ from tailweave.clients.generators.language_model import LanguageModel
 from tailweave.clients.metrics import Yardstick, evaluate
 from tailweave.clients.metrics.brought import brought
 from tailweave.clients.metrics.of_text import of_text
+from tailweave.clients.metrics.text.choices import accuracy
 from tailweave.clients.nearest_training import SHOWN_AS, beside_nearest
 from tailweave.clients.recursion import Stage
 from tailweave.clients.samples import Samples
@@ -71,6 +72,8 @@ def measure(run: ArmRun, stage: Stage, generated: Samples) -> dict[str, float]:
         stage.model, generated, space(generated), None if training is None else space(training), own
     )
     row = drawn.beside(run.ruler)
+    if isinstance(stage.model, LanguageModel) and run.questions:
+        row["choice_accuracy"] = accuracy(run.questions, stage.model.ending_means)
     if own is not None:
         row |= _unseen_share(own, row)
     if training is not None:

@@ -23,6 +23,7 @@ class PublicKit:
         evaluation: The map in which generations are measured; None where it is ``features``.
         held_out: What real silos measure against instead of their own rows: ``features`` of public held-out
             rows, shape (h, d) in that map, and of documents the ``texts`` themselves, packed; else empty.
+        questions: Multiple-choice questions, packed lines; None where there are none.
     """
 
     features: FeatureMap
@@ -31,6 +32,7 @@ class PublicKit:
     columns: tuple[str, ...] = ()
     evaluation: FeatureMap | None = None
     held_out: dict[str, Floats] = field(default_factory=dict)
+    questions: Floats | None = None
 
     def save(self, path: Path) -> None:
         """Write the kit as NPZ, whole or not at all: a resumed run reads it back."""
@@ -40,6 +42,7 @@ class PublicKit:
         if self.evaluation is not None:
             parts |= {f"evaluation/{name}": array for name, array in self.evaluation.arrays().items()}
         parts |= {f"held-out/{name}": array for name, array in self.held_out.items()}
+        parts |= {} if self.questions is None else {"questions": self.questions}
         path.parent.mkdir(parents=True, exist_ok=True)
         names = {"columns": np.array(self.columns, dtype=np.str_)} if self.columns else {}
         write_npz(path, parts | names)
@@ -70,4 +73,5 @@ class PublicKit:
         if held_out:
             rows = held_out.get("features", np.zeros(0))
             matrix(rows, "held-out rows", columns=(evaluation or feature_map).dimension)
-        return cls(feature_map, part_of(arrays, "base"), samples, columns, evaluation, held_out)
+        base, questions = part_of(arrays, "base"), arrays.get("questions")
+        return cls(feature_map, base, samples, columns, evaluation, held_out, questions)

@@ -202,7 +202,8 @@ class Retrain(Message):
     file of it, only ``base_digest`` is sent), ``start/...`` (those of generation 0, where FedAvg made them),
     ``reference/...``, and ``evaluation/...`` where generations are measured in another space than
     ``features``; ``held-out/features`` (h, d) where silos measure against public rows, not their own,
-    and ``held-out/texts`` where these are documents (``protocols.texts``).
+    and ``held-out/texts`` where these are documents (``protocols.texts``); ``choices/questions`` for a
+    language model to answer, as JSON lines.
     """
 
     kind: ClassVar[str] = "retrain"

@@ -136,6 +136,8 @@ def _question(
     if run.kit.evaluation is not None:
         arrays |= with_prefix("evaluation", run.kit.evaluation.arrays())
     arrays |= with_prefix("held-out", run.kit.held_out)
+    if run.kit.questions is not None:
+        arrays["choices/questions"] = run.kit.questions
     released = _release_of(experiment, arm)
     if released is not None:
         arrays |= with_prefix("reference", references[released])

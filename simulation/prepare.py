@@ -11,7 +11,9 @@ from tailweave.clients import generators
 from tailweave.clients.data.silo import World, check_silo_size, simulated_world
 from tailweave.clients.features import fit_features, received_features
 from tailweave.clients.generators.course import NOTHING_BESIDE, Course
+from tailweave.clients.metrics.text.choices import read_questions, written
 from tailweave.clients.samples import TEXT
+from tailweave.protocols.arrays import Floats
 from tailweave.protocols.config.experiment import Experiment
 from tailweave.protocols.config.load import ConfigError
 from tailweave.protocols.config.references import REFERENCES
@@ -144,7 +146,14 @@ def fit_kit(experiment: Experiment, world: World, seed: int, course: Course = NO
     if measure is not None and measure != experiment.features:
         rng = stream(seed, "evaluation", "features")
         evaluation = fit_features(measure, samples, world.public, base=base, rng=rng)
-    return PublicKit(features, base.arrays(), features(samples), names, evaluation)
+    questions = _questions(experiment)
+    return PublicKit(features, base.arrays(), features(samples), names, evaluation, questions=questions)
+
+
+def _questions(experiment: Experiment) -> Floats | None:
+    """Read multiple-choice questions; raises ``DataError`` naming the line of one that is none."""
+    path = experiment.evaluation.choices
+    return None if path is None else packed(written(read_questions(path)))
 
 
 def _check_sizes(experiment: Experiment) -> None:

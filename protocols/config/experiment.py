@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The whole experiment: the root of the configuration tree that both apps and the command line read."""
 
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -79,11 +80,20 @@ class EvaluationSpec(Spec):
     ``against: data`` gives real silos the held-out rows of ``data`` as their truth. ``against: own`` leaves
     each to its own, among which nothing is that it has never seen, and which are its owner's: the server is
     told such numbers only where that owner's policy says so. A simulation always has those of ``data``.
+    ``choices`` is a file of multiple-choice questions that a language model answers each generation: JSON
+    lines with HellaSwag's keys ``ctx``, ``endings`` and ``label``.
     """
 
     samples: Annotated[int, Field(ge=20, le=20_000)] | None = None
     features: FeaturesSpec | None = None
     against: Literal["data", "own"] = "data"
+    choices: Annotated[str, Field(min_length=1)] | None = None
+
+    def anchored(self, folder: Path) -> Self:
+        """Return the same with a relative path taken from ``folder``, that of the experiment."""
+        if self.choices is None or Path(self.choices).is_absolute():
+            return self
+        return self.model_copy(update={"choices": str((folder / self.choices).resolve())})
 
 
 class Experiment(Spec):
@@ -218,6 +228,8 @@ class Experiment(Spec):
         wrong = [
             f"{name} takes samples of sort {', '.join(takes)}" for name, takes in asked if given not in takes
         ]
+        if self.evaluation.choices is not None and given != "text":
+            wrong.append("evaluation.choices: questions are for samples of sort text")
         if wrong:
             raise ValueError(f"{'; '.join(wrong)}; data gives {given} (source {self.data.source})")
         return self

@@ -52,7 +52,7 @@ def make_experiment(
     for override in _read_overrides(overrides):
         _apply(changed, override)
     experiment = validated(changed, Experiment, called)
-    anchored = {key: getattr(experiment, key).anchored(beside) for key in ("data", "generator")}
+    anchored = {key: getattr(experiment, key).anchored(beside) for key in ("data", "generator", "evaluation")}
     return experiment.model_copy(update=anchored)
 
 

@@ -213,3 +213,18 @@ def test_refits_on_human_documents_do_not_raise_perplexity():
         model = generators.fit(spec, drawn, rng=stream(t, "fit"), previous=model)
         found.append(-model.log_probabilities(held).mean())
     assert found[-1] <= found[0] + 0.02
+
+
+def test_an_ending_is_scored_after_its_context_as_a_slow_loop_does(model):
+    contexts, endings = ["the loop", "a", "the loop reads every line of"], ["reads every", "line", "a file"]
+    found = model.ending_means(contexts, endings)
+    for context, ending, mean in zip(contexts, endings, found, strict=True):
+        (before,), (after,) = model.encode([context]), model.encode([f" {ending}"])
+        whole, total = [*before, *after][-12:], 0.0
+        assert len(after) < len(whole)
+        with torch.inference_mode():
+            for place in range(len(whole) - len(after), len(whole)):
+                ids = torch.tensor([[model.tokens.begin, *whole[:place]]])
+                logits = model._network(input_ids=ids).logits[0, -1].double()
+                total += float(torch.log_softmax(logits, dim=-1)[whole[place]])
+        assert mean == pytest.approx(total / len(after), abs=1e-5)

@@ -20,6 +20,7 @@ from tailweave.clients.generators.language_model.network import (
 )
 from tailweave.clients.generators.language_model.scoring import (
     BATCH,
+    ending_means,
     hidden_states,
     log_probabilities,
     next_token,
@@ -143,6 +144,14 @@ class LanguageModel:
     def token_sums(self, documents: Sequence[str]) -> tuple[Floats, Floats]:
         """Return the sum of the log probabilities of each document's tokens, and their number."""
         return token_sums(self._network, self.tokens, self.encode(documents), self._place)
+
+    def ending_means(self, contexts: Sequence[str], endings: Sequence[str]) -> Floats:
+        """Return the mean log probability of each ending's tokens after its context and a space, (n,)."""
+        most = self.spec.tokens
+        before = self.tokens.encode(contexts, len(max(contexts, key=len)) + 1)
+        after = self.tokens.encode([f" {ending}" for ending in endings], most)
+        parts = list(zip(before, after, strict=True))
+        return ending_means(self._network, self.tokens, parts, most, self._place)
 
     def next_token(self, contexts: Sequence[Sequence[int]]) -> Floats:
         """Return the probability of every token after each context, shape (n, V)."""

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """How likely a network finds documents, and what it expects next; padding is never scored."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -51,6 +52,33 @@ def _scored(logits: "torch.Tensor", batch: Batch) -> "torch.Tensor":
     likely = neural("torch").log_softmax(logits[:, :-1], dim=-1)
     chosen: torch.Tensor = likely.gather(2, batch.ids[:, 1:, None]).squeeze(2)
     return chosen * batch.mask[:, 1:]
+
+
+def ending_means(  # noqa: D417 - the first three as above
+    network: Any,  # noqa: ANN401 - transformers has no types
+    tokens: Tokens,
+    parts: Sequence[tuple[Sequence[int], Sequence[int]]],
+    most: int,
+    place: Place,
+) -> Floats:
+    """Return the mean log probability of the tokens of each ending after its context, shape (n,).
+
+    Args:
+        parts: Tokens of each context and of its ending.
+        most: Tokens that the network reads; of a longer whole the beginning is left out.
+    """
+    torch = neural("torch")
+    whole = [[tokens.begin, *[*before, *after][-most:]] for before, after in parts]
+    lengths = [min(len(after), most) for _, after in parts]
+    found = []
+    with place.at_work(), torch.inference_mode():
+        for span in batches(whole, BATCH):
+            batch = Batch.of(whole[span], tokens.end, place.device)
+            logits = network(input_ids=batch.ids, attention_mask=batch.mask).logits.float()
+            scored = _scored(logits, batch).double().cpu().numpy()
+            for row, one, length in zip(scored, whole[span], lengths[span], strict=True):
+                found.append(row[len(one) - 1 - length : len(one) - 1].mean())
+    return np.array(found)
 
 
 def next_token(network: Any, tokens: Tokens, contexts: Sequences, place: Place) -> Floats:  # noqa: ANN401

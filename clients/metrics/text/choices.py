@@ -43,7 +43,17 @@ def read_questions(path: str | Path) -> list[Question]:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
     if lines == [""]:
         raise DataError(f"{path}: there are no questions; one a line is wanted, as JSON")
-    return [_question(line, f"{path}, line {number}") for number, line in enumerate(lines, 1)]
+    return read_lines(lines, str(path))
+
+
+def written(questions: Sequence[Question]) -> list[str]:
+    """Return questions as lines, which ``read_lines`` reads back."""
+    return [json.dumps({"ctx": one.context, "endings": one.endings, "label": one.label}) for one in questions]
+
+
+def read_lines(lines: Sequence[str], where: str) -> list[Question]:
+    """Read questions, a line each; ``where`` names them in messages; raises ``DataError`` as the file."""
+    return [_question(line, f"{where}, line {number}") for number, line in enumerate(lines, 1)]
 
 
 def accuracy(questions: Sequence[Question], score: Score) -> float:
