@@ -72,14 +72,14 @@ def own_rows_seen(question: Retrain) -> tuple[str, ...]:
     """
     reference, prompts = question.arm.reference, question.generator.sees_own
     own = reference.kind if reference is not None and reference.sees == "own" else None
-    places = {
+    places: dict[str, bool] = {
         "generator.start: local": _start(question) == "local",
         "include-real": question.recursion.include_real,
-        str(prompts): prompts is not None,
         f"reference: {own}": own is not None,
         OWN_HELD_OUT: not question.part(HELD_OUT),
     }
-    return tuple(place for place, seen in places.items() if seen)
+    seen = [place for place, true in places.items() if true]
+    return (*seen, prompts) if prompts is not None else tuple(seen)
 
 
 def _start(question: Retrain) -> str:

@@ -13,8 +13,8 @@ from tailweave.clients.generators.diffusion import Diffusion
 from tailweave.clients.generators.diffusion.architecture import Architecture, architecture_of
 from tailweave.clients.generators.diffusion.denoiser import Denoiser
 from tailweave.clients.generators.diffusion.sampling import Sampling, draw
-from tailweave.clients.generators.diffusion.training import TrainingError
 from tailweave.clients.generators.gaussian import Gaussian
+from tailweave.clients.neural.descent import TrainingError
 from tailweave.clients.neural.device import Place, place_of, torch_stream
 from tailweave.clients.samples import Samples
 from tailweave.clients.storage import StorageError

@@ -9,6 +9,7 @@ import numpy as np
 
 from tailweave.clients.generators.course import Course
 from tailweave.clients.generators.diffusion.denoiser import Denoiser
+from tailweave.clients.neural.descent import Pace, descend
 from tailweave.clients.neural.device import Place, torch_stream
 from tailweave.clients.neural.extra import neural
 from tailweave.clients.neural.unfinished import (
@@ -25,10 +26,6 @@ if TYPE_CHECKING:
 
 _YOUNG = 10.0
 """The average of n updates weighs its start like 10 of them, until the decay asked for is reached."""
-
-
-class TrainingError(ValueError):
-    """A training that went astray; the message names step and loss and what may help."""
 
 
 @dataclass
@@ -94,11 +91,11 @@ def train(
     done, state = keeper.take_up()
     if state:
         loop.restore(state)
-    pace = _Pace(spec, epochs * math.ceil(len(rows) / spec.batch_size), beside)
-    pace.done = done * math.ceil(len(rows) / spec.batch_size)
+    steps = math.ceil(len(rows) / spec.batch_size)
+    pace = Pace(spec.learning_rate, spec.learning_schedule, epochs * steps, beside, done * steps)
     denoiser.network.train()
     for epoch in range(done, epochs):
-        _epoch(loop, data, pace, place)
+        _epoch(loop, data, spec, pace, place)
         keeper.keep(epoch + 1, loop.state())
     with torch.no_grad():
         for weight, averaged in zip(loop.weights, loop.average, strict=True):
@@ -113,41 +110,17 @@ def _tools(denoiser: Denoiser, spec: DiffusionSpec) -> tuple[Any, list["torch.Te
     return optimizer, [weight.detach().clone() for weight in weights]
 
 
-@dataclass
-class _Pace:
-    """How far the training is, and the rates that follow from it."""
-
-    spec: DiffusionSpec
-    total: int
-    course: Course
-    done: int = 0
-
-    @property
-    def learning_rate(self) -> float:
-        if self.spec.learning_schedule == "constant":
-            return self.spec.learning_rate
-        return self.spec.learning_rate * 0.5 * (1.0 + math.cos(math.pi * self.done / self.total))
-
-    @property
-    def decay(self) -> float:
-        return min(self.spec.ema_decay, (1.0 + self.done) / (_YOUNG + self.done))
-
-    def step(self) -> None:
-        self.done += 1
-        if self.course.tell is not None:
-            self.course.tell(self.done, self.total)
-
-
-def _epoch(loop: _Loop, data: "torch.Tensor", pace: _Pace, place: Place) -> None:
+def _epoch(loop: _Loop, data: "torch.Tensor", spec: DiffusionSpec, pace: Pace, place: Place) -> None:
     torch = neural("torch")
     with place.at_work():
-        for chosen in torch.randperm(len(data), generator=loop.source).split(pace.spec.batch_size):
+        for chosen in torch.randperm(len(data), generator=loop.source).split(spec.batch_size):
             clean = data[chosen]
             noise = torch.randn(clean.shape, generator=loop.source)
             level = torch.randint(loop.denoiser.steps, (len(clean),), generator=loop.source)
             batch = tuple(part.to(place.device) for part in (clean, noise, level))
             loss = _loss(loop.denoiser, loop.scheduler, *batch)
-            _update(loop, loss, pace)
+            descend(loss, loop.weights, loop.optimizer, pace, clip=spec.gradient_clip)
+            _average(loop, spec.ema_decay, pace.done)
             pace.step()
 
 
@@ -169,19 +142,8 @@ def _loss(
     return loss
 
 
-def _update(loop: _Loop, loss: "torch.Tensor", pace: _Pace) -> None:
+def _average(loop: _Loop, decay: float, done: int) -> None:
+    """Move the average towards the weights: less and less, until the decay asked for is reached."""
     torch = neural("torch")
-    for group in loop.optimizer.param_groups:
-        group["lr"] = pace.learning_rate
-    loop.optimizer.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
-    norm = torch.nn.utils.clip_grad_norm_(loop.weights, pace.spec.gradient_clip)
-    if not torch.isfinite(norm + loss.detach()):
-        raise TrainingError(
-            f"training went astray at step {pace.done + 1} of {pace.total}: loss {loss.item():g}, "
-            f"gradient norm {norm.item():g}; a smaller generator.learning-rate "
-            f"(now {pace.spec.learning_rate:g}) may help"
-        )
-    loop.optimizer.step()
     with torch.no_grad():
-        torch._foreach_lerp_(loop.average, loop.weights, 1.0 - pace.decay)
+        torch._foreach_lerp_(loop.average, loop.weights, 1.0 - min(decay, (1.0 + done) / (_YOUNG + done)))

@@ -11,6 +11,7 @@ from tailweave.clients.generators.course import Course
 from tailweave.clients.generators.language_model.network import trainable
 from tailweave.clients.generators.language_model.sequences import Batch, Sequences
 from tailweave.clients.generators.language_model.tokens import Tokens
+from tailweave.clients.neural.descent import Pace, descend
 from tailweave.clients.neural.device import Place, torch_stream
 from tailweave.clients.neural.extra import neural
 from tailweave.clients.neural.unfinished import Tensors, Unfinished, optimizer_state, restore_optimizer
@@ -21,10 +22,6 @@ if TYPE_CHECKING:
 
 _IGNORED = -100
 """What torch passes over: padding."""
-
-
-class TrainingError(ValueError):
-    """A training that went astray; the message names step and loss and what may help."""
 
 
 @dataclass
@@ -52,31 +49,6 @@ class _Loop:
             for i, part in enumerate(self.weights):
                 part.copy_(state[f"weights/{i}"])
         restore_optimizer(self.optimizer, state)
-
-
-@dataclass
-class _Pace:
-    """How far the training is, and the rate that follows from it."""
-
-    spec: LanguageModelSpec
-    rate: float
-    total: int
-    course: Course
-    done: int = 0
-
-    @property
-    def learning_rate(self) -> float:
-        left = 1.0 - self.done / self.total
-        if self.spec.learning_schedule == "linear":
-            return self.rate * left
-        return self.rate * (
-            0.5 * (1.0 - math.cos(math.pi * left)) if self.spec.learning_schedule == "cosine" else 1.0
-        )
-
-    def step(self) -> None:
-        self.done += 1
-        if self.course.tell is not None:
-            self.course.tell(self.done, self.total)
 
 
 def train(
@@ -114,7 +86,7 @@ def train(
         beside, repr(whole).encode(), before, options, source.get_state().numpy().tobytes()
     )
     steps = math.ceil(len(whole) / spec.batch_size)
-    pace = _Pace(spec, rate, max(1, epochs * steps), beside)
+    pace = Pace(rate, spec.learning_schedule, max(1, epochs * steps), beside)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(source.initial_seed())  # of dropout
         done, state = keeper.take_up()
@@ -123,34 +95,19 @@ def train(
         pace.done = done * steps
         network.train()
         for epoch in range(done, epochs):
-            _epoch(loop, whole, pace, place)
+            _epoch(loop, whole, spec, pace, place)
             keeper.keep(epoch + 1, loop.state())
     network.eval()
     keeper.done()
 
 
-def _epoch(loop: _Loop, whole: list[list[int]], pace: _Pace, place: Place) -> None:
+def _epoch(loop: _Loop, whole: list[list[int]], spec: LanguageModelSpec, pace: Pace, place: Place) -> None:
     torch = neural("torch")
     with place.at_work():
-        for chosen in torch.randperm(len(whole), generator=loop.source).split(pace.spec.batch_size):
+        for chosen in torch.randperm(len(whole), generator=loop.source).split(spec.batch_size):
             batch = Batch.of([whole[i] for i in chosen.tolist()], whole[0][-1], place.device)
             logits = loop.network(input_ids=batch.ids, attention_mask=batch.mask).logits[:, :-1].float()
             wanted = batch.ids.masked_fill(batch.mask == 0, _IGNORED)[:, 1:]
             loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), wanted.flatten())
-            _update(loop, loss, pace)
+            descend(loss, loop.weights, loop.optimizer, pace, clip=spec.gradient_clip)
             pace.step()
-
-
-def _update(loop: _Loop, loss: "torch.Tensor", pace: _Pace) -> None:
-    torch = neural("torch")
-    for group in loop.optimizer.param_groups:
-        group["lr"] = pace.learning_rate
-    loop.optimizer.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
-    norm = torch.nn.utils.clip_grad_norm_(loop.weights, pace.spec.gradient_clip)
-    if not torch.isfinite(norm + loss.detach()):
-        raise TrainingError(
-            f"training went astray at step {pace.done + 1} of {pace.total}: loss {loss.item():g}, "
-            f"gradient norm {norm.item():g}; a smaller generator.learning-rate (now {pace.rate:g}) may help"
-        )
-    loop.optimizer.step()

@@ -92,6 +92,25 @@ class GeneratorKind(Spec):
         return self
 
 
+def anchored_base(base: str | None, folder: Path) -> str | None:
+    """Return a pretrained base that is a folder there by its whole path; else it may be a name on the hub."""
+    if base is None or Path(base).is_absolute() or not (folder / base).is_dir():
+        return base
+    return str((folder / base).resolve())
+
+
+def check_base(base: str | None, network: Spec | None, first_epochs: int) -> None:
+    """Refuse a network beside a base, and an untrained network without one.
+
+    Raises:
+        ValueError: With what is allowed.
+    """
+    if base is not None and network is not None:
+        raise ValueError("base brings its own network: remove network or base")
+    if base is None and first_epochs == 0:
+        raise ValueError("first-epochs may be 0 only with a base, got 0")
+
+
 class LocalOrShared(GeneratorKind):
     """A generator that is not averaged over silos; no kind of its own."""
 

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from tailweave.protocols.config.base import Spec
-from tailweave.protocols.kinds.generators.base import LocalOrShared
+from tailweave.protocols.kinds.generators.base import LocalOrShared, anchored_base, check_base
 
 Positive = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(gt=0.0)]
@@ -105,9 +105,7 @@ class DiffusionSpec(LocalOrShared):
 
     def anchored(self, folder: Path) -> Self:
         """Return the same with a base that is a folder there; else it may be a name on the hub."""
-        if self.base is None or Path(self.base).is_absolute() or not (folder / self.base).is_dir():
-            return self
-        return self.model_copy(update={"base": str((folder / self.base).resolve())})
+        return self.model_copy(update={"base": anchored_base(self.base, folder)})
 
     @property
     def limits(self) -> tuple[float, float] | None:
@@ -132,10 +130,7 @@ class DiffusionSpec(LocalOrShared):
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:
-        if self.base is not None and self.network is not None:
-            raise ValueError("base brings its own network: remove network or base")
-        if self.base is None and self.first_epochs == 0:
-            raise ValueError("first-epochs may be 0 only with a base, got 0")
+        check_base(self.base, self.network, self.first_epochs)
         if self.base is None and self.sampling_steps > self.steps:
             raise ValueError(
                 f"sampling-steps must be at most steps = {self.steps}, got {self.sampling_steps}"

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from tailweave.protocols.config.base import Spec
 from tailweave.protocols.config.starts import UnaveragedStart, anchored_start
-from tailweave.protocols.kinds.generators.base import GeneratorKind
+from tailweave.protocols.kinds.generators.base import GeneratorKind, anchored_base, check_base
 from tailweave.protocols.kinds.rules.base import SURPRISE
 
 if TYPE_CHECKING:
@@ -110,9 +110,7 @@ class LanguageModelSpec(GeneratorKind):
 
     def anchored(self, folder: Path) -> Self:
         """Return the same with a base that is a folder there, and a file of the start, taken from it."""
-        moved: dict[str, object] = {"start": anchored_start(self.start, folder)}
-        if self.base is not None and not Path(self.base).is_absolute() and (folder / self.base).is_dir():
-            moved["base"] = str((folder / self.base).resolve())
+        moved = {"start": anchored_start(self.start, folder), "base": anchored_base(self.base, folder)}
         return self.model_copy(update=moved)
 
     def varied(self, options: Mapping[str, Any]) -> Self:
@@ -184,10 +182,7 @@ class LanguageModelSpec(GeneratorKind):
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:
-        if self.base is not None and self.network is not None:
-            raise ValueError("base brings its own network: remove network or base")
-        if self.base is None and self.first_epochs == 0:
-            raise ValueError("first-epochs may be 0 only with a base, got 0")
+        check_base(self.base, self.network, self.first_epochs)
         return self
 
 

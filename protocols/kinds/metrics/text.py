@@ -11,31 +11,33 @@ _MASS = 1.0 + 1e-5
 """Highest of a sum of probabilities in single precision."""
 
 
-class Perplexity(MetricKind):
+class _OfText(MetricKind):
+    takes: ClassVar = ("text",)
+
+
+class Perplexity(_OfText):
     """Perplexity of held-out documents of all groups under the model."""
 
     kind: Literal["perplexity"]
     title: ClassVar = "perplexity"
     better: ClassVar = "lower"
     low: ClassVar = 1.0 - 1e-9
-    takes: ClassVar = ("text",)
     place: ClassVar = 20
     rank: ClassVar = 24
 
 
-class PerplexityOwn(MetricKind):
+class PerplexityOwn(_OfText):
     """Perplexity of held-out documents of the groups that the silo has."""
 
     kind: Literal["perplexity_own"]
     title: ClassVar = "perplexity, own"
     better: ClassVar = "lower"
     low: ClassVar = 1.0 - 1e-9
-    takes: ClassVar = ("text",)
     place: ClassVar = 21
     rank: ClassVar = 25
 
 
-class PerplexityUnseen(MetricKind):
+class PerplexityUnseen(_OfText):
     """Perplexity of held-out documents of groups that the silo itself has none of."""
 
     kind: Literal["perplexity_unseen"]
@@ -43,12 +45,11 @@ class PerplexityUnseen(MetricKind):
     better: ClassVar = "lower"
     role: ClassVar = "main"
     low: ClassVar = 1.0 - 1e-9
-    takes: ClassVar = ("text",)
     place: ClassVar = 22
     rank: ClassVar = 20
 
 
-class GroupPerplexity(MetricKind):
+class GroupPerplexity(_OfText):
     """Perplexity of held-out documents of one group."""
 
     kind: Literal["group_perplexity"]
@@ -57,11 +58,10 @@ class GroupPerplexity(MetricKind):
     better: ClassVar = "lower"
     role: ClassVar = "part"
     low: ClassVar = 1.0 - 1e-9
-    takes: ClassVar = ("text",)
     place: ClassVar = 23
 
 
-class Top1Mass(MetricKind):
+class Top1Mass(_OfText):
     """Probability of the likeliest next token, mean over fixed contexts."""
 
     kind: Literal["top1_mass"]
@@ -69,12 +69,11 @@ class Top1Mass(MetricKind):
     better: ClassVar = "lower"
     decimals: ClassVar = 3
     high: ClassVar = _MASS
-    takes: ClassVar = ("text",)
     place: ClassVar = 24
     rank: ClassVar = 26
 
 
-class Top10Mass(MetricKind):
+class Top10Mass(_OfText):
     """Probability of the ten likeliest next tokens together, mean over fixed contexts."""
 
     kind: Literal["top10_mass"]
@@ -83,12 +82,11 @@ class Top10Mass(MetricKind):
     decimals: ClassVar = 3
     role: ClassVar = "main"
     high: ClassVar = _MASS
-    takes: ClassVar = ("text",)
     place: ClassVar = 25
     rank: ClassVar = 21
 
 
-class NextTokenEntropy(MetricKind):
+class NextTokenEntropy(_OfText):
     """Entropy of the hundred likeliest next tokens in nats, mean over fixed contexts."""
 
     kind: Literal["next_token_entropy"]
@@ -96,12 +94,11 @@ class NextTokenEntropy(MetricKind):
     better: ClassVar = "higher"
     decimals: ClassVar = 2
     high: ClassVar = 5.0  # log 100 is 4.6
-    takes: ClassVar = ("text",)
     place: ClassVar = 26
     rank: ClassVar = 27
 
 
-class NextTokenGini(MetricKind):
+class NextTokenGini(_OfText):
     """Gini coefficient of the hundred likeliest next tokens, mean over fixed contexts."""
 
     kind: Literal["next_token_gini"]
@@ -110,12 +107,11 @@ class NextTokenGini(MetricKind):
     decimals: ClassVar = 3
     low: ClassVar = -1e-9
     high: ClassVar = _SHARE
-    takes: ClassVar = ("text",)
     place: ClassVar = 27
     rank: ClassVar = 28
 
 
-class LexicalEntropy(MetricKind):
+class LexicalEntropy(_OfText):
     """Entropy of a document's words over the most that as many could have; without stop words."""
 
     kind: Literal["lexical_entropy"]
@@ -123,12 +119,11 @@ class LexicalEntropy(MetricKind):
     better: ClassVar = "higher"
     decimals: ClassVar = 3
     high: ClassVar = _SHARE
-    takes: ClassVar = ("text",)
     place: ClassVar = 28
     rank: ClassVar = 29
 
 
-class TypeTokenRatio(MetricKind):
+class TypeTokenRatio(_OfText):
     """Different words of a document over all its words; without stop words."""
 
     kind: Literal["type_token_ratio"]
@@ -136,12 +131,11 @@ class TypeTokenRatio(MetricKind):
     better: ClassVar = "higher"
     decimals: ClassVar = 3
     high: ClassVar = _SHARE
-    takes: ClassVar = ("text",)
     place: ClassVar = 29
     rank: ClassVar = 30
 
 
-class Distinct2(MetricKind):
+class Distinct2(_OfText):
     """Different pairs of neighbouring words over all pairs, in 300 documents."""
 
     kind: Literal["distinct_2"]
@@ -150,12 +144,11 @@ class Distinct2(MetricKind):
     decimals: ClassVar = 3
     role: ClassVar = "main"
     high: ClassVar = 1.0
-    takes: ClassVar = ("text",)
     place: ClassVar = 30
     rank: ClassVar = 22
 
 
-class Repetition(MetricKind):
+class Repetition(_OfText):
     """Share of a document's four words in a row that stood in it before."""
 
     kind: Literal["repetition"]
@@ -163,36 +156,33 @@ class Repetition(MetricKind):
     better: ClassVar = "lower"
     decimals: ClassVar = 3
     high: ClassVar = _SHARE
-    takes: ClassVar = ("text",)
     place: ClassVar = 31
     rank: ClassVar = 31
 
 
-class NetworkDensity(MetricKind):
+class NetworkDensity(_OfText):
     """Linked pairs of frequent words over all pairs, where words that often stand together are linked."""
 
     kind: Literal["network_density"]
     title: ClassVar = "network density"
     decimals: ClassVar = 3
     high: ClassVar = 1.0
-    takes: ClassVar = ("text",)
     place: ClassVar = 32
     rank: ClassVar = 32
 
 
-class NetworkClustering(MetricKind):
+class NetworkClustering(_OfText):
     """How often two words that are linked to a third are linked too."""
 
     kind: Literal["network_clustering"]
     title: ClassVar = "network clustering"
     decimals: ClassVar = 3
     high: ClassVar = _SHARE
-    takes: ClassVar = ("text",)
     place: ClassVar = 33
     rank: ClassVar = 33
 
 
-class NetworkModularity(MetricKind):
+class NetworkModularity(_OfText):
     """How far the network of words falls into communities."""
 
     kind: Literal["network_modularity"]
@@ -200,24 +190,22 @@ class NetworkModularity(MetricKind):
     decimals: ClassVar = 3
     low: ClassVar = -0.5 - 1e-9
     high: ClassVar = 1.0
-    takes: ClassVar = ("text",)
     place: ClassVar = 34
     rank: ClassVar = 34
 
 
-class NetworkDegreeGini(MetricKind):
+class NetworkDegreeGini(_OfText):
     """How unequally links are spread over words (Gini coefficient)."""
 
     kind: Literal["network_degree_gini"]
     title: ClassVar = "network Gini"
     decimals: ClassVar = 3
     high: ClassVar = 1.0
-    takes: ClassVar = ("text",)
     place: ClassVar = 35
     rank: ClassVar = 35
 
 
-class GroupDistance(MetricKind):
+class GroupDistance(_OfText):
     """Sum over groups of how far their share of the samples is from that of the truth."""
 
     kind: Literal["group_distance"]
@@ -226,12 +214,11 @@ class GroupDistance(MetricKind):
     decimals: ClassVar = 3
     role: ClassVar = "main"
     high: ClassVar = 2.0 + 1e-9
-    takes: ClassVar = ("text",)
     place: ClassVar = 36
     rank: ClassVar = 23
 
 
-class ChoiceAccuracy(MetricKind):
+class ChoiceAccuracy(_OfText):
     """Share of multiple-choice questions whose right ending the model finds likeliest."""
 
     kind: Literal["choice_accuracy"]
@@ -239,6 +226,5 @@ class ChoiceAccuracy(MetricKind):
     better: ClassVar = "higher"
     decimals: ClassVar = 3
     high: ClassVar = 1.0
-    takes: ClassVar = ("text",)
     place: ClassVar = 37
     rank: ClassVar = 36
