@@ -49,7 +49,7 @@ class Samples:
     @classmethod
     def of(cls, values: ArrayLike, labels: ArrayLike | None = None, sort: Sort | None = None) -> Self:
         """Return real samples, of unnamed columns where ``sort`` is not given."""
-        array = np.asarray(values)
+        array = np.asarray(values) if sort is None else sort.checked(values)
         named = sort or Numbers.unnamed(array.shape[-1] if array.ndim else 0)
         texts = None if labels is None else np.asarray(labels, dtype=np.str_)
         return cls(array, named, texts, np.zeros(len(array) if array.ndim else 0, dtype=np.int64))

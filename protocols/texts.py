@@ -21,7 +21,9 @@ def documents(values: ArrayLike) -> Texts:
     Raises:
         ValueError: If there are none, or one is no string.
     """
-    array = np.asarray(values)
+    array = (
+        values if isinstance(values, np.ndarray) else np.array(values, dtype=object)
+    )  # each as long as it is
     if array.ndim != 1 or not len(array):
         raise ValueError(f"documents must be a list of one or more strings, got shape {array.shape}")
     if array.dtype.kind not in "UT" and not all(isinstance(one, str) for one in array.tolist()):
