@@ -43,7 +43,7 @@ class Drawn:
     def beside(self, truth: Yardstick) -> dict[str, float]:
         """Return all metrics of these beside a truth; those of other packages come last."""
         row = evaluate(truth, self.features, self.training)
-        if isinstance(self.model, LanguageModel) and truth.samples is not None:
+        if isinstance(self.model, LanguageModel):
             row |= of_text(self.model, self.samples, truth, row, self.own)
         return row | brought(truth, self.samples, self.features)
 
@@ -66,7 +66,8 @@ def measure(run: ArmRun, stage: Stage, generated: Samples) -> dict[str, float]:
             rows, unless they are all that there is to measure against.
     """
     space, training = run.space, stage.training
-    labels = run.node.silo.train.labels if run.simulated or run.seen else None
+    rows = run.own_rows
+    labels = None if rows is None else rows.labels
     own = None if labels is None else frozenset(str(label) for label in labels)
     drawn = Drawn(
         stage.model, generated, space(generated), None if training is None else space(training), own

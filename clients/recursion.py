@@ -126,7 +126,7 @@ def step(recursion: Recursion, stage: Stage, real: Samples | None) -> tuple[Stag
     course, before = recursion.course, stage.model
     spec = recursion.generator
     model = generators.fit(spec, pool.take(fitted_on), rng=rng, previous=before, course=course)
-    return Stage(t, generators.primed(spec, model, real), pool, fitted_on), pick
+    return Stage(t, model, pool, fitted_on), pick
 
 
 def _pick(recursion: Recursion, model: Generator, candidates: Samples, generation: int) -> Pick:

@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tailweave.clients.sorts import TEXT, DataError, Images, Numbers, Sort, Text, unnamed
+from tailweave.clients.sorts import TEXT, DataError, Images, Numbers, Sort, unnamed
 from tailweave.protocols.arrays import Ints
 
 Labels = NDArray[np.str_]
@@ -119,4 +119,4 @@ def _sealed(array: NDArray[Any]) -> NDArray[Any]:
     return view
 
 
-__all__ = ["TEXT", "DataError", "Images", "Index", "Labels", "Numbers", "Samples", "Sort", "Text", "unnamed"]
+__all__ = ["TEXT", "DataError", "Images", "Index", "Labels", "Numbers", "Samples", "Sort", "unnamed"]

@@ -63,7 +63,7 @@ class Numbers:
 
     Attributes:
         columns: Names of the columns, p of them.
-        hashed: Whether each row is a document as hashed words; see ``documents.py``.
+        hashed: Whether each row is a document as hashed words; see ``hashed_text.py``.
     """
 
     name: ClassVar[SortName] = "numbers"

@@ -32,8 +32,6 @@ _FEW = 400
 _BRIEF_SECONDS = 2.0
 _WORDS = 60
 """Words of a document on which rules that read are timed."""
-_COPIES = 7
-"""Weights, gradient, two moments of AdamW, average, and the generation before and after, float32 each."""
 _FLOAT32, _FLOAT64 = 4, 8
 _UNITS = (("days", 86_400.0), ("h", 3_600.0), ("min", 60.0))
 
@@ -85,7 +83,7 @@ def _lines(experiment: Experiment, found: Sizes, work: Workload) -> list[tuple[s
     lines.append(("model", f"{spec.kind}, {said}"))
     lines.append(("memory", f"at least {_bytes(_memory(size, parameters, work))} a process"))
     lines.append(("work", _work(experiment, found, work)))
-    base = parameters * (_FLOAT32 if spec.large else _FLOAT64)
+    base = (size.trained if size else parameters) * (_FLOAT32 if spec.large else _FLOAT64)
     lines.append(
         (
             "messages",
@@ -113,8 +111,10 @@ def _lines(experiment: Experiment, found: Sizes, work: Workload) -> list[tuple[s
 
 
 def _memory(size: Size | None, parameters: int, work: Workload) -> int:
-    network = _COPIES * parameters * _FLOAT32 + size.activation_bytes if size else 2 * parameters * _FLOAT64
-    return network + work.row_bytes
+    if size is None:
+        return 2 * parameters * _FLOAT64 + work.row_bytes
+    held = size.parameters + size.copies * size.trained
+    return held * _FLOAT32 + size.activation_bytes + work.row_bytes
 
 
 def _network(experiment: Experiment) -> Any:  # noqa: ANN401 - a contract that only neural generators have

@@ -257,12 +257,14 @@ def _warnings(experiment: Experiment, smallest: int | None) -> tuple[str, ...]:
 
 def _noise_kept(experiment: Experiment) -> list[str]:
     """Say which arms keep what surprises a generator that draws at full temperature, its own noise too."""
-    temperature = getattr(experiment.generator, "temperature", None)
-    arms = [arm.name for arm in experiment.arms if arm.rule.keeps_surprise]
-    if temperature is None or temperature < 1.0 or not arms:
-        return []
+    hot: dict[float, list[str]] = {}
+    for arm in experiment.arms:
+        temperature = getattr(experiment.generator_of(arm), "temperature", None)
+        if arm.rule.keeps_surprise and temperature is not None and temperature >= 1.0:
+            hot.setdefault(temperature, []).append(arm.name)
     return [
         f"{', '.join(arms)}: at generator.temperature = {temperature:g} a model's own noise is more "
         "surprising than human text, and a rule that keeps what surprises most keeps noise; it is meant for "
         "temperatures below 1"
+        for temperature, arms in hot.items()
     ]

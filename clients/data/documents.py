@@ -70,8 +70,7 @@ def as_text(found: Sequence[Document]) -> Samples:
         if not text:
             raise DataError(f"{document.where}: found a blank document, allowed: documents with words")
     labels = None if found[0].label is None else np.array([document.label for document in found])
-    # NumPy would first make a table of them, all as wide as the longest.
-    return Samples.of(np.array(texts, dtype=np.dtypes.StringDType()), labels, TEXT)
+    return Samples.of(texts, labels, TEXT)
 
 
 def in_groups(path: str, rows: Samples) -> Samples:

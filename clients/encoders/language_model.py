@@ -1,14 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Encoder of documents: the mean hidden state of the public base of generator ``language-model``."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
 from tailweave.clients.generators.language_model.model import LanguageModel
 from tailweave.protocols.arrays import Floats
@@ -61,7 +59,7 @@ class BaseStates:
         """
         try:
             (text,) = unpacked(arrays[_SPEC])
-            spec = LanguageModelSpec.model_validate(json.loads(text))
-        except (KeyError, ValueError, ValidationError) as error:
+            spec = LanguageModelSpec.model_validate_json(text)
+        except (KeyError, ValueError) as error:
             raise ValueError(f"encoder of a language model: {' '.join(str(error).split())[:300]}") from None
         return cls(LanguageModel.from_arrays(spec, arrays))

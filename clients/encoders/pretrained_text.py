@@ -53,8 +53,14 @@ class PretrainedText:
         """
         if len(name.encode()) > LONGEST_NAME:
             raise ValueError(f"features.model must have at most {LONGEST_NAME} bytes, got {name[:60]}...")
-        network, tokenizer = _loaded(name, local=local or Path(name).is_dir())
-        return cls(name, network, tokenizer, digest_of(network))
+        try:
+            return cls(name, *_opened(folder_of(name, local=local)))
+        except (OSError, ValueError, KeyError, ImportError) as error:
+            reason = " ".join(str(error).split())[:300]
+            raise ValueError(
+                f"features.model {name}: cannot be loaded ({reason}); give a folder with config.json, "
+                "model.safetensors and a tokenizer, or a hub name; on a silo the model must be there already"
+            ) from None
 
     def __call__(self, rows: NDArray[Any]) -> Floats:
         """Encode documents (n,) as codes (n, e)."""
@@ -114,21 +120,13 @@ class PretrainedText:
 
 
 @lru_cache(maxsize=2)
-def _loaded(name: str, *, local: bool) -> tuple[Any, Any]:
-    """Load a model and its tokenizer; only safetensors, so that no file can run code."""
+def _opened(folder: Path) -> tuple[Any, Any, bytes]:
+    """Load a model, its tokenizer and digest; only safetensors, so that no file can run code."""
     transformers = neural("transformers")
-    try:
-        folder = folder_of(name, local=local)
-        tokenizer = transformers.AutoTokenizer.from_pretrained(
-            folder, trust_remote_code=False, local_files_only=True
-        )
-        model = transformers.AutoModel.from_pretrained(
-            folder, use_safetensors=True, trust_remote_code=False, local_files_only=True
-        )
-    except (OSError, ValueError, KeyError, ImportError) as error:
-        reason = " ".join(str(error).split())[:300]
-        raise ValueError(
-            f"features.model {name}: cannot be loaded ({reason}); give a folder with config.json, "
-            "model.safetensors and a tokenizer, or a hub name; on a silo the model must be there already"
-        ) from None
-    return model.eval().requires_grad_(False).float(), tokenizer
+    tokenizer = transformers.AutoTokenizer.from_pretrained(
+        folder, trust_remote_code=False, local_files_only=True
+    )
+    model = transformers.AutoModel.from_pretrained(
+        folder, use_safetensors=True, trust_remote_code=False, local_files_only=True
+    )
+    return model.eval().requires_grad_(False).float(), tokenizer, digest_of(model)

@@ -16,11 +16,15 @@ class Size:
     """What a network takes up.
 
     Attributes:
-        parameters: Trained numbers.
+        parameters: Numbers of the network.
+        trained: Those that are trained, kept and sent: not a frozen base's.
+        copies: Of the trained ones, held at once beside the network.
         activation_bytes: What one training step keeps for its gradients, float32, without the weights.
     """
 
     parameters: int
+    trained: int
+    copies: int
     activation_bytes: int
 
 
@@ -31,7 +35,7 @@ class Speed:
     Attributes:
         device: Its name.
         step_seconds: One training step of a whole batch.
-        row_seconds: Drawing one row, all DDIM steps.
+        row_seconds: Drawing one row, all calls of the network.
     """
 
     device: str

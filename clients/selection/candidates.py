@@ -101,8 +101,8 @@ class Candidates:
             return lambda _: self.score(name)[at]
 
         scorers = {name: scorer(name) for name in self.scorers}
-        features = lambda _: self.features[at]  # noqa: E731
-        return Candidates(self.samples.take(at), features, count, scorers, self.compared, self.newest)
+        taken, beside = self.samples.take(at), (self.compared, self.newest)
+        return Candidates(taken, lambda _: self.features[at], count, scorers, *beside)
 
     @classmethod
     def of(cls, features: ArrayLike, budget: Budget, labels: ArrayLike | None = None) -> "Candidates":

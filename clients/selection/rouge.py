@@ -28,9 +28,14 @@ def rule(spec: Rouge, candidates: Candidates, reference: object, rng: Generator)
     """Keep the n documents of highest ``rouge_1``; indices ascending, ties go to the lower one.
 
     A real candidate that the reference was made of is its own best match: 1.
+
+    Raises:
+        ValueError: If n is not in 1..N, or there are no samples to compare with.
     """
     check_count(candidates.count, len(candidates))
-    compared = [] if candidates.compared is None else candidates.compared.values.tolist()
+    if candidates.compared is None:
+        raise ValueError(f"rule {spec.kind} reads the samples of its reference, got none")
+    compared = candidates.compared.values.tolist()
     found = rouge_1(candidates.samples.values.tolist(), compared)
     return np.sort(np.argsort(-found, kind="stable")[: candidates.count])
 

@@ -6,6 +6,7 @@ import pytest
 from tiny_language_model import corpus, fitted, save_pretrained, spec_of
 
 from tailweave.clients import generators
+from tailweave.clients.generators.language_model.measure import size_of
 from tailweave.clients.samples import TEXT
 from tailweave.protocols.kinds.generators.language_model import LoraSpec
 from tailweave.protocols.streams import stream
@@ -102,3 +103,13 @@ def test_a_drawn_document_is_the_same_for_the_same_stream(base):
     model = fitted(spec_of(base=base, lora=LORA, first_epochs=0))
     one, two = (model.sample(3, rng=stream(1, "draw")).values.tolist() for _ in range(2))
     assert one == two
+
+
+def test_of_a_base_with_adapters_they_alone_are_trained_and_sent(base):
+    spec = spec_of(base=base, lora=LORA, first_epochs=0)
+    size = size_of(spec, 1)
+    assert size.trained == sum(part.size for part in fitted(spec).weights.values())
+    assert size.trained < size.parameters
+    assert size_of(spec_of(base="nobody/has-this", first_epochs=0), 1) is None
+    with pytest.raises(ValueError, match="do not fit the 32 positions"):
+        size_of(spec_of(base=base, first_epochs=0, real_tokens=30), 1)

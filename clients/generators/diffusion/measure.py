@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _SOME_STEPS = 3
+_COPIES = 6
+"""Gradient, two moments of AdamW, average, and the generation before and after."""
 
 
 def size_of(spec: DiffusionSpec, columns: int) -> Size:
@@ -49,7 +51,7 @@ def size_of(spec: DiffusionSpec, columns: int) -> Size:
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
         denoiser(rows, levels)
     parameters = sum(parameter.numel() for parameter in denoiser.network.parameters())
-    return Size(parameters, sum(kept.values()))
+    return Size(parameters, parameters, _COPIES, sum(kept.values()))
 
 
 def _storage(tensor: "Tensor") -> "torch.UntypedStorage":

@@ -5,18 +5,21 @@ import numpy as np
 
 from tailweave.clients.generators.course import Course
 from tailweave.clients.generators.language_model.drawing import Drawing, draw
-from tailweave.clients.generators.language_model.network import built, pretrained
+from tailweave.clients.generators.language_model.network import built, pretrained, weights_of
 from tailweave.clients.generators.language_model.tokens import Tokens
 from tailweave.clients.generators.language_model.training import train
 from tailweave.clients.neural.cost import Size, Speed, now, scaled
 from tailweave.clients.neural.device import place_of
 from tailweave.clients.neural.extra import neural
+from tailweave.clients.neural.hub import folder_of
 from tailweave.protocols.kinds.generators.language_model import LanguageModelSpec
 from tailweave.protocols.streams import stream
 
 _SOME_STEPS = 3
 _FEW_TOKENS = 4
 _FLOAT32 = 4
+_COPIES = 5
+"""Gradient, two moments of AdamW, and the generation before and after."""
 _LAYER_WIDTHS = 17
 """Activations of a layer that its gradients need, in widths a token; attention adds heads x tokens, twice."""
 
@@ -27,17 +30,15 @@ def size_of(spec: LanguageModelSpec, columns: int) -> Size | None:
     Returns:
         The size; None where the base is not on this machine: counting does not download it.
     """
-    try:
-        network = built(spec, _some_tokens(spec), 0)
-    except ValueError:
-        if spec.base is None:
-            raise
+    if not _is_here(spec):
         return None
+    network = built(spec, _some_tokens(spec), 0)
     config = network.config
     layer = _LAYER_WIDTHS * config.hidden_size + 2 * config.num_attention_heads * spec.tokens
     token = config.num_hidden_layers * layer + 2 * config.vocab_size
     parameters = sum(parameter.numel() for parameter in network.parameters())
-    return Size(parameters, _FLOAT32 * spec.batch_size * (spec.tokens + 2) * token)
+    trained = sum(part.size for part in weights_of(network, spec).values())
+    return Size(parameters, trained, _COPIES, _FLOAT32 * spec.batch_size * (spec.tokens + 2) * token)
 
 
 def speeds(spec: LanguageModelSpec, columns: int) -> list[Speed]:
@@ -45,10 +46,18 @@ def speeds(spec: LanguageModelSpec, columns: int) -> list[Speed]:
 
     None where the base is not on this machine.
     """
-    if size_of(spec, columns) is None:
+    if not _is_here(spec):
         return []
     devices = ["cpu", *(["cuda"] if neural("torch").cuda.is_available() else [])]
     return [_speed(spec.model_copy(update={"device": device})) for device in devices]
+
+
+def _is_here(spec: LanguageModelSpec) -> bool:
+    """Tell whether the base, if there is one, is on this machine."""
+    try:
+        return spec.base is None or folder_of(spec.base, local=True).is_dir()
+    except OSError:
+        return False
 
 
 def _speed(spec: LanguageModelSpec) -> Speed:

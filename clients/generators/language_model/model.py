@@ -148,7 +148,7 @@ class LanguageModel:
     def ending_means(self, contexts: Sequence[str], endings: Sequence[str]) -> Floats:
         """Return the mean log probability of each ending's tokens after its context and a space, (n,)."""
         most = self.spec.tokens
-        before = self.tokens.encode(contexts, len(max(contexts, key=len)) + 1)
+        before = self.tokens.encode(contexts)
         after = self.tokens.encode([f" {ending}" for ending in endings], most)
         parts = list(zip(before, after, strict=True))
         return ending_means(self._network, self.tokens, parts, most, self._place)

@@ -17,12 +17,10 @@ from numpy.typing import NDArray
 from tailweave.clients.generators.language_model.tokens import Tokens
 from tailweave.clients.neural.extra import neural
 from tailweave.clients.neural.hub import folder_of
-from tailweave.protocols.kinds.generators.language_model import LanguageModelSpec, LoraSpec
+from tailweave.protocols.kinds.generators.language_model import ADAPTER, LanguageModelSpec, LoraSpec
 
 Weights = dict[str, NDArray[np.float32]]
 _TOKENIZER = "tokenizer.json"
-_ADAPTER = "lora_"
-"""Stands in the name of every weight of an adapter."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +115,7 @@ def trainable(network: Any, spec: LanguageModelSpec, *, first: bool) -> list[Any
     """
     all_of_it = spec.lora is None or (first and spec.base is None)
     for name, parameter in network.named_parameters():
-        parameter.requires_grad_(all_of_it or _ADAPTER in name)
+        parameter.requires_grad_(all_of_it or ADAPTER in name)
     return [parameter for parameter in network.parameters() if parameter.requires_grad]
 
 
@@ -151,7 +149,7 @@ def put_weights(network: Any, spec: LanguageModelSpec, weights: Mapping[str, NDA
 
 
 def _kept(name: str, spec: LanguageModelSpec) -> bool:
-    return spec.base is None or spec.lora is None or _ADAPTER in name
+    return spec.base is None or spec.lora is None or ADAPTER in name
 
 
 def pretrained(name: str, *, local: bool = True) -> Pretrained:

@@ -75,8 +75,8 @@ class Tokens:
         """Number of tokens."""
         return int(self._model.get_vocab_size())
 
-    def encode(self, documents: Sequence[str], most: int) -> list[list[int]]:
-        """Return the first ``most`` tokens of each document, without begin and end."""
+    def encode(self, documents: Sequence[str], most: int | None = None) -> list[list[int]]:
+        """Return the first ``most`` tokens of each document (None: all), without begin and end."""
         found = self._model.encode_batch_fast(list(documents), add_special_tokens=False)
         return [one.ids[:most] for one in found]
 

@@ -6,12 +6,16 @@ from typing import Protocol
 
 import numpy as np
 
+from tailweave.clients.metrics.text.word_network import gini
 from tailweave.clients.samples import Samples
 from tailweave.protocols.arrays import Floats
+from tailweave.protocols.metrics import GROUP_PERPLEXITY
 
 CONTEXTS = 200
 """Beginnings of true documents after which the next token is looked at."""
 _TOP, _LIKELIEST = 10, 100
+_LARGEST = 100.0
+"""Of the logarithm of a perplexity: the mean over silos stays finite."""
 
 
 class Reader(Protocol):
@@ -49,12 +53,12 @@ def perplexities(model: Reader, truth: Samples, own: Set[str] | None) -> dict[st
 
     Returns:
         ``perplexity``; with groups ``group_perplexity/<group>``; with ``own`` also ``perplexity_own`` and
-        ``perplexity_unseen``, where there are such.
+        ``perplexity_unseen``, where there are such; none above e^100.
     """
     sums, counts = model.token_sums(truth.values.tolist())
 
     def of(chosen: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> float:
-        return float(np.exp(min(-sums[chosen].sum() / counts[chosen].sum(), 100.0)))
+        return float(np.exp(min(-sums[chosen].sum() / counts[chosen].sum(), _LARGEST)))
 
     found = {"perplexity": of(np.ones(len(truth), dtype=np.bool_))}
     if truth.labels is None:
@@ -64,7 +68,7 @@ def perplexities(model: Reader, truth: Samples, own: Set[str] | None) -> dict[st
         parts = {"perplexity_own": mine, "perplexity_unseen": ~mine}
         found |= {name: of(chosen) for name, chosen in parts.items() if chosen.any()}
     groups = sorted({str(label) for label in truth.labels})
-    return found | {f"group_perplexity/{group}": of(truth.labels == group) for group in groups}
+    return found | {f"{GROUP_PERPLEXITY}{group}": of(truth.labels == group) for group in groups}
 
 
 def concentration(model: Reader, truth: Samples) -> dict[str, float]:
@@ -97,13 +101,5 @@ def concentration(model: Reader, truth: Samples) -> dict[str, float]:
         "top1_mass": float(likeliest[:, 0].mean()),
         "top10_mass": float(likeliest[:, :_TOP].sum(axis=1).mean()),
         "next_token_entropy": float(-(shares * logs).sum(axis=1).mean()),
-        "next_token_gini": float(_gini(shares).mean()),
+        "next_token_gini": float(np.mean([gini(row) for row in shares])),
     }
-
-
-def _gini(shares: Floats) -> Floats:
-    """Return the Gini coefficient of each row of shares in falling order, shape (n,)."""
-    count = shares.shape[1]
-    ranks = np.arange(count, 0, -1)  # of the smallest, 1
-    gini: Floats = 2.0 * (shares * ranks).sum(axis=1) / count - (count + 1.0) / count
-    return gini

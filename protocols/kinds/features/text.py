@@ -32,10 +32,7 @@ class HiddenStates(FeaturesKind):
 
 
 class TfIdf(FeaturesKind):
-    """Documents: hashed words, weighed by how rare they are in public samples, then singular vectors.
-
-    It tells groups apart less well than hidden states do.
-    """
+    """Documents: hashed words, weighed by how rare they are in public samples, then singular vectors."""
 
     kind: Literal["tf-idf"]
     takes: ClassVar = ("text",)

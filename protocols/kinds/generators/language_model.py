@@ -21,7 +21,7 @@ Rate = Annotated[float, Field(gt=0.0)]
 _BYTES = 256
 _SPECIAL = 1
 """Tokens that a byte-level vocabulary always has: every byte, and the end of a document."""
-_ADAPTER = "lora_"
+ADAPTER = "lora_"
 """Stands in the name of every weight of an adapter."""
 _MATRIX = 2
 _AROUND = 2
@@ -138,7 +138,7 @@ class LanguageModelSpec(GeneratorKind):
 
     def misfit(self, parameters: "Mapping[str, NDArray[Any]]") -> str | None:
         """Say which size differs, in the words of the options."""
-        adapted = any(_ADAPTER in name for name in parameters)
+        adapted = any(ADAPTER in name for name in parameters)
         if (self.base is not None) != ("digest" in parameters):
             what = "a pretrained base" if "digest" in parameters else "a network of its own"
             return f"is of {what}, generator.base is {self.base or 'not given'}"

@@ -7,8 +7,6 @@ from tailweave.protocols.kinds.metrics.base import MetricKind
 
 _SHARE = 1.0 + 1e-9
 """Highest of a share that is a mean or a sum."""
-_MASS = 1.0 + 1e-5
-"""Highest of a sum of probabilities in single precision."""
 
 
 class _OfText(MetricKind):
@@ -68,7 +66,7 @@ class Top1Mass(_OfText):
     title: ClassVar = "top-1 mass"
     better: ClassVar = "lower"
     decimals: ClassVar = 3
-    high: ClassVar = _MASS
+    high: ClassVar = _SHARE
     place: ClassVar = 24
     rank: ClassVar = 26
 
@@ -81,7 +79,7 @@ class Top10Mass(_OfText):
     better: ClassVar = "lower"
     decimals: ClassVar = 3
     role: ClassVar = "main"
-    high: ClassVar = _MASS
+    high: ClassVar = _SHARE
     place: ClassVar = 25
     rank: ClassVar = 21
 
