@@ -104,7 +104,7 @@ def draw_dispersion(spec: FamiliesSpec, rows: Sequence[Row], known: Sequence[Cla
                     axes, [r for r in rows if of.items() <= r.items()], "dispersion_ratio", colours[setting]
                 )
                 for claim in published:
-                    if claim.where == of and claim.published > 0:
+                    if claim.where == of and float(claim.published) > 0:
                         axes.plot([claim.at], [claim.published], "o", color=colours[setting], markersize=6)
             _log(axes, "y")
             axes.set_title(f"{family}, n = {samples}")

@@ -19,14 +19,15 @@ class Rule:
 
     Attributes:
         kind: ``within`` a number of units; ``sems``, within ``size`` published standard errors; ``factor``,
-            at most ``size`` times larger or smaller; ``at-most``, ours is no larger than ``size``; ``runs``,
-            the published mean of ``size`` runs lies in the 95 % prediction interval for such a mean, given
-            ours; ``expected``, the published expectation lies in our 95 % interval.
+            at most ``size`` times larger or smaller; ``at-most``, ours is no larger than ``size``; ``below``
+            or ``above``, our whole 95 % interval lies on that side of ``size``; ``runs``, the published mean
+            of ``size`` runs lies in the 95 % prediction interval for such a mean, given ours; ``expected``,
+            the published expectation lies in our 95 % interval.
         size: As the kind says.
         sem: Published standard error, for ``sems``.
     """
 
-    kind: Literal["within", "sems", "factor", "at-most", "runs", "expected"]
+    kind: Literal["within", "sems", "factor", "at-most", "below", "above", "runs", "expected"]
     size: float = 0.0
     sem: float = 0.0
 
@@ -38,26 +39,32 @@ class Claim:
     Attributes:
         section: Heading it is listed under.
         quantity: In plain words.
-        published: The value, in the unit of the metric.
+        published: The value, in the unit of the metric; or in words, where no number was published and the
+            rule needs none (``at-most``, ``below``, ``above``).
         source: Where it was published.
         rule: When ours agrees.
         where: Keys and values of the rows that it is measured on.
         metric: Key of the measured value.
-        at: Generation; or first and last generation of a log-log slope.
+        at: Generation; or first and last generation of a log-log slope; None if ``where`` says which row.
         note: Why the two should agree, or may differ.
         held: Whether ours is held against it; else it is only drawn.
     """
 
     section: str
     quantity: str
-    published: float
+    published: float | str
     source: str
     rule: Rule
     where: Mapping[str, str | int] = field(default_factory=dict)
     metric: str = ""
-    at: int | tuple[int, int] = 0
+    at: int | tuple[int, int] | None = 0
     note: str = ""
     held: bool = True
+
+    @property
+    def told(self) -> str:
+        """What was published, short."""
+        return self.published if isinstance(self.published, str) else f"{self.published:.4g}"
 
 
 @dataclass(frozen=True)
@@ -109,6 +116,8 @@ def findings(claims: Iterable[Claim], rows: Sequence[Row]) -> list[Finding]:
 def measured(claim: Claim, rows: Sequence[Row]) -> list[float]:
     """Return the claim's quantity, one value a seed; empty if the rows do not hold it."""
     of = [row for row in rows if claim.metric in row and all(row.get(k) == v for k, v in claim.where.items())]
+    if claim.at is None:
+        return [float(row[claim.metric]) for row in of]
     if isinstance(claim.at, int):
         return [float(row[claim.metric]) for row in of if row["generation"] == claim.at]
     series: dict[int, list[Row]] = {}
@@ -145,7 +154,22 @@ def loglog_slope(times: Sequence[int], values: Sequence[float], *, window: tuple
 
 
 def _verdict(claim: Claim, ours: Estimate) -> tuple[bool, str]:
-    rule, published = claim.rule, claim.published
+    rule = claim.rule
+    match rule.kind:
+        case "at-most":
+            return ours.mean <= rule.size, f"ours must be at most {rule.size:g}"
+        case "below":
+            return _bounds(ours)[1] < rule.size, f"our 95 % interval must end below {rule.size:g}"
+        case "above":
+            return _bounds(ours)[0] > rule.size, f"our 95 % interval must begin above {rule.size:g}"
+    return _compared(rule, float(claim.published), ours)
+
+
+def _bounds(ours: Estimate) -> tuple[float, float]:
+    return ours.interval or (-math.inf, math.inf)
+
+
+def _compared(rule: Rule, published: float, ours: Estimate) -> tuple[bool, str]:
     gap = abs(ours.mean - published)
     match rule.kind:
         case "within":
@@ -158,12 +182,10 @@ def _verdict(claim: Claim, ours: Estimate) -> tuple[bool, str]:
                 math.exp(abs(math.log(ours.mean / published))) if min(ours.mean, published) > 0 else math.inf
             )
             return ratio <= rule.size, f"differ by a factor {ratio:.2f}, allowed {rule.size:g}"
-        case "at-most":
-            return ours.mean <= rule.size, f"ours must be at most {rule.size:g}"
         case "runs":
             half = _prediction(ours, rule.size)
             return gap <= half, f"differ by {gap:.2g}, means of {rule.size:g} runs scatter by ± {half:.2g}"
-        case "expected":
+        case _:
             half = ours.half or 0.0
             return gap <= half, f"differ by {gap:.2g}, our 95 % interval is ± {half:.2g}"
 

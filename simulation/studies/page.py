@@ -68,11 +68,15 @@ def _line(found: Finding) -> Line:
     digits = 15 if rule.kind == "within" and 0 < rule.size < 1e-6 else 5
     half = "" if ours.half is None else f"± {_shown(ours.half, 2)}"
     cells = (
-        Cell(_shown(found.claim.published, digits), "", "number"),
+        _published(found.claim.published, digits),
         Cell(_shown(ours.mean, digits), half, "number"),
         Cell("agrees" if found.agrees else "differs", found.why, "" if found.agrees else "clear"),
     )
     return Line(found.claim.quantity, cells, found.claim.source)
+
+
+def _published(value: float | str, digits: int) -> Cell:
+    return Cell(value) if isinstance(value, str) else Cell(_shown(value, digits), "", "number")
 
 
 def _shown(value: float, digits: int) -> str:

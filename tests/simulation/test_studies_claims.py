@@ -53,6 +53,21 @@ def test_interval_rules_are_students():
         assert not verdict(rule, mean + 1.001 * half, values)
 
 
+@pytest.mark.parametrize("kind", ["below", "above"])
+def test_a_side_is_that_of_the_whole_interval(kind):
+    sign = 1.0 if kind == "above" else -1.0
+    values = [sign * value for value in (1.0, 1.4, 0.8, 1.1, 1.3)]
+    edge = np.mean(values) - sign * stats.t.ppf(0.975, 4) * np.std(values, ddof=1) / np.sqrt(5)
+    assert verdict(Rule(kind, edge - sign * 1e-6), "on that side", values)
+    assert not verdict(Rule(kind, edge + sign * 1e-6), "on that side", values)
+    assert not verdict(Rule(kind, -sign * 1e9), "on that side", values[:1])  # one seed has no interval
+
+
+def test_a_claim_of_any_generation_is_found_by_its_row():
+    of = [{"seed": 0, "generation": t, "x": float(t), "size": 10 * t} for t in (1, 2, 3)]
+    assert measured(Claim("s", "q", 1.0, "src", Rule("within", 1), {"size": 20}, "x", None), of) == [2.0]
+
+
 def test_one_seed_gives_no_room():
     assert verdict(Rule("runs", 5), 1.0, [1.0])
     assert not verdict(Rule("runs", 5), 1.0, [1.0001])
