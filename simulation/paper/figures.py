@@ -18,11 +18,13 @@ from tailweave.simulation.run_folder import Row
 from tailweave.simulation.studies.claims import Claim
 
 
-def draw_band(axes: Axes, rows: Sequence[Row], metric: str, colour: str, *, log: bool = True) -> None:
-    """Draw mean and interval of ``metric`` over seeds against the generation."""
-    values: dict[int, list[float]] = {}
+def draw_band(
+    axes: Axes, rows: Sequence[Row], metric: str, colour: str, *, over: str = "generation", log: bool = True
+) -> None:
+    """Draw mean and interval of ``metric`` over seeds against another key of the rows."""
+    values: dict[float, list[float]] = {}
     for row in rows:
-        values.setdefault(row["generation"], []).append(row[metric])
+        values.setdefault(row[over], []).append(row[metric])
     found = {time: estimate(seen) for time, seen in sorted(values.items())}
     times, means = list(found), [one.mean for one in found.values()]
     bounds = [one.interval or (one.mean, one.mean) for one in found.values()]

@@ -30,10 +30,11 @@ def run_study(spec: StudyKind, options: RunOptions, audience: Audience) -> Path:
     moment writes the same files as one that was not.
 
     Raises:
-        ValueError: If what the study needs is not there or does not fit.
+        ValueError: If what the study needs is not there or does not fit; no folder has been made then.
         RunFailed: If a worker process died.
     """
     out = options.out
+    study_of(spec).tasks()
     if options.force and out.exists():
         shutil.rmtree(out)
     state, metrics = out / STATE, out / "metrics.jsonl"
