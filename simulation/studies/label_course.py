@@ -13,25 +13,7 @@ from tailweave.protocols.arrays import Ints
 from tailweave.protocols.config.classifier import ClassifierOptions
 from tailweave.protocols.streams import stream
 from tailweave.simulation.run_folder import Row
-
-
-@dataclass(frozen=True, eq=False)
-class Pool:
-    """Inputs whose true labels are known.
-
-    Attributes:
-        inputs: Shape (n, p), dense or sparse counts of words.
-        labels: True class of each, 0 to C - 1, shape (n,).
-        classes: Names of the C >= 2 classes.
-        train: Which may be learned from, in their order.
-        test: Which are only judged by.
-    """
-
-    inputs: Any
-    labels: Ints
-    classes: tuple[str, ...]
-    train: Index
-    test: Index
+from tailweave.simulation.studies.labelled_rows import Pool
 
 
 @dataclass(frozen=True)

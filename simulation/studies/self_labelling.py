@@ -2,22 +2,17 @@
 """Study ``self-labelling``: a course of one rate and one repetition a task."""
 
 from collections.abc import Sequence
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tailweave.clients.bag_of_words import bag_of_words
 from tailweave.clients.classifiers import classifier
-from tailweave.clients.data.sources import load_rows
-from tailweave.clients.samples import TEXT, DataError, Samples
 from tailweave.protocols.kinds.implementing import implements
-from tailweave.protocols.kinds.sources.base import AnySource
 from tailweave.protocols.kinds.studies.self_labelling import SelfLabellingSpec
-from tailweave.protocols.streams import stream
 from tailweave.simulation.run_folder import Row
 from tailweave.simulation.studies.base import Study
-from tailweave.simulation.studies.label_course import Plan, Pool, check_sizes, follow
+from tailweave.simulation.studies.label_course import Plan, check_sizes, follow
+from tailweave.simulation.studies.labelled_rows import Pool, pool_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -81,47 +76,7 @@ class SelfLabellingStudy(Study[SelfLabellingSpec, Task]):
         }
 
     def _pool(self, seed: int) -> Pool:
-        samples, held = _read(self.spec.data, self.spec.seeds[0])
-        return split(samples, held, self.spec.data.held_out_share, seed)
-
-
-def split(samples: "Read", held: int, share: float, seed: int) -> Pool:
-    """Hold out the test rows of a repetition.
-
-    Args:
-        samples: Inputs, labels and names of classes; those that the data's own authors hold out are last.
-        held: How many these are; if 0, a share is drawn.
-        share: Which, in (0, 1).
-        seed: Names the stream.
-    """
-    inputs, labels, classes = samples
-    count = len(labels)
-    if held:
-        return Pool(inputs, labels, classes, np.arange(count - held), np.arange(count - held, count))
-    order = stream(seed, "studies", "self-labelling", "test").permutation(count)
-    test = min(max(1, round(share * count)), count - 1)
-    return Pool(inputs, labels, classes, np.sort(order[test:]), np.sort(order[:test]))
-
-
-Read = tuple[Any, np.ndarray[Any, np.dtype[np.int64]], tuple[str, ...]]
-"""Inputs, class numbers, names of classes."""
-
-
-@lru_cache(maxsize=1)
-def _read(data: AnySource, seed: int) -> tuple[Read, int]:
-    """Read rows and prepare them; every process does so once."""
-    rows, held = load_rows(data, seed=seed)
-    both = rows if held is None else Samples.joined([rows, held])
-    classes = () if both.labels is None else tuple(np.unique(both.labels).tolist())
-    if len(classes) < 2:
-        raise DataError(f"data: {_found(classes)}, needed: labels of two classes or more")
-    labels = np.searchsorted(classes, np.asarray(both.labels)).astype(np.int64)
-    inputs = bag_of_words(both.values.tolist()) if both.sort == TEXT else both.values.astype(np.float32)
-    return (inputs, labels, classes), 0 if held is None else len(held)
-
-
-def _found(classes: Sequence[str]) -> str:
-    return f"found one class only, {classes[0]!r}" if classes else "found no labels"
+        return pool_of(self.spec.data, seed, data_seed=self.spec.seeds[0])
 
 
 def slopes(rows: Sequence[Row]) -> list[Row]:

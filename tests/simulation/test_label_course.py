@@ -12,7 +12,8 @@ from tailweave.clients.bag_of_words import bag_of_words, plain_words
 from tailweave.clients.samples import DataError
 from tailweave.protocols.config.classifier import ClassifierOptions
 from tailweave.protocols.streams import stream
-from tailweave.simulation.studies.label_course import Plan, Pool, check_sizes, follow
+from tailweave.simulation.studies.label_course import Plan, check_sizes, follow
+from tailweave.simulation.studies.labelled_rows import Pool
 
 TREE = ClassifierOptions(name="decision-tree", options={"max-depth": 3, "random-state": 5})
 
