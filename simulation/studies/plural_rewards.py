@@ -88,7 +88,7 @@ class PluralRewardsStudy(Study[PluralRewardsSpec, Task]):
         rows = []
         for generation in range(spec.generations + 1):
             shares = np.bincount(owner, density, minlength=len(spec.weights))
-            rows.append(self._row(task, shares, generation))
+            rows.append(self._row(task, shares.astype(np.float64), generation))
             density = curation.step(density)
         return rows
 
@@ -105,9 +105,8 @@ class PluralRewardsStudy(Study[PluralRewardsSpec, Task]):
         course = recursion(spec.generator, Samples.of(drawn), curators, spec.generations, streams)
         for generation, samples in enumerate(course):
             owner = quadratic(samples.values, centres).argmax(axis=0)
-            each = np.full(spec.samples, 1.0 / spec.samples)
-            shares = np.bincount(owner, each, minlength=len(centres))
-            rows.append(self._row(task, shares, generation))
+            counts = np.bincount(owner, minlength=len(centres))
+            rows.append(self._row(task, counts / np.float64(spec.samples), generation))
         return rows
 
     def _row(self, task: Task, shares: Floats, generation: int) -> Row:
