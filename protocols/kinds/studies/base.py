@@ -2,14 +2,23 @@
 """What every study says of itself."""
 
 from pathlib import Path
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from tailweave.protocols.config.base import Spec
 
-Seeds = Annotated[tuple[Annotated[int, Field(ge=0, lt=2**32)], ...], Field(min_length=1)]
-Sizes = Annotated[tuple[Annotated[int, Field(ge=2)], ...], Field(min_length=1)]
+
+def _not_empty(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    if not values:
+        raise ValueError("must hold one value or more, got []")
+    return values
+
+
+Some = AfterValidator(_not_empty)
+"""Of a tuple: not empty; not said where a value in it is wrong, as ``min_length`` would."""
+Seeds = Annotated[tuple[Annotated[int, Field(ge=0, lt=2**32)], ...], Some]
+Sizes = Annotated[tuple[Annotated[int, Field(ge=2)], ...], Some]
 Workers = Annotated[int, Field(ge=1, le=64)]
 Share = Annotated[float, Field(gt=0, le=1)]
 

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from tailweave.protocols.kinds.studies.base import Seeds, Share, Sizes, StudyKind
+from tailweave.protocols.kinds.studies.base import Seeds, Share, Sizes, Some, StudyKind
 
 Family = Literal["anisotropic", "gmm", "unequal-gmm", "laplace"]
 FAMILIES: tuple[Family, ...] = ("anisotropic", "gmm", "unequal-gmm", "laplace")
@@ -17,7 +17,7 @@ class FamiliesSpec(StudyKind):
     study: Literal["families"]
     title: ClassVar = "Non-Gaussian families, published against reproduced"
     seeds: Seeds = (42, 123, 456, 789, 2024)
-    families: Annotated[tuple[Family, ...], Field(min_length=1)] = FAMILIES
+    families: Annotated[tuple[Family, ...], Some] = FAMILIES
     samples: Sizes = (100, 300, 500)
     alpha: Share = 0.05
     dimensions: Annotated[int, Field(ge=2)] = 10

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from tailweave.protocols.kinds.studies.base import Seeds, StudyKind
+from tailweave.protocols.kinds.studies.base import Seeds, Some, StudyKind
 
 Points = Annotated[int, Field(ge=2, le=2000)]
 
@@ -21,4 +21,4 @@ class TransportSpec(StudyKind):
     seeds: Seeds = (0, 1, 2)
     samples: Points = 100
     rounds: Annotated[int, Field(ge=1)] = 20
-    barycenter_samples: Annotated[tuple[Points, ...], Field(min_length=1)] = (50, 100, 200, 400, 800)
+    barycenter_samples: Annotated[tuple[Points, ...], Some] = (50, 100, 200, 400, 800)
