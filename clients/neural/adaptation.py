@@ -97,9 +97,9 @@ def predicted(network: "torch.nn.Sequential", rows: Floats) -> Ints:
 
 
 def _network(columns: int, classes: int, hidden: int, seed: int) -> "torch.nn.Sequential":
-    torch, nn = neural("torch"), neural("torch.nn")
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    drawing, nn = neural("torch.random"), neural("torch.nn")
+    with drawing.fork_rng(devices=[]):
+        drawing.manual_seed(seed)
         layers = [
             layer
             for wide in (columns, hidden)

@@ -5,8 +5,10 @@ import pytest
 import yaml
 
 from tailweave.protocols.config.load import ConfigError, dump_experiment, load_experiment
+from tailweave.simulation.studies.config import is_study
 
-CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
+SHIPPED = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
+CONFIGS = [path for path in SHIPPED if not is_study(path)]
 TEXT = """
 name: demo
 seeds: 2
@@ -137,7 +139,7 @@ WRONG = [
         "data.source=digit",
         "data.source: 'digit'",
         "did you mean 'digits'",
-        "breast-cancer, wine, cifar10, csv, npz, parquet, gaussian-modes",
+        "breast-cancer, wine, cifar10, csv, npz, parquet, fasttext, gaussian-modes",
     ),
     ("data={source: csv}", "data.path: missing; it must be given", "", ""),
     ("data={}", "data.source: missing in {}", "", ""),

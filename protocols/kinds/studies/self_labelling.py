@@ -12,7 +12,7 @@ from tailweave.protocols.config.classifier import ClassifierOptions, ClassifierS
 from tailweave.protocols.config.complaints import complaint
 from tailweave.protocols.config.data import DataSpec
 from tailweave.protocols.kinds.sources.python_docs import PythonDocs
-from tailweave.protocols.kinds.studies.base import Seeds, StudyKind
+from tailweave.protocols.kinds.studies.base import Seeds, Some, StudyKind
 
 Size = Annotated[int, Field(ge=2)]
 _MOST_SIZES = 1000
@@ -70,11 +70,12 @@ def _different(rates: tuple[float, ...]) -> tuple[float, ...]:
 
 Sizes = Annotated[
     tuple[Size, ...],
-    Field(min_length=1, max_length=_MOST_SIZES),
+    Some,
+    Field(max_length=_MOST_SIZES),
     BeforeValidator(_listed),
     AfterValidator(_rising),
 ]
-Rates = Annotated[tuple[Annotated[float, Field(ge=0.0, le=1.0)], ...], Field(min_length=1)]
+Rates = Annotated[tuple[Annotated[float, Field(ge=0.0, le=1.0)], ...], Some, AfterValidator(_different)]
 
 
 class SelfLabellingSpec(StudyKind):
@@ -95,7 +96,7 @@ class SelfLabellingSpec(StudyKind):
     seeds: Seeds = (0, 1, 2, 3, 4)
     data: DataSpec = PythonDocs(source="python-docs")
     sizes: Sizes = Growth(first=60, last=2600, times=1.6).listed
-    rates: Annotated[Rates, AfterValidator(_different)] = (0.0, 0.25, 0.5, 0.75, 1.0)
+    rates: Rates = (0.0, 0.25, 0.5, 0.75, 1.0)
     classifier: ClassifierSpec = ClassifierOptions(
         name="random-forest", options={"n-estimators": 100, "max-depth": 20, "bootstrap": False}
     )
