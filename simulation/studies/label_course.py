@@ -15,6 +15,9 @@ from tailweave.protocols.streams import stream
 from tailweave.simulation.run_folder import Row
 from tailweave.simulation.studies.labelled_rows import Pool
 
+_NAME = ("studies", "self-labelling")
+_TRIED = 10
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -108,6 +111,18 @@ def check_sizes(sizes: Sequence[int], rows: int, *, redraw: bool) -> None:
         )
 
 
+def check_classifier(pool: Pool, spec: ClassifierOptions) -> None:
+    """Train a classifier on ten rows of each class, to see that it can be.
+
+    Raises:
+        ValueError: If there is none of that name or options, or it does not take such inputs.
+    """
+    labels = pool.labels[pool.train]
+    some = [pool.train[labels == name][:_TRIED] for name in np.unique(labels)]
+    rows = np.concatenate(some)
+    _Fitted(pool, rows, pool.labels[rows], spec, state=0)
+
+
 class _Fitted:
     """A classifier trained on some rows with the labels they were given."""
 
@@ -151,6 +166,3 @@ def _self_labelled(rows: int, rate: float, seed: int, generation: int) -> Index:
 
 def _state(seed: int, generation: int) -> int:
     return int(stream(seed, *_NAME, "classifier", generation).integers(2**31))
-
-
-_NAME = ("studies", "self-labelling")

@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tailweave.clients.classifiers import classifier
 from tailweave.protocols.kinds.implementing import implements
 from tailweave.protocols.kinds.studies.self_labelling import SelfLabellingSpec
 from tailweave.simulation.run_folder import Row
 from tailweave.simulation.studies.base import Study
-from tailweave.simulation.studies.label_course import Plan, check_sizes, follow
+from tailweave.simulation.studies.label_course import Plan, check_classifier, check_sizes, follow
 from tailweave.simulation.studies.labelled_rows import Pool, pool_of
 
 if TYPE_CHECKING:
@@ -30,11 +29,11 @@ class SelfLabellingStudy(Study[SelfLabellingSpec, Task]):
 
         Raises:
             DataError: If the data cannot be read, have no two classes, or are fewer than ``sizes`` ask for.
-            ValueError: If there is no such classifier.
+            ValueError: If there is no such classifier, or it does not take such inputs.
         """
         spec = self.spec
-        classifier(spec.classifier, state=0)
         pool = self._pool(spec.seeds[0])
+        check_classifier(pool, spec.classifier)
         check_sizes(spec.sizes, len(pool.train), redraw=spec.redraw)
         starts = range(len(spec.sizes) if spec.starts == "every" else 1)
         return [(start, rate, seed) for start in starts for rate in spec.rates for seed in spec.seeds]

@@ -203,6 +203,10 @@ def test_bad_configurations_are_refused(tmp_path, changed, message):
         ),
         ("data: {source: csv, path: bare.csv}\n", "data: found no labels, needed: labels of two classes"),
         ("sizes: [60, 5000]\n", "sizes: the last size is 5000 rows, but only 1078 are there to train on"),
+        (
+            "data: {source: fasttext, path: good.txt}\nclassifier: hist-gradient-boosting\nsizes: [2, 3]\n",
+            "classifier hist-gradient-boosting cannot be trained here: Sparse data was passed",
+        ),
         ("data: {source: fasttext, path: bad.txt}\n", "bad.txt, line 2: found no label but 'no' in front"),
     ],
 )
@@ -210,6 +214,7 @@ def test_data_that_do_not_fit_are_refused_before_a_folder_is_made(tmp_path, chan
     (tmp_path / "one.csv").write_text("x,kind\n" + "".join(f"{k},a\n" for k in range(9)))
     (tmp_path / "bare.csv").write_text("x\n1\n2\n3\n")
     (tmp_path / "bad.txt").write_text("__label__1 a\nno label\n")
+    (tmp_path / "good.txt").write_text("__label__1 a good one\n__label__2 a bad one\n" * 4)
     data = "" if "data" in changed else "data: digits\n"
     spec = loaded(tmp_path, f"study: self-labelling\n{data}{changed}")
     with pytest.raises(ValueError, match=message):
