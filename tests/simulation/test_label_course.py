@@ -4,7 +4,6 @@
 import numpy as np
 import pytest
 from sklearn.feature_extraction.text import CountVectorizer
-from sklearn.naive_bayes import MultinomialNB
 from sklearn.pipeline import make_pipeline
 from sklearn.tree import DecisionTreeClassifier
 
@@ -109,9 +108,14 @@ def test_a_model_knows_the_words_of_its_own_rows_alone():
     words = [[f"w{k}{c}" for k in range(30)] + ["w", "v"] for c in "ab"]
     texts = [" ".join(rng.choice(words[label], 8)) for label in labels]
     pool = Pool(bag_of_words(texts), labels, ("a", "b"), np.arange(80), np.arange(80, 120))
-    found = next(follow(pool, plan(0.0, (15,), classifier=ClassifierOptions(name="multinomial-nb")), 0))
+    options = {"max-features": "sqrt", "max-depth": 3, "random-state": 5}  # sqrt of how many words it knows
+    tree = ClassifierOptions(name="decision-tree", options=options)
+    found = next(follow(pool, plan(0.0, (15,), classifier=tree), 0))
     learned = stream(0, "studies", "self-labelling", "order").permutation(80)[:15]
-    oracle = make_pipeline(CountVectorizer(analyzer=plain_words), MultinomialNB())
+    oracle = make_pipeline(
+        CountVectorizer(analyzer=plain_words, dtype=np.float32),
+        DecisionTreeClassifier(max_features="sqrt", max_depth=3, random_state=5),
+    )
     oracle.fit([texts[at] for at in learned], labels[learned])
     assert found["accuracy"] == pytest.approx(oracle.score(texts[80:], labels[80:]), abs=1e-12)
 
