@@ -13,6 +13,7 @@ from tailweave.protocols.metrics import METRICS
 from tailweave.protocols.sorts import SORTS
 from tailweave.simulation.chosen import named_configs
 from tailweave.simulation.engines import ENGINES
+from tailweave.simulation.studies.config import STUDIES
 
 
 def catalogue(configs: Path | None = None) -> Iterator[tuple[str, list[tuple[str, str]]]]:
@@ -30,6 +31,7 @@ def catalogue(configs: Path | None = None) -> Iterator[tuple[str, list[tuple[str
     yield "references", list(_lines(references.REFERENCES))
     yield "rules", list(_lines(RULES))
     yield "metrics", list(_lines(METRICS))
+    yield "studies", list(_lines(STUDIES))
     yield "engines", list(ENGINES.items())
 
 

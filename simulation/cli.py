@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import click
 import typer
@@ -16,6 +16,10 @@ from rich.console import Console
 import tailweave
 from tailweave.simulation.deploy.command import app as deploy_app
 from tailweave.simulation.serve_command import serve
+
+if TYPE_CHECKING:
+    from tailweave.simulation.chosen import Chosen
+    from tailweave.simulation.request import RunOptions
 
 
 class _InOrderOfUse(typer.core.TyperGroup):
@@ -79,20 +83,21 @@ def run(
         str, typer.Option(help="json: a line for each event on stderr and in log.jsonl; no progress bar.")
     ] = "plain",
 ) -> None:
-    """Run an experiment, or a study of the paper (configs/paper), and write its report."""
-    begun = time.monotonic()
+    """Run an experiment, or a study, and write its report."""
+    from tailweave.simulation.chosen import choose
+    from tailweave.simulation.engines.job import Machine
+    from tailweave.simulation.interrupt import leaving_on_interrupt
+    from tailweave.simulation.request import RunOptions
+    from tailweave.simulation.studies.config import is_study
+
+    begun, chosen = time.monotonic(), choose(config)
+    if is_study(chosen.path):
+        folder, machine = out or Path("runs") / chosen.path.stem, Machine(workers, cpus, gpus, federation)
+        options = RunOptions(folder, engine, machine, resume, force, sys.argv, log_format)
+        _study(chosen, override or [], options, dry_run=dry_run)
+        return
     if dry_run:
         _describe(config, override or [], engine)
-        return
-
-    from tailweave.simulation.chosen import choose
-    from tailweave.simulation.interrupt import leaving_on_interrupt
-    from tailweave.simulation.paper.spec import is_study
-
-    chosen = choose(config).path
-    if is_study(chosen):
-        folder = out or Path("runs") / chosen.stem
-        _run_study(chosen, folder, force=force, plain=not (override or resume))
         return
     with leaving_on_interrupt(_err):
         done = tailweave.run(
@@ -123,14 +128,22 @@ def _describe(config: Path, overrides: Sequence[str], engine: str) -> None:
     dry_run(experiment, _out)
 
 
-def _run_study(config: Path, folder: Path, *, force: bool, plain: bool) -> None:
-    from tailweave.simulation.paper.spec import accept_study
+def _study(chosen: "Chosen", overrides: Sequence[str], options: "RunOptions", *, dry_run: bool) -> None:
+    from tailweave.simulation.studies.config import accept_study
 
-    begun, spec = time.monotonic(), accept_study(config, plain=plain)
+    begun = time.monotonic()
+    spec, options = accept_study(chosen, overrides, options, dry_run=dry_run)
 
-    from tailweave.simulation.paper.study import run_study_command
+    from tailweave.simulation.audience import audience
+    from tailweave.simulation.interrupt import leaving_on_interrupt
+    from tailweave.simulation.studies.run import dry_run_study, run_study
 
-    _say_where(run_study_command(spec, folder, _err, force=force), begun)
+    if dry_run:
+        dry_run_study(spec, _out)
+        return
+    with leaving_on_interrupt(_err):
+        page = run_study(spec, options, audience(True, bar=options.log_format != "json"))
+    _say_where(page, begun)
 
 
 def _say_where(page: Path, begun: float) -> None:
@@ -147,11 +160,12 @@ def report(
     ),
 ) -> None:
     """Make report and figures again; with several folders also a page side by side."""
-    from tailweave.simulation.paper.spec import is_study_folder
-    from tailweave.simulation.paper.study import write_study_report
+    from tailweave.simulation.studies.config import is_study_folder
 
     studies = [path for path in folders if is_study_folder(path)]
     for path in studies:
+        from tailweave.simulation.studies.run import write_study_report
+
         _out.print(f"report: {write_study_report(path)}", soft_wrap=True)
     opened = [tailweave.open_run(path) for path in folders if path not in studies]
     for one in opened:
@@ -207,7 +221,7 @@ def list_all(
         Path | None, typer.Option(help="Folder of your own experiments, instead of those that come along.")
     ] = None,
 ) -> None:
-    """Show configs, data sources, generators, references, rules and metrics, with one line each."""
+    """Show configs, data sources, generators, references, rules, metrics and studies, with one line each."""
     from rich.table import Table
 
     from tailweave.simulation.catalogue import catalogue

@@ -10,21 +10,17 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from tailweave.protocols.config.experiment import Experiment
-
 _NEURAL = ("torch", "diffusers", "transformers")
 _PACKAGES = ("tailweave", "flwr", "numpy", "scipy", "scikit-learn", "POT", "pydantic", "matplotlib", *_NEURAL)
 
 
-def environment(
-    experiment: Experiment, command: Sequence[str], *, engine: str, workers: int
-) -> dict[str, Any]:
+def environment(seeds: Sequence[int], command: Sequence[str], *, engine: str, workers: int) -> dict[str, Any]:
     """Return what someone needs to make the same run again, as plain JSON."""
     return {
         "command": list(command),
         "engine": engine,
         "workers": workers,
-        "seeds": list(experiment.seeds),
+        "seeds": list(seeds),
         "commit": _commit(),
         "versions": {"python": platform.python_version(), **{name: _version(name) for name in _PACKAGES}},
         "hardware": {"machine": platform.machine(), "system": platform.system(), "cpus": os.cpu_count()},

@@ -52,7 +52,7 @@ def _make_folder(prepared: Prepared, options: RunOptions) -> Job:
     if options.force and options.out.exists():
         shutil.rmtree(options.out)
     made = environment(
-        prepared.experiment, options.command, engine=options.engine, workers=options.machine.workers
+        prepared.experiment.seeds, options.command, engine=options.engine, workers=options.machine.workers
     )
     run_id = secrets.token_hex(4) if options.engine == "superlink" else ""
     return replace(make_folder(prepared, options.out, made, run_id), log_format=options.log_format)

@@ -9,7 +9,7 @@ from typing import Any
 from tailweave.protocols.config.experiment import Experiment
 from tailweave.protocols.config.load import ConfigError, Overrides, load_experiment, make_experiment
 from tailweave.simulation.chosen import choose
-from tailweave.simulation.paper.spec import is_study
+from tailweave.simulation.studies.config import is_study
 
 Given = Experiment | Mapping[str, Any] | str | PathLike[str]
 """An experiment; the keys of one as in YAML; the name of one that comes along; a YAML file."""
@@ -36,9 +36,7 @@ def load(experiment: Given, overrides: Overrides = ()) -> Experiment:
         return make_experiment(experiment, overrides, called="experiment", beside=Path())
     chosen = choose(_path(experiment))
     if is_study(chosen.path):
-        raise ConfigError(
-            f"experiment: {experiment} is a study of the paper: only `tailweave run {experiment}` takes it"
-        )
+        raise ConfigError(f"experiment: {experiment} is a study: only `tailweave run {experiment}` takes it")
     return load_experiment(chosen.path, overrides, beside=chosen.beside)
 
 

@@ -6,6 +6,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.random import Generator
 
+from tailweave.clients.curation.nash_product import log_product
 from tailweave.clients.selection.candidates import Candidates
 from tailweave.clients.selection.count import check_count
 from tailweave.clients.selection.top_potential import transport_potential
@@ -101,12 +102,9 @@ def utilities(potentials: Floats) -> Floats:
 def gains(utility: Floats, weights: Floats, base: Floats) -> Floats:
     """Return sum_k w_k log(1 + u_k / base_k) for utility (K, b) and base 1 + z (K,): shape (b,).
 
-    Summed silo by silo, so that a candidate's gain has the same bits in every block.
+    By so much a candidate raises the logarithm of the silos' weighted Nash product.
     """
-    total = np.zeros(utility.shape[1])
-    for row, weight, at in zip(utility, weights, base, strict=True):
-        total += weight * np.log1p(row / at)
-    return total
+    return log_product((np.log1p(row / at) for row, at in zip(utility, base, strict=True)), weights)
 
 
 def greedy(utility: Floats, weights: Floats, count: int) -> Ints:

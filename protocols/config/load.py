@@ -12,7 +12,7 @@ from tailweave.protocols.config.experiment import Experiment
 from tailweave.protocols.config.spec_file import read_mapping, validated
 from tailweave.protocols.config.yaml_file import ConfigError, parse_yaml
 
-__all__ = ["ConfigError", "Overrides", "dump_experiment", "load_experiment", "make_experiment"]
+__all__ = ["ConfigError", "Overrides", "dump_experiment", "load_experiment", "make_experiment", "overridden"]
 
 Overrides = Mapping[str, object] | Sequence[str]
 """Key path to value, or ``key.path=value`` each, whose value is YAML; list items by number or name."""
@@ -48,12 +48,21 @@ def make_experiment(
     Raises:
         ConfigError: If a key, type or range is wrong.
     """
+    experiment = validated(overridden(raw, overrides), Experiment, called)
+    anchored = {key: getattr(experiment, key).anchored(beside) for key in ("data", "generator", "evaluation")}
+    return experiment.model_copy(update=anchored)
+
+
+def overridden(raw: Mapping[str, Any], overrides: Overrides) -> dict[str, Any]:
+    """Return a mapping with what is changed, itself left as it is.
+
+    Raises:
+        ConfigError: If a change is not written as one, or leads to where there are no keys.
+    """
     changed = copy.deepcopy(dict(raw))
     for override in _read_overrides(overrides):
         _apply(changed, override)
-    experiment = validated(changed, Experiment, called)
-    anchored = {key: getattr(experiment, key).anchored(beside) for key in ("data", "generator", "evaluation")}
-    return experiment.model_copy(update=anchored)
+    return changed
 
 
 def dump_experiment(experiment: Experiment) -> str:

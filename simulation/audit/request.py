@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tailweave.protocols.config.experiment import Experiment
 from tailweave.protocols.config.load import ConfigError, load_experiment
-from tailweave.simulation.paper.spec import is_study, is_study_folder
+from tailweave.simulation.studies.config import is_study, is_study_folder
 
 RUNS = 3000
 """Releases with and without the canary."""
@@ -55,7 +55,7 @@ def accept_audit(
     if out is not None and out.exists() and not out.is_dir():
         raise ConfigError(f"--out must be a folder: {out} is a file")
     if is_study_folder(target) or (target.is_file() and is_study(target)):
-        raise ConfigError(f"{target} is a study of the paper: it has no silos, so nothing to audit")
+        raise ConfigError(f"{target} is a study: it has no silos, so nothing to audit")
     for option, asked, fewest in (
         ("canary-runs", runs, FEWEST_RUNS),
         ("questions", questions, FEWEST_QUESTIONS),

@@ -121,7 +121,7 @@ def _job(prepared: Prepared, settings: Mapping[str, str], run_id: str) -> Job:
         there = stored.read_text(encoding="utf-8") if stored.exists() else ""
         if there != dump_experiment(experiment):
             raise ConfigError(f"run-config out: {out} exists and holds no run of this experiment")
-    made = environment(experiment, ("flwr", "run"), engine="flwr run", workers=0)
+    made = environment(experiment.seeds, ("flwr", "run"), engine="flwr run", workers=0)
     return make_folder(prepared, out, made, settings.get("run-id") or run_id)
 
 

@@ -3,10 +3,8 @@
 
 import copy
 import multiprocessing
-import multiprocessing.connection
 import os
 import signal
-import threading
 import time
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,6 +20,7 @@ from flwr.supercore.task_identity import TaskIdentity
 
 from tailweave.simulation.engines.devices import VISIBLE, device_of, devices
 from tailweave.simulation.engines.job import Job
+from tailweave.simulation.worker_life import end_with_parent
 
 Config = Mapping[str, str | int | float | bool]
 
@@ -164,17 +163,9 @@ def _start_worker(contexts: dict[int, Context], run_id: int, device: str | None)
     if device is not None:  # before torch is imported, which looks only once
         os.environ[VISIBLE] = device
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; a worker ends with its parent
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     _identify(run_id)
     _worker.update(app=_load_client(), contexts=contexts)
-
-
-def _end_with_parent() -> None:
-    """Leave when the parent is killed; an idle worker would otherwise wait for it for ever."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        multiprocessing.connection.wait([parent.sentinel])
-        os._exit(1)
 
 
 def _work(message: Message) -> Message:

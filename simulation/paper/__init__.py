@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The studies of arXiv 2606.13732, run again: Gaussian theory, non-Gaussian families, transport protocols."""
+"""What arXiv 2606.13732 did, run again: its loops and the pages of its experiments; see also ``studies``."""

@@ -16,10 +16,10 @@ from scipy.spatial.distance import cdist
 from tailweave.clients.generators.gaussian import Gaussian
 from tailweave.clients.generators.gaussian_mixture import Mixture
 from tailweave.protocols.arrays import Floats
+from tailweave.protocols.kinds.studies.families import Family
 from tailweave.protocols.streams import stream
 from tailweave.simulation.paper.gaussian import Recursion, Setting
 from tailweave.simulation.paper.shapes import Laplace, Shape, draw, facts, refit
-from tailweave.simulation.paper.spec import Family
 from tailweave.simulation.paper.worlds import World, published_world
 
 JUDGED = 4096

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Figures of the paper's studies: lines are ours, markers with bars are published."""
+"""Figures of the paper's own studies: lines are ours, markers with bars are published."""
 
 from collections.abc import Mapping, Sequence
 from typing import Literal
@@ -8,50 +8,17 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from tailweave.protocols.kinds.studies.families import FamiliesSpec
+from tailweave.protocols.kinds.studies.gaussian import GaussianSpec
 from tailweave.simulation.figures.style import arm_legend, colour_of, log_axis, look
 from tailweave.simulation.measurements import estimate
 from tailweave.simulation.paper.closed_forms import accumulate_ratio, decay_exponent, replace_ratio
 from tailweave.simulation.paper.gaussian import SETTINGS
-from tailweave.simulation.paper.published import claims
-from tailweave.simulation.paper.spec import FamiliesSpec, GaussianSpec, StudySpec, TransportSpec
 from tailweave.simulation.run_folder import Row
+from tailweave.simulation.studies.claims import Claim
 
 
-def draw(spec: StudySpec, rows: Sequence[Row]) -> dict[str, tuple[str, Figure]]:
-    """Draw the figures of a study: name to caption and figure."""
-    match spec:
-        case GaussianSpec():
-            return {
-                "variance": (
-                    "Variance kept. Lines: our mean over seeds with its 95 % interval; markers: published "
-                    "mean ± SEM; dotted: closed forms, for accumulate+select that of an unbiased verifier.",
-                    _variance(spec, rows),
-                ),
-                "errors": (
-                    "Where the mean goes, largest n, with 95 % intervals over seeds: squared distance to "
-                    "the truth and to the biased target.",
-                    _errors(spec, rows),
-                ),
-            }
-        case FamiliesSpec():
-            return {
-                "dispersion": (
-                    "Dispersion over that of the truth, largest n. Lines: our mean over seeds with its 95 % "
-                    "interval; markers at the end: published.",
-                    _dispersion(spec, rows),
-                )
-            }
-        case TransportSpec():
-            return {
-                "transport": (
-                    "FedWaD: excess of the path through the support over the exact distance, a line a seed. "
-                    "Barycenter: distance to the closed form over its spread, falling as n grows.",
-                    _transport(rows),
-                )
-            }
-
-
-def _band(axes: Axes, rows: Sequence[Row], metric: str, colour: str, *, log: bool = True) -> None:
+def draw_band(axes: Axes, rows: Sequence[Row], metric: str, colour: str, *, log: bool = True) -> None:
     """Draw mean and interval of ``metric`` over seeds against the generation."""
     values: dict[int, list[float]] = {}
     for row in rows:
@@ -66,15 +33,16 @@ def _band(axes: Axes, rows: Sequence[Row], metric: str, colour: str, *, log: boo
     axes.plot(times, means, color=colour)
 
 
-def _variance(spec: GaussianSpec, rows: Sequence[Row]) -> Figure:
-    known, names = claims(spec.study), {samples: f"n = {samples}" for samples in spec.samples}
+def draw_variance(spec: GaussianSpec, rows: Sequence[Row], known: Sequence[Claim]) -> Figure:
+    """Draw the variance kept in each setting, beside published means and closed forms."""
+    names = {samples: f"n = {samples}" for samples in spec.samples}
     colours = colour_of(list(names.values()))
     with look():
         figure = Figure(figsize=(10.5, 6.6), layout="constrained")
         for axes, setting in zip(figure.subplots(2, 2).flat, SETTINGS, strict=True):
             for samples, name in names.items():
                 here = [r for r in _of(rows, setting, samples) if r["generation"] > 0]
-                _band(axes, here, "variance_ratio", colours[name])
+                draw_band(axes, here, "variance_ratio", colours[name])
                 of = {"world": "published", "setting": setting, "samples": samples}
                 points = [(c.at, c.published, c.rule.sem) for c in known if c.rule.sem and c.where == of]
                 if points:
@@ -103,7 +71,8 @@ def _closed(axes: Axes, spec: GaussianSpec, setting: str) -> None:
         axes.plot(times, curve, color="#667080", linestyle=(0, (1.5, 1.5)), linewidth=1.2, zorder=1)
 
 
-def _errors(spec: GaussianSpec, rows: Sequence[Row]) -> Figure:
+def draw_errors(spec: GaussianSpec, rows: Sequence[Row]) -> Figure:
+    """Draw where the mean goes: its distance to the truth, and to the biased target."""
     colours = colour_of(SETTINGS)
     with look():
         figure = Figure(figsize=(10.5, 3.6), layout="constrained")
@@ -114,23 +83,24 @@ def _errors(spec: GaussianSpec, rows: Sequence[Row]) -> Figure:
             strict=True,
         ):
             for setting in SETTINGS:
-                _band(axes, _of(rows, setting, max(spec.samples)), metric, colours[setting], log=False)
+                draw_band(axes, _of(rows, setting, max(spec.samples)), metric, colours[setting], log=False)
             axes.set_title(title)
             axes.set_xlabel("generation t")
         arm_legend(figure, SETTINGS)
     return figure
 
 
-def _dispersion(spec: FamiliesSpec, rows: Sequence[Row]) -> Figure:
+def draw_dispersion(spec: FamiliesSpec, rows: Sequence[Row], known: Sequence[Claim]) -> Figure:
+    """Draw the dispersion of each family, beside the published ends."""
     colours, samples = colour_of(SETTINGS), max(spec.samples)
-    published = [claim for claim in claims(spec.study) if claim.metric == "dispersion_ratio"]
+    published = [claim for claim in known if claim.metric == "dispersion_ratio"]
     with look():
         figure = Figure(figsize=(10.5, 6.2), layout="constrained")
         grid = figure.subplots(-(-len(spec.families) // 2), 2, squeeze=False)
         for axes, family in zip(grid.flat, spec.families, strict=False):
             for setting in SETTINGS:
                 of = {"family": family, "setting": setting, "samples": samples}
-                _band(
+                draw_band(
                     axes, [r for r in rows if of.items() <= r.items()], "dispersion_ratio", colours[setting]
                 )
                 for claim in published:
@@ -145,7 +115,8 @@ def _dispersion(spec: FamiliesSpec, rows: Sequence[Row]) -> Figure:
     return figure
 
 
-def _transport(rows: Sequence[Row]) -> Figure:
+def draw_transport(rows: Sequence[Row]) -> Figure:
+    """Draw how far both protocols are from what is known to be right."""
     with look():
         figure = Figure(figsize=(10.5, 3.6), layout="constrained")
         left, right = figure.subplots(1, 2)

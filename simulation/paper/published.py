@@ -1,43 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What was published, read from the YAML files beside: numbers are data, and stand in no code.
+"""What was published of experiments, read from the YAML files beside; see ``studies.published``."""
 
-A file holds groups of claims. A group says once what its claims share; ``columns`` and ``rows`` are what
-differs, a claim a row. Text in braces is filled from the row. In the files of studies, what is no field of a
-claim says which rows of the study it is measured on; ``held`` lists the generations that are compared, the
-others are drawn.
-"""
-
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import fields
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-from tailweave.protocols.config.yaml_file import read_yaml
-from tailweave.simulation.paper.claims import Claim, Rule
 from tailweave.simulation.paper.orders import Order, Pick
 from tailweave.simulation.paper.trends import Trend
-
-Group = Mapping[str, Any]
-_TEXTS = ("section", "quantity", "source", "metric", "note")
-_OWN = {"sem", *(field.name for field in fields(Claim))}
-
-
-def claims(study: str) -> list[Claim]:
-    """Return every published number of a study, with those that are only drawn."""
-    return [_claim(one) for one in _rows(_read(study))]
+from tailweave.simulation.studies.published import Group, read_published, rows_of_groups
 
 
 def orders(experiment: str) -> list[Order]:
     """Return every claim on an order that ``configs/paper/EXPERIMENT.yaml`` measures."""
-    return [_order(one) for one in _rows(_read("orders")[experiment])]
+    return [_order(one) for one in rows_of_groups(_read("orders")[experiment])]
 
 
 def trends() -> list[Trend]:
     """Return every claim of arXiv 2410.12341 on the course of a metric."""
     return [
         Trend(**one | {side: _pick(one[side]) for side in ("left", "right") if side in one})
-        for one in _rows(_read("trends"))
+        for one in rows_of_groups(_read("trends"))
     ]
 
 
@@ -46,29 +27,8 @@ def table(metric: str) -> dict[Pick, Any]:
     return {_pick(arm): value for arm, value in _read("orders")[metric].items()}
 
 
-@cache
 def _read(name: str) -> Any:  # noqa: ANN401 - raw YAML
-    return read_yaml(Path(__file__).with_name(f"published_{name}.yaml"))
-
-
-def _rows(groups: Iterable[Group]) -> Iterator[dict[str, Any]]:
-    for group in groups:
-        shared = {key: value for key, value in group.items() if key not in ("columns", "rows")}
-        for row in group.get("rows", [()]):
-            yield shared | dict(zip(group.get("columns", ()), row, strict=True))
-
-
-def _claim(found: Group) -> Claim:
-    at = found.get("at", 0)
-    said = {name: str(found.get(name, "")).format(**found) for name in _TEXTS}
-    return Claim(
-        **said,
-        published=found["published"],
-        rule=Rule(**found["rule"], sem=found.get("sem", 0.0)),
-        where={key: value for key, value in found.items() if key not in _OWN},
-        at=tuple(at) if isinstance(at, list) else at,
-        held=at in found.get("held", [at]),
-    )
+    return read_published(Path(__file__).with_name(f"published_{name}.yaml"))
 
 
 def _order(found: Group) -> Order:

@@ -24,8 +24,10 @@ from tailweave.protocols.kinds.metrics.base import MetricKind
 from tailweave.protocols.kinds.references.base import ReferenceKind, SummarisedReference
 from tailweave.protocols.kinds.rules.base import RuleKind
 from tailweave.protocols.kinds.sources.base import SourceKind
+from tailweave.protocols.kinds.studies.base import StudyKind
 from tailweave.protocols.privacy.mechanisms import Mechanism, grid
 from tailweave.protocols.references import Empirical, Summarised
+from tailweave.simulation.studies.base import Study
 
 
 class EveryNth(RuleKind):
@@ -157,7 +159,33 @@ def rings(spec, *, seed):
     angle, radius = rng.uniform(0, 2 * np.pi, spec.rows), 1.0 + labels + 0.1 * rng.standard_normal(spec.rows)
     values = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
     return Samples.of(values, labels, Numbers(("x", "y")))
+
+
+class Dice(StudyKind):
+    """A die is thrown."""
+
+    study: Literal["dice"]
+    title: ClassVar = "A die, published against reproduced"
+    seeds: tuple[int, ...] = (0, 1, 2)
+    throws: int = 1000
+
+
+@implements(Dice)
+class Throws(Study):
+    def tasks(self):
+        return self.spec.seeds
+
+    def rows(self, task):
+        throws = np.random.default_rng(task).integers(1, 7, self.spec.throws)
+        return [{"seed": task, "generation": 0, "mean": float(throws.mean())}]
+
+    def figures(self, rows):
+        return {}
 '''
+PUBLISHED = """
+- {section: Dice, quantity: mean of a die, source: folklore, metric: mean, published: 3.5,
+   rule: {kind: within, size: 0.5}}
+"""
 CONFIG = {
     "name": "rings",
     "seeds": 1,
@@ -174,12 +202,13 @@ CONFIG = {
     "privacy": {"min-rows": 20},
 }
 BROUGHT = {"every-nth": "EveryNth", "jitter": "Jitter", "reach": "Reach", "rings": "Rings"}
-BROUGHT |= {"halved": "Halved", "silo-means": "SiloMeans"}
+BROUGHT |= {"halved": "Halved", "silo-means": "SiloMeans", "dice": "Dice"}
 
 
 def install(folder: Path, code: str, entries: dict[str, str]) -> None:
     """What pip leaves of a package: the module, and what it says of itself."""
     (folder / "other_kinds.py").write_text(code)
+    (folder / "published_other_kinds.yaml").write_text(PUBLISHED)
     said = folder / "other_kinds-1.0.dist-info"
     said.mkdir(parents=True)
     (said / "METADATA").write_text("Metadata-Version: 2.1\nName: other-kinds\nVersion: 1.0\n")
@@ -242,6 +271,15 @@ def test_a_run_is_reported_where_its_kinds_are_gone(site, tmp_path):
     page = (site / "out/report.html").read_text()
     assert "reach of rows" in page
     assert "no installed package brings this reference" in page
+
+
+@pytest.mark.slow
+def test_their_study_has_a_run_folder_and_a_page(site):
+    (site / "dice.yaml").write_text("study: dice\n")
+    tailweave(site, "run", site / "dice.yaml", "--out", site / "out", "--set", "throws=500")
+    (found,) = json.loads((site / "out/published.json").read_text())
+    assert (found["verdict"], found["ours"]["seeds"]) == ("agrees", 3)
+    assert "A die, published against reproduced" in (site / "out/report.html").read_text()
 
 
 def test_they_are_listed(site):

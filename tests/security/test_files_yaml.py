@@ -28,8 +28,8 @@ from tailweave.protocols.config.yaml_file import (
 from tailweave.simulation.catalogue import catalogue
 from tailweave.simulation.deploy.federation import load_federation
 from tailweave.simulation.deploy.node_settings import load_node
-from tailweave.simulation.paper.spec import is_study, load_study
 from tailweave.simulation.run_folder import REQUIRED, RunFolder, RunFolderError
+from tailweave.simulation.studies.config import is_study, load_study
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 5.0

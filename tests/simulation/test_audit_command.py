@@ -415,9 +415,9 @@ def test_a_log_of_an_older_version_or_too_few_runs_are_errors_of_the_user(tailwe
     assert "--out must be a folder" in tailweave.error
 
 
-def test_a_study_of_the_paper_has_nothing_to_audit(tailweave, tmp_path):
+def test_a_study_has_nothing_to_audit(tailweave, tmp_path):
     study = tmp_path / "config.yaml"
     study.write_text("name: closed-forms\nstudy: gaussian\n")
     for target in (study, tmp_path):
         assert tailweave("audit", target) == 2
-        assert "is a study of the paper: it has no silos, so nothing to audit" in tailweave.error
+        assert "is a study: it has no silos, so nothing to audit" in tailweave.error

@@ -7,7 +7,7 @@ import pytest
 
 from tailweave.protocols.config.load import ConfigError, load_experiment
 from tailweave.simulation.chosen import Chosen, choose, named_configs
-from tailweave.simulation.paper.spec import is_study, load_study
+from tailweave.simulation.studies.config import is_study, load_study
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 

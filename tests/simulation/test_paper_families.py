@@ -4,10 +4,10 @@ import pytest
 
 from tailweave.clients.generators.gaussian import Gaussian
 from tailweave.clients.generators.gaussian_mixture import Mixture
+from tailweave.protocols.kinds.studies.families import FAMILIES
 from tailweave.simulation.paper.families import dispersion, family_world, follow
 from tailweave.simulation.paper.gaussian import SETTINGS, Recursion
 from tailweave.simulation.paper.shapes import RIDGE, Laplace, draw, facts, refit
-from tailweave.simulation.paper.spec import FAMILIES
 
 # Source of published numbers: NonGaussian_Modeling of arXiv 2606.13732's public code.
 SEEDS = (42, 123, 456, 789, 2024)

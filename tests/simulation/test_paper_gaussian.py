@@ -4,16 +4,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tailweave.protocols.kinds.studies.gaussian import PUBLISHED_SEEDS
 from tailweave.protocols.streams import stream
-from tailweave.simulation.paper.claims import loglog_slope
 from tailweave.simulation.paper.closed_forms import accumulate_ratio, decay_exponent
 from tailweave.simulation.paper.gaussian import RIDGE, SETTINGS, Recursion, trajectories
-from tailweave.simulation.paper.spec import PUBLISHED_SEEDS
 from tailweave.simulation.paper.worlds import (
     isotropic_world,
     legacy_stream,
     published_world,
 )
+from tailweave.simulation.studies.claims import loglog_slope
 
 # Source of the published numbers: result files of arXiv 2606.13732's public code.
 TRACE_0 = 83.80901045861421

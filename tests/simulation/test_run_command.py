@@ -39,7 +39,7 @@ def test_list_shows_every_section_wherever_it_is_called(tailweave, monkeypatch, 
     monkeypatch.chdir(tmp_path)
     code, out, error = tailweave("list")
     assert (code, error) == (0, "")
-    titles = ("configs", "data sources", "generators", "references", "rules", "metrics", "engines")
+    titles = ("configs", "data sources", "generators", "references", "rules", "metrics", "studies", "engines")
     assert set(titles) <= {line.strip() for line in out.splitlines()}
     names = {line.split()[0] for line in out.splitlines() if line.strip()}
     assert {"quickstart", "paper/crossed"} <= names
@@ -183,7 +183,7 @@ def test_the_environment_says_how_to_make_the_run_again(finished):
 
 
 def test_the_environment_is_plain_json(tiny):
-    record = environment(load_experiment(tiny()), ("x",), engine="in-process", workers=2)
+    record = environment(load_experiment(tiny()).seeds, ("x",), engine="in-process", workers=2)
     assert json.loads(json.dumps(record)) == record
 
 

@@ -58,7 +58,7 @@ def test_relative_paths_of_a_mapping_are_from_the_current_folder(tmp_path, monke
         ("quickstrat", {}, "did you mean 'quickstart'"),
         (3, {}, "experiment must be a name, a path .* got int"),
         ({"name": "x"}, {}, "experiment: data: missing"),
-        ("paper/gaussian", {}, "is a study of the paper"),
+        ("paper/gaussian", {}, "is a study: only"),
         ("quickstart", "seeds=1", "overrides must be a mapping .* got 'seeds=1'"),
         ("quickstart", {1: 2}, "a key must be a path .* got 1"),
         ("quickstart", {"recursion.generation": 1}, "did you mean 'generations'"),

@@ -5,11 +5,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from tailweave.simulation.paper.claims import Claim, Rule, findings, loglog_slope, measured
+from tailweave.protocols.kinds.studies.families import FAMILIES
 from tailweave.simulation.paper.closed_forms import accumulate_ratio, decay_exponent, replace_ratio
 from tailweave.simulation.paper.gaussian import SETTINGS
-from tailweave.simulation.paper.published import claims as published
-from tailweave.simulation.paper.spec import FAMILIES
+from tailweave.simulation.studies.base import study_of
+from tailweave.simulation.studies.claims import Claim, Rule, findings, loglog_slope, measured
+from tailweave.simulation.studies.config import STUDIES
+
+
+def published(study):
+    return study_of(STUDIES.kinds[study](study=study)).claims()
 
 
 def rows(values, metric="x"):
@@ -93,7 +98,7 @@ def test_a_finding_as_json():
     assert (found["why"], found["note"]) == ("differ by 1, allowed 0.1", "because")
 
 
-@pytest.mark.parametrize("study", ["gaussian", "families", "transport"])
+@pytest.mark.parametrize("study", STUDIES.kinds)
 def test_every_published_quantity_is_stated_once_with_its_source(study):
     claims = published(study)
     names = [(claim.section, claim.quantity) for claim in claims]

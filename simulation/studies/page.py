@@ -7,23 +7,18 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from tailweave.protocols.kinds.studies.base import StudyKind
 from tailweave.protocols.whole_file import write_whole
 from tailweave.simulation.figures.style import save
-from tailweave.simulation.paper.claims import Finding
-from tailweave.simulation.paper.spec import StudySpec, dump_study
 from tailweave.simulation.report.page import inline_svg, templates
 from tailweave.simulation.report.tables import Cell, Line, Table
 from tailweave.simulation.report.wording import MINUS, counted
-
-TITLES = {
-    "gaussian": "Gaussian theory, published against reproduced",
-    "families": "Non-Gaussian families, published against reproduced",
-    "transport": "Transport protocols, published against reproduced",
-}
+from tailweave.simulation.studies.claims import Finding
+from tailweave.simulation.studies.config import dump_study
 
 
 def write_page(
-    folder: Path, spec: StudySpec, found: Sequence[Finding], figures: Mapping[str, tuple[str, Figure]]
+    folder: Path, spec: StudyKind, found: Sequence[Finding], figures: Mapping[str, tuple[str, Figure]]
 ) -> Path:
     """Write ``figures/*.svg`` and ``report.html`` of a study into its folder; return the latter's path."""
     home = folder / "figures"
@@ -35,15 +30,15 @@ def write_page(
     differing = sum(not one.agrees for one in found)
     html = (
         templates()
-        .get_template("paper.html.md")
+        .get_template("study.html.md")
         .render(
-            title=TITLES[spec.study],
+            title=spec.title,
             facts=[
                 counted(len(spec.seeds), "seed"),
                 counted(len(found), "published quantity").replace("quantitys", "quantities"),
                 f"{len(found) - differing} agree, {differing} differ",
             ],
-            leaks=spec.study == "transport",
+            leaks=spec.leaks,
             figures=drawn,
             differing=[one for one in found if not one.agrees],
             tables=[

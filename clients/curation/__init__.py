@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Curation: which of K candidates preferences keep, and what recursion makes of a distribution."""

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Studies, by name; what runs each is in ``simulation/studies``."""
