@@ -53,6 +53,12 @@ class ArmRun:
         return self.node.silo.train if self.simulated or self.seen else None
 
     @property
+    def learnt_rows(self) -> Samples | None:
+        """Those of the silo's rows that a model can learn from: with labels where it learns labels."""
+        rows = self.own_rows
+        return rows.labelled if rows is not None and self.question.generator.labels else rows
+
+    @property
     def sort(self) -> Sort:
         """What a sample is; without the names of its columns for an arm that looks at no own rows."""
         own = self.node.silo.train.sort

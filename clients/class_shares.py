@@ -22,14 +22,14 @@ class ClassShares:
         """Begin with equal shares.
 
         Args:
-            classes: C, at least 2.
+            classes: C, at least 1.
             momentum: m, in [0, 1): how much of the shares so far is kept at each batch.
 
         Raises:
             ValueError: If either is out of range.
         """
-        if classes < 2:
-            raise ValueError(f"classes must be at least 2, got {classes}")
+        if classes < 1:
+            raise ValueError(f"classes must be at least 1, got {classes}")
         if not 0.0 <= momentum < 1.0:
             raise ValueError(f"momentum must be in [0, 1), got {momentum}")
         self._classes, self._momentum = classes, momentum

@@ -7,15 +7,16 @@ from dataclasses import dataclass
 
 from tailweave.clients import storage
 from tailweave.clients.arm_run import ArmRun
-from tailweave.clients.generators import Generator
+from tailweave.clients.generators import Generator, Labeller
 from tailweave.clients.generators.language_model import LanguageModel
 from tailweave.clients.metrics import Yardstick, evaluate
 from tailweave.clients.metrics.brought import brought
+from tailweave.clients.metrics.of_labels import of_labels
 from tailweave.clients.metrics.of_text import of_text
 from tailweave.clients.metrics.text.choices import accuracy
 from tailweave.clients.nearest_training import SHOWN_AS, beside_nearest
 from tailweave.clients.recursion import Stage
-from tailweave.clients.samples import Samples
+from tailweave.clients.samples import Labels, Samples
 from tailweave.protocols.arrays import Floats
 from tailweave.protocols.metrics import MODE_SHARE
 
@@ -32,6 +33,7 @@ class Drawn:
         features: The same in feature space, shape (m, d).
         training: Features of its training samples, shape (n, d), where these are known.
         own: Classes that the silo has rows of; None where nobody may know.
+        labels: Labels of the silo's rows that have one; None where nobody may know.
     """
 
     model: Generator
@@ -39,12 +41,15 @@ class Drawn:
     features: Floats
     training: Floats | None
     own: frozenset[str] | None
+    labels: Labels | None = None
 
     def beside(self, truth: Yardstick) -> dict[str, float]:
         """Return all metrics of these beside a truth; those of other packages come last."""
         row = evaluate(truth, self.features, self.training)
         if isinstance(self.model, LanguageModel):
             row |= of_text(self.model, self.samples, truth, row, self.own)
+        if isinstance(self.model, Labeller):
+            row |= of_labels(self.model, truth.samples, self.labels)
         return row | brought(truth, self.samples, self.features)
 
 
@@ -67,11 +72,10 @@ def measure(run: ArmRun, stage: Stage, generated: Samples) -> dict[str, float]:
     """
     space, training = run.space, stage.training
     rows = run.own_rows
-    labels = None if rows is None else rows.labels
+    labels = None if rows is None or rows.labels is None else rows.labelled.labels
     own = None if labels is None else frozenset(str(label) for label in labels)
-    drawn = Drawn(
-        stage.model, generated, space(generated), None if training is None else space(training), own
-    )
+    seen = None if training is None else space(training)
+    drawn = Drawn(stage.model, generated, space(generated), seen, own, labels)
     row = drawn.beside(run.ruler)
     if isinstance(stage.model, LanguageModel) and run.questions:
         row["choice_accuracy"] = accuracy(run.questions, stage.model.ending_means)

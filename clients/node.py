@@ -15,6 +15,7 @@ from tailweave.clients.data.silo import Silo, World, silo_of, simulated_world
 from tailweave.clients.release.places import Own, Place, default_ledgers, place_of
 from tailweave.clients.release.policy import Policy, load_policy, simulation_policy
 from tailweave.clients.release.request import Request
+from tailweave.clients.samples import Samples
 from tailweave.protocols.arrays import Floats
 from tailweave.protocols.config.experiment import Experiment
 from tailweave.protocols.config.load import load_experiment
@@ -106,6 +107,10 @@ class Node:
         from tailweave.clients.release.enrolment import enrol
 
         return enrol(own, self.all_rows)
+
+    def compared(self, features: FeatureMap) -> Samples:
+        """Return the training rows that a map can compare: with labels where it looks at labels."""
+        return self.silo.train.labelled if features.classes else self.silo.train
 
     def all_rows(self) -> NDArray[Any]:
         """Return training and held-out rows together: numbers (n, p), or documents (n,)."""

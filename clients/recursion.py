@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tailweave.clients import generators
-from tailweave.clients.generators import Generator, Likelihood
+from tailweave.clients.generators import Generator, Labeller, Likelihood
 from tailweave.clients.generators.course import NOTHING_BESIDE, Course
 from tailweave.clients.samples import Samples
 from tailweave.clients.selection import select
@@ -16,7 +16,7 @@ from tailweave.protocols.arrays import Floats, Ints
 from tailweave.protocols.config.experiment import ArmSpec
 from tailweave.protocols.config.training import GeneratorSpec, RecursionSpec
 from tailweave.protocols.features import FeatureMap
-from tailweave.protocols.kinds.rules.base import SURPRISE
+from tailweave.protocols.kinds.rules.base import CONFIDENCE, SURPRISE
 from tailweave.protocols.references import Reference
 from tailweave.protocols.streams import stream
 
@@ -130,11 +130,23 @@ def step(recursion: Recursion, stage: Stage, real: Samples | None) -> tuple[Stag
 
 
 def _pick(recursion: Recursion, model: Generator, candidates: Samples, generation: int) -> Pick:
-    scorers = {SURPRISE: _surprise(model)} if isinstance(model, Likelihood) else {}
     options, compared = recursion.options, recursion.compared
-    given = Candidates(candidates, recursion.features, options.samples, scorers, compared)
+    space = recursion.features.space(recursion.seed)
+    given = Candidates(
+        candidates, recursion.features, options.samples, _scorers(model), compared, public=space
+    )
     chosen = select(recursion.arm.rule, given, recursion.reference, rng=recursion.rng(generation, "select"))
     return Pick(given, chosen)
+
+
+def _scorers(model: Generator) -> dict[str, Callable[[Samples], Floats]]:
+    """Return what a model can say of a candidate, by the score's name."""
+    scorers: dict[str, Callable[[Samples], Floats]] = {}
+    if isinstance(model, Likelihood):
+        scorers[SURPRISE] = _surprise(model)
+    if isinstance(model, Labeller):
+        scorers[CONFIDENCE] = model.confidence
+    return scorers
 
 
 def _surprise(model: Likelihood) -> Callable[[Samples], Floats]:

@@ -30,6 +30,7 @@ from tailweave.protocols.kinds.references.transported import WovenReference
 from tailweave.protocols.logs import Log
 from tailweave.protocols.messages import Retrain, RetrainReply
 from tailweave.protocols.references import Reference
+from tailweave.protocols.references.shares import class_shares
 from tailweave.protocols.streams import stream
 
 logger = logging.getLogger("tailweave.clients")
@@ -128,18 +129,28 @@ def _advance(run: ArmRun, done: Checkpoint | None, path: Path) -> Checkpoint:
         return checkpoint
 
     if done is None:
-        model = generators.primed(question.generator, _base(run, fixed.course), run.own_rows)
+        model = generators.primed(question.generator, _base(run, fixed.course), _around(run, reference))
         first = recursion.begin(model, starts.base_samples(run.node, question))
         done = measured(first, Measured())
     else:
-        model = generators.primed(question.generator, done.stage.model, run.own_rows)
+        model = generators.primed(question.generator, done.stage.model, _around(run, reference))
         done = replace(done, stage=replace(done.stage, model=model))
     while done.stage.generation < question.stop:
-        stage, pick = recursion.step(fixed, done.stage, run.own_rows)
+        stage, pick = recursion.step(fixed, done.stage, run.learnt_rows)
         if stage.generation in question.snapshots and run.simulated:
             _snapshot(path.with_name(f"snapshot-{stage.generation}.npz"), pick)
         done = measured(stage, done.measured)
     return done
+
+
+def _around(run: ArmRun, reference: Reference | None) -> generators.Around:
+    """Return what a model may draw with the help of."""
+    question, features, spec = run.question, run.features, run.question.generator
+    base = starts.public_base(run.node, question, run.sort) if spec.looks_at_base else None
+    if not spec.looks_at_reference or reference is None:
+        return generators.Around(run.own_rows, base)
+    shares = class_shares(reference, features.space(question.seed)).tolist()
+    return generators.Around(run.own_rows, base, dict(zip(features.classes, shares, strict=True)))
 
 
 def _base(run: ArmRun, course: Course) -> generators.Generator:
@@ -169,7 +180,7 @@ def _seen(run: ArmRun, spec: ReferenceKind) -> Samples:
         rng = stream(question.seed, "reference", "public")
         return starts.public_base(node, question, run.sort).sample(spec.public_samples, rng=rng)
     if spec.sees == "own":
-        return node.silo.train
+        return node.compared(run.features)
     if spec.sees == "truth" and node.truth is not None:
         return node.truth.train
     raise ValueError(f"reference {spec.kind} sees {spec.sees}, of which nothing is to be had on this node")

@@ -13,6 +13,8 @@ from tailweave.protocols.arrays import Ints
 
 Labels = NDArray[np.str_]
 Index = NDArray[np.intp]
+UNLABELLED = ""
+"""Label of a sample that has none, among others that have one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,6 +90,13 @@ class Samples:
         """Whether each is the same as the first: judged here, before a map rounds equal ones apart."""
         return bool((self.values == self.values[0]).all())
 
+    @property
+    def labelled(self) -> "Samples":
+        """Those with a label; all where there are no labels. Raises ``DataError`` if none has one."""
+        if self.labels is None or (self.labels != UNLABELLED).all():
+            return self
+        return self.take(np.flatnonzero(self.labels != UNLABELLED))
+
     def take(self, index: Index | Ints) -> "Samples":
         """Return a copy of the samples at ``index``, shape (m,) with m >= 1, in that order.
 
@@ -119,4 +128,15 @@ def _sealed(array: NDArray[Any]) -> NDArray[Any]:
     return view
 
 
-__all__ = ["TEXT", "DataError", "Images", "Index", "Labels", "Numbers", "Samples", "Sort", "unnamed"]
+__all__ = [
+    "TEXT",
+    "UNLABELLED",
+    "DataError",
+    "Images",
+    "Index",
+    "Labels",
+    "Numbers",
+    "Samples",
+    "Sort",
+    "unnamed",
+]

@@ -96,7 +96,7 @@ def masked(node: Node, question: SendMasked) -> SendMaskedReply:
         own = part.offers.key(part.sum_round, node.silo.name)
         features, silos = part.request.features, part.sum_round.silos
         share = noisy_share(
-            node.silo.train.values,
+            node.compared(features),
             question.reference,
             features,
             question.privacy,

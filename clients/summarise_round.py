@@ -26,7 +26,7 @@ def summarise(node: Node, question: Summarise) -> SummariseReply:
     def make(charge: Callable[[gate.Cost], None]) -> dict[str, Floats]:
         rng = stream(question.seed, "silo", node.silo.name, "release", question.reference.kind)
         release = gate.release(
-            node.silo.train.values,
+            node.compared(features),
             question.reference,
             features,
             question.privacy,

@@ -31,7 +31,7 @@ def transport(node: Node, question: TransportSupport) -> TransportSupportReply:
         knows the atoms and the share t, gets them back as x + (moved - x) / t. No noise, no epsilon.
     """
     features = received_features(question.part("features"))
-    mapped = features(node.silo.train.values)
+    mapped = features(node.compared(features))
     support = matrix(question.arrays["support"], "support", columns=features.dimension)
     spec = question.reference
     request = ReleaseRequest(spec, question.privacy, features, question.seed, support=support)

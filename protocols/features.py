@@ -5,7 +5,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,13 +14,25 @@ from tailweave.protocols.arrays import Floats, matrix, part_of
 from tailweave.protocols.encoders import Encoder, SealedEncoder
 from tailweave.protocols.row_products import row_products
 from tailweave.protocols.streams import stream
-from tailweave.protocols.texts import documents
+from tailweave.protocols.texts import documents, packed, unpacked
 
 LARGEST = 1e100
 """Bound on data rows, codes and every part of a map; a scale is at least one over it."""
 FARTHEST = 1e99
 """Bound on a feature: less than what metrics still take."""
 MOST_COLUMNS = 1_000_000
+
+
+class Rows(Protocol):
+    """A client's samples, which may have labels, where an array (n, p) may stand too."""
+
+    def __len__(self) -> int:
+        """Return n."""
+        ...
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:  # noqa: ANN401 - NumPy's
+        """Return the values."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -31,11 +43,14 @@ class PublicSpace:
         center: Mean of public samples, shape (d,), feature units.
         scale: Root mean square of public samples about ``center``, per dimension, feature units, positive.
         seed: Root seed of the directions.
+        marked: What stands in the column of a sample's class, feature units, in each of the last columns; one
+            column a class, and none where features are of the inputs alone.
     """
 
     center: Floats
     scale: float
     seed: int
+    marked: tuple[float, ...] = ()
 
     @property
     def dimension(self) -> int:
@@ -43,15 +58,25 @@ class PublicSpace:
         return int(self.center.size)
 
     def directions(self, count: int) -> Floats:
-        """Return public unit vectors, uniform on the sphere.
+        """Return public unit vectors, uniform on the sphere; the last are the axes of the classes' columns.
+
+        On the axis of a class a sketch holds how often the class is (``class_shares``), without a release of
+        its own.
 
         Returns:
             Unit vectors, shape (L, d); both ends of the wire derive the same ones from ``seed``.
+
+        Raises:
+            ValueError: If there are not more of them than classes.
         """
+        if count <= len(self.marked):
+            raise ValueError(f"directions must be more than the {len(self.marked)} classes, got {count}")
         draws = stream(self.seed, "directions", count, self.dimension).standard_normal(
             (count, self.dimension)
         )
         unit: Floats = draws / np.linalg.norm(draws, axis=1, keepdims=True)
+        if self.marked:
+            unit[-len(self.marked) :] = np.eye(self.dimension)[-len(self.marked) :]
         return unit
 
     def project(self, points: Floats, directions: Floats, half_width: float) -> Floats:
@@ -86,7 +111,9 @@ class FeatureMap:
     All four tabular kinds (identity, standard, pca, random-projection) are of this form. For images an
     encoder may stand in front: x -> (encoder(x) - offset) @ weights; p below then counts its codes.
 
-    Documents (n,) go through an encoder always.
+    Documents (n,) go through an encoder always. With ``classes``, samples come with labels, and codes are
+    followed by a column a class, 1 in that of a sample's own and 0 in the others, before the affine map; a
+    class that is not among them has 1 in none.
 
     A server chooses the map and a silo's rows go through it, so whether that fails must not depend on a value
     of a row: the map is defined for every finite row, and nothing that follows can overflow either. Rows and
@@ -109,6 +136,8 @@ class FeatureMap:
         weights: Shape (p, d), feature units per data unit.
         center: Mean public feature, shape (d,).
         scale: Root mean square of public features about ``center``, per dimension; positive.
+        encoder: What stands in front.
+        classes: Of the samples' labels, in the order of their columns, which come last.
     """
 
     offset: Floats
@@ -116,6 +145,7 @@ class FeatureMap:
     center: Floats
     scale: float
     encoder: Encoder | None = None
+    classes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse maps whose parts do not fit together or are beyond the bounds."""
@@ -134,6 +164,7 @@ class FeatureMap:
                 raise ValueError(
                     f"feature map {name} must be at most {LARGEST:g} in size, got {np.abs(part).max():g}"
                 )
+        self._check_classes(min(weights.shape))
         if not (np.isfinite(self.scale) and self.scale > 0):
             raise ValueError(f"feature map scale must be positive, got {self.scale}")
         if not 1.0 / LARGEST <= self.scale <= LARGEST:
@@ -141,12 +172,19 @@ class FeatureMap:
                 f"feature map scale must lie in {1 / LARGEST:g}..{LARGEST:g}, got {self.scale:g}"
             )
 
+    def _check_classes(self, columns: int) -> None:
+        if len(set(self.classes)) < len(self.classes) or len(self.classes) >= columns:
+            raise ValueError(
+                f"feature map classes must differ, and be fewer than its {columns} columns, got "
+                f"{len(self.classes)}"
+            )
+
     def __call__(self, rows: ArrayLike) -> Floats:
         """Map rows (n, p) to features (n, d); raises ``ValueError`` on another p or a non-finite entry."""
         codes = self._bounded(rows)
         if self.encoder is not None:
             codes = self._codes(self.encoder(codes))
-        mapped: Floats = (codes - self.offset) @ self.weights
+        mapped: Floats = (self._joined(codes, rows) - self.offset) @ self.weights
         return _within(mapped, FARTHEST)
 
     def alike(self, rows: ArrayLike) -> Floats:
@@ -162,7 +200,7 @@ class FeatureMap:
         codes = self._bounded(rows)
         if self.encoder is not None:
             codes = self._codes(self.encoder.alike(codes))
-        return _within(row_products(codes - self.offset, self.weights), FARTHEST)
+        return _within(row_products(self._joined(codes, rows) - self.offset, self.weights), FARTHEST)
 
     def _bounded(self, rows: ArrayLike) -> NDArray[Any]:
         if self.encoder is not None and self.encoder.sort == "text":
@@ -171,9 +209,18 @@ class FeatureMap:
 
     def _codes(self, codes: Floats) -> Floats:
         """Bound what an encoder made; one with absurd weights makes what is no number."""
-        if codes.ndim != 2 or codes.shape[1] != len(self.offset):
-            raise ValueError(f"codes must have {len(self.offset)} columns, got shape {codes.shape}")
+        columns = len(self.offset) - len(self.classes)
+        if codes.ndim != 2 or codes.shape[1] != columns:
+            raise ValueError(f"codes must have {columns} columns, got shape {codes.shape}")
         return _within(np.where(np.isnan(codes), 0.0, codes), LARGEST)
+
+    def _joined(self, codes: Floats, rows: object) -> Floats:
+        if not self.classes:
+            return codes
+        labels = getattr(rows, "labels", None)
+        if labels is None:
+            raise ValueError("a feature map with classes needs samples with labels, got none")
+        return np.hstack([codes, np.asarray(labels)[:, None] == np.array(self.classes)])
 
     def __eq__(self, other: object) -> bool:
         """Two maps are equal when their bytes are."""
@@ -190,7 +237,9 @@ class FeatureMap:
     @property
     def columns(self) -> int:
         """The number of data columns."""
-        return int(self.weights.shape[0]) if self.encoder is None else self.encoder.columns
+        if self.encoder is not None:
+            return self.encoder.columns
+        return int(self.weights.shape[0]) - len(self.classes)
 
     @property
     def dimension(self) -> int:
@@ -199,16 +248,19 @@ class FeatureMap:
 
     def space(self, seed: int) -> PublicSpace:
         """Return the public feature space with directions drawn from ``seed``."""
-        return PublicSpace(self.center, self.scale, seed)
+        marked = np.diagonal(self.weights[len(self.offset) - len(self.classes) :, -len(self.classes) :])
+        return PublicSpace(self.center, self.scale, seed, tuple(marked.tolist()) if self.classes else ())
 
     def arrays(self) -> dict[str, Floats]:
         """Return the parts by name, as they cross the wire."""
         encoder = {} if self.encoder is None else self.encoder.arrays()
+        classes = {"classes": packed(self.classes)} if self.classes else {}
         return {
             "offset": self.offset,
             "weights": self.weights,
             "center": self.center,
             "scale": np.array([self.scale]),
+            **classes,
             **{f"encoder/{name}": part for name, part in encoder.items()},
         }
 
@@ -237,7 +289,9 @@ class FeatureMap:
             raise ValueError(f"feature map scale must have shape (1,), got {arrays['scale'].shape}")
         parts = part_of(arrays, "encoder")
         encoder = open_encoder(parts) if parts else None
-        return cls(arrays["offset"], arrays["weights"], arrays["center"], float(arrays["scale"][0]), encoder)
+        classes = tuple(unpacked(arrays["classes"])) if "classes" in arrays else ()
+        map_of = arrays["offset"], arrays["weights"], arrays["center"], float(arrays["scale"][0])
+        return cls(*map_of, encoder, classes)
 
 
 def _within(values: Floats, bound: float) -> Floats:

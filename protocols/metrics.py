@@ -9,6 +9,8 @@ from tailweave.protocols.kinds.metrics.base import LAST, MetricKind
 METRICS = Family("metric", MetricKind, "tailweave.protocols.kinds.metrics")
 MODE_SHARE = "mode_share/"
 """Begins the name of a class's share among the generated rows."""
+CLASS_RECALL = "class_recall/"
+"""Begins the name of the recall of a class."""
 GROUP_PERPLEXITY = "group_perplexity/"
 """Begins the name of the perplexity of a class's held-out documents."""
 

@@ -32,7 +32,7 @@ def collect_maps(experiment: Experiment, features: FeatureMap, config: Path, sta
     """
     seed = experiment.seeds[0]
     world = world_of(config, seed)
-    truth = features(world.evaluation.values)
+    truth = features(world.evaluation)
     plane = PCA(min(2, truth.shape[1]), svd_solver="full").fit(truth)
     maps: Maps = {"truth_xy": _plane(plane, truth)}
     if world.evaluation.labels is not None:

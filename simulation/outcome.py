@@ -18,6 +18,7 @@ from tailweave.simulation.run_folder import RunFolder
 
 _SHOWN = ("frechet", "coverage", "recall", "modes_covered", "unseen_share")
 _OF_TEXT = ("perplexity", "perplexity_unseen", "top10_mass", "distinct_2", "group_distance", "coverage")
+_OF_LABELS = ("accuracy", "minority_recall", "balanced_accuracy", "calibration_error", "coverage")
 
 
 class Outcome(NamedTuple):
@@ -43,8 +44,9 @@ class Outcome(NamedTuple):
         arms, events = summary["arms"], summary["events"]
         known = METRICS.kinds
         others = [name for name in main_metrics() if name not in known or not METRICS.is_own(name)]
-        shown = _OF_TEXT if any("perplexity" in arm["last"] for arm in arms.values()) else _SHOWN
-        names = [name for name in (*shown, *others) if any(name in arm["last"] for arm in arms.values())]
+        measured = {name for arm in arms.values() for name in arm["last"]}
+        shown = _OF_LABELS if "accuracy" in measured else _OF_TEXT if "perplexity" in measured else _SHOWN
+        names = [name for name in (*shown, *others) if name in measured]
         return cls(
             f"{summary['name']}: generation {summary['generations']}",
             list(arms),

@@ -3,7 +3,7 @@
 
 import re
 
-from tailweave.clients.samples import DataError, Samples
+from tailweave.clients.samples import UNLABELLED, DataError, Samples
 
 
 def _natural(label: str) -> tuple[list[str | int], str]:
@@ -30,4 +30,4 @@ def classes_of(rows: Samples, needed_by: str) -> tuple[str, ...]:
             f"{needed_by} needs labels, but the data has none: name its label column in data.label (jsonl: "
             "its key in data.group), or give a folder sub-folders"
         )
-    return tuple(sorted({str(label) for label in rows.labels}, key=_natural))
+    return tuple(sorted({str(label) for label in rows.labels} - {UNLABELLED}, key=_natural))

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What each silo holds: cut from a simulated world, or read from a node's own file."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -9,7 +9,7 @@ import numpy as np
 from tailweave.clients.data.partitions import partition
 from tailweave.clients.data.public import public_rows
 from tailweave.clients.data.sources import load_rows
-from tailweave.clients.samples import DataError, Samples
+from tailweave.clients.samples import UNLABELLED, DataError, Samples
 from tailweave.protocols.config.data import DataSpec, PublicSpec, SilosSpec
 from tailweave.protocols.streams import stream
 
@@ -77,10 +77,28 @@ def _world(data: DataSpec, silos: SilosSpec, public: str, seed: int) -> World:
         train=train,
         public=public_rows(train, PublicSpec.model_validate_json(public), rng=stream(seed, "data", "public")),
         silos=tuple(
-            _silo(f"silo-{number}", train.take(index), silos.heldout_fraction, seed)
+            _labelled(_silo(f"silo-{number}", train.take(index), silos.heldout_fraction, seed), silos, seed)
             for number, index in enumerate(parts)
         ),
     )
+
+
+def _labelled(silo: Silo, silos: SilosSpec, seed: int) -> Silo:
+    """Return a silo of whose training rows so many have a label; of its held-out rows all have one."""
+    if silos.labelled is None:
+        return silo
+    rows = silo.train
+    if rows.labels is None:
+        raise DataError("silos.labelled needs labels, but the data has none")
+    if silos.labelled > len(rows):
+        raise DataError(
+            f"silos.labelled must be at most the {len(rows)} training rows of {silo.name}, got "
+            f"{silos.labelled}"
+        )
+    order = stream(seed, "data", "labelled", silo.name).permutation(len(rows))
+    labels = rows.labels.copy()
+    labels[order[silos.labelled :]] = UNLABELLED
+    return replace(silo, train=replace(rows, labels=labels))
 
 
 def _held_out(data: DataSpec, seed: int) -> tuple[Samples, Samples]:

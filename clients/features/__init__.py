@@ -2,11 +2,14 @@
 """Fitting the public feature map on samples of the public base generator, never on private rows."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+from scipy.linalg import block_diag
 
+from tailweave.clients.data.classes import classes_of
 from tailweave.clients.encoders import open_encoder
 from tailweave.clients.generators import Generator
 from tailweave.clients.samples import Samples
@@ -80,12 +83,35 @@ def fit_features(
     offset, weights = kind(spec, codes, int(rng.integers(2**31)))
     if rows is not None and spec.scales_columns:
         weights = np.where(_silent(samples.values, rows.values)[:, None], 0.0, weights)
-    mapped = (codes - offset) @ weights
+    found = _centred(FeatureMap(offset, weights, np.zeros(weights.shape[1]), 1.0), codes)
+    if spec.label_weight is None:
+        return replace(found, encoder=encoder)
+    if samples.labels is None or rows is None:
+        raise ValueError("features.label-weight needs public samples with labels, got none")
+    joint = _with_classes(found, classes_of(rows, "features.label-weight"), spec.label_weight)
+    return replace(_centred(joint, Samples.of(codes, samples.labels)), encoder=encoder)
+
+
+def _centred(found: FeatureMap, codes: ArrayLike) -> FeatureMap:
+    """Return a map with centre and scale of mapped public codes (n, p)."""
+    mapped = found(codes)
     center = mapped.mean(axis=0)
     scale = float(np.sqrt(((mapped - center) ** 2).mean()))
     if not scale > np.spacing(np.abs(mapped).max()):
         raise ValueError("public samples must not all have equal features: there is no spread to scale by")
-    return FeatureMap(offset, weights, center, scale, encoder)
+    return replace(found, center=center, scale=scale)
+
+
+def _with_classes(found: FeatureMap, classes: tuple[str, ...], weight: float) -> FeatureMap:
+    """Return a map with a column a class; a sample's own holds ``weight`` x the map's scale."""
+    marks = np.eye(len(classes)) * (weight * found.scale)
+    return replace(
+        found,
+        offset=np.concatenate([found.offset, np.zeros(len(classes))]),
+        weights=block_diag(found.weights, marks),
+        center=np.concatenate([found.center, np.zeros(len(classes))]),
+        classes=classes,
+    )
 
 
 def _silent(samples: Floats, rows: Floats) -> Bools:

@@ -2,13 +2,14 @@
 """Generators: one contract, one file (or folder) a kind."""
 
 from collections.abc import Mapping
-from typing import Any, Protocol, cast, runtime_checkable
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tailweave.clients.generators.course import NOTHING_BESIDE, Course
-from tailweave.clients.samples import Samples, Sort
+from tailweave.clients.samples import Labels, Samples, Sort
 from tailweave.protocols.arrays import Floats
 from tailweave.protocols.kinds.generators.base import GeneratorKind
 from tailweave.protocols.kinds.implementing import implementation
@@ -35,11 +36,44 @@ class Likelihood(Protocol):
         ...
 
 
-class Prompted(Protocol):
-    """A model that draws what continues documents of the silo's own; its spec has ``sees_own``."""
+@runtime_checkable
+class Labeller(Protocol):
+    """A model that says what class an input is of; its spec offers the score ``confidence``."""
 
-    def prompted(self, own: Samples) -> Generator:
-        """Return the same with the beginnings of other documents."""
+    def predicted(self, inputs: Samples) -> Labels:
+        """Return the class of each input, shape (n,)."""
+        ...
+
+    def confidence(self, samples: Samples) -> Floats:
+        """Return the probability of the label that each sample has, shape (n,)."""
+        ...
+
+
+@dataclass(frozen=True)
+class Around:
+    """What there is around a model on a silo, for one that draws with its help.
+
+    Attributes:
+        own: The silo's own rows; None for an arm that sees none.
+        base: The public base, for a model that looks at that.
+        shares: Share of each class in the arm's reference; None where there are no classes.
+    """
+
+    own: Samples | None
+    base: Generator | None = None
+    shares: Mapping[str, float] | None = None
+
+
+@runtime_checkable
+class Primed(Protocol):
+    """A model that draws with the help of what is around it."""
+
+    def primed(self, around: Around) -> Generator:
+        """Return the same as it draws on a silo.
+
+        Raises:
+            ValueError: If what it needs is not there, or will not do.
+        """
         ...
 
 
@@ -110,18 +144,15 @@ def from_arrays(
     return kind.read(spec, arrays, sort)
 
 
-def primed(spec: GeneratorKind, model: Generator, own: Samples | None) -> Generator:
-    """Return a model as it draws on a silo: with beginnings of the silo's own where its spec wants these.
+def primed(spec: GeneratorKind, model: Generator, around: Around) -> Generator:
+    """Return a model as it draws on a silo: with the help of what is around it, where it wants that.
 
     Raises:
-        ValueError: If it wants them and this arm sees no rows of the silo, or none will do.
+        ValueError: If it wants the silo's own rows and this arm sees none, or what there is will not do.
     """
-    if spec.sees_own is None:
-        return model
-    if own is None:
+    if spec.sees_own is not None and around.own is None:
         raise ValueError(f"{spec.sees_own} needs the silo's own rows, which this arm does not see")
-    prompted: Prompted = cast(Prompted, model)
-    return prompted.prompted(own)
+    return model.primed(around) if isinstance(model, Primed) else model
 
 
 def doubles(arrays: Mapping[str, NDArray[np.generic]]) -> dict[str, Floats]:
@@ -129,4 +160,16 @@ def doubles(arrays: Mapping[str, NDArray[np.generic]]) -> dict[str, Floats]:
     return {name: array.astype(np.float64, copy=False) for name, array in arrays.items()}
 
 
-__all__ = ["Course", "Generator", "Kind", "Likelihood", "doubles", "fit", "from_arrays", "primed"]
+__all__ = [
+    "Around",
+    "Course",
+    "Generator",
+    "Kind",
+    "Labeller",
+    "Likelihood",
+    "Primed",
+    "doubles",
+    "fit",
+    "from_arrays",
+    "primed",
+]

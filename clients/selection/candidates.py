@@ -8,8 +8,11 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tailweave.clients.samples import Index, Samples
-from tailweave.protocols.arrays import Floats
+from tailweave.clients.samples import Index, Labels, Samples
+from tailweave.protocols.arrays import Floats, Ints
+from tailweave.protocols.features import PublicSpace
+from tailweave.protocols.references import Reference
+from tailweave.protocols.references.shares import class_shares
 
 Budget = int | Mapping[str, int]
 """How many are picked: of all candidates, or of each class."""
@@ -26,6 +29,7 @@ class Candidates:
         scorers: What gives a number for each sample, (N,), by the score's name, such as ``surprise``.
         compared: The samples that the reference was made of, where it was made of samples on this node.
         beside: Generation of the newest candidates where these are a part of more; None if they are all.
+        public: The space that ``space`` leads into, where rules may ask what of it is classes.
     """
 
     samples: Samples
@@ -34,6 +38,7 @@ class Candidates:
     scorers: Mapping[str, Callable[[Samples], Floats]] = field(default_factory=dict)
     compared: Samples | None = None
     beside: int | None = None
+    public: PublicSpace | None = None
 
     def __len__(self) -> int:
         """Return N."""
@@ -53,6 +58,30 @@ class Candidates:
     def features(self) -> Floats:
         """The candidates in the space of comparison, shape (N, d)."""
         return self.space(self.samples)
+
+    @property
+    def labels(self) -> Labels:
+        """The candidates' labels, shape (N,); raises ``ValueError`` if they have none."""
+        if self.samples.labels is None:
+            raise ValueError("candidates must have labels, got none")
+        return self.samples.labels
+
+    @cached_property
+    def class_codes(self) -> Ints:
+        """Place of each candidate's class among the columns of classes, shape (N,); -1 if it has none."""
+        marks = self.features[:, -len(self._marked) :] > 0.5 * np.array(self._marked)
+        codes: Ints = np.where(marks.any(axis=1), marks.argmax(axis=1), -1)
+        return codes
+
+    def shares(self, reference: Reference) -> Floats:
+        """Return the share of each class in a reference, shape (C,): see ``class_shares``."""
+        return class_shares(reference, self.public or PublicSpace(np.zeros(0), 1.0, 0))
+
+    @property
+    def _marked(self) -> tuple[float, ...]:
+        if self.public is None or not self.public.marked:
+            raise ValueError("classes of candidates need features with label-weight, got a map without")
+        return self.public.marked
 
     def score(self, name: str) -> Floats:
         """Return a score of each candidate, shape (N,).
@@ -102,7 +131,7 @@ class Candidates:
 
         scorers = {name: scorer(name) for name in self.scorers}
         taken, beside = self.samples.take(at), (self.compared, self.newest)
-        return Candidates(taken, lambda _: self.features[at], count, scorers, *beside)
+        return Candidates(taken, lambda _: self.features[at], count, scorers, *beside, self.public)
 
     @classmethod
     def of(cls, features: ArrayLike, budget: Budget, labels: ArrayLike | None = None) -> "Candidates":

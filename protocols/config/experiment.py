@@ -14,6 +14,7 @@ from tailweave.protocols.config.references import ReferenceSpec
 from tailweave.protocols.config.rules import (
     RuleSpec,
     check_candidates,
+    check_labels,
     check_pool,
     check_reference,
     check_scores,
@@ -47,7 +48,7 @@ class ArmSpec(Spec):
 
     @model_validator(mode="after")
     def _rule_and_reference_agree(self) -> Self:
-        check_reference(self.rule, self.reference)
+        check_reference(self.rule, self.reference, looked_at=bool(self.generator))
         return self
 
 
@@ -237,8 +238,10 @@ class Experiment(Spec):
     @model_validator(mode="after")
     def _rules_have_what_they_need(self) -> Self:
         for arm in self.arms:
-            recursion = self.recursion_of(arm)
+            recursion, generator = self.recursion_of(arm), self.generator_of(arm)
             try:
+                check_reference(arm.rule, arm.reference, looked_at=generator.looks_at_reference)
+                check_labels(arm.rule, generator, weighs_labels=self.features.label_weight is not None)
                 check_candidates(arm.rule, recursion.candidates)
                 check_pool(arm.rule, recursion.paradigm, include_real=recursion.include_real)
                 check_scores(arm.rule, f"generator {self.generator.kind}", self.generator.scores)

@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tailweave.protocols.config.references import REFERENCES
+from tailweave.protocols.config.training import GENERATORS
 from tailweave.protocols.kinds.family import Family
+from tailweave.protocols.kinds.generators.base import GeneratorKind
 from tailweave.protocols.kinds.references.base import ReferenceKind
 from tailweave.protocols.kinds.rules.base import RuleKind
 
@@ -16,14 +18,19 @@ else:
     RuleSpec = RULES.field()
 
 
-def check_reference(rule: RuleKind, reference: ReferenceKind | None) -> None:
+def check_reference(rule: RuleKind, reference: ReferenceKind | None, *, looked_at: bool = False) -> None:
     """Refuse a rule without the reference that it needs, or with one that it cannot use.
+
+    Args:
+        rule: The rule.
+        reference: The arm's.
+        looked_at: Whether the generator looks at it, whatever the rule does.
 
     Raises:
         ValueError: With what is allowed.
     """
     if rule.compares == "nothing":
-        if reference is not None:
+        if reference is not None and not looked_at:
             raise ValueError(f"rule {rule.kind} compares with nothing: remove reference")
     elif reference is None:
         raise ValueError(f"rule {rule.kind} needs a reference")
@@ -41,6 +48,31 @@ def check_reference(rule: RuleKind, reference: ReferenceKind | None) -> None:
             f"got {reference.kind}; "
             f"on a sketch works rule {', '.join(on_sketches)}"
         )
+
+
+def check_labels(rule: RuleKind, generator: GeneratorKind, *, weighs_labels: bool) -> None:
+    """Refuse what needs labels where candidates have none, or where labels are no part of the features.
+
+    Args:
+        rule: The arm's.
+        generator: The arm's.
+        weighs_labels: Whether features have columns of classes.
+
+    Raises:
+        ValueError: With what to change.
+    """
+    needs = rule.reads_labels or weighs_labels
+    if needs and not generator.labels:
+        with_labels = [name for name, spec in GENERATORS.kinds.items() if spec.labels]
+        asks = f"rule {rule.kind}" if rule.reads_labels else "features.label-weight"
+        raise ValueError(
+            f"{asks} needs a generator whose candidates have labels ({', '.join(with_labels)}), got "
+            f"{generator.kind}"
+        )
+    shares = generator.looks_at_reference or (rule.reads_labels and rule.compares != "nothing")
+    if shares and not weighs_labels:
+        asks = "generator.prior: reference" if generator.looks_at_reference else f"rule {rule.kind}"
+        raise ValueError(f"{asks} reads shares of classes from the reference: set features.label-weight")
 
 
 def check_scores(rule: RuleKind, giver: str, given: Sequence[str]) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from tailweave.protocols import references
 from tailweave.protocols.arrays import Floats, Ints
 from tailweave.protocols.config.privacy import PrivacySpec
-from tailweave.protocols.features import FeatureMap
+from tailweave.protocols.features import FeatureMap, Rows
 from tailweave.protocols.kinds.references.base import SummarisedReference
 from tailweave.protocols.privacy.calibration import noise_multiplier, rho_of
 from tailweave.protocols.privacy.noise import Noise
@@ -48,7 +48,7 @@ class _Prepaid:
 
 
 def release(  # noqa: PLR0913 - the one door: everything a release depends on is named here
-    rows: Floats,
+    rows: Floats | Rows,
     spec: SummarisedReference,
     features: FeatureMap,
     privacy: PrivacySpec,
@@ -69,7 +69,7 @@ def release(  # noqa: PLR0913 - the one door: everything a release depends on is
     exact one uses the faster product.
 
     Args:
-        rows: Data rows, shape (n, p).
+        rows: Data rows, shape (n, p); with labels where the map has classes.
         spec: Reference kind that the summary is for.
         features: Public feature map; fixes centre and scale.
         privacy: Epsilon, delta and the fewest rows; ``epsilon: null`` releases exact sums.

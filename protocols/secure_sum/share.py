@@ -7,7 +7,7 @@ import numpy as np
 
 from tailweave.protocols.arrays import Floats, Ints
 from tailweave.protocols.config.privacy import PrivacySpec
-from tailweave.protocols.features import FeatureMap
+from tailweave.protocols.features import FeatureMap, Rows
 from tailweave.protocols.kinds.references.sliced import SlicedReference
 from tailweave.protocols.messages import rows_bucket
 from tailweave.protocols.privacy import gate
@@ -28,7 +28,7 @@ _TAIL = 16.0
 
 
 def noisy_share(  # noqa: PLR0913 - a door out of the silo, as the gate: all that it depends on is named
-    rows: Floats,
+    rows: Floats | Rows,
     spec: SlicedReference,
     features: FeatureMap,
     privacy: PrivacySpec,

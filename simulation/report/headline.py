@@ -11,12 +11,14 @@ from tailweave.simulation.report.privacy import unprotected
 from tailweave.simulation.report.wording import counted, listed, metric, number, percent, size
 
 Summary = Mapping[str, Any]
-OF_TEXT: Mapping[str, str] = {
+OF_ITS_SORT: Mapping[str, str] = {
     "perplexity_unseen": "perplexity on groups that the silo never saw",
     "group_distance": "distance of group shares from the truth",
+    "minority_recall": "recall of classes that the silo has few labels of",
+    "accuracy": "accuracy",
 }
-"""Collaboration on text is judged by all of these that both arms have, the first in the headline; lower is
-better."""
+"""Collaboration on text and on labels is judged by all of these that both arms have, the first in the
+headline."""
 COMPARED_BY = ("coverage", "recall", "frechet", "w2_sq", "energy_distance")
 """Otherwise it is judged by the first of these that both arms have."""
 NAMED = 3
@@ -139,7 +141,7 @@ def what_was_saved(summary: Summary) -> Answer:
         lonely = f"There is no siloed arm, nor one without selection, to compare {hero.name} with."
         return Answer(question, "no baseline", (lonely, *_spread(summary)))
     paired = summary["arms"][hero.name]["paired"].get(rival.name, {})
-    found = [name for name in OF_TEXT if name in paired] or [n for n in COMPARED_BY if n in paired][:1]
+    found = [name for name in OF_ITS_SORT if name in paired] or [n for n in COMPARED_BY if n in paired][:1]
     if not found:
         return Answer(
             question, "not measured", (f"{hero.name} and {rival.name} share no measured distance.",)
@@ -154,13 +156,13 @@ def what_was_saved(summary: Summary) -> Answer:
 
 
 def _called(by: str) -> str:
-    return OF_TEXT.get(by, metric(by).title)
+    return OF_ITS_SORT.get(by, metric(by).title)
 
 
 def _difference(summary: Summary, hero: str, rival: str, by: str) -> str:
     found = summary["arms"][hero]["paired"][rival][by]
     ends = [number(_mean(summary, arm, by) or 0.0) for arm in (hero, rival)]
-    better = "; lower is better" if by in OF_TEXT else ""
+    better = "; lower is better" if by in OF_ITS_SORT and metric(by).better == "lower" else ""
     text = f"At the end, {_called(by)} is {ends[0]} with {hero} and {ends[1]} with {rival}{better}. "
     if found["interval"] is None:
         return text + "One seed only, so no interval: do not generalise."

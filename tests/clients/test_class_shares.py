@@ -43,7 +43,7 @@ def test_what_is_handed_out_changes_nothing():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: ClassShares(1), "classes must be at least 2, got 1"),
+        (lambda: ClassShares(0), "classes must be at least 1, got 0"),
         (lambda: ClassShares(2, momentum=1.0), r"momentum must be in \[0, 1\), got 1.0"),
         (lambda: ClassShares(2, momentum=float("nan")), "momentum must be in"),
         (lambda: ClassShares(2).take([]), r"one class a row, got shape \(0,\)"),

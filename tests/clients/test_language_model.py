@@ -84,7 +84,7 @@ def test_what_is_not_text_for_it_is_scored_all_the_same(model):
 def test_documents_begin_as_asked(prompts):
     spec = spec_of(prompts=prompts)
     own = corpus(10, seed=5)
-    model = generators.primed(spec, fitted(spec), own)
+    model = generators.primed(spec, fitted(spec), generators.Around(own))
     drawn = model.sample(30, rng=stream(0, "draw"))
     beginnings = {
         "public": {tuple(one[:6]) for one in model.encode(corpus(24).values.tolist())},
@@ -110,10 +110,12 @@ def test_the_same_stream_draws_the_same_and_global_generators_stay(model):
 def test_a_model_comes_back_from_its_arrays_without_own_prompts():
     for prompts, kept in (("public", True), ("own", False), ("nothing", False)):
         spec = spec_of(prompts=prompts)
-        model = generators.primed(spec, fitted(spec), corpus(10, seed=5))
+        model = generators.primed(spec, fitted(spec), generators.Around(corpus(10, seed=5)))
         arrays = model.arrays()
         assert ("prompts" in arrays) == kept, prompts
-        again = generators.primed(spec, generators.from_arrays(spec, arrays, TEXT), corpus(10, seed=5))
+        again = generators.primed(
+            spec, generators.from_arrays(spec, arrays, TEXT), generators.Around(corpus(10, seed=5))
+        )
         texts = (one.sample(4, rng=stream(0, "draw")).values.tolist() for one in (model, again))
         assert next(texts) == next(texts)
 
@@ -175,7 +177,7 @@ def test_odd_arrays_are_refused(model):
 
 def test_own_prompts_need_own_rows(model):
     with pytest.raises(ValueError, match=r"generator\.prompts: own needs the silo's own rows"):
-        generators.primed(spec_of(prompts="own"), model, None)
+        generators.primed(spec_of(prompts="own"), model, generators.Around(None))
 
 
 @pytest.mark.gpu

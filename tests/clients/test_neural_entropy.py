@@ -52,7 +52,7 @@ def test_equal_shares_give_plain_entropy():
 
 
 def test_bad_input_is_refused():
-    with pytest.raises(ValueError, match="classes must be at least 2"):
-        BalancedEntropy(1)
+    with pytest.raises(ValueError, match="classes must be at least 1"):
+        BalancedEntropy(0)
     with pytest.raises(ValueError, match="classes 0 to 1, got 2 to 2"):
         BalancedEntropy(2)(torch.tensor([[0.0, 0.0, 1.0]]))

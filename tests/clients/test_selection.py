@@ -32,7 +32,11 @@ from tailweave.protocols.references import Empirical
 from tailweave.protocols.references.sliced import Sliced
 from tailweave.protocols.streams import stream
 
-NEEDS = {rule: spec.compares for rule, spec in RULES.kinds.items() if "numbers" in spec.takes}
+NEEDS = {
+    rule: spec.compares
+    for rule, spec in RULES.kinds.items()
+    if "numbers" in spec.takes and not spec.reads_labels
+}
 COMPARING = [rule for rule, needs in NEEDS.items() if needs != "nothing"]
 READ = TypeAdapter(RuleSpec).validate_python
 REFERENCE = Empirical.of(stream(0, "points").normal(size=(12, 2)) + 0.3)
@@ -54,8 +58,11 @@ DIRECT_AT_RANDOM = {
 
 
 def pick(rule, reference, count: int = 30) -> list[int]:
-    surprise = {"surprise": lambda samples: (samples.values**2).sum(axis=1)}
-    given = replace(Candidates.of(CANDIDATES, count), scorers=surprise)
+    scorers = {
+        "surprise": lambda samples: (samples.values**2).sum(axis=1),
+        "confidence": lambda samples: samples.values[:, 0],
+    }
+    given = replace(Candidates.of(CANDIDATES, count), scorers=scorers)
     return select(READ(rule), given, reference, rng=stream(0, "select")).tolist()
 
 

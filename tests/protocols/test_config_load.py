@@ -7,8 +7,9 @@ import yaml
 from tailweave.protocols.config.load import ConfigError, dump_experiment, load_experiment
 from tailweave.simulation.studies.config import is_study
 
-SHIPPED = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
-CONFIGS = [path for path in SHIPPED if not is_study(path)]
+CONFIGS = sorted(
+    path for path in (Path(__file__).parents[2] / "configs").glob("*.yaml") if not is_study(path)
+)
 TEXT = """
 name: demo
 seeds: 2

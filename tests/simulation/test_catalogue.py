@@ -46,6 +46,7 @@ def test_everything_of_the_configuration_is_listed(sections):
         "tf-idf",
     }
     assert set(sections["engines"]) == set(ENGINES)
+    assert set(sections["studies"]) >= {"gaussian", "families", "transport", "plural-rewards"}
     assert {"frechet", "coverage", "recall"} <= set(sections["metrics"])
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tailweave.clients.generators import Around
 from tailweave.clients.generators.course import NOTHING_BESIDE, Course
 from tailweave.clients.generators.language_model.drawing import Drawing, cycled, draw
 from tailweave.clients.generators.language_model.network import (
@@ -93,13 +94,15 @@ class LanguageModel:
             prompts = _prompts(sequences, spec.real_tokens)
         return cls(spec, tokens, weights_of(network, spec), prompts)
 
-    def prompted(self, own: Samples) -> "LanguageModel":
-        """Return the same, whose documents begin as documents of the silo's own do.
+    def primed(self, around: Around) -> "LanguageModel":
+        """Return the same; with ``prompts: own`` one whose documents begin as the silo's own do.
 
         Raises:
             ValueError: If none is long enough.
         """
-        sequences = self.tokens.encode(own.values.tolist(), self.spec.real_tokens)
+        if self.spec.prompts != "own" or around.own is None:
+            return self
+        sequences = self.tokens.encode(around.own.values.tolist(), self.spec.real_tokens)
         return replace(self, prompts=_prompts(sequences, self.spec.real_tokens))
 
     @cached_property

@@ -20,7 +20,8 @@ class GeneratorKind(Spec):
     ``large`` says that a model is many big arrays: then its checkpoint has a file of its own for them.
     ``public_samples`` of the base are drawn to fit the feature map.
     ``takes`` names the sorts of sample that it is fitted on, ``scores`` what it can say of a candidate.
-    ``varies`` names options in which arms may differ, for they do not change the public base.
+    ``varies`` names options in which arms may differ, for they do not change the public base. ``labels`` says
+    that what it draws has labels, which it learns from.
     """
 
     kind: str
@@ -30,6 +31,7 @@ class GeneratorKind(Spec):
     takes: ClassVar[tuple[SortName, ...]] = ROWS
     scores: ClassVar[tuple[str, ...]] = ()
     varies: ClassVar[tuple[str, ...]] = ()
+    labels: ClassVar[bool] = False
 
     @property
     def fewest_rows(self) -> tuple[int, str]:
@@ -40,9 +42,19 @@ class GeneratorKind(Spec):
     def sees_own(self) -> str | None:
         """Setting by which models look at the silo's own rows although ``start`` is not local; None if none.
 
-        A model then has a method ``prompted``, which takes these rows.
+        A model then has a method ``primed``, which is given these rows.
         """
         return None
+
+    @property
+    def looks_at_base(self) -> bool:
+        """Whether models look at the public base, even where they do not start from it."""
+        return False
+
+    @property
+    def looks_at_reference(self) -> bool:
+        """Whether models look at the arm's reference, even where the rule compares with nothing."""
+        return False
 
     @property
     def opened_models(self) -> tuple[str, ...]:
