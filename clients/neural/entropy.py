@@ -3,8 +3,8 @@
 
 from typing import TYPE_CHECKING
 
-from tailweave.clients.class_shares import ClassShares
 from tailweave.clients.neural.extra import neural
+from tailweave.clients.running_shares import RunningShares
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -34,7 +34,7 @@ class BalancedEntropy:
 
     .. math:: L = \frac1n \sum_i \frac{h_i}{C \hat\pi_{\hat y_i}}, \quad \hat y_i = argmax_c z_{ic}
 
-    with the shares of predicted classes after this batch (``ClassShares``). No gradient goes through them.
+    with the shares of predicted classes after this batch (``RunningShares``). No gradient goes through them.
     Plain entropy falls fastest if all rows become the class that is named most already; here a class named
     often counts little. That holds classes to equal shares, right or wrong: where the truth is uneven, rows
     of frequent classes are pushed away from them.
@@ -44,8 +44,8 @@ class BalancedEntropy:
     """
 
     def __init__(self, classes: int, *, momentum: float = 0.9) -> None:
-        """Begin with equal shares: see ``ClassShares``, whose ``ValueError`` it raises."""
-        self._shares = ClassShares(classes, momentum=momentum)
+        """Begin with equal shares: see ``RunningShares``, whose ``ValueError`` it raises."""
+        self._shares = RunningShares(classes, momentum=momentum)
 
     def __call__(self, logits: "Tensor") -> "Tensor":
         """Take a batch, and return its loss.

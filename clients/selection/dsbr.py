@@ -4,7 +4,7 @@
 import numpy as np
 from numpy.random import Generator
 
-from tailweave.clients.class_shares import ClassShares
+from tailweave.clients.running_shares import RunningShares
 from tailweave.clients.samples import Labels
 from tailweave.clients.selection.candidates import Candidates
 from tailweave.clients.selection.count import check_count
@@ -33,7 +33,7 @@ def label_weights(labels: Labels, *, batch: int, momentum: float) -> Floats:
 
     .. math:: w_i = \frac{1}{C \pi_{y_i}}
 
-    with the shares pi of ``ClassShares``; the weights of a batch are taken after pi has taken it in.
+    with the shares pi of ``RunningShares``; the weights of a batch are taken after pi has taken it in.
 
     Args:
         labels: Label of each candidate in the order in which they were drawn, shape (N,).
@@ -47,7 +47,7 @@ def label_weights(labels: Labels, *, batch: int, momentum: float) -> Floats:
         Class ``DSBR`` of the public code of arXiv 2606.02339, there as weights of a loss.
     """
     names, codes = np.unique(labels, return_inverse=True)
-    running = ClassShares(len(names), momentum=momentum)
+    running = RunningShares(len(names), momentum=momentum)
     weights = np.empty(len(labels))
     for start in range(0, len(labels), batch):
         part = codes[start : start + batch]

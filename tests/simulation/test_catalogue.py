@@ -21,7 +21,13 @@ def sections() -> dict[str, dict[str, str]]:
 def test_everything_of_the_configuration_is_listed(sections):
     assert list(sections["rules"]) == list(RULES.kinds)
     assert set(sections["references"]) == set(REFERENCES.kinds)
-    assert set(sections["generators"]) == {"gaussian", "gaussian-mixture", "diffusion", "language-model"}
+    assert set(sections["generators"]) == {
+        "gaussian",
+        "gaussian-mixture",
+        "diffusion",
+        "language-model",
+        "self-labelling",
+    }
     assert set(sections["partitions"]) == {"iid", "by-class", "dirichlet", "ex-dirichlet", "by-quantile"}
     assert {
         "digits",

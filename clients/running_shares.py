@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 from tailweave.protocols.arrays import Floats
 
 
-class ClassShares:
+class RunningShares:
     r"""A running share of predicted classes.
 
     .. math:: \hat\pi \leftarrow m \hat\pi + (1 - m) b, \quad \hat\pi_0 = 1 / C

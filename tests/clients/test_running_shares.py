@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tailweave.clients.class_shares import ClassShares
+from tailweave.clients.running_shares import RunningShares
 
 
 def test_a_batch_by_hand():
-    shares = ClassShares(2)
+    shares = RunningShares(2)
     shares.take([0, 0, 0, 1])
     assert shares.shares.tolist() == pytest.approx([0.525, 0.475], abs=1e-15)
     assert shares.weights([0, 1]).tolist() == pytest.approx([1 / 1.05, 1 / 0.95], abs=1e-15)
@@ -24,7 +24,7 @@ def test_a_batch_by_hand():
     st.floats(0.0, 0.99),
 )
 def test_shares_are_those_of_a_slow_loop_and_weights_are_bounded(batches, momentum):
-    shares, slow = ClassShares(4, momentum=momentum), [0.25] * 4
+    shares, slow = RunningShares(4, momentum=momentum), [0.25] * 4
     for batch in batches:
         shares.take(batch)
         for k in range(4):
@@ -35,7 +35,7 @@ def test_shares_are_those_of_a_slow_loop_and_weights_are_bounded(batches, moment
 
 
 def test_what_is_handed_out_changes_nothing():
-    shares = ClassShares(3)
+    shares = RunningShares(3)
     shares.shares[0] = 9.0
     assert shares.shares.sum() == pytest.approx(1.0)
 
@@ -43,13 +43,13 @@ def test_what_is_handed_out_changes_nothing():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: ClassShares(0), "classes must be at least 1, got 0"),
-        (lambda: ClassShares(2, momentum=1.0), r"momentum must be in \[0, 1\), got 1.0"),
-        (lambda: ClassShares(2, momentum=float("nan")), "momentum must be in"),
-        (lambda: ClassShares(2).take([]), r"one class a row, got shape \(0,\)"),
-        (lambda: ClassShares(2).take([[0]]), r"got shape \(1, 1\)"),
-        (lambda: ClassShares(2).take([0, 2]), "classes 0 to 1, got 0 to 2"),
-        (lambda: ClassShares(2).take([-1]), "classes 0 to 1, got -1"),
+        (lambda: RunningShares(0), "classes must be at least 1, got 0"),
+        (lambda: RunningShares(2, momentum=1.0), r"momentum must be in \[0, 1\), got 1.0"),
+        (lambda: RunningShares(2, momentum=float("nan")), "momentum must be in"),
+        (lambda: RunningShares(2).take([]), r"one class a row, got shape \(0,\)"),
+        (lambda: RunningShares(2).take([[0]]), r"got shape \(1, 1\)"),
+        (lambda: RunningShares(2).take([0, 2]), "classes 0 to 1, got 0 to 2"),
+        (lambda: RunningShares(2).take([-1]), "classes 0 to 1, got -1"),
     ],
 )
 def test_bad_input_is_refused(make, message):
@@ -58,7 +58,7 @@ def test_bad_input_is_refused(make, message):
 
 
 def test_a_share_of_zero_cannot_weigh():
-    shares = ClassShares(2, momentum=0.0)
+    shares = RunningShares(2, momentum=0.0)
     shares.take(np.array([0, 0]))
     with pytest.raises(ValueError, match="a class whose share is 0: take the batch before"):
         shares.weights([1])
