@@ -47,7 +47,7 @@ class Drawn:
         """Return all metrics of these beside a truth; those of other packages come last."""
         row = evaluate(truth, self.features, self.training)
         if isinstance(self.model, LanguageModel):
-            row |= of_text(self.model, self.samples, truth, row, self.own)
+            row |= of_text(self.model, self.samples, truth, row, self.own, self.training)
         if isinstance(self.model, Labeller):
             row |= of_labels(self.model, truth.samples, self.labels)
         return row | brought(truth, self.samples, self.features)

@@ -91,10 +91,11 @@ class Pick:
         """The N of them."""
         return self.given.samples
 
-    @property
-    def features(self) -> Floats:
-        """The same in feature space, shape (N, d); computed when first asked for, by the rule or a map."""
-        return self.given.features
+    def features_of(self, index: Ints) -> Floats:
+        """Return some of them in feature space, shape (k, d); only these are mapped where no rule asked."""
+        if "features" in vars(self.given):
+            return self.given.features[index]
+        return self.given.space(self.given.samples.take(index))
 
 
 def step(recursion: Recursion, stage: Stage, real: Samples | None) -> tuple[Stage, Pick]:

@@ -10,6 +10,8 @@ import logging
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from tailweave.clients import generators, recursion, starts, storage
 from tailweave.clients.arm_run import ArmRun
 from tailweave.clients.checkpoints import Checkpoint
@@ -23,7 +25,7 @@ from tailweave.clients.release.experiments import check_experiment
 from tailweave.clients.samples import Samples
 from tailweave.clients.telling import TOLD, telling
 from tailweave.protocols import references
-from tailweave.protocols.arrays import Floats
+from tailweave.protocols.arrays import Ints
 from tailweave.protocols.kept_reference import KeptReference
 from tailweave.protocols.kinds.references.base import ReferenceKind
 from tailweave.protocols.kinds.references.transported import WovenReference
@@ -34,6 +36,9 @@ from tailweave.protocols.references.shares import class_shares
 from tailweave.protocols.streams import stream
 
 logger = logging.getLogger("tailweave.clients")
+
+_SHOWN = 400
+"""Points of each cloud of a map: enough to see; features of documents take time."""
 
 
 def retrain(node: Node, question: Retrain) -> RetrainReply:
@@ -198,6 +203,11 @@ def _keep_reference(run: ArmRun) -> None:
 
 
 def _snapshot(path: Path, pick: Pick) -> None:
-    """Keep one generation's candidates and pick on this node, for the simulation's map."""
-    selected: Floats = pick.features[pick.selected]
-    storage.save(path, {"candidates": pick.features, "selected": selected})
+    """Keep some of one generation's candidates and pick on this node, for the simulation's map."""
+    shown = _evenly(np.arange(len(pick.candidates)))
+    selected = _evenly(pick.selected)
+    storage.save(path, {"candidates": pick.features_of(shown), "selected": pick.features_of(selected)})
+
+
+def _evenly(index: Ints) -> Ints:
+    return index[np.linspace(0, len(index) - 1, min(len(index), _SHOWN)).round().astype(np.int64)]

@@ -17,7 +17,10 @@ from tailweave.simulation.report.wording import as_declared, main_metrics, metri
 from tailweave.simulation.run_folder import RunFolder
 
 _SHOWN = ("frechet", "coverage", "recall", "modes_covered", "unseen_share")
-_OF_TEXT = ("perplexity", "perplexity_unseen", "top10_mass", "distinct_2", "group_distance", "coverage")
+_OF_TEXT = (
+    *("perplexity", "perplexity_unseen", "top10_mass", "distinct_2"),
+    *("group_distance", "picked_distance", "coverage"),
+)
 _OF_LABELS = ("accuracy", "minority_recall", "balanced_accuracy", "calibration_error", "coverage")
 
 

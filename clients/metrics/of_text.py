@@ -9,11 +9,17 @@ from tailweave.clients.metrics.text.word_network import word_network
 from tailweave.clients.metrics.text.words import of_words
 from tailweave.clients.metrics.yardstick import Yardstick
 from tailweave.clients.samples import Samples
+from tailweave.protocols.arrays import Floats
 from tailweave.protocols.metrics import MODE_SHARE
 
 
 def of_text(
-    model: Reader, generated: Samples, truth: Yardstick, row: Mapping[str, float], own: Set[str] | None
+    model: Reader,
+    generated: Samples,
+    truth: Yardstick,
+    row: Mapping[str, float],
+    own: Set[str] | None,
+    training: Floats | None = None,
 ) -> dict[str, float]:
     """Measure the model itself, and the words of what it drew.
 
@@ -23,6 +29,7 @@ def of_text(
         truth: True documents; without them nothing is measured.
         row: What was measured already; the shares of groups are taken from it.
         own: Groups that the silo has documents of; None where nobody may know.
+        training: Features of what the model was trained on, shape (n, d), where these are known.
 
     Returns:
         Metrics by name.
@@ -34,4 +41,7 @@ def of_text(
     if truth.judge is not None:
         shares = [row[f"{MODE_SHARE}{label}"] for label in truth.judge.labels]
         found["group_distance"] = group_distance(shares, truth.judge.truth_shares)
+        if training is not None:
+            picked = truth.judge.shares(training)
+            found["picked_distance"] = group_distance(picked, truth.judge.truth_shares)
     return found | of_words(documents) | word_network(documents)

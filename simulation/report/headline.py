@@ -13,6 +13,7 @@ from tailweave.simulation.report.wording import counted, listed, metric, number,
 Summary = Mapping[str, Any]
 OF_ITS_SORT: Mapping[str, str] = {
     "perplexity_unseen": "perplexity on groups that the silo never saw",
+    "picked_distance": "distance of picked group shares from the truth",
     "group_distance": "distance of group shares from the truth",
     "minority_recall": "recall of classes that the silo has few labels of",
     "accuracy": "accuracy",

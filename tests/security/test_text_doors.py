@@ -54,7 +54,14 @@ OF_THE_MODEL = {
     "next_token_gini",
     "distinct_2",
 }
-OF_OWN_GROUPS = {"perplexity_own", "perplexity_unseen", "group_distance", "unseen_share", "real_share"}
+OF_OWN_GROUPS = {
+    "perplexity_own",
+    "perplexity_unseen",
+    "group_distance",
+    "picked_distance",
+    "unseen_share",
+    "real_share",
+}
 WORDS = ("the", "loop", "reads", "every", "line", "of", "a", "file", "and", "returns", "its", "length")
 
 

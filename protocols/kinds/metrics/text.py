@@ -216,6 +216,20 @@ class GroupDistance(_OfText):
     rank: ClassVar = 23
 
 
+class PickedDistance(_OfText):
+    """Sum over groups of how far their share of what the model was trained on is from that of the truth."""
+
+    kind: Literal["picked_distance"]
+    title: ClassVar = "distance of groups, picked"
+    better: ClassVar = "lower"
+    decimals: ClassVar = 3
+    role: ClassVar = "main"
+    high: ClassVar = 2.0 + 1e-9
+    sees: ClassVar = "training"
+    place: ClassVar = 38
+    rank: ClassVar = 23
+
+
 class ChoiceAccuracy(_OfText):
     """Share of multiple-choice questions whose right ending the model finds likeliest."""
 
