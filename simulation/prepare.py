@@ -1,32 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """Everything that must be right before a run folder is made: data, silos, base generator, feature map."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
-from threadpoolctl import threadpool_limits
 
 from tailweave.clients import generators
 from tailweave.clients.data.silo import World, check_silo_size, simulated_world
-from tailweave.clients.features import fit_features, received_features
 from tailweave.clients.generators.course import NOTHING_BESIDE, Course
-from tailweave.clients.metrics.text.choices import read_questions, written
-from tailweave.clients.samples import TEXT
-from tailweave.protocols.arrays import Floats
 from tailweave.protocols.config.experiment import Experiment
 from tailweave.protocols.config.load import ConfigError
 from tailweave.protocols.config.references import REFERENCES
 from tailweave.protocols.config.starts import PARAMETER_LEAK
 from tailweave.protocols.kit import PublicKit
 from tailweave.protocols.messages import rows_bucket
-from tailweave.protocols.streams import stream
-from tailweave.protocols.texts import packed
-from tailweave.simulation.base import base_generator
+from tailweave.simulation.kits import fitted_kits, kit_path, opened, with_held_out
 from tailweave.simulation.public_weights import check_carried
-
-_HELD_OUT_ROWS = 2000
-"""Most public rows that are sent to real silos to measure against: exact transport goes so far."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +34,7 @@ class Prepared:
     def save_kits(self, folder: Path) -> None:
         """Write ``seed-N.npz`` for each seed."""
         for seed, kit in self.kits.items():
-            kit.save(folder / f"seed-{seed}.npz")
+            kit.save(kit_path(folder, seed))
 
 
 def prepare(
@@ -55,6 +43,7 @@ def prepare(
     silos_elsewhere: bool = False,
     kept: Path | None = None,
     course: Course = NOTHING_BESIDE,
+    workers: int = 0,
 ) -> Prepared:
     """Load the data, cut the silos and fit the public kit of every seed, with one thread.
 
@@ -67,28 +56,22 @@ def prepare(
             nothing is said about their sizes.
         kept: Folder of this experiment's kits from an earlier attempt; those found are not fitted again.
         course: Whom the fit of a base tells how far it is, and where it keeps an unfinished state.
+        workers: Processes that may fit bases of different seeds side by side; 0 or 1 for this one alone.
 
     Raises:
         ValueError: If the data cannot be read, or data, silos, features and generator do not fit together.
     """
     _check_sizes(experiment)
-    kits = {}
-    smallest: int | None = None
-    for seed in experiment.seeds:
-        world = simulated_world(experiment.data, experiment.silos, experiment.public, seed=seed)
-        _check_spread(world)
+    worlds = {seed: _checked_world(experiment, seed, elsewhere=silos_elsewhere) for seed in experiment.seeds}
+    kits = {seed: opened(kept, seed) for seed in worlds if kept and kit_path(kept, seed).exists()}
+    missing = [seed for seed in worlds if seed not in kits]
+    for seed, kit in fitted_kits(experiment, missing, course, workers).items():
+        kits[seed] = with_held_out(experiment, worlds[seed], kit) if silos_elsewhere else kit
         if not silos_elsewhere:
-            rows = _check_silos(experiment, world)
-            smallest = rows if smallest is None else min(smallest, rows)
-        path = kept / f"seed-{seed}.npz" if kept else None
-        if path and path.exists():
-            kits[seed] = _opened(PublicKit.load(path))
-            continue
-        with threadpool_limits(1):
-            kit = fit_kit(experiment, world, seed, course)
-            kits[seed] = _with_held_out(experiment, world, kit) if silos_elsewhere else kit
-        if not silos_elsewhere:
-            _check_prompts(experiment, world, kit)
+            _check_prompts(experiment, worlds[seed], kit)
+    smallest = None
+    if not silos_elsewhere:
+        smallest = min(len(silo.train) for world in worlds.values() for silo in world.silos)
     said = (*_warnings(experiment, smallest), *_carried(experiment, kits, elsewhere=silos_elsewhere))
     return Prepared(experiment, kits, (*said, *_owners_alone(experiment)) if silos_elsewhere else said)
 
@@ -97,63 +80,16 @@ def _carried(experiment: Experiment, kits: dict[int, PublicKit], *, elsewhere: b
     return check_carried(experiment, next(iter(kits.values())), elsewhere=elsewhere)
 
 
-def _with_held_out(experiment: Experiment, world: World, kit: PublicKit) -> PublicKit:
-    """Return the kit with held-out rows of the public data, where the silos are to measure against them."""
-    if experiment.evaluation.against == "own":
-        return kit
-    rows = world.evaluation
-    some = np.linspace(0, len(rows) - 1, min(len(rows), _HELD_OUT_ROWS)).round().astype(np.int64)
-    shown = rows.take(some)
-    held_out = {"features": (kit.evaluation or kit.features)(shown)}
-    if shown.sort == TEXT:
-        held_out["texts"] = packed(shown.values.tolist())
-    return replace(kit, held_out=held_out)
-
-
-def _check_silos(experiment: Experiment, world: World) -> int:
-    """Refuse silos that cannot take part; return the rows of the smallest."""
-    check_silo_size(world, experiment.privacy.min_cluster_size)
-    _check_local_start(experiment, world)
-    _check_fresh(experiment, world)
-    rows = min(len(silo.train) for silo in world.silos)
-    _check_private_rows(experiment, rows)
-    return rows
-
-
-def _opened(kit: PublicKit) -> PublicKit:
-    """Return the kit with encoders that can be called."""
-    evaluation = received_features(kit.evaluation.arrays()) if kit.evaluation else None
-    return replace(kit, features=received_features(kit.features.arrays()), evaluation=evaluation)
-
-
-def fit_kit(experiment: Experiment, world: World, seed: int, course: Course = NOTHING_BESIDE) -> PublicKit:
-    """Make the public base generator and, on its samples, the feature map.
-
-    Raises:
-        ValueError: If the public share is too small for the generator, or dimensions exceed the columns.
-    """
-    columns = len(world.train.columns)
-    wanted = experiment.features.reduces_to
-    if wanted is not None and wanted > columns and experiment.features.encoder is None:
-        raise ConfigError(f"features.dimensions must be at most the data's {columns} columns, got {wanted}")
-    base = base_generator(experiment, world.public, seed, course)
-    samples = base.sample(experiment.generator.public_samples, rng=stream(seed, "base", "features"))
-    features = fit_features(
-        experiment.features, samples, world.public, base=base, rng=stream(seed, "features")
-    )
-    names = world.train.columns if experiment.data.columns_named else ()
-    measure, evaluation = experiment.evaluation.features, None
-    if measure is not None and measure != experiment.features:
-        rng = stream(seed, "evaluation", "features")
-        evaluation = fit_features(measure, samples, world.public, base=base, rng=rng)
-    questions = _questions(experiment)
-    return PublicKit(features, base.arrays(), features(samples), names, evaluation, questions=questions)
-
-
-def _questions(experiment: Experiment) -> Floats | None:
-    """Read multiple-choice questions; raises ``DataError`` naming the line of one that is none."""
-    path = experiment.evaluation.choices
-    return None if path is None else packed(written(read_questions(path)))
+def _checked_world(experiment: Experiment, seed: int, *, elsewhere: bool) -> World:
+    """Return the data of a seed; refuse silos that cannot take part, where they are those cut here."""
+    world = simulated_world(experiment.data, experiment.silos, experiment.public, seed=seed)
+    _check_spread(world)
+    if not elsewhere:
+        check_silo_size(world, experiment.privacy.min_cluster_size)
+        _check_local_start(experiment, world)
+        _check_fresh(experiment, world)
+        _check_private_rows(experiment, min(len(silo.train) for silo in world.silos))
+    return world
 
 
 def _check_sizes(experiment: Experiment) -> None:

@@ -45,7 +45,13 @@ def _prepared(experiment: Experiment, options: RunOptions, audience: Audience) -
     unfinished = options.out.with_name(f".{options.out.name}.base.safetensors")
     elsewhere = options.engine == "superlink"
     with told_on(audience, "fitting the base") as tell:
-        return prepare(experiment, silos_elsewhere=elsewhere, kept=kept, course=Course(tell, unfinished))
+        return prepare(
+            experiment,
+            silos_elsewhere=elsewhere,
+            kept=kept,
+            course=Course(tell, unfinished),
+            workers=options.machine.workers,
+        )
 
 
 def _make_folder(prepared: Prepared, options: RunOptions) -> Job:

@@ -17,7 +17,7 @@ from tailweave.protocols.kinds.references.transported import (
 )
 from tailweave.simulation.audit.game import Game
 from tailweave.simulation.audit.recovered import Ruler, ruler
-from tailweave.simulation.prepare import fit_kit
+from tailweave.simulation.kits import fit_kit
 
 Released = tuple[SummarisedReference, PrivacySpec]
 """What silos are asked to release: for which reference, within which bounds."""

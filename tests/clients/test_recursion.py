@@ -110,7 +110,9 @@ def test_a_generation_is_generate_select_fit():
     stage, pick = step(recursion, start, OWN)
     candidates = BASE.sample(3 * N, rng=stream(0, "silo", "silo-0", "generation", 1, "candidates")).values
     assert np.array_equal(pick.candidates, candidates)
-    np.testing.assert_allclose(pick.features_of(np.arange(len(candidates))), (candidates - 1.0) * [2.0, 0.5], atol=1e-15)
+    np.testing.assert_allclose(
+        pick.features_of(np.arange(len(candidates))), (candidates - 1.0) * [2.0, 0.5], atol=1e-15
+    )
     assert stage.generation == 1
     assert len(set(pick.selected.tolist())) == N
     assert np.array_equal(stage.pool, candidates[pick.selected])

@@ -11,7 +11,8 @@ from tailweave.clients.generators import Course
 from tailweave.protocols.config.load import load_experiment
 from tailweave.protocols.kinds.generators.gaussian import GaussianMixtureSpec
 from tailweave.protocols.kit import PublicKit
-from tailweave.simulation.prepare import _warnings, fit_kit, prepare
+from tailweave.simulation.kits import fit_kit
+from tailweave.simulation.prepare import _warnings, prepare
 
 
 def test_every_seed_gets_its_own_kit(tiny):
