@@ -30,6 +30,7 @@ from tailweave.simulation.workload import Sizes, Workload, sizes, workload
 _FEW = 400
 """Rows on which selection and statistical fits are timed."""
 _BRIEF_SECONDS = 2.0
+_CLASSES = ("a", "b")
 _WORDS = 60
 """Words of a document on which rules that read are timed."""
 _FLOAT32, _FLOAT64 = 4, 8
@@ -154,7 +155,7 @@ def _of(speed: Speed, first: int, later: int) -> _Cost:
 def _statistical_cost(experiment: Experiment, found: Sizes) -> _Cost:
     rng = stream(0, "dry-run")
     count = max(_FEW, 2 * experiment.generator.fewest_rows[0])
-    rows = Samples.of(rng.standard_normal((count, found.columns)))
+    rows = _samples(experiment, rng.standard_normal((count, found.columns)))
     model = generators.fit(experiment.generator, rows, rng=rng)
     fit = _seconds(lambda: generators.fit(experiment.generator, rows, rng=rng)) / count
     row = _seconds(lambda: model.sample(count, rng=rng)) / count
@@ -179,9 +180,20 @@ def _selection_seconds(experiment: Experiment, arm: ArmSpec, found: Sizes) -> fl
 
 def _candidates(experiment: Experiment, arm: ArmSpec, rows: Floats, picks: int) -> Callable[[], Candidates]:
     """Return what makes candidates with these features: anew each time, as they keep what a rule asked."""
-    samples = _documents(rows) if experiment.data.gives == "text" else Samples.of(rows)
+    samples = _samples(experiment, rows)
     scorers = {name: (lambda _: rows[:, 0].copy()) for name in arm.rule.scores}
-    return lambda: Candidates(samples, lambda _: rows, picks, scorers, samples)
+    if not arm.rule.reads_labels:
+        return lambda: Candidates(samples, lambda _: rows, picks, scorers, samples)
+    marked = np.hstack([rows[:, :-2], np.asarray(samples.labels)[:, None] == np.array(_CLASSES)])
+    space = PublicSpace(np.zeros(rows.shape[1]), 1.0, 0, (1.0, 1.0))
+    return lambda: Candidates(samples, lambda _: marked, picks, scorers, samples, public=space)
+
+
+def _samples(experiment: Experiment, rows: Floats) -> Samples:
+    """Return samples of the data's sort with random values, half of them of each class."""
+    samples = _documents(rows) if experiment.data.gives == "text" else Samples.of(rows)
+    labels = np.resize(_CLASSES, len(samples)) if experiment.generator.labels else None
+    return Samples.of(samples.values, labels, samples.sort)
 
 
 def _documents(rows: Floats) -> Samples:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tailweave.clients import generators
+from tailweave.clients.data.classes import classes_of
 from tailweave.clients.data.silo import World, check_silo_size, simulated_world
 from tailweave.clients.generators.course import NOTHING_BESIDE, Course
 from tailweave.protocols.config.experiment import Experiment
@@ -88,6 +89,7 @@ def _checked_world(experiment: Experiment, seed: int, *, elsewhere: bool) -> Wor
         check_silo_size(world, experiment.privacy.min_cluster_size)
         _check_local_start(experiment, world)
         _check_fresh(experiment, world)
+        _check_labels(experiment, world)
         _check_private_rows(experiment, min(len(silo.train) for silo in world.silos))
     return world
 
@@ -132,6 +134,28 @@ def _check_fresh(experiment: Experiment, world: World) -> None:
                 f"arm {arm.name}: rule {arm.rule.kind} keeps recursion.samples = {samples} real samples, the "
                 f"smallest silo holds {fewest}"
             )
+
+
+def _check_labels(experiment: Experiment, world: World) -> None:
+    """Refuse silos whose models cannot learn to label, and classes that no model could ever name."""
+    if not experiment.generator.labels:
+        return
+    classes = classes_of(world.train, f"generator {experiment.generator.kind}")
+    held: set[str] = set()
+    for silo in world.silos:
+        own = classes_of(silo.train, f"generator {experiment.generator.kind}")
+        held |= set(own)
+        if len(own) < 2 and experiment.generator.start == "local":
+            raise ConfigError(
+                f"{silo.name} has labels of {len(own)} class ({', '.join(own)}), a model that learns to "
+                "label needs two or more: more classes a silo, or more labelled rows"
+            )
+    missing = [name for name in classes if name not in held]
+    if missing:
+        raise ConfigError(
+            f"no silo has a labelled row of class {', '.join(missing[:10])}, so no silo's model can ever "
+            "name it: more silos, another partition, or more labelled rows"
+        )
 
 
 def _check_prompts(experiment: Experiment, world: World, kit: PublicKit) -> None:
