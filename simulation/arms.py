@@ -2,7 +2,7 @@
 """What an arm is, in the words of the report: read from its reference, whatever its name."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 ROLES = {
@@ -26,12 +26,14 @@ class Arm:
         role: One of ``ROLES``.
         rule: Selection rule, if the configuration says.
         reference: Kind of reference, if it has one.
+        generator: Options of the generator in which it differs from the other arms.
     """
 
     name: str
     role: str
     rule: str | None
     reference: str | None
+    generator: Mapping[str, Any] = field(default_factory=dict)
 
 
 def describe(name: str, config: Mapping[str, Any]) -> Arm:
@@ -52,7 +54,7 @@ def describe(name: str, config: Mapping[str, Any]) -> Arm:
     role = BY_REFERENCE.get(kind, "collaborative")
     if role == "no-selection" and rule not in (None, "random"):
         role = "unguided"
-    return Arm(name, role, rule, kind)
+    return Arm(name, role, rule, kind, spec.get("generator") or {})
 
 
 def first_of(role: str, arms: Sequence[Arm]) -> Arm | None:

@@ -32,7 +32,9 @@ def arms(summary: Summary) -> Table:
     lines = []
     for name, colour in colour_of(list(summary["arms"])).items():
         found = summary["arms"][name]
-        lines.append(Line(name, (Cell(ROLES[found["role"]]), *_promise(found["privacy"])), "", colour))
+        apart = "".join(f"; {key}: {value}" for key, value in found.get("generator", {}).items())
+        does = Cell(f"{ROLES[found['role']]}{apart}")
+        lines.append(Line(name, (does, *_promise(found["privacy"])), "", colour))
     heads = (
         ("what it does", ""),
         ("ε", "Bound on what one row can change in what one silo releases; smaller is more private."),
