@@ -53,7 +53,7 @@ def test_what_is_neither_is_refused_with_the_nearest_name_and_where_was_looked(e
     said = str(refused.value)
     assert said.startswith(f"{given}: no such file, nor the name of a config; did you mean {near}?")
     assert f"looked for {elsewhere / given}, and for names in {CONFIGS}: " in said
-    assert said.endswith("quickstart, rare-modes")
+    assert "quickstart, rare-modes" in said
 
 
 @pytest.mark.parametrize("given", ["xyzzy", "../configs/../xyzzy", "/xyzzy.yaml"])
