@@ -165,7 +165,7 @@ def _check_prompts(experiment: Experiment, world: World, kit: PublicKit) -> None
         base = generators.from_arrays(spec, kit.base, world.train.sort)
         for silo in world.silos:
             try:
-                generators.primed(spec, base, generators.Around(silo.train, base))
+                generators.primed(spec, base, generators.Around(silo.train, base, {}))  # shares come later
             except ValueError as error:
                 raise ConfigError(f"{silo.name}, {spec.sees_own}: {error}") from None
 

@@ -67,3 +67,10 @@ def test_classifiers_that_will_not_do_are_refused(classifier, message):
 def test_own_inputs_need_rows_without_a_label():
     with pytest.raises(ConfigError, match="silo-0, generator.inputs: own: .*needs rows without a label"):
         prepare(experiment({}, generator={"kind": "self-labelling", "inputs": "own"}))
+
+
+def test_own_inputs_go_with_a_correction_by_the_reference():
+    arm = {"name": "one", "rule": "herding", "reference": SKETCH, "generator": {"prior": "reference"}}
+    generator = {"kind": "self-labelling", "classifier": "gaussian-nb", "inputs": "own"}
+    prepared = prepare(experiment({"labelled": 20}, generator=generator, arms=[arm]))
+    assert prepared.kits[0].features.classes == ("class_0", "class_1", "class_2")
