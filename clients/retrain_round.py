@@ -37,7 +37,7 @@ from tailweave.protocols.streams import stream
 
 logger = logging.getLogger("tailweave.clients")
 
-_SHOWN = 400
+SHOWN_POINTS = 400
 """Points of each cloud of a map: enough to see; features of documents take time."""
 
 
@@ -210,4 +210,4 @@ def _snapshot(path: Path, pick: Pick) -> None:
 
 
 def _evenly(index: Ints) -> Ints:
-    return index[np.linspace(0, len(index) - 1, min(len(index), _SHOWN)).round().astype(np.int64)]
+    return index[np.linspace(0, len(index) - 1, min(len(index), SHOWN_POINTS)).round().astype(np.int64)]

@@ -70,5 +70,5 @@ def base_samples(node: Node, question: Retrain) -> Samples | None:
     """
     start, truth = question.generator.start, node.truth
     if start == "local" or (truth is not None and start == "federated"):
-        return node.silo.train
+        return node.silo.train.labelled if question.generator.labels else node.silo.train
     return None if truth is None else truth.public

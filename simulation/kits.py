@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The public kits of an experiment: fitted here, or for several seeds side by side, or read back."""
 
-import multiprocessing
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -23,7 +22,7 @@ from tailweave.protocols.kit import PublicKit
 from tailweave.protocols.streams import stream
 from tailweave.protocols.texts import packed
 from tailweave.simulation.base import base_generator
-from tailweave.simulation.worker_life import end_with_parent
+from tailweave.simulation.worker_life import side_by_side
 
 _HELD_OUT_ROWS = 2000
 """Most public rows that are sent to real silos to measure against: exact transport goes so far."""
@@ -48,22 +47,29 @@ def fitted_kits(
 
     Raises:
         ValueError: As ``fit_kit``.
+        RunFailed: If a process died.
     """
     if workers < 2 or len(seeds) < 2 or not experiment.generator.in_steps:
         return {seed: _fitted(experiment, seed, course) for seed in seeds}
     found = {}
-    spawn = multiprocessing.get_context("spawn")
-    with TemporaryDirectory() as folder, ProcessPoolExecutor(workers, spawn, end_with_parent) as pool:
-        running = {
-            seed: pool.submit(_fit_into, experiment, seed, _course_of(course, seed), Path(folder))
-            for seed in seeds
-        }
-        for done, (seed, one) in enumerate(running.items(), start=1):
-            one.result()
-            found[seed] = opened(Path(folder), seed)
+    remedy = "try again, with fewer --workers if memory ran out"
+    with TemporaryDirectory() as place:
+        folder = Path(place)
+        tasks = {seed: _Fit(experiment, seed, _course_of(course, seed), folder) for seed in seeds}
+        for seed, _ in side_by_side(_fit_into, tasks, workers, remedy):
+            found[seed] = opened(folder, seed)
             if course.tell is not None:
-                course.tell(done, len(seeds))
-    return found
+                course.tell(len(found), len(seeds))
+    return {seed: found[seed] for seed in seeds}
+
+
+class _Fit(NamedTuple):
+    """What is fitted in another process, and the folder that the kit goes into."""
+
+    experiment: Experiment
+    seed: int
+    course: Course
+    folder: Path
 
 
 def _course_of(course: Course, seed: int) -> Course:
@@ -73,8 +79,8 @@ def _course_of(course: Course, seed: int) -> Course:
     return replace(course, tell=None, unfinished=apart)
 
 
-def _fit_into(experiment: Experiment, seed: int, course: Course, folder: Path) -> None:
-    _fitted(experiment, seed, course).save(kit_path(folder, seed))
+def _fit_into(task: _Fit) -> None:
+    _fitted(task.experiment, task.seed, task.course).save(kit_path(task.folder, task.seed))
 
 
 def _fitted(experiment: Experiment, seed: int, course: Course) -> PublicKit:

@@ -11,6 +11,7 @@ from sklearn.decomposition import PCA
 
 from tailweave.clients import storage
 from tailweave.clients.node import world_of
+from tailweave.clients.retrain_round import SHOWN_POINTS
 from tailweave.protocols.arrays import Floats
 from tailweave.protocols.config.experiment import Experiment
 from tailweave.protocols.features import FeatureMap
@@ -18,9 +19,6 @@ from tailweave.protocols.whole_file import write_whole
 from tailweave.server.rounds import snapshots
 
 Maps = dict[str, NDArray[Any]]
-
-_MOST_POINTS = 400
-"""Points of each cloud that are kept: enough to see, small enough to load."""
 
 
 def collect_maps(experiment: Experiment, features: FeatureMap, config: Path, state: Path) -> Maps:
@@ -36,7 +34,7 @@ def collect_maps(experiment: Experiment, features: FeatureMap, config: Path, sta
     plane = PCA(min(2, truth.shape[1]), svd_solver="full").fit(truth)
     maps: Maps = {"truth_xy": _plane(plane, truth)}
     if world.evaluation.labels is not None:
-        maps["truth_label"] = world.evaluation.labels[:_MOST_POINTS]
+        maps["truth_label"] = world.evaluation.labels[:SHOWN_POINTS]
     folder = state / f"seed-{seed}" / world.silos[0].name
     for arm in experiment.arms:
         for generation in snapshots(experiment):
@@ -48,7 +46,7 @@ def collect_maps(experiment: Experiment, features: FeatureMap, config: Path, sta
 
 
 def _plane(plane: PCA, points: Floats) -> Floats:
-    flat = plane.transform(points[:_MOST_POINTS])
+    flat = plane.transform(points[:SHOWN_POINTS])
     return flat if flat.shape[1] == 2 else np.column_stack([flat, np.zeros(len(flat))])
 
 

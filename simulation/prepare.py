@@ -63,17 +63,18 @@ def prepare(
         ValueError: If the data cannot be read, or data, silos, features and generator do not fit together.
     """
     _check_sizes(experiment)
-    worlds = {seed: _checked_world(experiment, seed, elsewhere=silos_elsewhere) for seed in experiment.seeds}
-    kits = {seed: opened(kept, seed) for seed in worlds if kept and kit_path(kept, seed).exists()}
-    missing = [seed for seed in worlds if seed not in kits]
+    smallest = min(_checked_rows(experiment, seed, elsewhere=silos_elsewhere) for seed in experiment.seeds)
+    kits = {seed: opened(kept, seed) for seed in experiment.seeds if kept and kit_path(kept, seed).exists()}
+    missing = [seed for seed in experiment.seeds if seed not in kits]
     for seed, kit in fitted_kits(experiment, missing, course, workers).items():
-        kits[seed] = with_held_out(experiment, worlds[seed], kit) if silos_elsewhere else kit
+        world = _world(experiment, seed)
+        kits[seed] = with_held_out(experiment, world, kit) if silos_elsewhere else kit
         if not silos_elsewhere:
-            _check_prompts(experiment, worlds[seed], kit)
-    smallest = None
-    if not silos_elsewhere:
-        smallest = min(len(silo.train) for world in worlds.values() for silo in world.silos)
-    said = (*_warnings(experiment, smallest), *_carried(experiment, kits, elsewhere=silos_elsewhere))
+            _check_prompts(experiment, world, kit)
+    said = (
+        *_warnings(experiment, None if silos_elsewhere else smallest),
+        *_carried(experiment, kits, elsewhere=silos_elsewhere),
+    )
     return Prepared(experiment, kits, (*said, *_owners_alone(experiment)) if silos_elsewhere else said)
 
 
@@ -81,17 +82,22 @@ def _carried(experiment: Experiment, kits: dict[int, PublicKit], *, elsewhere: b
     return check_carried(experiment, next(iter(kits.values())), elsewhere=elsewhere)
 
 
-def _checked_world(experiment: Experiment, seed: int, *, elsewhere: bool) -> World:
-    """Return the data of a seed; refuse silos that cannot take part, where they are those cut here."""
-    world = simulated_world(experiment.data, experiment.silos, experiment.public, seed=seed)
+def _world(experiment: Experiment, seed: int) -> World:
+    return simulated_world(experiment.data, experiment.silos, experiment.public, seed=seed)
+
+
+def _checked_rows(experiment: Experiment, seed: int, *, elsewhere: bool) -> int:
+    """Refuse silos that cannot take part, where they are those cut here; return the rows of the smallest."""
+    world = _world(experiment, seed)
     _check_spread(world)
+    rows = min(len(silo.train) for silo in world.silos)
     if not elsewhere:
         check_silo_size(world, experiment.privacy.min_cluster_size)
         _check_local_start(experiment, world)
         _check_fresh(experiment, world)
         _check_labels(experiment, world)
-        _check_private_rows(experiment, min(len(silo.train) for silo in world.silos))
-    return world
+        _check_private_rows(experiment, rows)
+    return rows
 
 
 def _check_sizes(experiment: Experiment) -> None:
@@ -150,12 +156,24 @@ def _check_labels(experiment: Experiment, world: World) -> None:
                 f"{silo.name} has labels of {len(own)} class ({', '.join(own)}), a model that learns to "
                 "label needs two or more: more classes a silo, or more labelled rows"
             )
+    _check_directions(experiment, len(classes))
     missing = [name for name in classes if name not in held]
     if missing:
         raise ConfigError(
             f"no silo has a labelled row of class {', '.join(missing[:10])}, so no silo's model can ever "
             "name it: more silos, another partition, or more labelled rows"
         )
+
+
+def _check_directions(experiment: Experiment, classes: int) -> None:
+    """Refuse a sketch of so few directions that the axes of the classes take them all."""
+    for arm in experiment.arms if experiment.features.label_weight is not None else ():
+        directions = getattr(arm.reference, "directions", None)
+        if directions is not None and directions <= classes:
+            raise ConfigError(
+                f"arm {arm.name}: reference.directions must be more than the {classes} classes, whose axes "
+                f"are among them, got {directions}"
+            )
 
 
 def _check_prompts(experiment: Experiment, world: World, kit: PublicKit) -> None:

@@ -40,8 +40,8 @@ class Likelihood(Protocol):
 class Labeller(Protocol):
     """A model that says what class an input is of; its spec offers the score ``confidence``."""
 
-    def predicted(self, inputs: Samples) -> Labels:
-        """Return the class of each input, shape (n,)."""
+    def judged(self, inputs: Samples) -> tuple[Labels, Floats]:
+        """Return the class of each input, and its probability, both (n,)."""
         ...
 
     def confidence(self, samples: Samples) -> Floats:

@@ -75,6 +75,8 @@ class SelfLabeller:
 
         .. math:: p(c \mid x) \propto \hat p(c \mid x) \, \pi_c / q_c
 
+        Where that leaves no class any probability it is what the model says by itself.
+
         Source:
             Saerens, Latinne & Decaestecker (2002), eq. 4.
         """
@@ -88,10 +90,11 @@ class SelfLabeller:
         likely: Floats = np.where(total > 0.0, scaled / np.where(total > 0.0, total, 1.0), found)
         return likely
 
-    def predicted(self, inputs: Samples) -> Labels:
-        """Return the likeliest class of each input, shape (n,)."""
-        found: Labels = np.array(self.classes)[self.probabilities(inputs).argmax(axis=1)]
-        return found
+    def judged(self, inputs: Samples) -> tuple[Labels, Floats]:
+        """Return the likeliest class of each input, and its probability, both (n,)."""
+        likely = self.probabilities(inputs)
+        found: Labels = np.array(self.classes)[likely.argmax(axis=1)]
+        return found, likely.max(axis=1)
 
     def confidence(self, samples: Samples) -> Floats:
         """Return the probability of the label that each sample has, shape (n,); 0 of one it cannot name."""
@@ -105,9 +108,14 @@ class SelfLabeller:
 
         Raises:
             DataError: If the silo has no rows without a label, and these are to be labelled.
-            ValueError: If the arm's reference says no shares of classes.
+            ValueError: If the arm's reference says no shares of classes, or the public base is not there and
+                its rows are wanted.
         """
-        public = around.base.known if isinstance(around.base, SelfLabeller) else None
+        public = None
+        if self.spec.looks_at_base:
+            if not isinstance(around.base, SelfLabeller):
+                raise ValueError("generator self-labelling needs the public base, for its rows are public")
+            public = around.base.known
         inputs = public if self.spec.inputs == "public" else _unlabelled(around.own)
         return replace(self, inputs=inputs, shares=self._shares(around, public))
 
@@ -128,7 +136,7 @@ class SelfLabeller:
         inputs = self.known if self.inputs is None else self.inputs
         rounds = [rng.permutation(len(inputs)) for _ in range(-(-count // len(inputs)))]
         drawn = inputs.take(np.concatenate(rounds)[:count])
-        return drawn if self.spec.labeller == "truth" else replace(drawn, labels=self.predicted(drawn))
+        return drawn if self.spec.labeller == "truth" else replace(drawn, labels=self.judged(drawn)[0])
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return what it is fitted on and the seed of the fit: a classifier is made of these again."""

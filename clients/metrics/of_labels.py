@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """All metrics of one generation of a model that labels inputs, on true inputs whose labels are known."""
 
-from typing import Protocol
-
 import numpy as np
 
+from tailweave.clients.generators import Labeller
 from tailweave.clients.samples import Labels, Samples
 from tailweave.protocols.arrays import Floats
 from tailweave.protocols.metrics import CLASS_RECALL
@@ -12,18 +11,6 @@ from tailweave.protocols.metrics import CLASS_RECALL
 MINORITY = 0.5
 """A class is a minority of a silo where it has less than this times its share of the truth there."""
 _BINS = 10
-
-
-class Labeller(Protocol):
-    """What is asked of a model."""
-
-    def predicted(self, inputs: Samples) -> Labels:
-        """Return the class of each input, shape (n,)."""
-        ...
-
-    def confidence(self, samples: Samples) -> Floats:
-        """Return the probability of the label that each sample has, shape (n,)."""
-        ...
 
 
 def of_labels(model: Labeller, truth: Samples | None, own: Labels | None) -> dict[str, float]:
@@ -46,18 +33,17 @@ def of_labels(model: Labeller, truth: Samples | None, own: Labels | None) -> dic
     """
     if truth is None or truth.labels is None:
         return {}
-    found = model.predicted(truth)
+    found, sure = model.judged(truth)
     right = found == truth.labels
     names, counts = np.unique(truth.labels, return_counts=True)
     recalls = np.array([float(right[truth.labels == name].mean()) for name in names])
     _, predicted = np.unique(found, return_counts=True)
     shares = predicted / predicted.sum()
-    labelled = Samples(truth.values, truth.sort, found, truth.born)
     row = {
         "accuracy": float(right.mean()),
         "balanced_accuracy": float(recalls.mean()),
         "predicted_entropy": float(-(shares * np.log(shares)).sum()) + 0.0,  # + 0 makes -0 a 0
-        "calibration_error": calibration_error(model.confidence(labelled), right),
+        "calibration_error": calibration_error(sure, right),
     }
     if own is not None:
         mine = np.array([float((own == name).mean()) for name in names])

@@ -69,19 +69,20 @@ class Candidates:
     @cached_property
     def class_codes(self) -> Ints:
         """Place of each candidate's class among the columns of classes, shape (N,); -1 if it has none."""
-        marks = self.features[:, -len(self._marked) :] > 0.5 * np.array(self._marked)
+        marked = np.array(self._with_classes.marked)
+        marks = self.features[:, -len(marked) :] > 0.5 * marked
         codes: Ints = np.where(marks.any(axis=1), marks.argmax(axis=1), -1)
         return codes
 
     def shares(self, reference: Reference) -> Floats:
         """Return the share of each class in a reference, shape (C,): see ``class_shares``."""
-        return class_shares(reference, self.public or PublicSpace(np.zeros(0), 1.0, 0))
+        return class_shares(reference, self._with_classes)
 
     @property
-    def _marked(self) -> tuple[float, ...]:
+    def _with_classes(self) -> PublicSpace:
         if self.public is None or not self.public.marked:
             raise ValueError("classes of candidates need features with label-weight, got a map without")
-        return self.public.marked
+        return self.public
 
     def score(self, name: str) -> Floats:
         """Return a score of each candidate, shape (N,).

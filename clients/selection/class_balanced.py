@@ -16,6 +16,7 @@ from tailweave.protocols.references import Reference
 @implements(ClassBalanced)
 def rule(spec: ClassBalanced, candidates: Candidates, reference: Reference, rng: Generator) -> Ints:
     """Draw at random within each class; see ``counts``."""
+    check_count(candidates.count, len(candidates))
     order = rng.permutation(len(candidates))
     codes = candidates.class_codes[order]
     shares = candidates.shares(reference)
@@ -34,15 +35,11 @@ def counts(available: Ints, shares: Floats, count: int) -> Ints:
     Args:
         available: Candidates of each class, shape (C,).
         shares: Wanted share of each class, shape (C,), positive.
-        count: n.
+        count: n, at least 1.
 
     Returns:
         Shape (C,), at most ``available``; sums to n, or to all that there are.
-
-    Raises:
-        ValueError: If n is below 1.
     """
-    check_count(count, max(count, 1))
     found = np.zeros(len(shares), dtype=np.int64)
     while (left := min(count, int(available.sum())) - int(found.sum())) > 0:
         open_ones = found < available

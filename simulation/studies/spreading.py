@@ -1,20 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tasks spread over processes, each done once: rows that are there survive a kill."""
 
-import multiprocessing
-import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import TypeVar
 
 from threadpoolctl import threadpool_limits
 
-from tailweave.server.failure import RunFailed
 from tailweave.server.journal import Journal
 from tailweave.simulation.run_folder import Row, read_rows
-from tailweave.simulation.worker_life import end_with_parent
+from tailweave.simulation.worker_life import side_by_side
 
 T = TypeVar("T")
 Job = Callable[[T], list[Row]]
@@ -62,21 +57,5 @@ def _here(job: Job[T], tasks: Mapping[int, T], workers: int) -> Iterator[tuple[i
 
 
 def _elsewhere(job: Job[T], tasks: Mapping[int, T], workers: int) -> Iterator[tuple[int, list[Row]]]:
-    if not tasks:
-        return
-    spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(workers, len(tasks)), spawn, _begin) as pool:
-        running = {pool.submit(job, task): number for number, task in tasks.items()}
-        try:
-            yield from ((running[one], one.result()) for one in as_completed(running))
-        except BrokenProcessPool:
-            remedy = "go on with --resume, with fewer workers if memory ran out"
-            raise RunFailed(f"a worker process died; {remedy}") from None
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _begin() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; a worker ends with its parent
-    end_with_parent()
-    threadpool_limits(1)
+    remedy = "go on with --resume, with fewer workers if memory ran out"
+    yield from side_by_side(job, tasks, workers, remedy)

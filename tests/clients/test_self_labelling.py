@@ -34,7 +34,7 @@ def test_a_candidate_is_a_real_input_with_the_label_that_the_model_gives_it():
     known = {row.tobytes() for row in base.known.values}
     assert {row.tobytes() for row in drawn.values} <= known
     assert len({row.tobytes() for row in drawn.values}) == 30
-    assert drawn.labels.tolist() == model.predicted(drawn).tolist()
+    assert drawn.labels.tolist() == model.judged(drawn)[0].tolist()
     assert len(model.sample(100, rng=stream(0, "draw"))) == 100
 
 
@@ -68,7 +68,7 @@ def test_the_prior_divides_by_the_shares_of_training_and_multiplies_by_those_giv
     spec = SPEC.varied({"prior": "reference"})
     plain = fitted(samples=skewed)
     shares = {"a": 0.2, "b": 0.3, "c": 0.5}
-    model = generators.primed(spec, fitted(spec, skewed), Around(None, shares=shares))
+    model = generators.primed(spec, fitted(spec, skewed), Around(None, plain, shares))
     raw = plain.probabilities(skewed) * (np.array([0.2, 0.3, 0.5]) / np.array([40, 10, 10]) * 60)
     np.testing.assert_allclose(model.probabilities(skewed), raw / raw.sum(axis=1, keepdims=True), atol=1e-12)
     base = fitted(samples=inputs((10, 10, 40), seed=1))
@@ -77,6 +77,8 @@ def test_the_prior_divides_by_the_shares_of_training_and_multiplies_by_those_giv
     primed = generators.primed(public, fitted(public, skewed), Around(None, base))
     assert primed.shares == {"a": 1 / 6, "b": 1 / 6, "c": 2 / 3}
     with pytest.raises(ValueError, match="prior: reference needs an arm with a reference"):
+        generators.primed(spec, fitted(spec), Around(None, base))
+    with pytest.raises(ValueError, match="needs the public base"):
         generators.primed(spec, fitted(spec), Around(None))
 
 
@@ -94,6 +96,13 @@ def test_a_model_comes_back_from_its_arrays(sort):
     np.testing.assert_array_equal(again.probabilities(samples), model.probabilities(samples))
     with pytest.raises(ValueError, match="a self-labelling model needs arrays"):
         generators.from_arrays(spec, {"labels": np.zeros(1)}, samples.sort)
+
+
+def test_the_confidence_in_a_candidate_is_that_in_its_own_label():
+    samples = inputs()
+    labels, sure = fitted().judged(samples)
+    np.testing.assert_array_equal(fitted().confidence(replace(samples, labels=labels)), sure)
+    assert (fitted().confidence(replace(samples, labels=np.full(len(samples), "z"))) == 0.0).all()
 
 
 def test_it_goes_on_with_the_same_inputs_and_shares():
@@ -119,7 +128,7 @@ def test_what_nothing_can_be_learnt_from_is_refused(samples, message):
 def test_a_classifier_must_say_probabilities():
     spec = SelfLabelling(kind="self-labelling", classifier="linear-svc")
     with pytest.raises(ValueError, match="classifier linear-svc says no probabilities"):
-        fitted(spec).predicted(inputs())
+        fitted(spec).judged(inputs())
 
 
 class Fixed:
@@ -128,11 +137,8 @@ class Fixed:
     def __init__(self, labels, sure):
         self.labels, self.sure = np.array(labels), np.array(sure)
 
-    def predicted(self, inputs):
-        return self.labels
-
-    def confidence(self, samples):
-        return self.sure
+    def judged(self, inputs):
+        return self.labels, self.sure
 
 
 def test_metrics_of_labels_are_those_of_a_table_by_hand():

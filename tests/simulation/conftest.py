@@ -2,6 +2,7 @@
 """A small synthetic run folder: 4 arms, 2 seeds, 3 silos, generations 0 to 6, 4 labels, 1 of them thinned."""
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import yaml
 
 from tailweave.protocols.streams import stream
+from tailweave.simulation import cli
 from tailweave.simulation.pages import write_pages
 from tailweave.simulation.run_folder import RunFolder
 
@@ -159,3 +161,16 @@ def reported(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     folder = make_run(tmp_path_factory.mktemp("reported") / "run", CONFIG)
     write_pages(folder)
     return folder
+
+
+@pytest.fixture
+def tailweave(monkeypatch, capsys):
+    """The command line in this process: exit code, output and errors."""
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["tailweave", *map(str, arguments)])
+        with pytest.raises(SystemExit) as left:
+            cli.main()
+        return int(left.value.code or 0), *capsys.readouterr()
+
+    return call

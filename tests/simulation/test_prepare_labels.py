@@ -74,3 +74,9 @@ def test_own_inputs_go_with_a_correction_by_the_reference():
     generator = {"kind": "self-labelling", "classifier": "gaussian-nb", "inputs": "own"}
     prepared = prepare(experiment({"labelled": 20}, generator=generator, arms=[arm]))
     assert prepared.kits[0].features.classes == ("class_0", "class_1", "class_2")
+
+
+def test_the_axes_of_the_classes_leave_directions_for_the_rest():
+    arm = {"name": "one", "rule": "herding", "reference": SKETCH | {"directions": 3}}
+    with pytest.raises(ConfigError, match="arm one: reference.directions must be more than the 3 classes"):
+        prepare(experiment({}, arms=[arm]))

@@ -18,17 +18,6 @@ from tailweave.simulation.request import RunOptions
 REPOSITORY = Path(__file__).parents[2]
 
 
-@pytest.fixture
-def tailweave(monkeypatch, capsys):
-    def call(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["tailweave", *map(str, arguments)])
-        with pytest.raises(SystemExit) as left:
-            cli.main()
-        return int(left.value.code or 0), *capsys.readouterr()
-
-    return call
-
-
 def one_generation(tiny) -> Path:
     return tiny(
         seeds=1, arms=[{"name": "alone", "rule": "random"}], recursion={"generations": 1, "samples": 60}

@@ -15,7 +15,6 @@ from tailweave.protocols.config.load import ConfigError
 from tailweave.protocols.kinds.studies.families import FamiliesSpec
 from tailweave.protocols.kinds.studies.gaussian import GaussianSpec
 from tailweave.protocols.kinds.studies.transport import TransportSpec
-from tailweave.simulation import cli
 from tailweave.simulation.audience import SILENT, Audience
 from tailweave.simulation.request import RunOptions
 from tailweave.simulation.run_folder import STATE
@@ -49,17 +48,6 @@ barycenter-samples: [8]
 seeds: [0]
 """,
 }
-
-
-@pytest.fixture
-def tailweave(monkeypatch, capsys):
-    def call(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["tailweave", *map(str, arguments)])
-        with pytest.raises(SystemExit) as left:
-            cli.main()
-        return int(left.value.code or 0), *capsys.readouterr()
-
-    return call
 
 
 def write(folder, text):
