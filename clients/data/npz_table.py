@@ -36,11 +36,8 @@ def read_npz(path: Path, label: str | None, rows: str = ROWS) -> Samples:
         DataError: Naming file, array, row and column, what was found and what is allowed.
     """
     chosen = _chosen(path, label, rows)
-    array = _array(path, rows)
-    while array.ndim > 2 and array.shape[-1] == 1:
-        array = array[..., 0]
-    values = _values(f"{path}, array {rows!r}", array)
-    labels = None if chosen is None else _labels(path, chosen, _array(path, chosen), len(values))
+    values = _values(f"{path}, array {rows!r}", _flat(_array(path, rows), 2))
+    labels = None if chosen is None else _labels(path, chosen, _flat(_array(path, chosen), 1), len(values))
     return Samples.of(values, labels, Numbers.unnamed(values.shape[1]))
 
 
@@ -75,7 +72,7 @@ def read_npz_images(path: Path, label: str | None, image: tuple[int, int, int], 
             f"{where}: found values from {values.min():g} to {values.max():g}, allowed: whole numbers 0 to "
             "255, or other numbers 0 to 1"
         )
-    labels = None if chosen is None else _labels(path, chosen, _array(path, chosen), len(values))
+    labels = None if chosen is None else _labels(path, chosen, _flat(_array(path, chosen), 1), len(values))
     return Samples.of(values / top, labels, Images(unnamed(flat), shape=image))
 
 
@@ -104,6 +101,13 @@ def _array(path: Path, name: str) -> NDArray[Any]:
         raise DataError(f"{path}, array {name!r}: cannot be read: {error}") from None
 
 
+def _flat(array: NDArray[Any], axes: int) -> NDArray[Any]:
+    """Return an array without axes of length 1 at its end, as far as it has more than ``axes``."""
+    while array.ndim > axes and array.shape[-1] == 1:
+        array = array[..., 0]
+    return array
+
+
 def _values(where: str, array: NDArray[Any]) -> Floats:
     """Return rows as float64, finite and not beyond ``LARGEST``, shape (n, p)."""
     if array.dtype.kind not in "fiub":
@@ -123,9 +127,8 @@ def _values(where: str, array: NDArray[Any]) -> Floats:
 def _labels(path: Path, name: str, array: NDArray[Any], rows: int) -> NDArray[np.str_]:
     """Return labels as text, shape (n,)."""
     where = f"{path}, array {name!r}"
-    if array.shape not in ((rows,), (rows, 1)):
+    if array.shape != (rows,):
         raise DataError(f"{where}: found shape {array.shape}, allowed: ({rows},), one label for each row")
-    array = array.reshape(rows)
     if array.dtype.kind not in "USiubf":
         raise DataError(f"{where}: found labels of type {array.dtype}, allowed: text or whole numbers")
     if array.dtype.kind == "f":

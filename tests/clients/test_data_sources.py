@@ -5,7 +5,6 @@ from pydantic import TypeAdapter
 from sklearn import datasets
 
 from tailweave.clients.data.sources import load_rows
-from tailweave.clients.samples import DataError
 from tailweave.protocols.config.data import DataSpec
 
 

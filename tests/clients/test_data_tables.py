@@ -97,6 +97,18 @@ def test_npz_known_answer(tmp_path):
     assert _npz(tmp_path, x=x).labels is None
 
 
+def test_npz_arrays_of_other_names_and_axes_of_one(tmp_path):
+    path = tmp_path / "t.npz"
+    np.savez(path, train_images=np.arange(6).reshape(2, 3, 1), train_labels=[[7], [8]])
+    rows = read_table(path, "train_labels", array="train_images")
+    assert rows.values.tolist() == [[0.0, 1.0, 2.0], [3.0, 4.0, 5.0]]
+    assert rows.labels.tolist() == ["7", "8"]
+    with pytest.raises(
+        DataError, match="no array 'x'; .* known: train_images, train_labels; say .* data.array"
+    ):
+        read_table(path, None)
+
+
 @pytest.mark.parametrize(
     ("labels", "expected"),
     [
