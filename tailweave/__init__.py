@@ -6,8 +6,8 @@
     run.summary["collaborative"]["coverage"]; run.metrics(); run.report
     picks = tw.select(candidates, reference=tw.Reference.of(rows), count=500, rule="herding", rng=rng)
 
-``open_run`` opens a run that was made before, ``compare`` makes a page of several, ``load`` reads and checks
-an experiment without running it. What the caller got wrong is a ``ValueError``; a run that cannot go on,
+``inspect`` proposes what the columns of a table are. ``open_run`` opens a run that was made before,
+``compare`` makes a page of several, ``load`` reads and checks an experiment without running it. What the caller got wrong is a ``ValueError``; a run that cannot go on,
 ``RunFailed``.
 """
 
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tailweave.clients.app import app as client_app
+    from tailweave.clients.inspection.block import inspect_file as inspect
     from tailweave.experiments import load
     from tailweave.protocols.config.experiment import Experiment
     from tailweave.runs import Run, compare, open_run, run
@@ -33,6 +34,7 @@ __all__ = [
     "__version__",
     "client_app",
     "compare",
+    "inspect",
     "load",
     "open_run",
     "run",
@@ -50,6 +52,7 @@ _PLACES = {
     "RunFailed": "server.failure:RunFailed",
     "client_app": "clients.app:app",
     "compare": "runs:compare",
+    "inspect": "clients.inspection.block:inspect_file",
     "load": "experiments:load",
     "open_run": "runs:open_run",
     "run": "runs:run",

@@ -31,7 +31,18 @@ FLOWER = {
     "simulation/deploy/door_proof.py",  # a node's Runtime API
     "simulation/deploy/foreign_app.py",  # a bundle as Flower builds it
 }
-API = {"Experiment", "Reference", "Run", "RunFailed", "compare", "load", "open_run", "run", "select"}
+API = {
+    "Experiment",
+    "Reference",
+    "Run",
+    "RunFailed",
+    "compare",
+    "inspect",
+    "load",
+    "open_run",
+    "run",
+    "select",
+}
 GRPC = {"grpc", "grpc_health", "grpc_reflection"}
 GRPC_FOLDERS = ("clients/service/", "simulation/deploy/")
 HEAVY = {"torch", "transformers", "diffusers"}

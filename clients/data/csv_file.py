@@ -116,6 +116,8 @@ def _doubtful(raw: bytes, delimiter: str) -> bool:
     """Tell whether a blank line or a stray quote may be there, over which pyarrow passes in silence."""
     if b"\n\n" in raw or b"\n\r\n" in raw or b"\r\r" in raw:
         return True
+    if b'"' not in raw:
+        return False
     cells = np.frombuffer(raw, dtype=np.uint8)
     quotes = np.flatnonzero(cells == ord('"'))
     if len(quotes) % 2:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The user's own table."""
 
+from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -13,6 +14,11 @@ _ENDINGS = {
     "npz": (".npz",),
     "parquet": (".parquet",),
 }
+
+
+def source_of(path: Path) -> str:
+    """Return the source that reads a file of this name; one of another ending is none of any."""
+    return next((name for name, ends in _ENDINGS.items() if path.name.lower().endswith(ends)), "csv")
 
 
 def _mark(raw: object) -> object:
