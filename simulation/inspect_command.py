@@ -14,7 +14,11 @@ def inspect(
     decimal: Annotated[str | None, typer.Option(help="Before decimals, . or ,; else guessed.")] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="YAML file to write.")] = None,
 ) -> None:
-    """Propose the data block for a table file, with what was noticed; it holds values of its rows."""
+    """Propose the data block for a table file, with what was noticed; it holds values of its rows.
+
+    Raises:
+        ValueError: If the file cannot be read, or the other exists or cannot be written.
+    """
     from tailweave.clients.inspection.block import inspect_file
     from tailweave.protocols.whole_file import write_whole
 

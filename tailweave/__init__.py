@@ -7,8 +7,8 @@
     picks = tw.select(candidates, reference=tw.Reference.of(rows), count=500, rule="herding", rng=rng)
 
 ``inspect`` proposes what the columns of a table are. ``open_run`` opens a run that was made before,
-``compare`` makes a page of several, ``load`` reads and checks an experiment without running it. What the caller got wrong is a ``ValueError``; a run that cannot go on,
-``RunFailed``.
+``compare`` makes a page of several, ``load`` reads and checks an experiment without running it. What the
+caller got wrong is a ``ValueError``; a run that cannot go on, ``RunFailed``.
 """
 
 from importlib import import_module

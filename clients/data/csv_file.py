@@ -114,7 +114,7 @@ def _names(path: Path, raw: bytes, delimiter: str) -> list[str]:
 
 def _doubtful(raw: bytes, delimiter: str) -> bool:
     """Tell whether a blank line or a stray quote may be there, over which pyarrow passes in silence."""
-    if b"\n\n" in raw or b"\n\r\n" in raw or b"\r\r" in raw:
+    if b"\n\n" in raw or (b"\r" in raw and (b"\n\r\n" in raw or b"\r\r" in raw)):
         return True
     if b'"' not in raw:
         return False
@@ -122,10 +122,11 @@ def _doubtful(raw: bytes, delimiter: str) -> bool:
     quotes = np.flatnonzero(cells == ord('"'))
     if len(quotes) % 2:
         return True
-    beside = np.frombuffer(f'\n\r"{delimiter}'.encode(), dtype=np.uint8)
+    beside = np.zeros(256, dtype=np.bool_)
+    beside[list(f'\n\r"{delimiter}'.encode())] = True
     first, last = quotes[::2], quotes[1::2]
     before, after = cells[first[first > 0] - 1], cells[last[last < len(cells) - 1] + 1]
-    return not (np.isin(before, beside).all() and np.isin(after, beside).all())
+    return not (beside[before].all() and beside[after].all())
 
 
 def _find_mistake(path: Path, raw: bytes, names: Sequence[str], delimiter: str) -> None:

@@ -4,6 +4,7 @@
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,11 +61,10 @@ def inspect_file(
     table = read_raw(found, delimiter=form.delimiter, decimal=form.decimal)
     if label is not None and label not in table.column_names:
         raise DataError(f"{path}: {unknown_name('column', label, table.column_names)}")
-    columns = {
-        name: propose(name, table.column(name), decimal=form.decimal)
-        for name in table.column_names
-        if name != label
-    }
+    names = [name for name in table.column_names if name != label]
+    with ThreadPoolExecutor() as threads:  # what is slow, pyarrow and NumPy do without Python's lock
+        proposed = threads.map(lambda name: propose(name, table.column(name), decimal=form.decimal), names)
+        columns = dict(zip(names, proposed, strict=True))
     lines = [*_head(found, table, form), f"  path: {written(_from(path, beside))}", *_written_form(form)]
     if label is not None:
         lines.append(f"  label: {written(label)}{_classes(found, label, table.column(label))}")

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tailweave.clients.inspection.proposal import Proposal, Value, ignored
 from tailweave.protocols.arrays import Floats
 
-_SENTINELS = (-1.0, -9.0, -99.0, -999.0, -9999.0, 99.0, 999.0, 9999.0, 99999.0, 999999.0)
+_SENTINELS = frozenset([-1.0, -9.0, -99.0, -999.0, -9999.0, 99.0, 999.0, 9999.0, 99999.0, 999999.0])
 _ID = re.compile(r"(?:^|[^a-z])(?:id|nr|no|index|key|uuid|number)(?:$|[^a-z])|id$", re.IGNORECASE)
 _SURELY_ID = 100
 """Rows from which on whole numbers that differ in all of them are no measure."""
@@ -68,18 +68,20 @@ def sentinels(values: Floats) -> tuple[float, ...]:
     """
     found: list[float] = []
     rest = values
-    for number in sorted(_SENTINELS, key=abs, reverse=True):
-        if len(rest) and number in (rest.min(), rest.max()):
-            others = rest[rest != number]
-            if _is_sentinel(number, len(rest) - len(others), others):
-                found.append(number)
-                rest = others
+    while len(rest) > 2:
+        ends = [float(rest.min()), float(rest.max())]
+        away = [number for number in ends if number in _SENTINELS and _is_sentinel(number, rest)]
+        if not away:
+            break
+        found.append(away[0])
+        rest = rest[rest != away[0]]
     return tuple(found)
 
 
-def _is_sentinel(number: float, times: int, others: Floats) -> bool:
+def _is_sentinel(number: float, values: Floats) -> bool:
     """Tell whether a number stands far off; -1 among numbers of which none is negative does."""
-    if times < 2 or len(others) < 2:
+    others = values[values != number]
+    if len(values) - len(others) < 2 or len(others) < 2:
         return False
     low, high = float(others.min()), float(others.max())
     if number == -1.0:
