@@ -5,6 +5,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,8 @@ from tailweave.protocols.kinds.sources.table import source_of
 if TYPE_CHECKING:
     import pyarrow
 
+_WIDE = 1000
+"""Columns from which on only centre and scale of a number are proposed: YAML of so many is read slowly."""
 _CLASSES, _NOTED_CLASSES = 20, 50
 _NOTES = (
     "Bounds are rounded outwards and units to one or two digits, yet they are made of these rows, and so are",
@@ -65,6 +68,8 @@ def inspect_file(
     with ThreadPoolExecutor() as threads:  # what is slow, pyarrow and NumPy do without Python's lock
         proposed = threads.map(lambda name: propose(name, table.column(name), decimal=form.decimal), names)
         columns = dict(zip(names, proposed, strict=True))
+    if len(names) >= _WIDE:
+        columns = {name: _brief(proposal) for name, proposal in columns.items()}
     lines = [*_head(found, table, form), f"  path: {written(_from(path, beside))}", *_written_form(form)]
     if label is not None:
         lines.append(f"  label: {written(label)}{_classes(found, label, table.column(label))}")
@@ -96,6 +101,12 @@ def _written_form(form: Form) -> Iterator[str]:
         yield f"  delimiter: {'tab' if form.delimiter == chr(9) else written(form.delimiter)}"
     if form.decimal != PLAIN.decimal:
         yield f"  decimal: {written(form.decimal)}"
+
+
+def _brief(proposal: Proposal) -> Proposal:
+    """Leave out the bounds of what has a scale of its own."""
+    bounded = ("min", "max") if "scale" in proposal.spec else ()
+    return replace(proposal, spec={key: x for key, x in proposal.spec.items() if key not in bounded})
 
 
 def _guessed(columns: Mapping[str, Proposal]) -> Iterator[str]:

@@ -16,7 +16,8 @@ _SENTINELS = frozenset([-1.0, -9.0, -99.0, -999.0, -9999.0, 99.0, 999.0, 9999.0,
 _ID = re.compile(r"(?:^|[^a-z])(?:id|nr|no|index|key|uuid|number)(?:$|[^a-z])|id$", re.IGNORECASE)
 _SURELY_ID = 100
 """Rows from which on whole numbers that differ in all of them are no measure."""
-_CODES = 10
+_FEW = 10
+"""Fewer rows may differ by chance; different values from which on they are no codes."""
 _DAYS = (19000101.0, 21001231.0)
 
 
@@ -54,7 +55,7 @@ def of_numbers(name: str, values: Floats, *, whole_days: bool = True) -> Proposa
         )
     proposed = _measure("integer", values, low, high)
     different = len(np.unique(values)) if high - low < 10_000 else len(values)
-    if different > _CODES:
+    if different > _FEW:
         return proposed
     note = f"only {different} different values: if these are codes, say category"
     return Proposal(proposed.spec, (*proposed.notes, note))
@@ -100,7 +101,8 @@ def bounds(low: float, high: float) -> Bounds:
     step = 10.0 ** math.floor(math.log10(high - low)) / 2.0
     if not (math.isfinite(step) and step > 0.0 and max(abs(low), abs(high)) / step < 2.0**53):
         return Bounds(low, high)
-    return Bounds(_tidy(math.floor(low / step) * step), _tidy(math.ceil(high / step) * step))
+    below, above = math.floor(low / step) * step, math.ceil(high / step) * step
+    return Bounds(min(_tidy(below), low), max(_tidy(above), high))
 
 
 def _measure(kind: str, values: Floats, low: float, high: float) -> Proposal:
@@ -117,14 +119,14 @@ def _measure(kind: str, values: Floats, low: float, high: float) -> Proposal:
 
 
 def _tidy(number: float) -> float:
-    return float(f"{number:.12g}")
+    return float(f"{number:.15g}")
 
 
 def _is_id(name: str, values: Floats, low: float, high: float) -> bool:
     rows = len(values)
-    if rows < 3 or len(np.unique(values[:1000])) < min(rows, 1000) or len(np.unique(values)) < rows:
+    if len(np.unique(values[:1000])) < min(rows, 1000) or len(np.unique(values)) < rows:
         return False
-    return rows >= _SURELY_ID or high - low < 2 * rows or _ID.search(name) is not None
+    return rows >= _SURELY_ID or _FEW <= rows > (high - low) / 2 or _ID.search(name) is not None
 
 
 def _are_days(values: Floats) -> bool:

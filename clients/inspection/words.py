@@ -17,7 +17,8 @@ _FEW, _MOST, _EACH = 50, 1000, 20
 """Levels that are always read as such; the most; and rows a level from which on many are."""
 _RARE, _TOLD = 0.01, 5
 _MOST_MOMENTS = 20_000
-_LONG = 100
+_LONG, _SENTENCES = 100, 20
+"""Characters of a text that is no level, and how many levels may have four words on average."""
 
 
 def of_words(counts: Mapping[str, int]) -> Proposal:
@@ -46,7 +47,8 @@ def _of_levels(counts: Mapping[str, int]) -> Proposal:
         return ignored(f"constant: {next(iter(counts))[:40]!r} throughout")
     if different == rows:
         return ignored("different in each row: an ID or free text")
-    few = different <= _FEW and 2 * different <= rows
+    wordy = different > _SENTENCES and sum(level.count(" ") for level in counts) >= 3 * different
+    few = different <= _FEW and 2 * different <= rows and not wordy
     if longest > _LONG or not (few or (different <= _MOST and rows >= _EACH * different)):
         return ignored(f"free text: {different} different values in {rows} rows")
     return Proposal({"kind": "category", "values": sorted(counts)}, rare(counts))

@@ -11,16 +11,16 @@ under the keys of ``_WRITTEN``, and ``no``, ``yes``, ``on`` and ``off``, which a
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
 
-MOST_BYTES = 256 * 1024
+MOST_BYTES = 2**20
 """Of a file."""
-MOST_VALUES = 10_000
-"""Of one text, keys and brackets included, each alias counted as all that it stands for."""
+MOST_VALUES = 50_000
+"""Of one text, keys and brackets included, each alias counted as what it stands for: 5,000 columns fit."""
 DEEPEST = 32
 """Brackets in brackets, aliases unfolded."""
 LONGEST_VALUE = 2_000
@@ -34,6 +34,9 @@ _MISREAD = (ValueError, ArithmeticError, LookupError, AttributeError, TypeError)
 """What PyYAML raises on values that their own tag or form denies, such as ``2024-99-99`` or ``!!int ''``."""
 
 
+_Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml, where PyYAML was built with it, is fast
+
+
 class ConfigError(ValueError):
     """An experiment that cannot be run as written; the message names file, key, value and what is allowed."""
 
@@ -45,44 +48,15 @@ class _Size(NamedTuple):
     depth: int
 
 
-class _Reader(yaml.SafeLoader):
-    """YAML's safe loader, which counts what it composes and refuses a key that stands twice in a mapping."""
+class _Open(NamedTuple):
+    """A list or mapping that has not ended, and the sizes of what it holds so far."""
 
-    def __init__(self, text: str) -> None:
-        """Begin at the start of ``text``."""
-        super().__init__(text)
-        self._sizes: dict[int, _Size] = {}  # by id; the tree that holds the nodes lives as long
-        self._open = self._values = 0
+    anchor: str | None
+    parts: list[_Size]
 
-    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        """Compose one node, with all below it."""
-        alias = self.check_event(yaml.AliasEvent)
-        event = self.current_event
-        if isinstance(event, yaml.ScalarEvent) and len(event.value) > LONGEST_VALUE:
-            raise _refused(event, f"a value of {len(event.value)} characters, at most {LONGEST_VALUE} fit")
-        self._open += 1
-        if self._open > DEEPEST:
-            raise _refused(event, f"more than {DEEPEST} levels of lists and mappings in each other")
-        self._values += 0 if alias else 1
-        node = super().compose_node(parent, index)
-        self._open -= 1
-        if node is None:
-            return None
-        if not alias:
-            self._sizes[id(node)] = self._size(node)
-        elif id(node) not in self._sizes:
-            raise _refused(event, "an alias stands in what it is an alias of")
-        else:
-            self._values += self._sizes[id(node)].values
-        if self._open + self._sizes[id(node)].depth > DEEPEST:
-            raise _refused(event, f"more than {DEEPEST} levels of lists and mappings, aliases unfolded")
-        if self._values > MOST_VALUES:
-            raise _refused(event, f"more than {MOST_VALUES} values, each alias counted as what it stands for")
-        return node
 
-    def _size(self, node: yaml.Node) -> _Size:
-        below = [self._sizes[id(child)] for child in _children(node)]
-        return _Size(1 + sum(s.values for s in below), 1 + max((s.depth for s in below), default=0))
+class _Reader(_Base):  # type: ignore[misc] # one of two, by how PyYAML was built
+    """YAML's safe loader, which refuses a key that stands twice in a mapping, and keeps keys as text."""
 
     def value(self, key: str) -> Any:  # noqa: ANN401 - raw YAML
         """Return what the text says of ``key``, if it is the value of one; None if it says nothing."""
@@ -168,6 +142,7 @@ def parse_yaml(text: str, where: str, *, key: str = "") -> Any:  # noqa: ANN401 
     if len(text) > MOST_BYTES:
         raise ConfigError(f"{where} not valid YAML: more than {MOST_BYTES} characters")
     try:
+        _check_size(text)
         return _Reader(text).value(key)
     except yaml.YAMLError as error:
         raise ConfigError(f"{where} not valid YAML: {' '.join(str(error).split())}") from None
@@ -175,6 +150,56 @@ def parse_yaml(text: str, where: str, *, key: str = "") -> Any:  # noqa: ANN401 
         raise ConfigError(
             f"{where} not valid YAML: a value is not what its form or tag says: {error}"
         ) from None
+
+
+def _check_size(text: str) -> None:
+    """Refuse a text that is too long, too deep or too much, before any of it is built.
+
+    Raises:
+        yaml.MarkedYAMLError: With the place.
+    """
+    sizes: dict[str, _Size] = {}
+    within: list[_Open] = [_Open(None, [])]
+    values = 0
+    reader = _Base(text)
+    while reader.check_event():
+        event = reader.get_event()
+        if isinstance(event, yaml.CollectionEndEvent):
+            done = within.pop()
+            size = _Size(
+                1 + sum(s.values for s in done.parts), 1 + max((s.depth for s in done.parts), default=0)
+            )
+            _put(size, done.anchor, sizes, within)
+            continue
+        if not isinstance(event, yaml.NodeEvent):
+            continue
+        size = _size_of(event, sizes, within)
+        values += size.values
+        if len(within) - 1 + size.depth > DEEPEST:
+            raise _refused(event, f"more than {DEEPEST} levels of lists and mappings, aliases unfolded")
+        if values > MOST_VALUES:
+            raise _refused(event, f"more than {MOST_VALUES} values, each alias counted as what it stands for")
+        if isinstance(event, yaml.CollectionStartEvent):
+            within.append(_Open(event.anchor, []))
+        else:
+            _put(size, None if isinstance(event, yaml.AliasEvent) else event.anchor, sizes, within)
+
+
+def _size_of(event: Any, sizes: Mapping[str, _Size], within: Sequence[_Open]) -> _Size:  # noqa: ANN401 - PyYAML's
+    """Return what a node adds where it begins: an alias all that its anchor holds."""
+    if isinstance(event, yaml.AliasEvent):
+        if event.anchor in {one.anchor for one in within}:
+            raise _refused(event, "an alias stands in what it is an alias of")
+        return sizes.get(event.anchor, _Size(1, 1))  # one without an anchor is refused when it is built
+    if isinstance(event, yaml.ScalarEvent) and len(event.value) > LONGEST_VALUE:
+        raise _refused(event, f"a value of {len(event.value)} characters, at most {LONGEST_VALUE} fit")
+    return _Size(1, 1)
+
+
+def _put(size: _Size, anchor: str | None, sizes: dict[str, _Size], within: Sequence[_Open]) -> None:
+    within[-1].parts.append(size)
+    if anchor is not None:
+        sizes[anchor] = size
 
 
 def _children(node: yaml.Node) -> Iterator[yaml.Node]:

@@ -35,10 +35,9 @@ def _wide() -> bytes:
 def forms() -> dict[str, tuple[bytes, str]]:
     """Content by the name of the form, and a line that its proposal holds."""
     rows = _rows()
-    few = {
-        name: cells if name == "y" else [cell.replace(".", ",") for cell in cells]
-        for name, cells in rows.items()
-    }
+    commas = {name: [cell.replace(".", ",") for cell in cells] for name, cells in rows.items()}
+    identities = [str(7000 + 3 * at) for at in range(ROWS)]
+    sites = _with("site", ["no", "north", "01"] * 20)
     gaps = ["NA" if at % 9 == 4 else "" if at % 9 == 5 else f"{at * 1.5:g}" for at in range(ROWS)]
     away = ["-999" if at % 20 == 4 else str(40 + at % 30) for at in range(ROWS)]
     days = [f"{1 + at % 28:02}.{1 + at % 12:02}.20{10 + at % 9}" for at in range(ROWS)]
@@ -47,11 +46,11 @@ def forms() -> dict[str, tuple[bytes, str]]:
     return {
         "bom": (b"\xef\xbb\xbf" + _written(rows), "u: {kind: number, min: "),
         "crlf": (_written(rows, end="\r\n"), "v: {kind: number, min: "),
-        "decimal-comma": (_written(few, delimiter=";"), 'decimal: ","'),
+        "decimal-comma": (_written(commas, delimiter=";"), 'decimal: ","'),
         "quotes": (_written(quoted), "u: {kind: number, min: "),
         "index": (_written(_with("", [str(at) for at in range(ROWS)], first=True)), '"": ignore'),
         "id": (
-            _written(_with("patient_id", [str(7000 + 3 * at) for at in range(ROWS)])),
+            _written(_with("patient_id", identities)),
             "patient_id: ignore",
         ),
         "dates": (_written(_with("day", days)), 'min: "2010-01-01", max: "2018-12-31", format: "%d.%m.%Y"'),
@@ -59,16 +58,16 @@ def forms() -> dict[str, tuple[bytes, str]]:
         "gaps": (_written(_with("w", gaps)), "optional: true, missing: [NA]}"),
         "sentinel": (
             _written(_with("age", away)),
-            'min: 40, max: 70, center: 50, scale: 8.9, optional: true, missing: ["-999"]}',
+            'min: 40, max: 70, center: 55, scale: 8.7, optional: true, missing: ["-999"]}',
         ),
         "constant": (_written(_with("k", ["5"] * ROWS)), "k: ignore  # constant: 5 throughout"),
         "free-text": (
             _written(_with("note", notes), delimiter="\t"),
-            "note: ignore  # free text: 30 different",
+            "note: ignore  # free text: 30",
         ),
         "category": (
-            _written(_with("site", ["no", "north", "01"] * 20)),
+            _written(sites),
             'site: {kind: category, values: ["01", "no", north]}',
         ),
-        "wide": (_wide(), "c4999: {kind: number, min: "),
+        "wide": (_wide(), "c4999: {kind: number, center: "),
     }
