@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tailweave.clients.app import app as client_app
-    from tailweave.clients.inspection.block import inspect_file as inspect
     from tailweave.experiments import load
+    from tailweave.inspecting import inspect
     from tailweave.protocols.config.experiment import Experiment
     from tailweave.runs import Run, compare, open_run, run
     from tailweave.selection import Reference, select
@@ -52,7 +52,7 @@ _PLACES = {
     "RunFailed": "server.failure:RunFailed",
     "client_app": "clients.app:app",
     "compare": "runs:compare",
-    "inspect": "clients.inspection.block:inspect_file",
+    "inspect": "inspecting:inspect",
     "load": "experiments:load",
     "open_run": "runs:open_run",
     "run": "runs:run",

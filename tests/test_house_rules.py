@@ -16,7 +16,17 @@ MAY_IMPORT = {
     "clients": {"clients", "protocols"},
     "server": {"server", "protocols"},
     "simulation": {"simulation", "server", "clients", "protocols"},
-    "tailweave": {"experiments", "rows", "runs", "selection", "simulation", "server", "clients", "protocols"},
+    "tailweave": {
+        "experiments",
+        "inspecting",
+        "rows",
+        "runs",
+        "selection",
+        "simulation",
+        "server",
+        "clients",
+        "protocols",
+    },
 }
 FLOWER = {
     "clients/app.py",

@@ -114,7 +114,7 @@ def _names(path: Path, raw: bytes, delimiter: str) -> list[str]:
 
 def _doubtful(raw: bytes, delimiter: str) -> bool:
     """Tell whether a blank line or a stray quote may be there, over which pyarrow passes in silence."""
-    if b"\n\n" in raw or (b"\r" in raw and (b"\n\r\n" in raw or b"\r\r" in raw)):
+    if b"\n\n" in raw or (b"\r" in raw and (b"\n\r" in raw or b"\r\r" in raw)):
         return True
     if b'"' not in raw:
         return False

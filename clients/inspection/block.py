@@ -3,13 +3,14 @@
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tailweave.clients.data.classes import natural
+from tailweave.clients.data.frames import frame_table
 from tailweave.clients.data.label_column import check_label_type
 from tailweave.clients.data.naming import unknown_name
 from tailweave.clients.data.raw_table import PLAIN, Form, existing, is_csv, read_raw
@@ -62,17 +63,35 @@ def inspect_file(
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error}") from error
     table = read_raw(found, delimiter=form.delimiter, decimal=form.decimal)
+    head = [f"  source: {source_of(found)}", f"  path: {written(_from(path, beside))}", *_written_form(form)]
+    return _block(table, label, str(path), head, form.decimal)
+
+
+def inspect_frame(frame: object, *, label: str | None = None) -> str:
+    """Propose ``label`` and ``columns`` for a data frame, as ``inspect_file`` does for a file.
+
+    Raises:
+        DataError: If it cannot be read, or has no such label.
+    """
+    called = type(frame).__name__
+    return _block(frame_table(frame, called), label, called, [], PLAIN.decimal)
+
+
+def _block(table: "pyarrow.Table", label: str | None, called: str, head: Sequence[str], decimal: str) -> str:
+    if not len(table):
+        raise DataError(f"{called}: there are no rows")
     if label is not None and label not in table.column_names:
-        raise DataError(f"{path}: {unknown_name('column', label, table.column_names)}")
+        raise DataError(f"{called}: {unknown_name('column', label, table.column_names)}")
     names = [name for name in table.column_names if name != label]
     with ThreadPoolExecutor() as threads:  # what is slow, pyarrow and NumPy do without Python's lock
-        proposed = threads.map(lambda name: propose(name, table.column(name), decimal=form.decimal), names)
+        proposed = threads.map(lambda name: propose(name, table.column(name), decimal=decimal), names)
         columns = dict(zip(names, proposed, strict=True))
     if len(names) >= _WIDE:
         columns = {name: _brief(proposal) for name, proposal in columns.items()}
-    lines = [*_head(found, table, form), f"  path: {written(_from(path, beside))}", *_written_form(form)]
+    lines = [f"# {Path(called).name}: {len(table)} rows, {table.num_columns} columns"]
+    lines += [*(f"# {line}" for line in _NOTES), "data:", *head]
     if label is not None:
-        lines.append(f"  label: {written(label)}{_classes(found, label, table.column(label))}")
+        lines.append(f"  label: {written(label)}{_classes(called, label, table.column(label))}")
     else:
         lines += _guessed(columns)
     lines += ["  columns:", *(f"    {proposal.line(name)}" for name, proposal in columns.items())]
@@ -81,13 +100,6 @@ def inspect_file(
 
 def _tab(delimiter: str | None) -> str | None:
     return "\t" if delimiter == "tab" else delimiter
-
-
-def _head(path: Path, table: "pyarrow.Table", form: Form) -> Iterator[str]:
-    yield f"# {path.name}: {len(table)} rows, {table.num_columns} columns"
-    yield from (f"# {line}" for line in _NOTES)
-    yield "data:"
-    yield f"  source: {source_of(path)}"
 
 
 def _from(path: str | Path, folder: Path) -> str:
@@ -116,9 +128,9 @@ def _guessed(columns: Mapping[str, Proposal]) -> Iterator[str]:
         yield f"  # label: {written(name)}  # if rows are classed by it; then it has no entry below"
 
 
-def _classes(path: Path, label: str, column: "pyarrow.ChunkedArray") -> str:
+def _classes(called: str, label: str, column: "pyarrow.ChunkedArray") -> str:
     """Return a comment on the classes and their sizes."""
-    check_label_type(path, label, column.type)
+    check_label_type(called, label, column.type)
     sizes = Counter("" if cell is None else str(cell) for cell in column.to_pylist())
     lacking = sizes.pop("", 0)
     told = [f"{name[:40]} {sizes[name]}" for name in sorted(sizes, key=natural)[:_CLASSES]]

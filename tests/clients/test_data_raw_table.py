@@ -6,7 +6,7 @@ import gzip
 import numpy as np
 import pyarrow as arrow
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pyarrow import feather, parquet
 
@@ -55,7 +55,8 @@ def test_empty_cells_between_tabs_are_no_blank_end(tmp_path):
     assert cells(tmp_path, "a\tb\tc\n1\t\t\n\n", "t.tsv") == {"a": ["1"], "b": [""], "c": [""]}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=100, deadline=None)
+@example([["", "\n\r", ""]])
 @given(
     st.lists(
         st.lists(st.text(st.sampled_from('a1 ,"\n\r\té'), max_size=4), min_size=1, max_size=3),
