@@ -96,9 +96,13 @@ def plain(column: "pyarrow.ChunkedArray") -> "pyarrow.ChunkedArray":
     import pyarrow
     from pyarrow import types
 
-    if types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
-    return column.cast(pyarrow.string()) if is_text(column.type) else column
+    kind = pyarrow.string() if is_text(column.type) else column.type
+    if not types.is_dictionary(column.type):
+        return column.cast(kind)
+    if not is_text(column.type):
+        kind = column.type.value_type
+    # pyarrow casts no dictionary of viewed text, as polars has them.
+    return pyarrow.chunked_array([one.dictionary.cast(kind).take(one.indices) for one in column.chunks], kind)
 
 
 def _plain(path: Path, column: "pyarrow.ChunkedArray") -> "pyarrow.ChunkedArray":

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _BLOCK = 2**24
 """Bytes that pyarrow parses at once; a record must be shorter."""
 _SHOWN = 20
+_SPACES = (b" ", b"\t", b"\v", b"\f", b"\x1c", b"\x1d", b"\x1e", b"\x1f")
 
 
 def csv_names(path: Path, delimiter: str) -> list[str]:
@@ -62,7 +63,7 @@ def read_csv_text(path: Path, delimiter: str, columns: Sequence[str] | None) -> 
         raise DataError(f"{path}: cannot be read: {str(error)[:200]}") from None
     if len(table) == 0:
         raise DataError(f"{path}: there are no rows after the header line")
-    if raw.isascii() and b" " not in raw and (delimiter == "\t" or b"\t" not in raw):
+    if _tight(body, delimiter, len(table)):
         return table
     trimmed = [compute.utf8_trim_whitespace(column) for column in table.columns]
     return type(table).from_arrays(trimmed, names=table.column_names)
@@ -127,6 +128,14 @@ def _doubtful(raw: bytes, delimiter: str) -> bool:
     first, last = quotes[::2], quotes[1::2]
     before, after = cells[first[first > 0] - 1], cells[last[last < len(cells) - 1] + 1]
     return not (beside[before].all() and beside[after].all())
+
+
+def _tight(body: bytes, delimiter: str, rows: int) -> bool:
+    """Tell whether no cell can have white space around it, which is soon said of a table of numbers."""
+    ends = body.count(b"\n")
+    if not body.isascii() or ends != rows + 1 or body.count(b"\r") not in (0, ends - 1, ends):
+        return False  # beyond ASCII there are other spaces, and a line that ends within quotes is one too
+    return not any(space in body for space in _SPACES if space != delimiter.encode())
 
 
 def _find_mistake(path: Path, raw: bytes, names: Sequence[str], delimiter: str) -> None:

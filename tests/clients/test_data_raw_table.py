@@ -57,6 +57,9 @@ def test_empty_cells_between_tabs_are_no_blank_end(tmp_path):
 
 @settings(max_examples=100, deadline=None)
 @example([["", "\n\r", ""]])
+@example([["", '"'], ['"']])
+@example([["1", '"\r'], ['"']])
+@example([["1\x1c", "2"]])
 @given(
     st.lists(
         st.lists(st.text(st.sampled_from('a1 ,"\n\r\té'), max_size=4), min_size=1, max_size=3),

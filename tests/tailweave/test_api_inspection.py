@@ -15,6 +15,9 @@ TABLE = pyarrow.table(
         "a": [1.5, 2.5, 4.0, 7.0],
         "k": pyarrow.array(["x", "y", "x", "y"]).dictionary_encode(),
         "t": pyarrow.array(["u", "v", "u", "v"], pyarrow.string_view()),
+        "p": pyarrow.DictionaryArray.from_arrays(
+            [0, 1, 0, 1], pyarrow.array(["u", "v"], pyarrow.string_view())
+        ),
         "index": [3, 1, 2, 9],
     }
 )
@@ -34,7 +37,11 @@ def test_a_frame_gets_the_block_of_its_columns():
     noted = TABLE.replace_schema_metadata({"pandas": json.dumps({"index_columns": ["index"]})})
     block = yaml.safe_load(tailweave.inspect(Exporting(noted), label="t"))["data"]
     assert block["label"] == "t"
-    assert {name: spec["kind"] for name, spec in block["columns"].items()} == {"a": "number", "k": "category"}
+    assert {name: spec["kind"] for name, spec in block["columns"].items()} == {
+        "a": "number",
+        "k": "category",
+        "p": "category",
+    }
 
 
 def test_a_file_may_be_text_and_a_frame_of_numbers_is_rows(tmp_path):
