@@ -51,6 +51,11 @@ def test_other_marks_and_endings(tmp_path, content, name, form):
     assert cells(tmp_path, content, name, **form) == {"a": ["1,5"], "b": ["x y"]}
 
 
+def test_a_record_may_be_longer_than_a_block(tmp_path):
+    content = "x" * (2**24 + 1)
+    assert cells(tmp_path, f"a,b\n1,{content}\n") == {"a": ["1"], "b": [content]}
+
+
 def test_empty_cells_between_tabs_are_no_blank_end(tmp_path):
     assert cells(tmp_path, "a\tb\tc\n1\t\t\n\n", "t.tsv") == {"a": ["1"], "b": [""], "c": [""]}
 
@@ -58,7 +63,8 @@ def test_empty_cells_between_tabs_are_no_blank_end(tmp_path):
 @settings(max_examples=100, deadline=None)
 @example([["", "\n\r", ""]])
 @example([["", '"'], ['"']])
-@example([["1", '"\r'], ['"']])
+@example([[',"\r', '"']])
+@example([["", ""], ['" "']])
 @example([["1\x1c", "2"]])
 @given(
     st.lists(
