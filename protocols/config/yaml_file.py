@@ -190,7 +190,7 @@ def _size_of(event: Any, sizes: Mapping[str, _Size], within: Sequence[_Open]) ->
     if isinstance(event, yaml.AliasEvent):
         if event.anchor in {one.anchor for one in within}:
             raise _refused(event, "an alias stands in what it is an alias of")
-        return sizes.get(event.anchor, _Size(1, 1))  # one without an anchor is refused when it is built
+        return sizes.get(str(event.anchor), _Size(1, 1))  # one without an anchor is refused when it is built
     if isinstance(event, yaml.ScalarEvent) and len(event.value) > LONGEST_VALUE:
         raise _refused(event, f"a value of {len(event.value)} characters, at most {LONGEST_VALUE} fit")
     return _Size(1, 1)
