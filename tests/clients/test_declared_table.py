@@ -92,6 +92,43 @@ def test_a_files_own_types_give_the_same_rows_as_text(tmp_path, form):
     np.testing.assert_array_equal(found.values, load(written(tmp_path, *CSV)).values)
 
 
+def test_rows_are_written_as_text_that_is_read_back(tmp_path):
+    block = {
+        **BLOCK,
+        "smoker": {"kind": "boolean", "values": ["nein", "ja"]},
+        "admitted": {"kind": "date", "format": "%d.%m.%Y"},
+        "age": {**BLOCK["age"], "missing": [-999]},
+    }
+    lines = [line.replace(",no,", ",nein,").replace(",F,", ",nein,").replace(",Yes,", ",ja,") for line in CSV]
+    for day in ("2024-02-29", "2020-01-01", "2029-12-31"):
+        lines = [line.replace(day, ".".join(reversed(day.split("-")))) for line in lines]
+    rows = load(written(tmp_path, *lines), columns=block, missing=["", "NA"])
+    texts = rows.sort.texts(rows)
+    assert texts["smoker"].to_pylist() == ["nein", "ja", "nein"]
+    assert texts["admitted"].to_pylist()[0] == "29.02.2024"
+    assert texts["age"].to_pylist() == ["43", "-999", "0"]
+    assert texts["stage"].to_pylist()[1] == ""
+    cells = [texts.column_names, *zip(*texts.to_pydict().values(), strict=True)]
+    again = load(written(tmp_path, *map(",".join, cells)), columns=block, missing=["", "NA"])
+    np.testing.assert_allclose(again.values, rows.values, rtol=1e-14)
+
+
+def test_counted_levels_may_be_written_as_a_frame_with_gaps_writes_them(tmp_path):
+    block = {"c": {"kind": "category", "levels": 3, "optional": True}}
+    rows = load(written(tmp_path, "c,i", "2.0,", "0.0,", '"",'), columns={**block, "i": "ignore"})
+    assert rows.sort.decoded(rows)["c"].to_pylist() == [2, 0, None]
+
+
+def test_cells_that_are_lists_are_refused_and_not_read_where_ignored(tmp_path):
+    path = tmp_path / "x.parquet"
+    parquet.write_table(pa.table({"a": [[1], [2]], "x": [1.0, 2.0]}), path)
+    with pytest.raises(
+        DataError, match="column 'a': 2 cells, the first in row 0: .*allowed: a finite number"
+    ):
+        load(path, source="parquet", columns={"a": "number", "x": "number"})
+    assert load(path, source="parquet", columns={"a": "ignore", "x": "number"}).values.tolist() == [[1], [2]]
+
+
 CELL = {
     "age": st.none() | st.integers(0, 120),
     "weight": st.floats(-1e6, 1e6),
