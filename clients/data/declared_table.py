@@ -78,7 +78,8 @@ def _check_names(
     known = {*declared, *([] if label is None else [label])}
     more = [name for name in names if name not in known]
     needed = [*features_of(declared, label), *([] if label is None else [label])]
-    lacking = [name for name in needed if name not in names]
+    there = set(names)
+    lacking = [name for name in needed if name not in there]
     said = []
     if more:
         said.append(f"columns that are not declared: {_listed(more)}; declare each, or say NAME: ignore")

@@ -2,6 +2,7 @@
 """Tables with declared columns: a cell is read as declared or refused by name, and comes back as it was."""
 
 import datetime as dt
+import json
 import math
 
 import numpy as np
@@ -300,3 +301,24 @@ def test_every_kind_is_read_and_written_here():
         "group",
         "ignore",
     }
+
+
+@pytest.mark.parametrize("text", ["", "NA", "?"])
+def test_a_gap_is_missing_by_declaration_and_else_told_with_its_column(tmp_path, text):
+    path = written(tmp_path, "u,v,y", "-0.4,3.8,c", f"3.5,{text},b")
+    block = {"u": "number", "v": {"kind": "number", "optional": True}}
+    rows = load(path, columns=block, label="y", missing=["", "NA", "?"])
+    assert rows.sort.decoded(rows)["v"].to_pylist() == [3.8, None]
+    with pytest.raises(DataError, match="column 'v': 1 cell in line 3: .*allowed: a finite number"):
+        load(path, columns={"u": "number", "v": "number"}, label="y", missing=["", "NA", "?"])
+
+
+def test_a_frames_index_is_no_column_and_labels_may_be_truth_values(tmp_path):
+    """As pandas writes a frame whose rows are in another order than their numbers."""
+    noted = {"index_columns": ["__index_level_0__"], "columns": [], "column_indexes": []}
+    table = pa.table({"u": [0.5, 1.5], "y": [True, False], "__index_level_0__": [48, 94]})
+    path = tmp_path / "x.parquet"
+    parquet.write_table(table.replace_schema_metadata({"pandas": json.dumps(noted)}), path)
+    rows = load(path, source="parquet", columns={"u": "number"}, label="y")
+    assert (rows.columns, rows.values.tolist()) == (("u",), [[0.5], [1.5]])
+    assert len(set(rows.labels)) == 2
