@@ -1,16 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """What one sample is: a row of numbers, an image, a document. A sort checks, stores and names its samples."""
 
+import io
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Protocol, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
+import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tailweave.protocols.arrays import Floats, matrix
 from tailweave.protocols.sorts import SortName
 from tailweave.protocols.texts import Texts, documents, packed, unpacked
+
+if TYPE_CHECKING:  # slow to import, and only what is written needs it
+    import pyarrow
 
 
 class DataError(ValueError):
@@ -40,6 +45,11 @@ class Sort(Protocol):
         """Whether samples are a table, and nothing is known of what its numbers mean."""
         ...
 
+    @property
+    def levels(self) -> Sequence[tuple[str, str, int]]:
+        """Columns of the values that each stand for a level of a category: category, level, place."""
+        ...
+
     def anonymous(self) -> "Sort":
         """Return the same without names that come from a silo's own file."""
         ...
@@ -56,6 +66,18 @@ class Sort(Protocol):
         """Return what ``stored`` was given; raises ``KeyError`` where a part is missing."""
         ...
 
+    def tabled(self, values: NDArray[Any]) -> "pyarrow.Table":
+        """Return values as columns, in the names, units and types that they were read in."""
+        ...
+
+    def stacked(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Return values as the one array that an NPZ has; raises ``DataError`` where one cannot hold them."""
+        ...
+
+    def files(self, values: NDArray[Any]) -> tuple[str, Iterator[bytes]]:
+        """Return the ending and the content of a file for each; raises ``DataError`` where none has one."""
+        ...
+
 
 @dataclass(frozen=True)
 class Numbers:
@@ -64,11 +86,13 @@ class Numbers:
     Attributes:
         columns: Names of the columns, p of them.
         hashed: Whether each row is a document as hashed words; see ``hashed_text.py``.
+        units: (centre, scale) of each column where values are (x - centre) / scale; None where they are x.
     """
 
     name: ClassVar[SortName] = "numbers"
     columns: tuple[str, ...]
     hashed: bool = False
+    units: tuple[tuple[float, float], ...] | None = None
 
     @classmethod
     def unnamed(cls, columns: int) -> Self:
@@ -76,13 +100,21 @@ class Numbers:
         return cls(unnamed(columns))
 
     def anonymous(self) -> Self:
-        """Return the same without the names of the columns, which are cells where a file has no header."""
-        return replace(self, columns=unnamed(len(self.columns)))
+        """Return the same without the names of the columns, which are cells where a file has no header.
+
+        Nor has it units, which may be those of a silo's rows.
+        """
+        return replace(self, columns=unnamed(len(self.columns)), units=None)
 
     @property
     def plain(self) -> bool:
         """Whether samples are a table, and nothing is known of what its numbers mean."""
         return not self.hashed
+
+    @property
+    def levels(self) -> Sequence[tuple[str, str, int]]:
+        """Nothing is known of categories."""
+        return ()
 
     def __str__(self) -> str:
         """Say what samples are."""
@@ -105,6 +137,26 @@ class Numbers:
     def restored(self, arrays: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
         """Return the matrix."""
         return arrays["values"]
+
+    def tabled(self, values: NDArray[Any]) -> "pyarrow.Table":
+        """Return the columns, float64."""
+        import pyarrow
+
+        return pyarrow.table(dict(zip(self.columns, self._unscaled(values).T, strict=True)))
+
+    def stacked(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Return the matrix (n, p)."""
+        return self._unscaled(values)
+
+    def files(self, values: NDArray[Any]) -> tuple[str, Iterator[bytes]]:
+        """Raise ``DataError``: a row of numbers is no file of its own."""
+        raise DataError(f"{self} is written as one file, not as a folder")
+
+    def _unscaled(self, values: NDArray[Any]) -> NDArray[Any]:
+        if self.units is None:
+            return values
+        centre, scale = np.array(self.units).T  # (p,)
+        return values * scale + centre
 
 
 @dataclass(frozen=True)
@@ -134,6 +186,14 @@ class Images(Numbers):
             raise DataError(f"image {self.shape} does not fit rows of {array.shape[1]} columns")
         return array
 
+    def stacked(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Return the images (n, c, h, w), pixels cut off at 0 and 1."""
+        return np.clip(values, 0.0, 1.0).reshape(-1, *self.shape)
+
+    def files(self, values: NDArray[Any]) -> tuple[str, Iterator[bytes]]:
+        """Return a PNG of each, 8 bits a channel."""
+        return ".png", map(_png, self.stacked(values))
+
 
 @dataclass(frozen=True)
 class Text:
@@ -150,6 +210,11 @@ class Text:
     def plain(self) -> bool:
         """Documents are no table."""
         return False
+
+    @property
+    def levels(self) -> Sequence[tuple[str, str, int]]:
+        """There are no categories."""
+        return ()
 
     def __str__(self) -> str:
         """Say what samples are."""
@@ -173,6 +238,30 @@ class Text:
     def restored(self, arrays: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
         """Return the documents."""
         return documents(unpacked(arrays["values"]))
+
+    def tabled(self, values: NDArray[Any]) -> "pyarrow.Table":
+        """Return one column ``text``."""
+        import pyarrow
+
+        return pyarrow.table({"text": values.tolist()})
+
+    def stacked(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Raise ``DataError``: each would take as much room as the longest."""
+        raise DataError("documents are written as .jsonl, .csv, .parquet or .feather, or as a folder")
+
+    def files(self, values: NDArray[Any]) -> tuple[str, Iterator[bytes]]:
+        """Return the text of each."""
+        return ".txt", (str(text).encode() for text in values)
+
+
+def _png(image: NDArray[Any]) -> bytes:
+    """Return an image (c, h, w) in [0, 1] as PNG."""
+    from PIL import Image
+
+    pixels = (255.0 * image).round().astype(np.uint8).transpose(1, 2, 0)  # (h, w, c)
+    content = io.BytesIO()
+    Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels).save(content, "PNG")
+    return content.getvalue()
 
 
 TEXT = Text()
