@@ -45,12 +45,14 @@ class PublicSpace:
         seed: Root seed of the directions.
         marked: What stands in the column of a sample's class, feature units, in each of the last columns; one
             column a class, and none where features are of the inputs alone.
+        levels: Feature columns that are each one level of a category, or say that a cell is missing.
     """
 
     center: Floats
     scale: float
     seed: int
     marked: tuple[float, ...] = ()
+    levels: tuple[int, ...] = ()
 
     @property
     def dimension(self) -> int:
@@ -61,7 +63,9 @@ class PublicSpace:
         """Return public unit vectors, uniform on the sphere; the last are the axes of the classes' columns.
 
         On the axis of a class a sketch holds how often the class is (``class_shares``), without a release of
-        its own.
+        its own. Before them stand the axes of a table's levels, where these are at most half of the others: a
+        rare level, of which other directions see a trace, is seen whole on its own. A row is clipped on an
+        axis as on any direction, so the sensitivity of a sketch is what it was.
 
         Returns:
             Unit vectors, shape (L, d); both ends of the wire derive the same ones from ``seed``.
@@ -75,9 +79,18 @@ class PublicSpace:
             (count, self.dimension)
         )
         unit: Floats = draws / np.linalg.norm(draws, axis=1, keepdims=True)
-        if self.marked:
-            unit[-len(self.marked) :] = np.eye(self.dimension)[-len(self.marked) :]
+        classes = len(self.marked)
+        if classes:
+            unit[-classes:] = np.eye(self.dimension)[-classes:]
+        if self.levels_fit(count):
+            first = count - classes - len(self.levels)
+            unit[first : count - classes] = 0.0
+            unit[np.arange(first, count - classes), list(self.levels)] = 1.0
         return unit
+
+    def levels_fit(self, count: int) -> bool:
+        """Tell whether the axes of levels are among so many directions: at most half of the classless."""
+        return 2 * len(self.levels) <= count - len(self.marked)
 
     def project(self, points: Floats, directions: Floats, half_width: float) -> Floats:
         """Project points and scale the interval [-half_width, half_width] of public units to [0, 1].
@@ -138,6 +151,7 @@ class FeatureMap:
         scale: Root mean square of public features about ``center``, per dimension; positive.
         encoder: What stands in front.
         classes: Of the samples' labels, in the order of their columns, which come last.
+        levels: Features that are each one column of levels and nothing else; see ``PublicSpace``.
     """
 
     offset: Floats
@@ -146,6 +160,7 @@ class FeatureMap:
     scale: float
     encoder: Encoder | None = None
     classes: tuple[str, ...] = ()
+    levels: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse maps whose parts do not fit together or are beyond the bounds."""
@@ -165,6 +180,7 @@ class FeatureMap:
                     f"feature map {name} must be at most {LARGEST:g} in size, got {np.abs(part).max():g}"
                 )
         self._check_classes(min(weights.shape))
+        self._check_levels(weights.shape[1] - len(self.classes))
         if not (np.isfinite(self.scale) and self.scale > 0):
             raise ValueError(f"feature map scale must be positive, got {self.scale}")
         if not 1.0 / LARGEST <= self.scale <= LARGEST:
@@ -177,6 +193,13 @@ class FeatureMap:
             raise ValueError(
                 f"feature map classes must differ, and be fewer than its {columns} columns, got "
                 f"{len(self.classes)}"
+            )
+
+    def _check_levels(self, features: int) -> None:
+        if sorted({*self.levels}) != list(self.levels) or not all(0 <= at < features for at in self.levels):
+            raise ValueError(
+                f"feature map levels must be different features in order, of the first {features}, got "
+                f"{len(self.levels)} numbers"
             )
 
     def __call__(self, rows: ArrayLike) -> Floats:
@@ -249,25 +272,29 @@ class FeatureMap:
     def space(self, seed: int) -> PublicSpace:
         """Return the public feature space with directions drawn from ``seed``."""
         marked = np.diagonal(self.weights[len(self.offset) - len(self.classes) :, -len(self.classes) :])
-        return PublicSpace(self.center, self.scale, seed, tuple(marked.tolist()) if self.classes else ())
+        classes = tuple(marked.tolist()) if self.classes else ()
+        return PublicSpace(self.center, self.scale, seed, classes, self.levels)
 
     def arrays(self) -> dict[str, Floats]:
         """Return the parts by name, as they cross the wire."""
         encoder = {} if self.encoder is None else self.encoder.arrays()
         classes = {"classes": packed(self.classes)} if self.classes else {}
+        levels = {"levels": np.array(self.levels, dtype=np.float64)} if self.levels else {}
         return {
             "offset": self.offset,
             "weights": self.weights,
             "center": self.center,
             "scale": np.array([self.scale]),
             **classes,
+            **levels,
             **{f"encoder/{name}": part for name, part in encoder.items()},
         }
 
     @classmethod
     def of(cls, space: PublicSpace) -> "FeatureMap":
         """Return the map that leaves features of a space as they are, for whoever has features for rows."""
-        return cls(np.zeros(space.dimension), np.eye(space.dimension), space.center, space.scale)
+        flat = np.zeros(space.dimension), np.eye(space.dimension)
+        return cls(*flat, space.center, space.scale, levels=space.levels)
 
     @classmethod
     def from_arrays(
@@ -290,8 +317,15 @@ class FeatureMap:
         parts = part_of(arrays, "encoder")
         encoder = open_encoder(parts) if parts else None
         classes = tuple(unpacked(arrays["classes"])) if "classes" in arrays else ()
+        levels = _places(arrays["levels"]) if "levels" in arrays else ()
         map_of = arrays["offset"], arrays["weights"], arrays["center"], float(arrays["scale"][0])
-        return cls(*map_of, encoder, classes)
+        return cls(*map_of, encoder, classes, levels)
+
+
+def _places(levels: Floats) -> tuple[int, ...]:
+    if levels.ndim != 1 or (levels != np.rint(levels)).any() or (np.abs(levels) > MOST_COLUMNS).any():
+        raise ValueError(f"feature map levels must be whole numbers, shape (k,), got shape {levels.shape}")
+    return tuple(levels.astype(np.int64).tolist())
 
 
 def _within(values: Floats, bound: float) -> Floats:
