@@ -1,21 +1,37 @@
 # SPDX-License-Identifier: Apache-2.0
 """The user's own table."""
 
-from typing import ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from tailweave.protocols.config.columns import Columns, complaints
 from tailweave.protocols.kinds.columns.base import Cell
 from tailweave.protocols.kinds.sources.base import FileName, ImageShape, SourceKind
 from tailweave.protocols.sorts import SortName
 
+_ENDINGS = {
+    "csv": (".csv", ".csv.gz", ".tsv", ".tsv.gz"),
+    "feather": (".feather",),
+    "npz": (".npz",),
+    "parquet": (".parquet",),
+}
+
+
+def _mark(raw: object) -> object:
+    return "\t" if raw == "tab" else raw
+
+
+Delimiter = Annotated[str, BeforeValidator(_mark), Field(pattern=r"^[\t !#-/:-@\[-`{-~]$")]
+"""One ASCII character that is no letter, digit or quote; ``tab`` in YAML."""
+
 
 class TableData(SourceKind):
-    """The user's own rows: a CSV with a header line, Parquet, or NPZ arrays ``x`` and, if any, ``y``.
+    """The user's own rows: CSV with a header line, Parquet, Feather, or NPZ arrays ``x`` and, if any, ``y``.
 
-    ``image`` (NPZ only) says that each row of x is an image: [channels, height, width]. Images are not
-    standardized; whole numbers 0 to 255 become [0, 1].
+    ``delimiter`` (one character, or tab; a .tsv has tabs) and ``decimal`` say how a CSV is written, ``array``
+    what the rows are called in an NPZ. ``image`` (NPZ only) says that each row is an image: [channels,
+    height, width]. Images are not standardized; whole numbers 0 to 255 become [0, 1].
 
     ``columns`` (CSV, Parquet, Feather) says what each column is, by its name; see ``tailweave list``. They
     bring their own units, so such a table is not standardized either. ``missing`` are the cells that mean
@@ -25,6 +41,9 @@ class TableData(SourceKind):
     source: Literal["csv", "feather", "npz", "parquet"]
     path: FileName
     label: str | None = None
+    delimiter: Delimiter = ","
+    decimal: Literal[".", ","] = "."
+    array: Annotated[str, Field(min_length=1)] | None = None
     image: ImageShape | None = None
     standardize: bool = True
     columns: Columns | None = None
@@ -44,6 +63,19 @@ class TableData(SourceKind):
             raise ValueError(f"image needs source: npz or image-folder, got {self.source}")
         if self.image is not None and self.standardize:
             raise ValueError("images are not standardized: remove standardize, or image")
+        return self
+
+    @model_validator(mode="after")
+    def _file_fits(self) -> Self:
+        endings = _ENDINGS[self.source]
+        if not self.path.lower().endswith(endings):
+            raise ValueError(
+                f"source: {self.source} needs a path that ends in {' or '.join(endings)}, got {self.path}"
+            )
+        if self.array is not None and self.source != "npz":
+            raise ValueError(f"array is for source: npz, got {self.source}")
+        if self.delimiter == self.decimal:
+            raise ValueError(f"delimiter and decimal must differ, got {self.delimiter!r} for both")
         return self
 
     @model_validator(mode="after")
