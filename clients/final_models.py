@@ -18,13 +18,14 @@ from tailweave.clients.checkpoints import weights_file
 from tailweave.clients.neural.weights import load_weights
 from tailweave.clients.recursion import Pick
 from tailweave.clients.samples import TEXT, Images, Numbers, Samples, Sort
+from tailweave.clients.sorts_table import Table
 from tailweave.protocols.arrays import part_of
 from tailweave.protocols.config.training import GeneratorSpec
 from tailweave.protocols.npz import NpzError, open_npz
 
 _ABOUT = "about"
 _SPEC: TypeAdapter[GeneratorSpec] = TypeAdapter(GeneratorSpec)
-_SORTS: dict[str, TypeAdapter[Any]] = {kind.name: TypeAdapter(kind) for kind in (Numbers, Images, type(TEXT))}
+_SORTS: dict[str, type[Sort]] = {kind.name: kind for kind in (Numbers, Images, Table, type(TEXT))}
 
 
 def left_by(run: ArmRun, pick: Pick | None) -> dict[str, NDArray[Any]]:
@@ -43,7 +44,7 @@ def left_by(run: ArmRun, pick: Pick | None) -> dict[str, NDArray[Any]]:
         "seed": question.seed,
         "silo": run.node.silo.name,
         "generator": question.generator.model_dump(mode="json", by_alias=True),
-        "sort": {"name": sort.name, "parts": _SORTS[sort.name].dump_python(sort, mode="json", by_alias=True)},
+        "sort": {"name": sort.name, "parts": sort.described()},
     }
     kept: dict[str, NDArray[Any]] = {_ABOUT: np.array(json.dumps(about))}
     if pick is None or not (run.simulated or run.node.policy.allow_export):
@@ -94,7 +95,7 @@ class FinalModel:
         try:
             about = json.loads(str(stored[_ABOUT]))
             spec = _SPEC.validate_python(about["generator"])
-            sort = _SORTS[about["sort"]["name"]].validate_python(about["sort"]["parts"])
+            sort = _SORTS[about["sort"]["name"]].from_description(about["sort"]["parts"])
             seed, silo, generation = int(about["seed"]), str(about["silo"]), int(stored["generation"])
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(f"{checkpoint}: leaves no model to draw from ({error})") from None

@@ -1,18 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """What one sample is: a row of numbers, an image, a document. A sort checks, stores and names its samples."""
 
-import io
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from pydantic import TypeAdapter
 
 from tailweave.protocols.arrays import Floats, matrix
 from tailweave.protocols.sorts import SortName
-from tailweave.protocols.texts import Texts, documents, packed, unpacked
 
 if TYPE_CHECKING:  # slow to import, and only what is written needs it
     import pyarrow
@@ -28,6 +27,15 @@ class DataError(ValueError):
 def unnamed(columns: int) -> tuple[str, ...]:
     """Return what columns are called that have no names."""
     return tuple(f"x{column}" for column in range(columns))
+
+
+class Block(NamedTuple):
+    """Encoded columns of which a row sets one, to ``unit``; or at most one, where they are not ``whole``."""
+
+    start: int
+    stop: int
+    unit: float
+    whole: bool
 
 
 class Sort(Protocol):
@@ -50,6 +58,11 @@ class Sort(Protocol):
         """Columns of the values that each stand for a level of a category: category, level, place."""
         ...
 
+    @property
+    def blocks(self) -> tuple[Block, ...]:
+        """Which columns of a row say which one of several levels it is."""
+        ...
+
     def anonymous(self) -> "Sort":
         """Return the same without names that come from a silo's own file."""
         ...
@@ -64,6 +77,15 @@ class Sort(Protocol):
 
     def restored(self, arrays: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
         """Return what ``stored`` was given; raises ``KeyError`` where a part is missing."""
+        ...
+
+    def described(self) -> dict[str, Any]:
+        """Return all that ``from_description`` needs, as JSON can hold it."""
+        ...
+
+    @classmethod
+    def from_description(cls, parts: Mapping[str, Any]) -> Self:
+        """Rebuild a sort without its data; raises ``ValueError`` if parts are missing or wrong."""
         ...
 
     def tabled(self, values: NDArray[Any]) -> "pyarrow.Table":
@@ -116,6 +138,11 @@ class Numbers:
         """Nothing is known of categories."""
         return ()
 
+    @property
+    def blocks(self) -> tuple[Block, ...]:
+        """None is known."""
+        return ()
+
     def __str__(self) -> str:
         """Say what samples are."""
         return f"{'text in' if self.hashed else 'a table of'} {len(self.columns)} columns"
@@ -137,6 +164,15 @@ class Numbers:
     def restored(self, arrays: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
         """Return the matrix."""
         return arrays["values"]
+
+    def described(self) -> dict[str, Any]:
+        """Return the attributes by name."""
+        return asdict(self)
+
+    @classmethod
+    def from_description(cls, parts: Mapping[str, Any]) -> Self:
+        """Rebuild from the attributes."""
+        return TypeAdapter(cls).validate_python(parts)
 
     def tabled(self, values: NDArray[Any]) -> "pyarrow.Table":
         """Return the columns, float64."""
@@ -192,76 +228,6 @@ class Images(Numbers):
 
     def files(self, values: NDArray[Any]) -> tuple[str, Iterator[bytes]]:
         """Return a PNG of each, 8 bits a channel."""
-        return ".png", map(_png, self.stacked(values))
+        from tailweave.clients.data.png import png
 
-
-@dataclass(frozen=True)
-class Text:
-    """The sort of documents: values are strings of Unicode text, shape (n,), each as long as it is."""
-
-    name: ClassVar[SortName] = "text"
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """A document is one thing."""
-        return ("text",)
-
-    @property
-    def plain(self) -> bool:
-        """Documents are no table."""
-        return False
-
-    @property
-    def levels(self) -> Sequence[tuple[str, str, int]]:
-        """There are no categories."""
-        return ()
-
-    def __str__(self) -> str:
-        """Say what samples are."""
-        return "documents"
-
-    def anonymous(self) -> Self:
-        """There are no names."""
-        return self
-
-    def checked(self, values: ArrayLike) -> Texts:
-        """Return documents (n,); raises ``DataError`` if there are none, or one is no string."""
-        try:
-            return documents(values)
-        except ValueError as error:
-            raise DataError(str(error)) from None
-
-    def stored(self, values: NDArray[Any]) -> dict[str, NDArray[Any]]:
-        """Return the bytes of all documents, and where each ends."""
-        return {"values": packed(values.tolist())}
-
-    def restored(self, arrays: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
-        """Return the documents."""
-        return documents(unpacked(arrays["values"]))
-
-    def tabled(self, values: NDArray[Any]) -> "pyarrow.Table":
-        """Return one column ``text``."""
-        import pyarrow
-
-        return pyarrow.table({"text": values.tolist()})
-
-    def stacked(self, values: NDArray[Any]) -> NDArray[Any]:
-        """Raise ``DataError``: each would take as much room as the longest."""
-        raise DataError("documents are written as .jsonl, .csv, .parquet or .feather, or as a folder")
-
-    def files(self, values: NDArray[Any]) -> tuple[str, Iterator[bytes]]:
-        """Return the text of each."""
-        return ".txt", (str(text).encode() for text in values)
-
-
-def _png(image: NDArray[Any]) -> bytes:
-    """Return an image (c, h, w) in [0, 1] as PNG."""
-    from PIL import Image
-
-    pixels = (255.0 * image).round().astype(np.uint8).transpose(1, 2, 0)  # (h, w, c)
-    content = io.BytesIO()
-    Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels).save(content, "PNG")
-    return content.getvalue()
-
-
-TEXT = Text()
+        return ".png", map(png, self.stacked(values))
