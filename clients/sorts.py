@@ -2,7 +2,7 @@
 """What one sample is: a row of numbers, an image, a document. A sort checks, stores and names its samples."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, Self
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import TypeAdapter
 
-from tailweave.protocols.arrays import Floats, matrix
+from tailweave.protocols.arrays import Floats, Ints, matrix
 from tailweave.protocols.sorts import SortName
 
 if TYPE_CHECKING:  # slow to import, and only what is written needs it
@@ -38,6 +38,14 @@ class Block(NamedTuple):
     whole: bool
 
 
+class Coded(NamedTuple):
+    """A column of levels: its name, the level of each of n rows as a number, and what levels are called."""
+
+    name: str
+    codes: Ints
+    levels: tuple[str, ...]
+
+
 class Sort(Protocol):
     """What all samples of a table, a folder or a corpus have in common."""
 
@@ -51,11 +59,6 @@ class Sort(Protocol):
     @property
     def plain(self) -> bool:
         """Whether samples are a table, and nothing is known of what its numbers mean."""
-        ...
-
-    @property
-    def levels(self) -> Sequence[tuple[str, str, int]]:
-        """Columns of the values that each stand for a level of a category: category, level, place."""
         ...
 
     @property
@@ -86,6 +89,10 @@ class Sort(Protocol):
     @classmethod
     def from_description(cls, parts: Mapping[str, Any]) -> Self:
         """Rebuild a sort without its data; raises ``ValueError`` if parts are missing or wrong."""
+        ...
+
+    def coded(self, values: NDArray[Any]) -> Iterator[Coded]:
+        """Yield what of each row is one of a few levels."""
         ...
 
     def tabled(self, values: NDArray[Any]) -> "pyarrow.Table":
@@ -134,11 +141,6 @@ class Numbers:
         return not self.hashed
 
     @property
-    def levels(self) -> Sequence[tuple[str, str, int]]:
-        """Nothing is known of categories."""
-        return ()
-
-    @property
     def blocks(self) -> tuple[Block, ...]:
         """None is known."""
         return ()
@@ -174,6 +176,10 @@ class Numbers:
         """Rebuild from the attributes."""
         return TypeAdapter(cls).validate_python(parts)
 
+    def coded(self, values: NDArray[Any]) -> Iterator[Coded]:
+        """Nothing is known of levels."""
+        return iter(())
+
     def tabled(self, values: NDArray[Any]) -> "pyarrow.Table":
         """Return the columns, float64."""
         import pyarrow
@@ -185,7 +191,7 @@ class Numbers:
         return self._unscaled(values)
 
     def files(self, values: NDArray[Any]) -> tuple[str, Iterator[bytes]]:
-        """Raise ``DataError``: a row of numbers is no file of its own."""
+        """There is none, for a row of numbers is no file of its own: raises ``DataError``."""
         raise DataError(f"{self} is written as one file, not as a folder")
 
     def _unscaled(self, values: NDArray[Any]) -> NDArray[Any]:

@@ -13,7 +13,7 @@ does for any rows; how far apart an encoding lies changes nothing in that.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import TypeAdapter
 
-from tailweave.clients.sorts import Block, DataError, Numbers
+from tailweave.clients.sorts import Block, Coded, DataError, Numbers
 from tailweave.protocols.arrays import Floats
 from tailweave.protocols.config.columns import Columns, digest_of
 from tailweave.protocols.kinds.columns.base import MISSING, ColumnKind
@@ -244,8 +244,24 @@ class Table(Numbers):
             found[name] = written_column(spec, np.where(lacking, 0, own).astype(np.float64), lacking)
         return pyarrow.table(found)
 
+    def coded(self, values: Floats) -> Iterator[Coded]:
+        """Yield categories, ordered ones too, and of other columns whether a cell is missing."""
+        axes = self._axes
+        raw, lacks = self._raw(values[:, axes.place]).T, self._lacks(values).T
+        numbers = iter(zip(raw, lacks, strict=True))
+        for start, (name, spec) in zip(self._starts, self.declared, strict=True):
+            levels = getattr(spec, "all_levels", spec.level_names) or ("there",)
+            named = (*levels, "missing") if spec.may_lack else levels
+            if spec.axis is None:
+                codes = values[:, start : start + len(named)].argmax(axis=1)
+            else:
+                steps, missing = next(numbers)
+                codes = np.where(missing, len(levels), steps if len(levels) > 1 else 0)
+            if len(named) > 1:
+                yield Coded(name, codes.astype(np.int64), named)
+
     def stacked(self, values: Floats) -> Floats:
-        """Raise ``DataError``: an array has one type, and a table's columns have several."""
+        """An array has one type, and a table's columns have several: raises ``DataError``."""
         raise DataError(f"{self} is written as .csv, .csv.gz, .parquet, .feather or .jsonl")
 
     def described(self) -> dict[str, Any]:

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The sort of documents."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from numpy.typing import ArrayLike, NDArray
 
-from tailweave.clients.sorts import Block, DataError
+from tailweave.clients.sorts import Block, Coded, DataError
 from tailweave.protocols.sorts import SortName
 from tailweave.protocols.texts import Texts, documents, packed, unpacked
 
@@ -31,10 +31,9 @@ class Text:
         """Documents are no table."""
         return False
 
-    @property
-    def levels(self) -> Sequence[tuple[str, str, int]]:
-        """There are no categories."""
-        return ()
+    def coded(self, values: NDArray[Any]) -> Iterator[Coded]:
+        """There are no levels."""
+        return iter(())
 
     @property
     def blocks(self) -> tuple[Block, ...]:
@@ -80,7 +79,7 @@ class Text:
         return pyarrow.table({"text": values.tolist()})
 
     def stacked(self, values: NDArray[Any]) -> NDArray[Any]:
-        """Raise ``DataError``: each would take as much room as the longest."""
+        """Each would take as much room as the longest: raises ``DataError``."""
         raise DataError("documents are written as .jsonl, .csv, .parquet or .feather, or as a folder")
 
     def files(self, values: NDArray[Any]) -> tuple[str, Iterator[bytes]]:

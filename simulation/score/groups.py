@@ -14,8 +14,9 @@ from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 
 from tailweave.clients.samples import Samples
+from tailweave.clients.sorts import Coded
 from tailweave.protocols.arrays import Floats, Ints
-from tailweave.simulation.report.wording import number, percent
+from tailweave.simulation.report.wording import number
 
 PAIRS = 20
 """Pairs of levels that are looked at: the rarest."""
@@ -29,21 +30,13 @@ _STEPS = 20.0
 
 
 @dataclass(frozen=True)
-class Column:
-    """One way to part all rows: level of each row as a number, shape (N,), and what the levels are called."""
-
-    name: str
-    codes: Ints
-    levels: tuple[str, ...]
-
-
-@dataclass(frozen=True)
 class Counted:
-    """How many rows of either side are in a group."""
+    """How many rows of either side are in a group, and which larger groups it is part of."""
 
     name: str
     real: int
     synthetic: int
+    within: tuple[str, ...] = ()
 
 
 def count_groups(real: Samples, synthetic: Samples, label: str) -> list[Counted]:
@@ -64,19 +57,14 @@ def count_groups(real: Samples, synthetic: Samples, label: str) -> list[Counted]
     return [*found, *_rare_pairs(columns, own)]
 
 
-def _columns(both: Samples, label: str) -> Iterator[Column]:
+def _columns(both: Samples, label: str) -> Iterator[Coded]:
     if both.labels is not None:
         names, codes = np.unique(both.labels, return_inverse=True)
-        yield Column(label, codes.astype(np.int64), tuple(names.tolist()))
-    blocks: dict[str, list[tuple[str, int]]] = {}
-    for column, level, place in both.sort.levels:
-        blocks.setdefault(column, []).append((level, place))
-    for name, levels in blocks.items():
-        codes = both.values[:, [place for _, place in levels]].argmax(axis=1)
-        yield Column(name, codes.astype(np.int64), tuple(level for level, _ in levels))
+        yield Coded(label, codes.astype(np.int64), tuple(names.tolist()))
+    yield from both.sort.coded(both.values)
 
 
-def _levels(column: Column, own: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Iterator[Counted]:
+def _levels(column: Coded, own: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Iterator[Counted]:
     """Yield the levels that some row has."""
     width = len(column.levels)
     real = np.bincount(column.codes[own], minlength=width)
@@ -86,9 +74,9 @@ def _levels(column: Column, own: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> 
             yield Counted(f"{column.name}={level}" if column.name else level, one, other)
 
 
-def _rare_pairs(columns: list[Column], own: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Iterator[Counted]:
+def _rare_pairs(columns: list[Coded], own: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Iterator[Counted]:
     """Yield the rarest pairs of levels; one that is all of a level is not another group than that."""
-    found: list[tuple[int, str, int, int]] = []
+    found: list[tuple[int, Counted]] = []
     for one, other in combinations(columns, 2):
         shape = len(one.levels), len(other.levels)
         codes = one.codes * shape[1] + other.codes
@@ -97,13 +85,14 @@ def _rare_pairs(columns: list[Column], own: np.ndarray[tuple[int], np.dtype[np.b
         both = real + synthetic  # (levels of one, levels of the other)
         least = np.minimum(both.sum(axis=1)[:, None], both.sum(axis=0))
         for i, j in np.argwhere((both >= FEWEST_OF_A_PAIR) & (both < least)):
-            name = f"{one.name}={one.levels[i]} & {other.name}={other.levels[j]}"
-            found.append((int(both[i, j]), name, int(real[i, j]), int(synthetic[i, j])))
-    for _, name, in_real, in_synthetic in sorted(found)[:PAIRS]:
-        yield Counted(name, in_real, in_synthetic)
+            parts = f"{one.name}={one.levels[i]}", f"{other.name}={other.levels[j]}"
+            pair = Counted(" & ".join(parts), int(real[i, j]), int(synthetic[i, j]), parts)
+            found.append((int(both[i, j]), pair))
+    found.sort(key=lambda one: (one[0], one[1].name))
+    yield from (pair for _, pair in found[:PAIRS])
 
 
-def _modes(both: Samples) -> Column:
+def _modes(both: Samples) -> Coded:
     """Part rows by k-means; the rows come in an order of their own, which does not tell the sides apart."""
     order = np.lexsort(both.values.T[::-1])
     rows = spread(both.values)[order]
@@ -115,15 +104,15 @@ def _modes(both: Samples) -> Column:
     found = KMeans(modes, n_init=4, random_state=0).fit(rows[some]).predict(rows)
     codes = np.empty(len(rows), dtype=np.int64)
     codes[order] = found
-    return Column("", codes, tuple(_described(both, codes, mode) for mode in range(modes)))
+    return Coded("", codes, tuple(_described(both, codes, mode) for mode in range(modes)))
 
 
 def _described(both: Samples, codes: Ints, mode: int) -> str:
-    """Name a mode by its size and, in a table, by the two columns in which it is farthest from the rest."""
+    """Name a mode; in a table by the two columns in which it is farthest from the rest."""
     inside = codes == mode
-    said = f"mode {mode + 1} ({percent(float(inside.mean()))} of all rows"
+    said = f"mode {mode + 1}"
     if both.image or not inside.any():
-        return f"{said})"
+        return said
     centre = both.values[inside].mean(axis=0)
     away, row = (
         np.abs(spread(centre[None], like=both.values)[0]),
@@ -131,7 +120,7 @@ def _described(both: Samples, codes: Ints, mode: int) -> str:
     )
     columns = [both.columns[at] for at in np.argsort(-away, kind="stable")]
     near = [f"{name} ≈ {number(row[name], 2)}" for name in columns if isinstance(row.get(name), float)]
-    return f"{', '.join([said, *near[:2]])})"
+    return f"{said}: {', '.join(near[:2])}" if near else said
 
 
 def spread(values: Floats, like: Floats | None = None) -> Floats:

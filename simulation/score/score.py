@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 FORMAT = "tailweave-score/1"
 """Of the JSON; changes when a key is renamed or means something else."""
+_NAMED = 10
+"""Lost groups that the answer names."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -33,7 +35,7 @@ class Score:
         synthetic_rows: How many synthetic rows there are.
         compared: What a row is.
         alpha: Chance that any group is called lost or thinner where synthetic rows are drawn as real ones.
-        groups: Those that were looked for.
+        groups: Those that were looked for; a pair with a level that is lost itself says nothing more.
         distances: Metrics by name, beside those of one half of the real rows against the other.
         copied: Synthetic rows that equal a real one in every column.
         repeated: Real rows that equal another real one.
@@ -66,9 +68,9 @@ class Score:
         tested = sum(group.verdict != "too few rows" for group in self.groups)
         if not self.lost:
             return f"No group of {tested} is lost"
-        return f"{len(self.lost)} of {counted(tested, 'group')} lost: {listed(self.lost[:10])}" + (
-            f" and {len(self.lost) - 10} more" if len(self.lost) > 10 else ""
-        )
+        more = [f"{len(self.lost) - _NAMED} more"] if len(self.lost) > _NAMED else []
+        names = listed([*self.lost[:_NAMED], *more])
+        return f"{len(self.lost)} of {counted(tested, 'group')} lost: {names}"
 
     @property
     def rule(self) -> str:
@@ -108,10 +110,10 @@ class Score:
         write_page(self, path)
 
     def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> "Iterator[RenderableType]":
-        """Give rich the tables, for the console's width."""
+        """Give rich the tables, and the answer."""
         from tailweave.simulation.score.terminal import drawn
 
-        yield from drawn(self, options.max_width)
+        yield from drawn(self)
 
     def __repr__(self) -> str:
         """Return the answer."""
@@ -148,7 +150,7 @@ def score(given: Sides, alpha: float = ALPHA) -> Score:
     real, synthetic = given.real, given.synthetic
     with threadpool_limits(1):  # sums would round otherwise on another number of cores
         found = count_groups(real, synthetic, given.label)
-        groups = lost_groups(
+        judged = lost_groups(
             [one.name for one in found],
             [one.real for one in found],
             [one.synthetic for one in found],
@@ -156,6 +158,8 @@ def score(given: Sides, alpha: float = ALPHA) -> Score:
             alpha,
         )
         measured = distances(real, synthetic)
+    gone = {group.name for group in judged if group.verdict == "lost"}
+    groups = [group for group, one in zip(judged, found, strict=True) if not gone & set(one.within)]
     copied, doubled = copies(synthetic, real), repeated(real)
     notes = list(given.notes)
     if copied == len(synthetic):

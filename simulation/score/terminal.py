@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A score in a terminal or a notebook: the answer, groups, distances."""
+"""A score in a terminal or a notebook: groups, distances, the answer last."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -7,45 +7,28 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
-from tailweave.simulation.folded import Column, folded
-from tailweave.simulation.report.wording import number, percent
-from tailweave.simulation.score.page import between, shown_p, title
+from tailweave.clients.metrics.lost_groups import Group
+from tailweave.simulation.report.wording import counted, number, percent
+from tailweave.simulation.score.distances import SPLITS, Spread
+from tailweave.simulation.score.page import between, title
 
 if TYPE_CHECKING:
     from tailweave.simulation.score.score import Score
 
-_MOST = 30
-"""Groups that are shown; those that are lost or thinner are all shown."""
+_MOST = 12
+"""Groups that are shown; all that are lost or thinner are."""
 
 
-def drawn(score: "Score", width: int) -> Iterator[Table | Text]:
+def drawn(score: "Score") -> Iterator[Table | Text]:
     """Yield what is printed."""
     changed = len(score.lost) + len(score.thinner)
-    groups = score.groups[: max(changed, _MOST)]
-    fixed = [Column("group", [group.name for group in groups], right=False)]
-    columns = [
-        Column("real", [f"{group.real:,} ({percent(group.real_share)})" for group in groups]),
-        Column("synthetic", [f"{group.synthetic:,} ({percent(group.synthetic_share)})" for group in groups]),
-        Column("kept", ["-" if group.kept is None else number(group.kept, 2) for group in groups]),
-        Column("95 % interval", [between(group.interval, 2) or "-" for group in groups]),
-        Column("p", ["-" if g.verdict == "too few rows" else shown_p(g.p_value) for g in groups]),
-        Column("verdict", [group.verdict for group in groups], right=False),
-    ]
-    yield from folded("", fixed, columns, width)
-    if len(groups) < len(score.groups):
-        yield Text(f"and {len(score.groups) - len(groups)} more groups")
-    names = list(score.distances)
-    if names:
-        found = score.distances.values()
-        yield from folded(
-            "Distances, and between which values 95 % of 20 splits lie",
-            [Column("metric", [title(name).replace("\u00a0", " ") for name in names], right=False)],
-            [
-                Column("synthetic", [_spread(one.synthetic) for one in found]),
-                Column("real half against half", [_spread(one.real) for one in found]),
-            ],
-            width,
-        )
+    shown = score.groups[: max(changed, _MOST)]
+    yield _groups(shown)
+    if len(shown) < len(score.groups):
+        rest = len(score.groups) - len(shown)
+        yield Text(f"and {counted(rest, 'group')} more, none lost; all are in --json and --page")
+    if score.distances:
+        yield _distances(score)
     yield Text(
         f"{score.copied:,} of {score.synthetic_rows:,} synthetic rows equal a real one; {score.repeated:,} "
         f"of {score.real_rows:,} real rows equal another real one"
@@ -56,5 +39,35 @@ def drawn(score: "Score", width: int) -> Iterator[Table | Text]:
     yield Text(score.headline, style="red" if score.lost else "bold")
 
 
-def _spread(found: object) -> str:
+def _groups(shown: tuple[Group, ...]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    table.add_column("group", overflow="fold", ratio=1)
+    for head in ("real", "synthetic", "share kept"):
+        table.add_column(head, justify="right", no_wrap=True)
+    table.add_column("verdict", no_wrap=True)
+    for group in shown:
+        kept = "-" if group.kept is None else f"{number(group.kept, 2)} ({between(group.interval, 2)})"
+        table.add_row(
+            group.name,
+            f"{group.real:,} ({percent(group.real_share)})",
+            f"{group.synthetic:,} ({percent(group.synthetic_share)})",
+            kept,
+            group.verdict,
+            style={"lost": "red", "thinner": "yellow"}.get(group.verdict),
+        )
+    return table
+
+
+def _distances(score: "Score") -> Table:
+    what = f"Distances; in brackets, where 95 % of {SPLITS} splits lie"
+    table = Table(title=what, title_justify="left", box=None, pad_edge=False)
+    table.add_column("metric", no_wrap=True)
+    for head in ("synthetic", "real half against half"):
+        table.add_column(head, justify="right", no_wrap=True)
+    for name, one in score.distances.items():
+        table.add_row(title(name).replace("\u00a0", " "), _spread(one.synthetic), _spread(one.real))
+    return table
+
+
+def _spread(found: Spread) -> str:
     return f"{number(found.mean, 3)} ({between((found.low, found.high), 3)})"
