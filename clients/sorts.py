@@ -198,7 +198,8 @@ class Numbers:
         if self.units is None:
             return values
         centre, scale = np.array(self.units).T  # (p,)
-        return values * scale + centre
+        unscaled: Floats = values * scale + centre
+        return unscaled
 
 
 @dataclass(frozen=True)
@@ -230,7 +231,8 @@ class Images(Numbers):
 
     def stacked(self, values: NDArray[Any]) -> NDArray[Any]:
         """Return the images (n, c, h, w), pixels cut off at 0 and 1."""
-        return np.clip(values, 0.0, 1.0).reshape(-1, *self.shape)
+        images: Floats = np.clip(values, 0.0, 1.0).reshape(-1, *self.shape)
+        return images
 
     def files(self, values: NDArray[Any]) -> tuple[str, Iterator[bytes]]:
         """Return a PNG of each, 8 bits a channel."""

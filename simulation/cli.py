@@ -42,7 +42,7 @@ app = typer.Typer(
 app.add_typer(deploy_app, name="deploy")
 app.command()(serve)
 app.command()(export)
-app.command()(score)
+app.command(help="Say which groups synthetic rows have lost, whoever made them.")(score)
 
 
 def _console(*, stderr: bool = False, terminal: bool | None = None) -> Console:

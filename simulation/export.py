@@ -2,11 +2,12 @@
 """What ``tailweave export`` does: find the final model that is meant, draw from it, write what it drew."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
+from tailweave.clients.data.own_rows import own_rows
 from tailweave.clients.data.written import FOLDER, ending_of, write_samples
 from tailweave.clients.final_models import FinalModel
 from tailweave.clients.release.policy import Policy, PolicyError, load_policy
@@ -72,12 +73,14 @@ def export(source: Path, wanted: Wanted, out: Path, *, force: bool = False) -> s
         node = load_node(source)
         found, label = _on_node(node, wanted.run), node.label
     else:
-        folder = RunFolder(source)
+        node, folder = None, RunFolder(source)
         found, label = _in_run(folder, wanted.run), (folder.config().get("data") or {}).get("label")
     chosen = _chosen(found, wanted, _left_out(source))
     with threadpool_limits(1):  # as a run does, or products would round otherwise
         samples = _samples(FinalModel.load(chosen.path), wanted, chosen)
-        write_samples(samples, out, str(label or LABEL))
+    if node is not None and samples.sort.plain:
+        samples = _with_own_names(node, samples)
+    write_samples(samples, out, str(label or LABEL))
     what = "selected for the last generation" if wanted.selected else f"drawn, draw seed {wanted.draw_seed}"
     return f"{out}: {len(samples):,} samples ({samples.sort}) of {chosen}, {what}"
 
@@ -158,6 +161,13 @@ def _chosen(found: Sequence[Left], wanted: Wanted, beside: str) -> Left:
             )
         found = [one for one in found if getattr(one, key) == asked]
     return found[-1]
+
+
+def _with_own_names(node: SiloNode, samples: Samples) -> Samples:
+    """Return rows with the columns of the node's own table: an arm that looks at no own rows has no names."""
+    own = own_rows(node.node_config()).read().sort
+    fits = own.plain and len(own.columns) == len(samples.columns)
+    return replace(samples, sort=own) if fits else samples
 
 
 def _samples(model: FinalModel, wanted: Wanted, chosen: Left) -> Samples:

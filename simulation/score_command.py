@@ -24,7 +24,7 @@ def score(  # noqa: PLR0913 - typer: one parameter an option
 
     Raises:
         Exit: With code 1 if a group is lost and --fail-on-loss is given.
-        ValueError: If a side cannot be read, or a file cannot be written.
+        ValueError: If a side cannot be read, the two do not fit, or there is no folder to write to.
     """
     from tailweave.simulation.score.score import score as judge
     from tailweave.simulation.score.sides import sides

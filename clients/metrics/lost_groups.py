@@ -130,7 +130,15 @@ def lost_groups(
     adjusted = np.ones(len(a))
     adjusted[testable] = _holm(p_values[testable])
     return [
-        Group(name, int(x), int(y), n, m, float(p), _verdict(int(x) * m, int(y) * n, p <= alpha, can))
+        Group(
+            name,
+            int(x),
+            int(y),
+            n,
+            m,
+            float(p),
+            _verdict(int(x) * m, int(y) * n, bool(p <= alpha), bool(can)),
+        )
         for name, x, y, p, can in zip(names, a, b, adjusted, testable, strict=True)
     ]
 

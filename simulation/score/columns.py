@@ -51,7 +51,8 @@ def declared(given: str | Path | Mapping[str, Any] | None) -> Declared:
     """Read a declaration: a block ``data`` of an experiment, one with ``columns``, or the columns alone.
 
     Args:
-        given: A YAML file, or its keys; None where nothing is declared.
+        given: A YAML file, or its keys; None where nothing is declared. A block ``data`` needs no columns,
+            where it only says how a CSV is written.
 
     Raises:
         ConfigError: If the file cannot be read, or a key, type or range is wrong.
@@ -61,7 +62,7 @@ def declared(given: str | Path | Mapping[str, Any] | None) -> Declared:
     called = "columns" if isinstance(given, Mapping) else str(given)
     raw = dict(given) if isinstance(given, Mapping) else read_mapping(Path(given), "must be")
     block = raw["data"] if isinstance(raw.get("data"), dict) else raw
-    if not isinstance(block.get("columns"), dict):
+    if block is raw and not isinstance(block.get("columns"), dict):
         return validated({"columns": block}, Declared, called)
     known = {field.alias or name for name, field in Declared.model_fields.items()}
     return validated({key: block[key] for key in known & set(block)}, Declared, called)

@@ -67,11 +67,8 @@ def sides(real: object, synthetic: object, columns: Any = None, label: str | Non
     if isinstance(one, Samples) and isinstance(other, Samples):
         return _of_samples(one, other, label)
     if isinstance(one, Samples) or isinstance(other, Samples):
-        table, samples = (other, one) if isinstance(one, Samples) else (one, other)
-        raise ConfigError(
-            f"one side is a table of {table.num_columns} columns, the other {samples.sort}: give both as "
-            "tables"
-        )
+        tables = "the synthetic" if isinstance(one, Samples) else "the real"
+        raise ConfigError(f"{tables} rows alone are a table with columns: give both in one form")
     return _of_tables(one, other, known, label)
 
 

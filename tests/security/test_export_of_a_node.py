@@ -42,7 +42,8 @@ def test_with_it_rows_are_drawn_and_the_selected_are_those_kept_since(silo, tmp_
     retrain(silo, 2, "before")
     allow(silo)
     assert "of --arm collaborative" in export(silo, Wanted(rows=40), tmp_path / "x.csv")
-    assert read_table(tmp_path / "x.csv", None).values.shape == (40, 3)
+    drawn = read_table(tmp_path / "x.csv", None)
+    assert (drawn.values.shape, drawn.columns) == ((40, 3), ("u", "v", "w"))
     with pytest.raises(ValueError, match="no generated samples were kept: .* policy did not allow an export"):
         export(silo, Wanted(selected=True), tmp_path / "y.csv")
     retrain(silo, 2, "after")
