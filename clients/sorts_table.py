@@ -138,9 +138,15 @@ class Table(Numbers):
             if spec.axis is not None
         ]
         place, flag, center, scale, low, high, whole = zip(*found, strict=True) if found else ((),) * 7
-        numbers = (np.array(part, dtype=np.float64) for part in (center, scale, low, high))
-        places = (np.array(part, dtype=np.intp) for part in (place, flag))
-        return _Axes(*places, *numbers, np.array(whole, dtype=np.bool_))
+        return _Axes(
+            np.array(place, dtype=np.intp),
+            np.array(flag, dtype=np.intp),
+            np.array(center, dtype=np.float64),
+            np.array(scale, dtype=np.float64),
+            np.array(low, dtype=np.float64),
+            np.array(high, dtype=np.float64),
+            np.array(whole, dtype=np.bool_),
+        )
 
     def checked(self, values: ArrayLike) -> Floats:
         """Return values (n, p) as valid rows, as ``settled`` does; raises ``DataError`` as for numbers.
@@ -246,8 +252,8 @@ class Table(Numbers):
 
     def coded(self, values: Floats) -> Iterator[Coded]:
         """Yield categories, ordered ones too, and of other columns whether a cell is missing."""
-        axes = self._axes
-        raw, lacks = self._raw(values[:, axes.place]).T, self._lacks(values).T
+        places = self._axes.place
+        raw, lacks = self._raw(values[:, places]).T, self._lacks(values).T
         numbers = iter(zip(raw, lacks, strict=True))
         for start, (name, spec) in zip(self._starts, self.declared, strict=True):
             levels = getattr(spec, "all_levels", spec.level_names) or ("there",)

@@ -6,4 +6,4 @@ from typing import Literal, get_args
 SortName = Literal["numbers", "image", "text", "table"]
 SORTS: tuple[SortName, ...] = get_args(SortName)
 ROWS: tuple[SortName, ...] = ("numbers", "image", "table")
-"""An image is a row of numbers too, with a shape, and so is an encoded row of a table with declared columns."""
+"""An image is a row of numbers too, with a shape; so is an encoded row of a table with declared columns."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Columns of a table: cells to one number a row, and back; one contract, one file for kinds that are alike."""
+"""Columns of a table: cells to one number a row, and back; one contract, a file for kinds that are alike."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -105,7 +105,9 @@ def read_column(spec: ColumnKind, cells: Cells, missing: tuple[str, ...]) -> Rea
 def written_column(spec: ColumnKind, values: Floats, lacks: Bools) -> arrow.Array:
     """Return cells of a column: what ``read_column`` was given, in the column's own type."""
     cells = _kind(spec).written(spec, values)
-    return compute.if_else(arrow.array(lacks), arrow.scalar(None, cells.type), cells) if lacks.any() else cells
+    return (
+        compute.if_else(arrow.array(lacks), arrow.scalar(None, cells.type), cells) if lacks.any() else cells
+    )
 
 
 def allowed_in(spec: ColumnKind) -> str:
@@ -122,8 +124,6 @@ def _kind(spec: ColumnKind) -> Kind:
 def _lacking(cells: Cells, texts: tuple[str, ...]) -> Bools:
     """Tell which cells are missing: null, no number in a column of floats, or one of these texts."""
     array = cells.array
-    if cells.written:
-        return _true(compute.is_in(array, arrow.array(texts, arrow.string())))
     empty = compute.is_null(array, nan_is_null=True)
     if types.is_integer(array.type) or types.is_floating(array.type) or types.is_decimal(array.type):
         named = cell_numbers(arrow.chunked_array([arrow.array(texts, arrow.string())]))

@@ -24,7 +24,7 @@ class DateColumn:
 
     @staticmethod
     def read(spec: Date | Datetime, cells: Cells) -> tuple[Floats, Bools]:
-        """Return days; text that is no date in the declared format is bad, and a time where days are asked."""
+        """Return days; text that is no date in the format is bad, and a time of day where days are asked."""
         if cells.written:
             values = _of_text(cells.array, spec.format)
         elif types.is_date(cells.array.type) or types.is_timestamp(cells.array.type):

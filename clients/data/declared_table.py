@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A table whose columns are declared: each cell is checked by what its column is, and all rows are encoded."""
+"""A table whose columns are declared: each cell is checked by what its column is, and rows are encoded."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,7 +30,7 @@ class _Bad(NamedTuple):
     """A column with cells that are not allowed: how many, the first of them, and what would be."""
 
     name: str
-    count: int
+    cells: int
     row: int
     found: object
     allowed: str
@@ -69,7 +69,9 @@ def read_declared(spec: TableData) -> Samples:
     return Samples(rows, sort, labels, np.zeros(len(rows), dtype=np.int64), _groups(declared, table))
 
 
-def _check_names(path: Path, names: Sequence[str], declared: dict[str, ColumnKind], label: str | None) -> None:
+def _check_names(
+    path: Path, names: Sequence[str], declared: dict[str, ColumnKind], label: str | None
+) -> None:
     """Refuse columns that are not declared, and declared ones that are not there; all of them at once."""
     known = {*declared, *([] if label is None else [label])}
     more = [name for name in names if name not in known]
@@ -110,7 +112,7 @@ def _refusal(spec: TableData, path: Path, bad: Sequence[_Bad]) -> str:
     for one in shown:
         place = f"line {lines[one.row]}" if lines else f"row {one.row}"
         found = "an empty cell" if one.found in ("", None) else repr(str(one.found)[:60])
-        times = "1 cell" if one.count == 1 else f"{one.count} cells, the first"
+        times = "1 cell" if one.cells == 1 else f"{one.cells} cells, the first"
         told.append(f"column {one.name!r}: {times} in {place}: found {found}, allowed: {one.allowed}")
     if len(bad) > _MOST_BAD:
         told.append(f"and {len(bad) - _MOST_BAD} columns more")
@@ -123,9 +125,7 @@ def _read_classes(spec: TableData, table: "pyarrow.Table") -> dict[str, "Read"]:
     return {} if spec.label is None or kind is None else {spec.label: _read(spec, spec.label, kind, table)}
 
 
-def _labels(
-    spec: TableData, path: Path, table: "pyarrow.Table", classes: dict[str, "Read"]
-) -> Labels | None:
+def _labels(spec: TableData, path: Path, table: "pyarrow.Table", classes: dict[str, "Read"]) -> Labels | None:
     if spec.label is None:
         return None
     if classes:

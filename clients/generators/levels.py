@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 r"""Draws of a Gaussian over encoded rows in which levels are levels.
 
-Of a plain draw the nearest level is the commonest one, almost always: a level of a few percent is lost. So the
-columns are drawn in order, levels first. With x = m + L z, L the lower Cholesky factor, the columns b of a
-block have, given all that were drawn before them, the mean
+Of a plain draw the nearest level is the commonest one, almost always: a level of a few percent is lost. So
+the columns are drawn in order, levels first. With x = m + L z, L the lower Cholesky factor, the columns b of
+a block have, given all that were drawn before them, the mean
 
 .. math:: c_b = m_b + L_{b,<b} z_{<b},
 
@@ -24,7 +24,6 @@ from scipy.linalg import solve_triangular
 
 from tailweave.clients.sorts import Block
 from tailweave.protocols.arrays import Floats, Ints
-
 
 _LEAST = 1e-6
 """Of a level's share, whatever was clipped: what is 0 throughout could not be raked."""

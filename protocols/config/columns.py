@@ -37,7 +37,9 @@ def digest_of(features: Mapping[str, ColumnKind]) -> str:
     return hashlib.sha256(json.dumps(agreed, sort_keys=True).encode()).hexdigest()
 
 
-def complaints(columns: Mapping[str, ColumnKind], label: str | None, missing: tuple[str, ...]) -> Iterator[str]:
+def complaints(
+    columns: Mapping[str, ColumnKind], label: str | None, missing: tuple[str, ...]
+) -> Iterator[str]:
     """Yield what is wrong with a block as a whole.
 
     Args:

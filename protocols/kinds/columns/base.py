@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What every kind of column says of itself, and in which form it is encoded.
 
-A column of a table is one number a row (a length, a day, which of its levels it is) or nothing where a cell is
-missing. It is encoded in one of two forms: on an ``Axis``, or as a column for each of its levels.
+A column of a table is one number a row (a length, a day, which of its levels it is) or nothing where a cell
+is missing. It is encoded in one of two forms: on an ``Axis``, or as a column for each of its levels.
 """
 
 import datetime as dt
@@ -25,6 +25,8 @@ def as_text(raw: object) -> object:
         return "true" if raw else "false"
     if isinstance(raw, int | float):
         return repr(raw)
+    if isinstance(raw, str):
+        return raw.strip()
     return raw.isoformat() if isinstance(raw, dt.date) else raw
 
 
@@ -92,20 +94,17 @@ class ColumnKind(Spec):
         values = (name,) if self.axis is not None else tuple(f"{name}={level}" for level in self.level_names)
         return (*values, f"{name}{MISSING}") if self.may_lack else values
 
-    def agreed(self) -> dict[str, Any]:
+    def agreed(self) -> Any:  # noqa: ANN401 - as JSON has it
         """Return the options in which all silos of a federation must be alike."""
-        return {"kind": self.kind, **self.model_dump(mode="json", exclude=set(self.own))}
+        return self.model_dump(mode="json", exclude=set(self.own))
 
     @model_serializer(mode="wrap")
-    def _brief(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    def _brief(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any] | str:
         """Leave out what is as by default: a wide table has thousands of columns."""
         fields = type(self).model_fields
-        given = handler(self)
-        return {
-            key: value
-            for key, value in given.items()
-            if key == "kind" or getattr(self, key) != fields[key].default
-        }
+        given = handler(self).items()
+        options = {k: value for k, value in given if k != "kind" and getattr(self, k) != fields[k].default}
+        return {"kind": self.kind, **options} if options else self.kind
 
 
 class OptionalColumn(ColumnKind):

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The user's own table."""
 
+from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from tailweave.protocols.config.columns import Columns, complaints
+from tailweave.protocols.config.columns import Columns, complaints, digest_of, features_of
 from tailweave.protocols.kinds.columns.base import Cell
 from tailweave.protocols.kinds.sources.base import FileName, ImageShape, SourceKind
 from tailweave.protocols.sorts import SortName
@@ -16,6 +17,11 @@ _ENDINGS = {
     "npz": (".npz",),
     "parquet": (".parquet",),
 }
+
+
+def source_of(path: Path) -> str:
+    """Return the source that reads a file of this name; one of another ending is none of any."""
+    return next((name for name, ends in _ENDINGS.items() if path.name.lower().endswith(ends)), "csv")
 
 
 def _mark(raw: object) -> object:
@@ -99,6 +105,11 @@ class TableData(SourceKind):
     def gives(self) -> SortName:
         """A table where columns are declared."""
         return super().gives if self.columns is None else "table"
+
+    @property
+    def declared_digest(self) -> str | None:
+        """As given."""
+        return None if self.columns is None else digest_of(features_of(self.columns, self.label))
 
     @property
     def image_shape(self) -> ImageShape | None:
