@@ -6,6 +6,7 @@ import shutil
 
 import numpy as np
 import pytest
+from pyarrow import parquet
 
 from tailweave.clients.data.npz_table import read_npz_images
 from tailweave.clients.data.tables import read_table
@@ -15,6 +16,7 @@ from tailweave.clients.samples import Numbers, Samples
 from tailweave.protocols.config.load import load_experiment
 from tailweave.protocols.streams import stream
 from tailweave.runs import run
+from tailweave.scoring import score
 from tailweave.simulation.export import Wanted, export
 from tailweave.simulation.finals import FINAL, keep_finals, left_in
 
@@ -69,6 +71,41 @@ def evaluate_of(world):
 
     ruler = yardstick(world.evaluation.values, world.evaluation.labels)
     return lambda rows: evaluate(ruler, rows, None)
+
+
+def test_declared_columns_come_out_in_their_types_and_read_again(tmp_path):
+    rng = stream(0, "people")
+    path = tmp_path / "people.csv"
+    sexes, ages = rng.choice(["f", "m", "x"], 400, p=[0.5, 0.4, 0.1]), rng.integers(18, 90, 400)
+    cells = [
+        f"{sex},{'' if age > 80 else age},2020-01-{day:02}"
+        for sex, age, day in zip(sexes, ages, rng.integers(1, 29, 400), strict=True)
+    ]
+    path.write_text("\n".join(["sex,age,seen", *cells]) + "\n")
+    columns = {
+        "sex": {"kind": "category", "values": ["f", "m", "x"]},
+        "age": {"kind": "integer", "min": 0, "max": 120, "optional": True},
+        "seen": {"kind": "date", "min": "2020-01-01", "max": "2020-01-31"},
+    }
+    config = {
+        "name": "people",
+        "seeds": 1,
+        "data": {"source": "csv", "path": str(path), "columns": columns},
+        "silos": {"count": 1, "partition": {"kind": "iid"}},
+        "generator": {"kind": "gaussian-mixture", "components": 2},
+        "recursion": {"generations": 1, "samples": 100, "candidates-per-sample": 2},
+        "arms": [{"name": "plain", "rule": "random"}],
+    }
+    with pytest.warns(UserWarning, match="differential privacy"):
+        made = run(config, out=tmp_path / "run").path
+    export(made, Wanted(rows=500), tmp_path / "x.parquet")
+    table = parquet.read_table(tmp_path / "x.parquet")
+    assert [str(field.type) for field in table.schema] == ["string", "int64", "date32[day]"]
+    assert 0 < table.column("age").null_count < 250
+    export(made, Wanted(rows=500), tmp_path / "x.csv")
+    found = score(path, tmp_path / "x.csv", columns=columns)  # reads only what is declared
+    assert found.lost == ()
+    assert {"sex=x", "age=missing"} <= {group.name for group in found.groups}
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_others(table_run, tmp_path):

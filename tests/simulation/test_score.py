@@ -132,6 +132,24 @@ def test_declared_columns_say_what_missing_is(tmp_path):
         score(a, b, columns={name: one for name, one in spec.items() if name != "smoker"}, label="outcome")
 
 
+def test_a_level_of_an_ordered_category_is_a_group(tmp_path):
+    rng = stream(0, "ordered")
+    stages = rng.choice(["I", "II", "III"], 400, p=[0.6, 0.3, 0.1])
+    a = write(tmp_path / "a.csv", {"stage": stages, "x": rng.normal(size=400)})
+    b = write(
+        tmp_path / "b.csv", {"stage": np.where(stages == "III", "II", stages), "x": rng.normal(size=400)}
+    )
+    spec = {"stage": {"kind": "category", "values": ["I", "II", "III"], "ordered": True}, "x": "number"}
+    assert score(a, b, columns=spec).lost == ("stage=III",)
+
+
+def test_a_csv_may_be_written_otherwise(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("a;b\n" + "".join(f"{i},5;{'xyz'[i % 3]}\n" for i in range(60)))
+    found = score(path, path, columns={"data": {"delimiter": ";", "decimal": ","}})
+    assert [group.name for group in found.groups] == ["b=x", "b=y", "b=z"]
+
+
 @pytest.mark.parametrize(
     ("changed", "label", "message"),
     [
