@@ -115,13 +115,26 @@ def _measured(rows: Floats, truth: Floats) -> tuple[float, ...]:
     )
 
 
-def copies(rows: Samples, of: Samples) -> int:
-    """Count rows that equal one of the others in every column, as they were read."""
-    known = {row.tobytes() for row in of.values + 0.0}  # -0.0 is 0.0
-    return sum(row.tobytes() in known for row in rows.values + 0.0)
+@dataclass(frozen=True)
+class Copies:
+    """Rows that are equal in every column, as they were read.
+
+    Attributes:
+        synthetic: Synthetic rows that equal a real one.
+        real: Real rows that equal another real one.
+        all_the_same: Whether both sides hold the same rows.
+    """
+
+    synthetic: int
+    real: int
+    all_the_same: bool
 
 
-def repeated(rows: Samples) -> int:
-    """Count rows that equal another one among them."""
-    found = Counter(row.tobytes() for row in rows.values + 0.0)
-    return sum(count for count in found.values() if count > 1)
+def copies(real: Samples, synthetic: Samples) -> Copies:
+    """Count equal rows."""
+    known, made = (Counter(row.tobytes() for row in one.values + 0.0) for one in (real, synthetic))  # -0 is 0
+    return Copies(
+        sum(count for row, count in made.items() if row in known),
+        sum(count for count in known.values() if count > 1),
+        known == made,
+    )

@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits
 from tailweave.clients.metrics.lost_groups import ALPHA, Group, lost_groups
 from tailweave.simulation.report.wording import counted, listed
 from tailweave.simulation.run_folder import write_json
-from tailweave.simulation.score.distances import Distance, copies, distances, repeated
+from tailweave.simulation.score.distances import Copies, Distance, copies, distances
 from tailweave.simulation.score.groups import count_groups
 from tailweave.simulation.score.sides import Sides
 
@@ -160,10 +160,7 @@ def score(given: Sides, alpha: float = ALPHA) -> Score:
         measured = distances(real, synthetic)
     gone = {group.name for group in judged if group.verdict == "lost"}
     groups = [group for group, one in zip(judged, found, strict=True) if not gone & set(one.within)]
-    copied, doubled = copies(synthetic, real), repeated(real)
-    notes = list(given.notes)
-    if copied == len(synthetic):
-        notes.append("every synthetic row equals a real one: they are copies, or both files are the same")
+    copied = copies(real, synthetic)
     return Score(
         len(real),
         len(synthetic),
@@ -171,10 +168,19 @@ def score(given: Sides, alpha: float = ALPHA) -> Score:
         alpha,
         tuple(sorted(groups, key=_first)),
         measured,
-        copied,
-        doubled,
-        tuple(notes),
+        copied.synthetic,
+        copied.real,
+        (*given.notes, *_on_copies(copied, len(real), len(synthetic))),
     )
+
+
+def _on_copies(copied: Copies, real: int, synthetic: int) -> list[str]:
+    """Warn of copies; where many real rows are equal, others may well equal them too."""
+    if copied.all_the_same:
+        return ["both sides hold the same rows: is one file given for both?"]
+    if copied.synthetic == synthetic and 2 * copied.real < real:
+        return ["every synthetic row equals a real one, and most real rows differ: they are copies"]
+    return []
 
 
 _ORDER = ("lost", "thinner", "kept", "too few rows")

@@ -106,7 +106,13 @@ def test_halves_raise_an_alarm_as_seldom_as_stated():
 def test_copies_are_counted_and_one_file_for_both_is_said(real):
     found = score(real, real)
     assert (found.copied, found.lost) == (ROWS, ())
-    assert "copies" in found.notes[0]
+    assert found.notes == ("both sides hold the same rows: is one file given for both?",)
+    rows = stream(0, "copied").normal(size=(100, 2))
+    found = score(rows, np.vstack([rows[:30], rows[:30] + 1e-9]))
+    assert (found.copied, found.repeated, found.notes) == (30, 0, ())
+    assert "they are copies" in score(rows, rows[:30]).notes[0]
+    few = np.repeat([[0.0], [1.0]], 50, axis=0)  # of two values everybody's rows are
+    assert score(few, few[20:70]).notes == ()
 
 
 def test_declared_columns_say_what_missing_is(tmp_path):
