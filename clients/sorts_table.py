@@ -256,7 +256,7 @@ class Table(Numbers):
         raw, lacks = self._raw(values[:, places]).T, self._lacks(values).T
         numbers = iter(zip(raw, lacks, strict=True))
         for start, (name, spec) in zip(self._starts, self.declared, strict=True):
-            levels = getattr(spec, "all_levels", spec.level_names) or ("there",)
+            levels = getattr(spec, "all_levels", spec.level_names) or ("given",)
             named = (*levels, "missing") if spec.may_lack else levels
             if spec.axis is None:
                 codes = values[:, start : start + len(named)].argmax(axis=1)

@@ -14,7 +14,7 @@ from tailweave.clients.data.image_folder import ENDINGS, read_image_folder
 from tailweave.clients.data.jsonl import read_jsonl
 from tailweave.clients.data.npz_table import read_npz, read_npz_images
 from tailweave.clients.data.raw_table import read_raw
-from tailweave.clients.samples import DataError, Samples
+from tailweave.clients.samples import DataError, Images, Samples, unnamed
 from tailweave.protocols.arrays import matrix
 from tailweave.protocols.kinds.sources.image_folder import ImageFolder
 from tailweave.protocols.npz import NpzError, open_npz
@@ -55,7 +55,10 @@ def opened(given: object, called: str, declared: "Declared", label: str | None) 
             f"{called} must be a path, samples, a data frame or an array of numbers, got "
             f"{type(given).__name__}: {error}"
         ) from None
-    return Samples.of(matrix(array.reshape(len(array), -1) if array.ndim == 4 else array, called))
+    if array.ndim != 4:
+        return Samples.of(matrix(array, called))
+    rows = matrix(array.reshape(len(array), -1), called)
+    return Samples.of(rows, sort=Images(unnamed(rows.shape[1]), shape=array.shape[1:]))
 
 
 def _frame(frame: Any, called: str) -> "pyarrow.Table":  # noqa: ANN401 - of any library

@@ -66,6 +66,8 @@ class Score:
     def headline(self) -> str:
         """The answer in a sentence."""
         tested = sum(group.verdict != "too few rows" for group in self.groups)
+        if not tested:
+            return "No group can be judged: too few rows"
         if not self.lost:
             return f"No group of {tested} is lost"
         more = [f"{len(self.lost) - _NAMED} more"] if len(self.lost) > _NAMED else []
@@ -159,7 +161,9 @@ def score(given: Sides, alpha: float = ALPHA) -> Score:
         )
         measured = distances(real, synthetic)
     gone = {group.name for group in judged if group.verdict == "lost"}
-    groups = [group for group, one in zip(judged, found, strict=True) if not gone & set(one.within)]
+    told = [(group, one) for group, one in zip(judged, found, strict=True) if not gone & set(one.within)]
+    groups = [group for group, _ in told if group.real]
+    invented = [group.name for group, one in told if not group.real and not one.within]
     copied = copies(real, synthetic)
     return Score(
         len(real),
@@ -170,8 +174,13 @@ def score(given: Sides, alpha: float = ALPHA) -> Score:
         measured,
         copied.synthetic,
         copied.real,
-        (*given.notes, *_on_copies(copied, len(real), len(synthetic))),
+        (*given.notes, *_on_invented(invented), *_on_copies(copied, len(real), len(synthetic))),
     )
+
+
+def _on_invented(names: list[str]) -> list[str]:
+    more = [f"{len(names) - _NAMED} more"] if len(names) > _NAMED else []
+    return [f"synthetic rows alone have {listed([*names[:_NAMED], *more])}"] if names else []
 
 
 def _on_copies(copied: Copies, real: int, synthetic: int) -> list[str]:

@@ -86,6 +86,8 @@ def test_images_with_classes_are_read_from_folders(tmp_path):
         write_samples(samples, tmp_path / name, "class")
         folders.append(tmp_path / name)
     assert score(*folders).lost == ("label=owl",)
+    arrays = rng.random((40, 1, 2, 2)), rng.random((30, 1, 2, 2))
+    assert score(*arrays).compared == "images 1x2x2"
 
 
 def test_halves_raise_an_alarm_as_seldom_as_stated():
@@ -147,6 +149,16 @@ def test_a_level_of_an_ordered_category_is_a_group(tmp_path):
     )
     spec = {"stage": {"kind": "category", "values": ["I", "II", "III"], "ordered": True}, "x": "number"}
     assert score(a, b, columns=spec).lost == ("stage=III",)
+
+
+def test_what_synthetic_rows_alone_have_is_noted_and_no_group():
+    found = score(
+        Samples.of(np.arange(40.0)[:, None], ["a"] * 40),
+        Samples.of(np.arange(40.0)[:, None], ["a", "b"] * 20),
+    )
+    assert [group.name for group in found.groups] == ["label=a"]
+    assert "synthetic rows alone have label=b" in found.notes[0]
+    assert score([[0.0]], [[1.0]]).headline == "No group can be judged: too few rows"
 
 
 def test_a_csv_may_be_written_otherwise(tmp_path):
