@@ -6,9 +6,10 @@
     run.summary["collaborative"]["coverage"]; run.metrics(); run.report
     picks = tw.select(candidates, reference=tw.Reference.of(rows), count=500, rule="herding", rng=rng)
 
-``inspect`` proposes what the columns of a table are. ``open_run`` opens a run that was made before,
-``compare`` makes a page of several, ``load`` reads and checks an experiment without running it. What the
-caller got wrong is a ``ValueError``; a run that cannot go on, ``RunFailed``.
+``inspect`` proposes what the columns of a table are. ``score`` says which groups synthetic rows have lost
+beside real ones, whoever made them. ``open_run`` opens a run that was made before, ``compare`` makes a page
+of several, ``load`` reads and checks an experiment without running it. What the caller got wrong is a
+``ValueError``; a run that cannot go on, ``RunFailed``.
 """
 
 from importlib import import_module
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from tailweave.inspecting import inspect
     from tailweave.protocols.config.experiment import Experiment
     from tailweave.runs import Run, compare, open_run, run
+    from tailweave.scoring import score
     from tailweave.selection import Reference, select
     from tailweave.server.failure import RunFailed
 
@@ -38,6 +40,7 @@ __all__ = [
     "load",
     "open_run",
     "run",
+    "score",
     "select",
 ]
 
@@ -56,6 +59,7 @@ _PLACES = {
     "load": "experiments:load",
     "open_run": "runs:open_run",
     "run": "runs:run",
+    "score": "scoring:score",
     "select": "selection:select",
 }
 

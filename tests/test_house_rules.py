@@ -21,6 +21,7 @@ MAY_IMPORT = {
         "inspecting",
         "rows",
         "runs",
+        "scoring",
         "selection",
         "simulation",
         "server",
@@ -51,6 +52,7 @@ API = {
     "load",
     "open_run",
     "run",
+    "score",
     "select",
 }
 GRPC = {"grpc", "grpc_health", "grpc_reflection"}
