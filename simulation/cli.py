@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command line: ``tailweave list | inspect | run | report | export | score | audit | base | serve | deploy``."""
+"""The command line: ``tailweave list | inspect | run | report | export | score | audit | …``."""
 
 import os
 import sys
