@@ -18,6 +18,7 @@ MAY_IMPORT = {
     "simulation": {"simulation", "server", "clients", "protocols"},
     "tailweave": {
         "experiments",
+        "inspecting",
         "rows",
         "runs",
         "scoring",
@@ -41,7 +42,19 @@ FLOWER = {
     "simulation/deploy/door_proof.py",  # a node's Runtime API
     "simulation/deploy/foreign_app.py",  # a bundle as Flower builds it
 }
-API = {"Experiment", "Reference", "Run", "RunFailed", "compare", "load", "open_run", "run", "score", "select"}
+API = {
+    "Experiment",
+    "Reference",
+    "Run",
+    "RunFailed",
+    "compare",
+    "inspect",
+    "load",
+    "open_run",
+    "run",
+    "score",
+    "select",
+}
 GRPC = {"grpc", "grpc_health", "grpc_reflection"}
 GRPC_FOLDERS = ("clients/service/", "simulation/deploy/")
 HEAVY = {"torch", "transformers", "diffusers"}

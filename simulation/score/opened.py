@@ -4,11 +4,12 @@
 from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tailweave.clients.data.documents import read_documents
+from tailweave.clients.data.frames import frame_table, is_frame
 from tailweave.clients.data.hashed_text import as_hashed_words
 from tailweave.clients.data.image_folder import ENDINGS, read_image_folder
 from tailweave.clients.data.jsonl import read_jsonl
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 
 WORDS = 256
 """Columns that the words of documents are hashed to: documents are compared by these."""
-_INDEX = "__index_level_"
-"""How pyarrow calls the row names of a pandas frame."""
 
 
 def opened(given: object, called: str, declared: "Declared", label: str | None) -> "Samples | pyarrow.Table":
@@ -46,8 +45,8 @@ def opened(given: object, called: str, declared: "Declared", label: str | None) 
         return given
     if isinstance(given, str | PathLike):
         return _read(Path(given).expanduser(), declared, label)
-    if hasattr(given, "__arrow_c_stream__") or hasattr(given, "__dataframe__"):
-        return _frame(given, called)
+    if is_frame(given):
+        return frame_table(given, called)
     try:
         array = np.asarray(given, dtype=np.float64)
     except (TypeError, ValueError) as error:
@@ -59,19 +58,6 @@ def opened(given: object, called: str, declared: "Declared", label: str | None) 
         return Samples.of(matrix(array, called))
     rows = matrix(array.reshape(len(array), -1), called)
     return Samples.of(rows, sort=Images(unnamed(rows.shape[1]), shape=array.shape[1:]))
-
-
-def _frame(frame: Any, called: str) -> "pyarrow.Table":  # noqa: ANN401 - of any library
-    import pyarrow
-
-    try:
-        if hasattr(frame, "__arrow_c_stream__"):
-            table = pyarrow.table(frame)
-        else:
-            table = pyarrow.interchange.from_dataframe(frame)
-    except (pyarrow.ArrowException, TypeError, ValueError) as error:
-        raise ValueError(f"{called}: this data frame cannot be read: {error}") from None
-    return table.select([name for name in table.column_names if not name.startswith(_INDEX)])
 
 
 def _read(path: Path, declared: "Declared", label: str | None) -> "Samples | pyarrow.Table":
