@@ -11,9 +11,11 @@ class PartitionKind(Spec):
     """How rows are cut into silos; ``takes`` are sorts of sample, ``remedy`` helps where one gets no row.
 
     ``implemented_in`` names the file in ``clients/data`` that cuts, if it is not the partition's own name.
+    ``drawn`` says that another draw may give a silo more rows.
     """
 
     kind: str
     implemented_in: ClassVar[str | None] = None
     takes: ClassVar[tuple[SortName, ...]] = SORTS
+    drawn: ClassVar[bool] = False
     remedy: ClassVar[str] = "use fewer silos or more rows"
