@@ -84,7 +84,11 @@ def prepare(
         if not silos_elsewhere:
             _check_prompts(experiment, world, kit)
     smallest = None if silos_elsewhere else min(one.smallest for one in facts)
-    said = [*_warnings(experiment, smallest), *_carried(experiment, kits, elsewhere=silos_elsewhere)]
+    said = [
+        *_warnings(experiment, smallest),
+        *_carried(experiment, kits, elsewhere=silos_elsewhere),
+        *_levels_unseen(experiment, next(iter(kits.values()))),
+    ]
     if silos_elsewhere:
         return Prepared(experiment, kits, (*said, *_owners_alone(experiment)), inputs)
     said += [*_drawn_again(experiment, facts), *notes_on_classes(world_of_seed(experiment, facts[0].seed))]
@@ -101,6 +105,20 @@ def _drawn_again(experiment: Experiment, facts: Sequence[Facts]) -> list[str]:
 
 def _carried(experiment: Experiment, kits: dict[int, PublicKit], *, elsewhere: bool) -> list[str]:
     return check_carried(experiment, next(iter(kits.values())), elsewhere=elsewhere)
+
+
+def _levels_unseen(experiment: Experiment, kit: PublicKit) -> list[str]:
+    """Say where a table has too many levels for their axes to be among the directions of a sketch."""
+    space, said = kit.features.space(experiment.seeds[0]), []
+    for arm in experiment.arms:
+        directions = getattr(arm.reference, "directions", None)
+        if directions is not None and not space.levels_fit(directions):
+            said.append(
+                f"arm {arm.name}: of reference.directions = {directions} none is a level's own, as the "
+                f"{len(space.levels)} levels of the table's columns would take more than half of them; for "
+                f"rare levels to be seen at once, set {2 * len(space.levels) + len(space.marked)} or more"
+            )
+    return said
 
 
 def _check_prompts(experiment: Experiment, world: World, kit: PublicKit) -> None:

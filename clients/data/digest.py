@@ -11,7 +11,7 @@ from tailweave.clients.samples import Samples
 
 
 def digest_of(*parts: Samples) -> str:
-    """Return the digest of samples: columns, values and labels, in their order; 32 hex digits.
+    """Return the digest of samples: columns, values, labels and groups, in order; 32 hex digits.
 
     Privacy:
         It tells whether a guess of all rows is right, so it stays with them: it is kept beside checkpoints,
@@ -19,7 +19,7 @@ def digest_of(*parts: Samples) -> str:
     """
     found = hashlib.blake2b(digest_size=16)
     for samples in parts:
-        for array in (np.array(samples.columns), samples.values, samples.labels):
+        for array in (np.array(samples.columns), samples.values, samples.labels, samples.groups):
             for piece in _pieces(array):
                 found.update(piece)
     return found.hexdigest()
