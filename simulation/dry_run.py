@@ -70,14 +70,14 @@ def dry_run(experiment: Experiment, console: Console, *, silos_elsewhere: bool =
         console.print(f"{name:<10}{text}", soft_wrap=True, markup=False)
 
 
-def _lines(experiment: Experiment, found: Sizes, work: Workload) -> list[tuple[str, str]]:
-    arms, seeds = len(experiment.arms), len(experiment.seeds)
-    silos, generations = experiment.silos, experiment.recursion.generations
+def _what(experiment: Experiment, found: Sizes) -> list[tuple[str, str]]:
+    silos = experiment.silos
     lines = [
         (
             "run",
-            f"{experiment.name}: {counted(arms, 'arm')} x {counted(seeds, 'seed')} x {silos.followed} of "
-            f"{counted(silos.count, 'silo')} x {counted(generations, 'generation')}",
+            f"{experiment.name}: {counted(len(experiment.arms), 'arm')} x "
+            f"{counted(len(experiment.seeds), 'seed')} x {silos.followed} of {counted(silos.count, 'silo')} "
+            f"x {counted(experiment.recursion.generations, 'generation')}",
         ),
         (
             "data",
@@ -86,6 +86,11 @@ def _lines(experiment: Experiment, found: Sizes, work: Workload) -> list[tuple[s
     ]
     if found.missing is not None:
         lines.append(("", f"not there, sizes are assumed: {found.missing}"))
+    return lines
+
+
+def _lines(experiment: Experiment, found: Sizes, work: Workload) -> list[tuple[str, str]]:
+    lines = _what(experiment, found)
     spec = experiment.generator
     network = _network(experiment)
     size = network.size(spec, found.columns) if network else None
@@ -105,7 +110,8 @@ def _lines(experiment: Experiment, found: Sizes, work: Workload) -> list[tuple[s
         )
     )
     selection = sum(_selection_seconds(experiment, arm, found) for arm in experiment.arms)
-    picking = selection * seeds * silos.followed * generations
+    rounds = experiment.silos.followed * experiment.recursion.generations
+    picking = selection * len(experiment.seeds) * rounds
     costs = _costs(experiment, found)
     if not costs:
         why = "generator.base is not on this machine" if network else f"only a fit of a {spec.kind} can tell"

@@ -76,7 +76,8 @@ def _where(experiment: Experiment, key: str) -> str:
 
 
 def _path_of(data: Mapping[str, Any]) -> str:
-    return str(data.get("path") or "")
+    path = data.get("path") or ""
+    return ", ".join(path.values()) if isinstance(path, dict) else str(path)
 
 
 def _paths(key: str, value: object) -> Iterator[tuple[str, Path]]:

@@ -36,11 +36,12 @@ class _Bad(NamedTuple):
     allowed: str
 
 
-def read_declared(spec: TableData) -> Samples:
+def read_declared(spec: TableData, path: Path) -> Samples:
     """Read the rows of a table as ``spec.columns`` declares them.
 
     Args:
-        spec: File, label and declared columns; columns of the file may stand in any order.
+        spec: Label and declared columns; columns of the file may stand in any order.
+        path: The file.
 
     Returns:
         Encoded rows (``sorts_table.py``), with their labels and groups if these are declared.
@@ -50,7 +51,6 @@ def read_declared(spec: TableData) -> Samples:
             not what is declared: of all columns at once, how many, the first and what is allowed.
     """
     declared = spec.columns or {}
-    path = Path(spec.path)
     table = read_raw(path, delimiter=spec.delimiter, decimal=spec.decimal)
     _check_names(path, table.column_names, declared, spec.label)
     if not len(table):

@@ -4,6 +4,7 @@
 from typing import ClassVar
 
 from tailweave.protocols.config.base import Spec
+from tailweave.protocols.kinds.sources.base import AnySource
 from tailweave.protocols.sorts import SORTS, SortName
 
 
@@ -19,3 +20,7 @@ class PartitionKind(Spec):
     takes: ClassVar[tuple[SortName, ...]] = SORTS
     drawn: ClassVar[bool] = False
     remedy: ClassVar[str] = "use fewer silos or more rows"
+
+    def misfit(self, data: AnySource) -> str | None:
+        """Say why rows of such a source cannot be cut so; None if they can, as far as the source says."""
+        return None
