@@ -71,17 +71,21 @@ class Table(Numbers):
     Attributes:
         declared: What each column is, by name, in the order of the block; those that are part of a sample.
         label: What the label column is called, if there is one.
+        missing: Cells that mean missing in every column where they may be.
     """
 
     name: ClassVar[SortName] = "table"
     declared: tuple[tuple[str, ColumnKind], ...] = ()
     label: str | None = None
+    missing: tuple[str, ...] = ("",)
 
     @classmethod
-    def of(cls, features: Mapping[str, ColumnKind], label: str | None = None) -> Self:
+    def of(
+        cls, features: Mapping[str, ColumnKind], label: str | None = None, missing: tuple[str, ...] = ("",)
+    ) -> Self:
         """Return the sort of a block's columns that are part of a sample."""
         encoded = tuple(part for name, spec in features.items() for part in spec.encoded(name))
-        return cls(encoded, declared=tuple(features.items()), label=label)
+        return cls(encoded, declared=tuple(features.items()), label=label, missing=missing)
 
     def anonymous(self) -> Self:
         """Return the same: its names are public, and silos have agreed on them."""
@@ -240,3 +244,22 @@ class Table(Numbers):
         if samples.labels is not None:
             found[self.label or "label"] = pyarrow.array(samples.labels.tolist(), pyarrow.string())
         return pyarrow.table(found)
+
+    def texts(self, samples: "Samples") -> "pyarrow.Table":
+        """Return rows as ``decoded`` does, but as text that a CSV of the same declarations holds.
+
+        Numbers have a point before their decimals. What is missing is written as declared: by the column's
+        own text first, then by that of all.
+        """
+        import pyarrow
+
+        from tailweave.clients.columns import as_texts
+
+        found, kinds = self.decoded(samples), dict(self.declared)
+        columns = {
+            name: as_texts(kinds[name], found[name], next(iter((*kinds[name].lacking, *self.missing)), ""))
+            if name in kinds
+            else found[name]
+            for name in found.column_names
+        }
+        return pyarrow.table(columns)

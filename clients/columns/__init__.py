@@ -75,6 +75,10 @@ class Kind(Protocol):
         """Return cells of the column's own type for numbers of it, shape (n,)."""
         ...
 
+    def texts(self, spec: ColumnKind, cells: arrow.Array) -> arrow.Array:
+        """Return what ``written`` gave as text that ``read`` reads; null stays null."""
+        ...
+
     def allowed(self, spec: ColumnKind) -> str:
         """Say what a cell may hold."""
         ...
@@ -91,6 +95,8 @@ def read_column(spec: ColumnKind, cells: Cells, missing: tuple[str, ...]) -> Rea
     Returns:
         Its numbers; a cell beyond the bounds is bad as well, and so is a missing one where none may be.
     """
+    if not _is_flat(cells.array.type):
+        return Read(np.zeros(len(cells.array)), _none(cells), ~_none(cells))
     lacks = _lacking(cells, (*missing, *spec.lacking) if spec.may_lack else ())
     values, bad = _kind(spec).read(spec, cells)
     axis = spec.axis
@@ -110,6 +116,11 @@ def written_column(spec: ColumnKind, values: Floats, lacks: Bools) -> arrow.Arra
     )
 
 
+def as_texts(spec: ColumnKind, cells: arrow.Array, missing: str) -> arrow.Array:
+    """Return cells as ``written_column`` gave them as text for a CSV, ``missing`` where one is null."""
+    return compute.fill_null(_kind(spec).texts(spec, cells), missing)
+
+
 def allowed_in(spec: ColumnKind) -> str:
     """Say what a cell of a column may hold, for a message."""
     said = _kind(spec).allowed(spec)
@@ -119,6 +130,16 @@ def allowed_in(spec: ColumnKind) -> str:
 def _kind(spec: ColumnKind) -> Kind:
     kind: Kind = implementation(spec, spec.kind, __package__)
     return kind
+
+
+def _is_flat(kind: arrow.DataType) -> bool:
+    """Tell whether cells are single values; a list or bytes are nothing that a column may hold."""
+    flat = (types.is_string, types.is_integer, types.is_floating, types.is_decimal, types.is_boolean)
+    return any(fits(kind) for fits in (*flat, types.is_date, types.is_timestamp, types.is_null))
+
+
+def _none(cells: Cells) -> Bools:
+    return np.zeros(len(cells.array), dtype=np.bool_)
 
 
 def _lacking(cells: Cells, texts: tuple[str, ...]) -> Bools:

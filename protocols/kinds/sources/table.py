@@ -114,8 +114,8 @@ class TableData(SourceKind):
         return self.model_copy(update={"path": moved})
 
     def __hash__(self) -> int:
-        """Hash of the text, so that worlds can be cached: a mapping has none of its own."""
-        return hash(self.model_dump_json())
+        """Hash of what tells tables apart, so that worlds can be cached: a mapping has no hash of its own."""
+        return hash((self.source, self.path, self.label, tuple(self.columns or ())))
 
     @property
     def gives(self) -> SortName:
