@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command line: ``tailweave list | run | report | audit | base | serve | deploy``."""
+"""The command line: ``tailweave list | run | report | export | score | audit | base | serve | deploy``."""
 
 import os
 import sys
@@ -15,6 +15,8 @@ from rich.console import Console
 
 import tailweave
 from tailweave.simulation.deploy.command import app as deploy_app
+from tailweave.simulation.export_command import export
+from tailweave.simulation.score_command import score
 from tailweave.simulation.serve_command import serve
 
 if TYPE_CHECKING:
@@ -26,7 +28,7 @@ class _InOrderOfUse(typer.core.TyperGroup):
     """Help lists the commands as one comes to need them."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        order = ("list", "run", "report", "audit", "base", "serve", "deploy")
+        order = ("list", "run", "report", "export", "score", "audit", "base", "serve", "deploy")
         return sorted(super().list_commands(ctx), key=order.index)  # an error for one that has no place yet
 
 
@@ -39,6 +41,8 @@ app = typer.Typer(
 )
 app.add_typer(deploy_app, name="deploy")
 app.command()(serve)
+app.command()(export)
+app.command(help="Say which groups synthetic rows have lost, whoever made them.")(score)
 
 
 def _console(*, stderr: bool = False, terminal: bool | None = None) -> Console:

@@ -6,9 +6,9 @@
     run.summary["collaborative"]["coverage"]; run.metrics(); run.report
     picks = tw.select(candidates, reference=tw.Reference.of(rows), count=500, rule="herding", rng=rng)
 
-``open_run`` opens a run that was made before, ``compare`` makes a page of several, ``load`` reads and checks
-an experiment without running it. What the caller got wrong is a ``ValueError``; a run that cannot go on,
-``RunFailed``.
+``score`` says which groups synthetic rows have lost beside real ones, whoever made them. ``open_run`` opens a
+run that was made before, ``compare`` makes a page of several, ``load`` reads and checks an experiment without
+running it. What the caller got wrong is a ``ValueError``; a run that cannot go on, ``RunFailed``.
 """
 
 from importlib import import_module
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tailweave.experiments import load
     from tailweave.protocols.config.experiment import Experiment
     from tailweave.runs import Run, compare, open_run, run
+    from tailweave.scoring import score
     from tailweave.selection import Reference, select
     from tailweave.server.failure import RunFailed
 
@@ -36,6 +37,7 @@ __all__ = [
     "load",
     "open_run",
     "run",
+    "score",
     "select",
 ]
 
@@ -53,6 +55,7 @@ _PLACES = {
     "load": "experiments:load",
     "open_run": "runs:open_run",
     "run": "runs:run",
+    "score": "scoring:score",
     "select": "selection:select",
 }
 

@@ -115,7 +115,7 @@ class TableData(SourceKind):
 
     def __hash__(self) -> int:
         """Hash of what tells tables apart, so that worlds can be cached: a mapping has no hash of its own."""
-        return hash((self.source, self.path, self.label, tuple(self.columns or ())))
+        return hash((self.source, *self.files.items(), self.label, tuple(self.columns or ())))
 
     @property
     def gives(self) -> SortName:
