@@ -13,6 +13,7 @@ from tailweave.clients.generators.diffusion.sampling import Sampling, draw
 from tailweave.clients.generators.diffusion.training import train
 from tailweave.clients.neural.cost import Size, Speed, now, scaled
 from tailweave.clients.neural.device import place_of, torch_stream
+from tailweave.clients.neural.epochs import Effort
 from tailweave.clients.neural.extra import neural
 from tailweave.protocols.kinds.generators.diffusion import DiffusionSpec
 from tailweave.protocols.streams import stream
@@ -83,7 +84,7 @@ def _speed(spec: DiffusionSpec, columns: int) -> Speed:
         rows = rng.standard_normal((batch, columns))
         times: list[float] = []
         beside = Course(tell=lambda done, total: times.append(now(place.device)))
-        train(denoiser, rows, few, 1 + _SOME_STEPS, place, (beside, rng))
+        train(denoiser, rows, few, Effort(1 + _SOME_STEPS, place, beside, rng))
         return float(np.median(np.diff(times)))
 
     def draws(batch: int) -> float:

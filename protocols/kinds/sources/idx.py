@@ -13,7 +13,7 @@ _ROWS, _TEST_ROWS = 60_000, 10_000
 
 
 class Idx(AnySource):
-    """A folder in MNIST's file format (Fashion-MNIST, KMNIST, EMNIST); its test images are the held-out truth.
+    """A folder in MNIST's file format (Fashion-MNIST, KMNIST, EMNIST); test images are the held-out truth.
 
     The four files have their authors' names, such as train-images-idx3-ubyte, plain or .gz; ``prefix`` is
     what stands before them, such as emnist-letters-. ``image`` is [1, height, width]. ``rows`` and
