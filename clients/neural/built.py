@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Networks from parameters by name, and back: what fits is put into place, what does not is named."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +14,17 @@ if TYPE_CHECKING:
 
 Tensor = NDArray[np.float32]
 _WEIGHTS = "weights/"
+
+
+def fresh(build: "Callable[[], torch.nn.Module]", source: "torch.Generator") -> "torch.nn.Module":
+    """Build a network with first weights of its own stream.
+
+    torch's layers draw their weights from the global generator; it is put back as it was.
+    """
+    torch = neural("torch")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(source.initial_seed())
+        return build()
 
 
 def with_weights(network: "torch.nn.Module", weights: Mapping[str, Tensor], device: str) -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import torch
 
 Loss = Callable[["torch.Tensor", "torch.Generator"], "torch.Tensor"]
-"""Of a batch of rows on the CPU, shape (b, p); what is random in it is drawn from the generator, on the CPU."""
+"""Of a batch of rows on the CPU, shape (b, p); its random draws are made on the CPU, from the generator."""
 _YOUNG = 10.0
 """The average of n updates weighs its start like 10 of them, until the decay asked for is reached."""
 
