@@ -136,7 +136,11 @@ def _part(spec: Idx, part: tuple[str, ...], wanted: int | None, key: str, seed: 
 
 @implements(Idx)
 def load(spec: Idx, *, seed: int) -> tuple[Samples, Samples]:
-    """Read the training images and the test images, or a random share of each."""
+    """Read the training images and the test images, or a random share of each.
+
+    Raises:
+        DataError: If there is no such folder, or a file is missing or is no such file.
+    """
     folder = Path(spec.path)
     if not folder.is_dir():
         debian = f"; Debian's package: dataset-{folder.name}" if folder.parent == _DEBIAN else ""

@@ -27,6 +27,7 @@ def test_everything_of_the_configuration_is_listed(sections):
         "diffusion",
         "language-model",
         "self-labelling",
+        "vae",
     }
     assert set(sections["partitions"]) == {"iid", "by-class", "dirichlet", "ex-dirichlet", "by-quantile"}
     assert {
@@ -34,6 +35,7 @@ def test_everything_of_the_configuration_is_listed(sections):
         "breast-cancer",
         "wine",
         "gaussian-modes",
+        "idx",
         "csv",
         "npz",
         "image-folder",

@@ -11,7 +11,7 @@ from tailweave.protocols.arrays import Floats
 from tailweave.protocols.kinds.generators.diffusion import DiffusionSpec
 
 if TYPE_CHECKING:
-    import torch
+    from torch import Generator, Tensor
 
 
 def train(denoiser: Denoiser, rows: Floats, spec: DiffusionSpec, effort: Effort) -> None:
@@ -31,7 +31,7 @@ def train(denoiser: Denoiser, rows: Floats, spec: DiffusionSpec, effort: Effort)
     """
     torch, scheduler = neural("torch"), denoiser.scheduler(clip=False)
 
-    def loss(clean: "torch.Tensor", source: "torch.Generator") -> "torch.Tensor":
+    def loss(clean: "Tensor", source: "Generator") -> "Tensor":
         noise = torch.randn(clean.shape, generator=source)
         level = torch.randint(denoiser.steps, (len(clean),), generator=source)
         return _loss(denoiser, scheduler, *(part.to(effort.place.device) for part in (clean, noise, level)))
@@ -42,10 +42,10 @@ def train(denoiser: Denoiser, rows: Floats, spec: DiffusionSpec, effort: Effort)
 def _loss(
     denoiser: Denoiser,
     scheduler: Any,  # noqa: ANN401 - diffusers has no types
-    clean: "torch.Tensor",
-    noise: "torch.Tensor",
-    level: "torch.Tensor",
-) -> "torch.Tensor":
+    clean: "Tensor",
+    noise: "Tensor",
+    level: "Tensor",
+) -> "Tensor":
     noisy = scheduler.add_noise(clean, noise, level)
     kind = scheduler.config.prediction_type
     wanted = noise
@@ -53,5 +53,5 @@ def _loss(
         wanted = clean
     elif kind == "v_prediction":
         wanted = scheduler.get_velocity(clean, noise, level)
-    loss: torch.Tensor = neural("torch.nn.functional").mse_loss(denoiser(noisy, level), wanted)
+    loss: Tensor = neural("torch.nn.functional").mse_loss(denoiser(noisy, level), wanted)
     return loss

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tailweave.clients.generators.course import Course
+from tailweave.clients.generators.vae.measure import size_of, speeds
 from tailweave.clients.generators.vae.model import Vae
 from tailweave.clients.samples import Samples, Sort
 from tailweave.protocols.kinds.generators.vae import VaeSpec
@@ -26,6 +27,9 @@ class VaeKind:
         if previous is not None and not isinstance(previous, Vae):
             raise ValueError(f"an autoencoder cannot go on from a {type(previous).__name__}")
         return Vae.fit(spec, samples, rng=rng, previous=previous, course=course)
+
+    size = staticmethod(size_of)
+    speeds = staticmethod(speeds)
 
     @staticmethod
     def read(spec: VaeSpec, arrays: Mapping[str, NDArray[Any]], sort: Sort | None = None) -> Vae:

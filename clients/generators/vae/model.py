@@ -23,6 +23,8 @@ from tailweave.protocols.kinds.generators.vae import VaeSpec
 
 if TYPE_CHECKING:
     import torch
+    from torch import Generator
+    from torch import Tensor as Batch
 
 _LONGEST_SIDE = 4096
 
@@ -141,7 +143,7 @@ class _Bound:
     image: ImageShape
     device: str
 
-    def __call__(self, rows: "torch.Tensor", source: "torch.Generator") -> "torch.Tensor":
+    def __call__(self, rows: "Batch", source: "Generator") -> "Batch":
         torch = neural("torch")
         noise = torch.randn(len(rows), self.spec.latent, generator=source).to(self.device)
         images = rows.to(self.device).reshape(-1, *self.image)
@@ -149,7 +151,7 @@ class _Bound:
         logits = decoded(self.network, mean + (0.5 * log_variance).exp() * noise, self.image)
         missed = torch.nn.functional.binary_cross_entropy_with_logits(logits, images)
         divergence = 0.5 * (mean.square() + log_variance.exp() - 1.0 - log_variance).sum(dim=1).mean()
-        loss: torch.Tensor = missed + self.spec.kl_weight * divergence / rows.shape[1]
+        loss: Batch = missed + self.spec.kl_weight * divergence / rows.shape[1]
         return loss
 
 
