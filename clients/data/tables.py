@@ -3,6 +3,7 @@
 
 from pathlib import Path
 
+from tailweave.clients.data.declared_table import read_declared
 from tailweave.clients.data.npz_table import ROWS, read_npz, read_npz_images
 from tailweave.clients.data.number_table import PLAIN, Form, read_numbers
 from tailweave.clients.data.raw_table import RAW_ENDINGS, existing
@@ -66,6 +67,8 @@ def read_images(
 @implements(TableData)
 def load(spec: TableData, *, seed: int) -> Samples:
     """Read the user's own table."""
+    if spec.columns is not None:
+        return read_declared(spec)
     if spec.image is not None:
         return read_images(spec.path, spec.label, spec.image, array=spec.array or ROWS)
     form = Form(spec.delimiter, spec.decimal)

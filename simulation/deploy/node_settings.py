@@ -24,7 +24,7 @@ Device = Annotated[str, Field(pattern=r"^(cpu|allotted|cuda:[0-9]{1,3}|(GPU|MIG)
 gives the job, by CUDA_VISIBLE_DEVICES."""
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 DataSet = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,79}$")]
-_DATA = ("image", "resize", "labels", "text", "text-columns", "text-column")
+_DATA = ("image", "resize", "labels", "text", "text-columns", "text-column", "columns")
 _OWN = (
     "data",
     "label",
@@ -89,6 +89,7 @@ class SiloNode(Spec):
     text: bool = False
     text_columns: TextColumns | None = None
     text_column: Annotated[str, Field(min_length=1)] | None = None
+    columns: Annotated[str, Field(min_length=1)] | None = None
     state_dir: Annotated[str, Field(min_length=1)] = "state"
     policy: Annotated[str, Field(min_length=1)] | None = None
     identity_key: Annotated[str, Field(min_length=1)] | None = None
@@ -166,6 +167,7 @@ class SiloNode(Spec):
             "identity-key": self.identity_key,
             "base": self.base,
             "labels": self.labels,
+            "columns": self.columns,
         }
         return {
             **self.more,

@@ -72,6 +72,11 @@ class AnySource(Spec):
         """Columns that words are hashed to, where rows are documents."""
         return None
 
+    @property
+    def declared_digest(self) -> str | None:
+        """Digest of what columns are declared to be, where they are."""
+        return None
+
     def assumed(self, samples: int) -> Assumed | None:
         """Return what to count on where the data are not there; None where nobody knows.
 

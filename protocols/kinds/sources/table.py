@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The user's own table."""
 
+from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from tailweave.protocols.config.columns import Columns, complaints, digest_of, features_of
+from tailweave.protocols.kinds.columns.base import Cell
 from tailweave.protocols.kinds.sources.base import FileName, ImageShape, SourceKind
+from tailweave.protocols.sorts import SortName
 
 _ENDINGS = {
     "csv": (".csv", ".csv.gz", ".tsv", ".tsv.gz"),
@@ -13,6 +17,11 @@ _ENDINGS = {
     "npz": (".npz",),
     "parquet": (".parquet",),
 }
+
+
+def source_of(path: Path) -> str:
+    """Return the source that reads a file of this name; one of another ending is none of any."""
+    return next((name for name, ends in _ENDINGS.items() if path.name.lower().endswith(ends)), "csv")
 
 
 def _mark(raw: object) -> object:
@@ -29,6 +38,10 @@ class TableData(SourceKind):
     ``delimiter`` (one character, or tab; a .tsv has tabs) and ``decimal`` say how a CSV is written, ``array``
     what the rows are called in an NPZ. ``image`` (NPZ only) says that each row is an image: [channels,
     height, width]. Images are not standardized; whole numbers 0 to 255 become [0, 1].
+
+    ``columns`` (CSV, Parquet, Feather) says what each column is, by its name; see ``tailweave list``. They
+    bring their own units, so such a table is not standardized either. ``missing`` are the cells that mean
+    missing in columns that say ``optional: true``.
     """
 
     source: Literal["csv", "feather", "npz", "parquet"]
@@ -39,12 +52,14 @@ class TableData(SourceKind):
     array: Annotated[str, Field(min_length=1)] | None = None
     image: ImageShape | None = None
     standardize: bool = True
+    columns: Columns | None = None
+    missing: tuple[Cell, ...] = ("",)
     implemented_in: ClassVar = "tables"
 
     @model_validator(mode="before")
     @classmethod
-    def _images_stay_as_they_are(cls, raw: object) -> object:
-        if isinstance(raw, dict) and raw.get("image") is not None:
+    def _own_units_stay(cls, raw: object) -> object:
+        if isinstance(raw, dict) and (raw.get("image") is not None or raw.get("columns") is not None):
             return {"standardize": False, **raw}
         return raw
 
@@ -68,6 +83,33 @@ class TableData(SourceKind):
         if self.delimiter == self.decimal:
             raise ValueError(f"delimiter and decimal must differ, got {self.delimiter!r} for both")
         return self
+
+    @model_validator(mode="after")
+    def _columns_fit(self) -> Self:
+        if self.columns is None:
+            return self
+        wrong = list(complaints(self.columns, self.label, self.missing))
+        if self.source == "npz":
+            wrong.append("columns needs source: csv, parquet or feather: arrays of an NPZ have no names")
+        if self.standardize:
+            wrong.append("columns bring their own units: remove standardize, or columns")
+        if wrong:
+            raise ValueError("; ".join(wrong))
+        return self
+
+    def __hash__(self) -> int:
+        """Hash of the text, so that worlds can be cached: a mapping has none of its own."""
+        return hash(self.model_dump_json())
+
+    @property
+    def gives(self) -> SortName:
+        """A table where columns are declared."""
+        return super().gives if self.columns is None else "table"
+
+    @property
+    def declared_digest(self) -> str | None:
+        """As given."""
+        return None if self.columns is None else digest_of(features_of(self.columns, self.label))
 
     @property
     def image_shape(self) -> ImageShape | None:
