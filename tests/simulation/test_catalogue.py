@@ -35,6 +35,7 @@ def test_everything_of_the_configuration_is_listed(sections):
         "breast-cancer",
         "wine",
         "gaussian-modes",
+        "hub",
         "idx",
         "csv",
         "npz",
