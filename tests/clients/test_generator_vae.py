@@ -14,6 +14,7 @@ from tailweave.clients.generators.gaussian import Gaussian
 from tailweave.clients.generators.vae import Vae
 from tailweave.clients.generators.vae.model import _Bound, _network
 from tailweave.clients.generators.vae.network import decoded, encoded
+from tailweave.clients.neural.device import Place
 from tailweave.clients.samples import Images, Samples, unnamed
 from tailweave.protocols.kinds.generators.vae import VaeSpec
 from tailweave.protocols.streams import stream
@@ -52,7 +53,9 @@ def test_the_loss_is_the_evidence_bound_a_pixel():
     spec, samples = spec_of(kl_weight=0.7), bars(6)
     network = _network(spec, SHAPE, "cpu")
     rows = torch.from_numpy(samples.values.astype(np.float32))
-    found = _Bound(network, spec, SHAPE, "cpu")(rows, torch.Generator().manual_seed(5)).item()
+    found = _Bound(network, spec, SHAPE, Place("cpu", bfloat16=False))(
+        rows, torch.Generator().manual_seed(5)
+    ).item()
     noise = torch.randn(6, 2, generator=torch.Generator().manual_seed(5))
     total = 0.0
     for row, draw in zip(rows, noise, strict=True):  # one image after another, each sum written out

@@ -2,7 +2,7 @@
 """A fitted diffusion model: weights, what they were built from, and the scale of the rows."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -83,6 +83,7 @@ class Diffusion:
         denoiser = _start(spec, rows, previous if goes_on else None, rng, offline=course.offline)
         offset, scale = (previous.offset, previous.scale) if previous and goes_on else _scale(spec, rows)
         denoiser.network.to(place.device)
+        denoiser = replace(denoiser, compiled=spec.compiled)
         epochs = spec.epochs if goes_on else spec.first_epochs
         if epochs:
             train(denoiser, (rows - offset) / scale, spec, Effort(epochs, place, course, rng))
@@ -91,7 +92,8 @@ class Diffusion:
 
     @cached_property
     def _denoiser(self) -> Denoiser:
-        return _with_weights(self.architecture, self.weights, place_of(self.spec).device)
+        denoiser = _with_weights(self.architecture, self.weights, place_of(self.spec).device)
+        return replace(denoiser, compiled=self.spec.compiled)
 
     def sample(self, count: int, *, rng: np.random.Generator) -> Samples:
         """Draw rows, shape (count, p), data units, within ``value-range`` if there is one."""

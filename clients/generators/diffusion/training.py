@@ -34,7 +34,7 @@ def train(denoiser: Denoiser, rows: Floats, spec: DiffusionSpec, effort: Effort)
     def loss(clean: "Tensor", source: "Generator") -> "Tensor":
         noise = torch.randn(clean.shape, generator=source)
         level = torch.randint(denoiser.steps, (len(clean),), generator=source)
-        return _loss(denoiser, scheduler, *(part.to(effort.place.device) for part in (clean, noise, level)))
+        return _loss(denoiser, scheduler, *map(effort.place.put, (clean, noise, level)))
 
     epochs.train(denoiser.network, rows, spec, effort, loss)
 

@@ -14,7 +14,7 @@ from tailweave.clients.generators.course import NOTHING_BESIDE, Course
 from tailweave.clients.generators.vae.network import ImageShape, autoencoder, decoded, encoded
 from tailweave.clients.neural import built, epochs
 from tailweave.clients.neural.built import Tensor
-from tailweave.clients.neural.device import place_of, torch_stream
+from tailweave.clients.neural.device import Place, place_of, torch_stream
 from tailweave.clients.neural.epochs import Effort
 from tailweave.clients.neural.extra import neural
 from tailweave.clients.samples import Images, Samples, Sort, unnamed
@@ -91,7 +91,7 @@ class Vae:
             network = built.fresh(lambda: _network(spec, sort.shape, "cpu"), source)
         network.to(place.device)
         effort = Effort(spec.epochs if goes_on else spec.first_epochs, place, course, rng)
-        loss = _Bound(network, spec, sort.shape, place.device)
+        loss = _Bound(network, spec, sort.shape, place)
         epochs.train(network, samples.values, spec, effort, loss)
         return cls(spec, sort, built.weights_of(network))
 
@@ -108,7 +108,7 @@ class Vae:
         parts = []
         with torch.inference_mode(), place.at_work():
             for part in codes.split(self.spec.sampling_batch):
-                logits = decoded(self._decoder, part.to(place.device), self.sort.shape)
+                logits = decoded(self._decoder, place.put(part), self.sort.shape)
                 parts.append(logits.sigmoid().flatten(1).cpu().numpy())
         rows: Floats = np.concatenate(parts).astype(np.float64)
         return Samples.of(rows, sort=self.sort)
@@ -141,12 +141,12 @@ class _Bound:
     network: "torch.nn.Module"
     spec: VaeSpec
     image: ImageShape
-    device: str
+    place: Place
 
     def __call__(self, rows: "Batch", source: "Generator") -> "Batch":
         torch = neural("torch")
-        noise = torch.randn(len(rows), self.spec.latent, generator=source).to(self.device)
-        images = rows.to(self.device).reshape(-1, *self.image)
+        noise = self.place.put(torch.randn(len(rows), self.spec.latent, generator=source))
+        images = self.place.put(rows).reshape(-1, *self.image)
         mean, log_variance = encoded(self.network, images)
         logits = decoded(self.network, mean + (0.5 * log_variance).exp() * noise, self.image)
         missed = torch.nn.functional.binary_cross_entropy_with_logits(logits, images)

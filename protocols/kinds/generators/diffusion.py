@@ -66,6 +66,8 @@ class DiffusionSpec(Trained):
 
     ``base`` is a folder or hub name of a pretrained diffusers model, which brings its own network and noise.
     What is drawn is clipped to ``value-range`` (images: [0, 1] if not given); rows outside it are refused.
+    ``compiled`` calls the network through torch's compiler: minutes at first, worth it for a large network on
+    a GPU; it needs a C++ compiler, and rounds otherwise.
     """
 
     kind: Literal["diffusion"]
@@ -77,6 +79,7 @@ class DiffusionSpec(Trained):
     predict: Literal["noise", "velocity"] = "velocity"
     sampling_steps: Positive = 25
     sampling_batch: Positive = 1024
+    compiled: bool = False
 
     @property
     def makes_images(self) -> bool:
