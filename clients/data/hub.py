@@ -119,11 +119,11 @@ def _images(where: str, spec: Hub, cells: list[Any], labels: list[str] | None) -
     values = np.empty((len(cells), math.prod(image)))
     for row, cell in enumerate(cells):
         called = f"{where}, row {row}"
-        content = cell.get("bytes") if isinstance(cell, dict) else None
-        file = cell.get("path") if isinstance(cell, dict) else None
-        if content is None and file is None:
+        found = cell if isinstance(cell, dict) else {}
+        content, place = found.get("bytes"), found.get("path")
+        if content is None and not place:
             raise DataError(f"{called}, column {spec.image_column!r}: found {cell!r:.60}, allowed: an image")
-        source = Path(file) if content is None else io.BytesIO(content)
+        source = Path(str(place)) if content is None else io.BytesIO(content)
         values[row] = pixels_of(called, source, image, spec.resize)
     return Samples.of(values, labels, Images(unnamed(values.shape[1]), shape=image))
 

@@ -27,7 +27,7 @@ class Place:
     bfloat16: bool
 
     def put(self, tensor: "torch.Tensor") -> "torch.Tensor":
-        """Bring a batch from the CPU; to a GPU out of pinned memory, so that the copy runs beside its work."""
+        """Bring a batch from the CPU; to a GPU out of pinned memory, so that copies run beside its work."""
         return tensor if self.device == "cpu" else tensor.pin_memory().to(self.device, non_blocking=True)
 
     @contextmanager

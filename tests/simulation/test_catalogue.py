@@ -29,7 +29,15 @@ def test_everything_of_the_configuration_is_listed(sections):
         "self-labelling",
         "vae",
     }
-    assert set(sections["partitions"]) == {"iid", "by-class", "dirichlet", "ex-dirichlet", "by-quantile"}
+    assert set(sections["partitions"]) == {
+        "iid",
+        "by-class",
+        "by-column",
+        "by-file",
+        "dirichlet",
+        "ex-dirichlet",
+        "by-quantile",
+    }
     assert {
         "digits",
         "breast-cancer",
