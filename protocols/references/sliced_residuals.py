@@ -155,7 +155,7 @@ def float32_basis(positions: Floats, coefficients: int, processor: Processor = H
 
     Error against ``cosine.basis``: see ``test_basis_in_float32``.
     """
-    xp, first = processor.xp, processor.send(np.cos(np.pi * positions).astype(np.float32))
+    xp, first = processor.xp, processor.send(np.cos((np.pi * positions).astype(np.float32)))
     out = xp.empty((len(first), coefficients, first.shape[1]), dtype=xp.float32)
     step = processor.tile // 4
     for start in range(0, len(first), step):
