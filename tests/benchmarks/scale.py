@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Time, memory and quality of picks against the number of candidates, picks, columns and directions.
 
-    python tests/benchmarks/scale.py OUT.json OUT.svg [--small]
+    python tests/benchmarks/scale.py OUT.json OUT.svg [--small] [--resume]
 
 Each method runs on the same candidates in a process of its own, beside one float32 product (N x d)(d x N) in
 the same process. Seconds are of the processor, as neighbours on a machine change them little, and of the
@@ -229,9 +229,9 @@ def slopes(results: list[dict[str, object]], key: str) -> dict[str, float]:
     return found
 
 
-def main(out: Path, picture: Path, *, small: bool) -> None:
-    """Run all, case by case, and write the file after each; what is in the file already is not run again."""
-    kept = json.loads(out.read_text()) if out.exists() else {"cases": {}}
+def main(out: Path, picture: Path, *, small: bool, resume: bool) -> None:
+    """Run all, case by case, and write the file after each; with ``resume`` what is in it is not run again."""
+    kept = json.loads(out.read_text()) if resume else {"cases": {}}
     for group, wanted in cases(small=small).items():
         done = kept["cases"].setdefault(group, [])
         for case in wanted:
@@ -256,4 +256,5 @@ if __name__ == "__main__":
     if sys.argv[1] == "--one":
         print(json.dumps(measured(Case(**json.loads(sys.argv[2])))))  # noqa: T201 - to the process above
     else:
-        main(Path(sys.argv[1]), Path(sys.argv[2]), small="--small" in sys.argv)
+        out, picture = map(Path, sys.argv[1:3])
+        main(out, picture, small="--small" in sys.argv, resume="--resume" in sys.argv)
