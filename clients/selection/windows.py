@@ -20,12 +20,11 @@ import numpy as np
 from numpy.random import Generator
 
 from tailweave.protocols.arrays import Floats, Ints
+from tailweave.protocols.references.pairs import Float32s
 from tailweave.protocols.references.residual import Residual, Window
 
 _FEWEST = 8
 """Picks of a window on average; windows grow where few are kept of many."""
-_FEW = 16
-"""Rows are computed one by one where at most one candidate in so many is picked."""
 
 
 def windowed_herding(
@@ -77,11 +76,16 @@ def herd_window(window: Window, count: int) -> tuple[Ints, Floats]:
         feature units: when it was picked or, for the others, after the last pick.
     """
     costs = window.costs.copy()
-    every = window.raises(np.arange(len(costs))) if window.at_once and _FEW * count > len(costs) else None
     picks, last = np.empty(count, dtype=np.int64), np.empty(len(costs))
+    rows: dict[int, Float32s] = {}
     for t in range(count):
         pick = int(costs.argmin())
+        if pick not in rows:
+            # The next picks are mostly among the candidates of least cost: their rows make one product.
+            ahead = min(window.together, 8 * (count - t), len(costs))
+            near = [i for i in np.sort(np.argpartition(costs, ahead - 1)[:ahead]).tolist() if i not in rows]
+            rows.update(zip(near, window.raises(np.array(near)), strict=True))
         picks[t], last[pick], costs[pick] = pick, costs[pick], np.inf
-        costs += window.raises(picks[t : t + 1])[0] if every is None else every[pick]
+        costs += rows[pick]
     np.copyto(last, costs, where=costs < np.inf)
     return picks, last

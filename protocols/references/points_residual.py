@@ -80,7 +80,7 @@ class _Taken:
 class _PointsWindow:
     """Both sides of the product (w, d + 2), and C (w,)."""
 
-    at_once: ClassVar[bool] = True
+    together: ClassVar[int] = 128
     residual: PointsResidual
     left: Tiled
     right: Tiled

@@ -23,10 +23,10 @@ class Window(Protocol):
     """Some candidates, compared with all picks that were made before they came.
 
     Attributes:
-        at_once: Whether the rows of all candidates together cost no more than those of a part.
+        together: Rows of ``raises`` that are best asked for together, as one product.
     """
 
-    at_once: ClassVar[bool]
+    together: ClassVar[int]
 
     @property
     def costs(self) -> Floats:
