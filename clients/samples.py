@@ -26,12 +26,15 @@ class Samples:
         sort: What a sample is.
         labels: Class of each as text, shape (n,), or None where there are no classes.
         born: Generation in which each was generated, shape (n,); 0 for real ones.
+        groups: Where each real one comes from as text, such as its hospital, shape (n,), or None where that
+            is not known.
     """
 
     values: NDArray[Any]
     sort: Sort
     labels: Labels | None
     born: Ints
+    groups: Labels | None = None
 
     def __post_init__(self) -> None:
         """Check the shapes and make the arrays read-only.
@@ -41,12 +44,14 @@ class Samples:
         """
         object.__setattr__(self, "values", _sealed(self.sort.checked(self.values)))
         object.__setattr__(self, "born", _sealed(self.born))
-        if self.labels is None:
-            return
-        labels = np.asarray(self.labels, dtype=np.str_)
-        if labels.shape != self.values.shape[:1]:
-            raise DataError(f"labels must have shape {self.values.shape[:1]}, got {labels.shape}")
-        object.__setattr__(self, "labels", _sealed(labels))
+        for name in ("labels", "groups"):
+            given = getattr(self, name)
+            if given is None:
+                continue
+            texts = np.asarray(given, dtype=np.str_)
+            if texts.shape != self.values.shape[:1]:
+                raise DataError(f"{name} must have shape {self.values.shape[:1]}, got {texts.shape}")
+            object.__setattr__(self, name, _sealed(texts))
 
     @classmethod
     def of(cls, values: ArrayLike, labels: ArrayLike | None = None, sort: Sort | None = None) -> Self:
@@ -105,7 +110,8 @@ class Samples:
             IndexError: If a number is out of range.
         """
         labels = None if self.labels is None else self.labels[index]
-        return Samples(self.values[index], self.sort, labels, self.born[index])
+        groups = None if self.groups is None else self.groups[index]
+        return Samples(self.values[index], self.sort, labels, self.born[index], groups)
 
     def born_in(self, generation: int) -> "Samples":
         """Return the same, as generated in a generation."""

@@ -15,6 +15,7 @@ from tailweave.protocols.refusals import Refusal
 
 logger = logging.getLogger("tailweave.clients")
 _SHOWN = 10
+_BLOCK = "a file that has the experiment's data block, or its columns alone"
 _FIT = "give the file the federation's columns, in its order"
 
 
@@ -29,7 +30,8 @@ def check_schema(silo: Silo, question: Hello) -> None:
     Raises:
         Refusal: With the differences.
     """
-    found = [*(_kind(silo.train, question) or _columns(silo, question)), *_label(silo, question)]
+    misfit = _kind(silo.train, question)
+    found = [*(misfit or [*_columns(silo, question), *_declared(silo, question)]), *_label(silo, question)]
     if question.standardized:
         found.append(
             "its values are in the file's own units, the federation's columns are brought to mean 0 and "
@@ -52,10 +54,13 @@ def _kind(rows: Samples, question: Hello) -> list[str]:
     elif words is not None:
         wanted, remedy = f"text in {words} columns", f"set text-columns: {words} in its node.yaml"
         fits = isinstance(sort, Numbers) and sort.hashed and len(rows.columns) == words
+    elif question.declared is not None:
+        wanted, remedy = "a table of declared columns", f"set columns in its node.yaml to {_BLOCK}"
+        fits = sort.name == "table"
     else:
         wanted, remedy = (
             "a table",
-            "set data to a CSV, NPZ or Parquet file, without image, text or text-columns",
+            "set data to a CSV, NPZ or Parquet file, without columns, image, text or text-columns",
         )
         fits = sort.plain
     return [] if fits else [f"it has {sort}, the federation has {wanted}; {remedy}"]
@@ -71,10 +76,23 @@ def _columns(silo: Silo, question: Hello) -> list[str]:
         logger.error("columns that the federation does not have: %s", ", ".join(map(repr, more)))
     told = [f"it lacks {_listed(lacking)}"] if lacking else []
     told += [f"it has {len(more)} more (named in this node's own log)"] if more else []
+    if not told and question.declared is not None:
+        return []  # another order is another declaration, which is said
     if not told:
         at = next(place for place, (one, two) in enumerate(zip(own, wanted, strict=True)) if one != two)
         told = [f"column {at + 1} is {own[at]!r} instead of {wanted[at]!r}"]
     return [f"columns: {', '.join(told)}; {_FIT}"]
+
+
+def _declared(silo: Silo, question: Hello) -> list[str]:
+    """Compare how columns of the same names are declared; only the federation's own block is spoken of."""
+    sort = silo.train.sort
+    if question.declared in (None, getattr(sort, "digest", None)):
+        return []
+    return [
+        "its columns are declared otherwise than the federation's (kind, order, bounds, units, levels or "
+        f"which may lack): set columns in its node.yaml to {_BLOCK}"
+    ]
 
 
 def _label(silo: Silo, question: Hello) -> list[str]:

@@ -4,7 +4,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, ClassVar, NamedTuple, Protocol, Self
 
 from numpy.typing import ArrayLike, NDArray
 
@@ -25,6 +25,15 @@ def unnamed(columns: int) -> tuple[str, ...]:
     return tuple(f"x{column}" for column in range(columns))
 
 
+class Block(NamedTuple):
+    """Encoded columns of which a row sets one, to ``unit``; or at most one, where they are not ``whole``."""
+
+    start: int
+    stop: int
+    unit: float
+    whole: bool
+
+
 class Sort(Protocol):
     """What all samples of a table, a folder or a corpus have in common."""
 
@@ -38,6 +47,11 @@ class Sort(Protocol):
     @property
     def plain(self) -> bool:
         """Whether samples are a table, and nothing is known of what its numbers mean."""
+        ...
+
+    @property
+    def blocks(self) -> tuple[Block, ...]:
+        """Which columns of a row say which one of several levels it is."""
         ...
 
     def anonymous(self) -> "Sort":
@@ -83,6 +97,11 @@ class Numbers:
     def plain(self) -> bool:
         """Whether samples are a table, and nothing is known of what its numbers mean."""
         return not self.hashed
+
+    @property
+    def blocks(self) -> tuple[Block, ...]:
+        """None is known."""
+        return ()
 
     def __str__(self) -> str:
         """Say what samples are."""
@@ -150,6 +169,11 @@ class Text:
     def plain(self) -> bool:
         """Documents are no table."""
         return False
+
+    @property
+    def blocks(self) -> tuple[Block, ...]:
+        """None is known."""
+        return ()
 
     def __str__(self) -> str:
         """Say what samples are."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The public feature map, as it crosses the wire, and the public space that it leads into."""
+"""The public feature map, as it crosses the wire."""
 
 import hashlib
 from collections.abc import Callable, Mapping
@@ -12,9 +12,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from tailweave.protocols.arrays import Floats, matrix, part_of
 from tailweave.protocols.encoders import Encoder, SealedEncoder
+from tailweave.protocols.public_space import PublicSpace
 from tailweave.protocols.row_products import row_products
-from tailweave.protocols.streams import stream
 from tailweave.protocols.texts import documents, packed, unpacked
+
+__all__ = ["FARTHEST", "LARGEST", "MOST_COLUMNS", "FeatureMap", "PublicSpace", "Rows"]
 
 LARGEST = 1e100
 """Bound on data rows, codes and every part of a map; a scale is at least one over it."""
@@ -33,75 +35,6 @@ class Rows(Protocol):
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:  # noqa: ANN401 - NumPy's
         """Return the values."""
         ...
-
-
-@dataclass(frozen=True)
-class PublicSpace:
-    """A feature space with the public constants that all silos share; nothing here depends on private rows.
-
-    Attributes:
-        center: Mean of public samples, shape (d,), feature units.
-        scale: Root mean square of public samples about ``center``, per dimension, feature units, positive.
-        seed: Root seed of the directions.
-        marked: What stands in the column of a sample's class, feature units, in each of the last columns; one
-            column a class, and none where features are of the inputs alone.
-    """
-
-    center: Floats
-    scale: float
-    seed: int
-    marked: tuple[float, ...] = ()
-
-    @property
-    def dimension(self) -> int:
-        """d, the number of feature columns."""
-        return int(self.center.size)
-
-    def directions(self, count: int) -> Floats:
-        """Return public unit vectors, uniform on the sphere; the last are the axes of the classes' columns.
-
-        On the axis of a class a sketch holds how often the class is (``class_shares``), without a release of
-        its own.
-
-        Returns:
-            Unit vectors, shape (L, d); both ends of the wire derive the same ones from ``seed``.
-
-        Raises:
-            ValueError: If there are not more of them than classes.
-        """
-        if count <= len(self.marked):
-            raise ValueError(f"directions must be more than the {len(self.marked)} classes, got {count}")
-        draws = stream(self.seed, "directions", count, self.dimension).standard_normal(
-            (count, self.dimension)
-        )
-        unit: Floats = draws / np.linalg.norm(draws, axis=1, keepdims=True)
-        if self.marked:
-            unit[-len(self.marked) :] = np.eye(self.dimension)[-len(self.marked) :]
-        return unit
-
-    def project(self, points: Floats, directions: Floats, half_width: float) -> Floats:
-        """Project points and scale the interval [-half_width, half_width] of public units to [0, 1].
-
-        Args:
-            points: Shape (n, d), feature units.
-            directions: Unit vectors, shape (L, d).
-            half_width: In units of ``scale``.
-
-        Returns:
-            Positions clipped to [0, 1], shape (n, L); 1 corresponds to 2 * half_width * scale.
-        """
-        return self._positions((points - self.center) @ directions.T, half_width)
-
-    def project_alike(self, points: Floats, directions: Floats, half_width: float) -> Floats:
-        """Project each point alike whatever stands beside it: ``project`` for private releases.
-
-        As ``project``; the same bits for the same point on every machine.
-        """
-        return self._positions(row_products(points - self.center, directions.T), half_width)
-
-    def _positions(self, spread: Floats, half_width: float) -> Floats:
-        unit: Floats = np.clip((spread / self.scale + half_width) / (2.0 * half_width), 0.0, 1.0)
-        return unit
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,6 +71,7 @@ class FeatureMap:
         scale: Root mean square of public features about ``center``, per dimension; positive.
         encoder: What stands in front.
         classes: Of the samples' labels, in the order of their columns, which come last.
+        levels: Features that are each one column of levels and nothing else; see ``PublicSpace``.
     """
 
     offset: Floats
@@ -146,6 +80,7 @@ class FeatureMap:
     scale: float
     encoder: Encoder | None = None
     classes: tuple[str, ...] = ()
+    levels: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse maps whose parts do not fit together or are beyond the bounds."""
@@ -165,6 +100,7 @@ class FeatureMap:
                     f"feature map {name} must be at most {LARGEST:g} in size, got {np.abs(part).max():g}"
                 )
         self._check_classes(min(weights.shape))
+        self._check_levels(weights.shape[1] - len(self.classes))
         if not (np.isfinite(self.scale) and self.scale > 0):
             raise ValueError(f"feature map scale must be positive, got {self.scale}")
         if not 1.0 / LARGEST <= self.scale <= LARGEST:
@@ -177,6 +113,13 @@ class FeatureMap:
             raise ValueError(
                 f"feature map classes must differ, and be fewer than its {columns} columns, got "
                 f"{len(self.classes)}"
+            )
+
+    def _check_levels(self, features: int) -> None:
+        if sorted({*self.levels}) != list(self.levels) or not all(0 <= at < features for at in self.levels):
+            raise ValueError(
+                f"feature map levels must be different features in order, of the first {features}, got "
+                f"{len(self.levels)} numbers"
             )
 
     def __call__(self, rows: ArrayLike) -> Floats:
@@ -249,25 +192,29 @@ class FeatureMap:
     def space(self, seed: int) -> PublicSpace:
         """Return the public feature space with directions drawn from ``seed``."""
         marked = np.diagonal(self.weights[len(self.offset) - len(self.classes) :, -len(self.classes) :])
-        return PublicSpace(self.center, self.scale, seed, tuple(marked.tolist()) if self.classes else ())
+        classes = tuple(marked.tolist()) if self.classes else ()
+        return PublicSpace(self.center, self.scale, seed, classes, self.levels)
 
     def arrays(self) -> dict[str, Floats]:
         """Return the parts by name, as they cross the wire."""
         encoder = {} if self.encoder is None else self.encoder.arrays()
         classes = {"classes": packed(self.classes)} if self.classes else {}
+        levels = {"levels": np.array(self.levels, dtype=np.float64)} if self.levels else {}
         return {
             "offset": self.offset,
             "weights": self.weights,
             "center": self.center,
             "scale": np.array([self.scale]),
             **classes,
+            **levels,
             **{f"encoder/{name}": part for name, part in encoder.items()},
         }
 
     @classmethod
     def of(cls, space: PublicSpace) -> "FeatureMap":
         """Return the map that leaves features of a space as they are, for whoever has features for rows."""
-        return cls(np.zeros(space.dimension), np.eye(space.dimension), space.center, space.scale)
+        flat = np.zeros(space.dimension), np.eye(space.dimension)
+        return cls(*flat, space.center, space.scale, levels=space.levels)
 
     @classmethod
     def from_arrays(
@@ -290,8 +237,15 @@ class FeatureMap:
         parts = part_of(arrays, "encoder")
         encoder = open_encoder(parts) if parts else None
         classes = tuple(unpacked(arrays["classes"])) if "classes" in arrays else ()
+        levels = _places(arrays["levels"]) if "levels" in arrays else ()
         map_of = arrays["offset"], arrays["weights"], arrays["center"], float(arrays["scale"][0])
-        return cls(*map_of, encoder, classes)
+        return cls(*map_of, encoder, classes, levels)
+
+
+def _places(levels: Floats) -> tuple[int, ...]:
+    if levels.ndim != 1 or (levels != np.rint(levels)).any() or (np.abs(levels) > MOST_COLUMNS).any():
+        raise ValueError(f"feature map levels must be whole numbers, shape (k,), got shape {levels.shape}")
+    return tuple(levels.astype(np.int64).tolist())
 
 
 def _within(values: Floats, bound: float) -> Floats:

@@ -25,7 +25,7 @@ from tailweave.protocols.kinds.sources.hashed_text import TextColumns
 from tailweave.protocols.metrics import check_metric
 from tailweave.protocols.visible import visible
 
-SCHEMA_VERSION = 8
+SCHEMA_VERSION = 9
 """Raised whenever a message changes; both ends must have the same."""
 
 MOST_ROWS = 10**9
@@ -80,9 +80,9 @@ class Hello(Message):
     ``columns`` and ``label`` where the federation's have names; ``standardized`` where its values were
     brought to a common scale, which a silo could not repeat; ``image`` where rows are images,
     ``text_columns`` where they are documents as hashed words, ``documents`` where they are documents as they
-    are. ``base_digest`` is of the base generator, where
-    each node has a file of it. ``kinds`` are rules, generators and references of other packages that the
-    experiment wants, such as ``rule every-nth``.
+    are, ``declared`` where columns are declared: a digest of the declarations. ``base_digest`` is of the base
+    generator, where each node has a file of it. ``kinds`` are rules, generators and references of other
+    packages that the experiment wants, such as ``rule every-nth``.
     """
 
     kind: ClassVar[str] = "hello"
@@ -94,12 +94,14 @@ class Hello(Message):
     image: ImageShape | None = None
     text_columns: TextColumns | None = None
     documents: bool = False
+    declared: Digest | None = None
     kinds: Annotated[tuple[OthersKind, ...], Field(max_length=100)] = ()
 
     @model_validator(mode="after")
     def _rows_are_of_one_kind(self) -> Self:
         said = {"image": self.image is not None, "text-columns": self.text_columns is not None}
-        named = [name for name, true in (said | {"documents": self.documents}).items() if true]
+        said |= {"documents": self.documents, "declared": self.declared is not None}
+        named = [name for name, true in said.items() if true]
         if len(named) > 1:
             raise ValueError(f"{' and '.join(named)} exclude each other")
         return self

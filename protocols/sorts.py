@@ -3,7 +3,7 @@
 
 from typing import Literal, get_args
 
-SortName = Literal["numbers", "image", "text"]
+SortName = Literal["numbers", "image", "text", "table"]
 SORTS: tuple[SortName, ...] = get_args(SortName)
-ROWS: tuple[SortName, ...] = ("numbers", "image")
-"""An image is a row of numbers too, with a shape: what takes numbers takes images."""
+ROWS: tuple[SortName, ...] = ("numbers", "image", "table")
+"""An image is a row of numbers too, with a shape; so is an encoded row of a table with declared columns."""

@@ -99,6 +99,7 @@ def _hello(run: SeedRun) -> Hello:
         image=data.image_shape,
         text_columns=data.word_columns,
         documents=data.gives == "text",
+        declared=data.declared_digest,
         kinds=kinds_of_others(run.federation.experiment.generator, arms),
     )
 

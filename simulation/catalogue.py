@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tailweave.protocols.config import data, features, references, training
 from tailweave.protocols.config.base import first_paragraph
+from tailweave.protocols.config.columns import COLUMNS
 from tailweave.protocols.config.rules import RULES
 from tailweave.protocols.config.yaml_file import ConfigError, parse_yaml, read_text
 from tailweave.protocols.kinds.family import Family
@@ -25,6 +26,7 @@ def catalogue(configs: Path | None = None) -> Iterator[tuple[str, list[tuple[str
     found = named_configs() if configs is None else {str(path): path for path in configs.rglob("*.yaml")}
     yield "configs", [(name, _first_comment(found[name])) for name in sorted(found)]
     yield "data sources", list(_lines(data.SOURCES))
+    yield "columns", list(_lines(COLUMNS))
     yield "partitions", list(_lines(data.PARTITIONS))
     yield "features", list(_lines(features.FEATURES))
     yield "generators", list(_lines(training.GENERATORS))

@@ -74,6 +74,7 @@ def prepare(
     said = (
         *_warnings(experiment, None if silos_elsewhere else smallest),
         *_carried(experiment, kits, elsewhere=silos_elsewhere),
+        *_levels_unseen(experiment, next(iter(kits.values()))),
     )
     return Prepared(experiment, kits, (*said, *_owners_alone(experiment)) if silos_elsewhere else said)
 
@@ -174,6 +175,20 @@ def _check_directions(experiment: Experiment, classes: int) -> None:
                 f"arm {arm.name}: reference.directions must be more than the {classes} classes, whose axes "
                 f"are among them, got {directions}"
             )
+
+
+def _levels_unseen(experiment: Experiment, kit: PublicKit) -> list[str]:
+    """Say where a table has too many levels for their axes to be among the directions of a sketch."""
+    space, said = kit.features.space(experiment.seeds[0]), []
+    for arm in experiment.arms:
+        directions = getattr(arm.reference, "directions", None)
+        if directions is not None and not space.levels_fit(directions):
+            said.append(
+                f"arm {arm.name}: of reference.directions = {directions} none is a level's own, as the "
+                f"{len(space.levels)} levels of the table's columns would take more than half of them; for "
+                f"rare levels to be seen at once, set {2 * len(space.levels) + len(space.marked)} or more"
+            )
+    return said
 
 
 def _check_prompts(experiment: Experiment, world: World, kit: PublicKit) -> None:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tailweave.clients.data.csv_table import csv_records
+from tailweave.clients.data.csv_records import csv_records
 from tailweave.clients.data.folders import files_by_class
 from tailweave.clients.data.naming import unknown_name
 from tailweave.clients.data.utf8 import read_utf8

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast, get_args
 
+from tailweave.clients.data.declared_block import Declared, read_block
+from tailweave.clients.data.declared_table import read_declared
 from tailweave.clients.data.documents import Document, as_text, read_documents
 from tailweave.clients.data.hashed_text import as_hashed_words
 from tailweave.clients.data.image_folder import read_image_folder
@@ -38,6 +40,7 @@ class OwnRows:
         text_columns: Columns that words are hashed to where rows are documents.
         text_column: Column of a CSV, or key of JSON lines, that holds the documents.
         text: Whether rows are documents as they are.
+        columns: A file that says what the columns of a table are: an experiment, or its block ``data``.
     """
 
     path: Path
@@ -48,6 +51,7 @@ class OwnRows:
     text_columns: int | None = None
     text_column: str | None = None
     text: bool = False
+    columns: Declared | None = None
 
     def __post_init__(self) -> None:
         """Check that the settings belong together.
@@ -67,9 +71,15 @@ class OwnRows:
             )
         if is_jsonl(self.path) and not self.text:
             raise DataError(f"{self.path}: JSON lines are documents, which need text: true")
+        self._check_columns()
         for key, value in (("resize", self.resize), ("labels", self.labels)):
             if value is not None and (self.image is None or self.path.suffix.lower() == ".npz"):
                 raise DataError(f"{key} is for a folder of images, which needs image, got data {self.path}")
+
+    def _check_columns(self) -> None:
+        others = self.text or self.image is not None or self.text_columns is not None
+        if self.columns is not None and others:
+            raise DataError("columns are of tables: remove columns, or image, text and text-columns")
 
     def read(self) -> Samples:
         """Read the rows as they stand there, unscaled but for pixels, which become [0, 1].
@@ -84,6 +94,8 @@ class OwnRows:
         if self.image is None:
             if self.path.is_dir():
                 raise DataError(f"{self.path}: found a directory, allowed: a file; {_NEEDED}")
+            if self.columns is not None:
+                return read_declared(self.columns.of(self.path, self.label))
             return read_table(self.path, self.label)
         if self.path.suffix.lower() == ".npz":
             return read_images(self.path, self.label, self.image)
@@ -119,14 +131,15 @@ def own_rows(settings: Mapping[str, object]) -> OwnRows:
 
     Args:
         settings: Flower's node-config: ``data``, and as they are needed ``label``, ``image`` (such as
-            ``1,8,8``), ``resize``, ``labels``, ``text``, ``text-columns``, ``text-column``; other keys are
-            passed over.
+            ``1,8,8``), ``resize``, ``labels``, ``text``, ``text-columns``, ``text-column``, ``columns``;
+            other keys are passed over.
 
     Returns:
-        What they say; nothing is opened yet.
+        What they say; nothing is opened yet but the file of ``columns``.
 
     Raises:
         DataError: Naming the setting, what was found and what is allowed.
+        ConfigError: If the file of ``columns`` does not declare a table's columns.
     """
     given = {key: str(value) for key, value in settings.items()}
     return OwnRows(
@@ -138,6 +151,7 @@ def own_rows(settings: Mapping[str, object]) -> OwnRows:
         text_columns=_text_columns(given.get("text-columns")),
         text_column=given.get("text-column"),
         text=_text(given.get("text", "false")),
+        columns=read_block(Path(given["columns"])) if "columns" in given else None,
     )
 
 

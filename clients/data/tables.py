@@ -3,23 +3,27 @@
 
 from pathlib import Path
 
-from tailweave.clients.data.csv_table import read_csv
-from tailweave.clients.data.npz_table import read_npz, read_npz_images
-from tailweave.clients.data.parquet_table import read_parquet
+from tailweave.clients.data.declared_table import read_declared
+from tailweave.clients.data.npz_table import ROWS, read_npz, read_npz_images
+from tailweave.clients.data.number_table import PLAIN, Form, read_numbers
+from tailweave.clients.data.raw_table import RAW_ENDINGS, existing
 from tailweave.clients.data.scaling import standardized
 from tailweave.clients.samples import DataError, Samples
 from tailweave.protocols.kinds.implementing import implements
 from tailweave.protocols.kinds.sources.table import TableData
 
-READERS = {".csv": read_csv, ".npz": read_npz, ".parquet": read_parquet}
+_NPZ = ".npz"
+_ENDINGS = (*RAW_ENDINGS, _NPZ)
 
 
-def read_table(path: str | Path, label: str | None) -> Samples:
-    """Read a table by the ending of its name: ``.csv``, ``.npz`` or ``.parquet``.
+def read_table(path: str | Path, label: str | None, *, form: Form = PLAIN, array: str = ROWS) -> Samples:
+    """Read a table of numbers by the ending of its name, such as ``.csv``, ``.npz`` or ``.parquet``.
 
     Args:
         path: The file.
-        label: Name of the label column (CSV, Parquet) or array (NPZ), if any; see the readers.
+        label: Name of the label column or, of an NPZ, array, if any; see the readers.
+        form: How a CSV is written.
+        array: Name of an NPZ's array of rows.
 
     Returns:
         The rows as they stand in the file, unscaled.
@@ -27,20 +31,25 @@ def read_table(path: str | Path, label: str | None) -> Samples:
     Raises:
         DataError: If the file is missing or anything in it is not allowed.
     """
-    path = _existing(path)
+    path = existing(path, _ENDINGS)
+    if path.suffix.lower() != _NPZ:
+        return read_numbers(path, label, form)
     try:
-        return READERS[path.suffix.lower()](path, label)
+        return read_npz(path, label, array)
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
 
 
-def read_images(path: str | Path, label: str | None, image: tuple[int, int, int]) -> Samples:
+def read_images(
+    path: str | Path, label: str | None, image: tuple[int, int, int], *, array: str = ROWS
+) -> Samples:
     """Read an NPZ of images; see ``read_npz_images``.
 
     Args:
         path: The file.
         label: Name of the array of labels, if any.
         image: (channels, height, width).
+        array: Name of the array of images.
 
     Returns:
         The images, pixels in [0, 1].
@@ -48,32 +57,20 @@ def read_images(path: str | Path, label: str | None, image: tuple[int, int, int]
     Raises:
         DataError: If the file is missing or anything in it is not allowed.
     """
-    path = _existing(path)
+    path = existing(path, [_NPZ])
     try:
-        return read_npz_images(path, label, image)
+        return read_npz_images(path, label, image, array)
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
 
 
-def _existing(path: str | Path) -> Path:
-    path = Path(path)
-    if path.suffix.lower() not in READERS:
-        raise DataError(
-            f"{path}: the name must end in {' or '.join(READERS)}, found {path.suffix or 'no ending'}"
-        )
-    if path.is_dir():
-        raise DataError(f"{path}: found a directory, allowed: a file")
-    if not path.exists():
-        raise DataError(f"{path}: there is no such file (looked for {path.absolute()})")
-    return path
-
-
 @implements(TableData)
 def load(spec: TableData, *, seed: int) -> Samples:
-    """Read the user's own table; raises ``DataError`` where its name does not fit the source, too."""
-    if Path(spec.path).suffix.lower() != f".{spec.source}":
-        raise DataError(f"source: {spec.source} needs a path that ends in .{spec.source}, got {spec.path}")
+    """Read the user's own table."""
+    if spec.columns is not None:
+        return read_declared(spec)
     if spec.image is not None:
-        return read_images(spec.path, spec.label, spec.image)
-    rows = read_table(spec.path, spec.label)
+        return read_images(spec.path, spec.label, spec.image, array=spec.array or ROWS)
+    form = Form(spec.delimiter, spec.decimal)
+    rows = read_table(spec.path, spec.label, form=form, array=spec.array or ROWS)
     return standardized(rows) if spec.standardize else rows

@@ -24,7 +24,18 @@ def read_utf8(path: Path) -> str:
 def decoded(path: Path, raw: bytes) -> str:
     """Return the text of bytes that ``path`` holds; raises ``DataError`` as ``read_utf8`` does."""
     try:
-        return raw.decode("utf-8").removeprefix("\ufeff")
+        text = raw.decode("utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
-        raise DataError(f"{path}, line {line}: found bytes that are not UTF-8; save it as UTF-8") from error
+        likely = "UTF-16" if b"\0" in raw[:4] else "WINDOWS-1252"
+        raise DataError(f"{path}, line {line}: {_remedy(path, likely)}") from error
+    if b"\0" in raw[:4]:
+        raise DataError(f"{path}, line 1: {_remedy(path, 'UTF-16')}")
+    return text
+
+
+def _remedy(path: Path, likely: str) -> str:
+    return (
+        f"found bytes that are not UTF-8; save it as UTF-8: its encoding may be {likely}, then "
+        f"`iconv -f {likely} -t UTF-8 {path.name} > NEW` does it"
+    )

@@ -83,7 +83,8 @@ def fit_features(
     offset, weights = kind(spec, codes, int(rng.integers(2**31)))
     if rows is not None and spec.scales_columns:
         weights = np.where(_silent(samples.values, rows.values)[:, None], 0.0, weights)
-    found = _centred(FeatureMap(offset, weights, np.zeros(weights.shape[1]), 1.0), codes)
+    levels = _own_columns(weights, samples) if encoder is None else ()
+    found = _centred(FeatureMap(offset, weights, np.zeros(weights.shape[1]), 1.0, levels=levels), codes)
     if spec.label_weight is None:
         return replace(found, encoder=encoder)
     if samples.labels is None or rows is None:
@@ -112,6 +113,15 @@ def _with_classes(found: FeatureMap, classes: tuple[str, ...], weight: float) ->
         center=np.concatenate([found.center, np.zeros(len(classes))]),
         classes=classes,
     )
+
+
+def _own_columns(weights: Floats, samples: Samples) -> tuple[int, ...]:
+    """Return the features that are one column of a table's levels each, and nothing else."""
+    places = [at for block in samples.sort.blocks for at in range(block.start, block.stop)]
+    lone = (weights[places] != 0.0) & ((weights != 0.0).sum(axis=0) == 1)  # (levels, d)
+    rows, features = np.nonzero(lone)
+    alone = (weights[places] != 0.0).sum(axis=1)[rows] == 1
+    return tuple(sorted(features[alone].tolist()))
 
 
 def _silent(samples: Floats, rows: Floats) -> Bools:

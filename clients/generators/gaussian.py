@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
 
 from tailweave.clients.generators import doubles
+from tailweave.clients.generators.levels import draw_levels
 from tailweave.clients.samples import Samples, Sort
 from tailweave.protocols.arrays import Floats
 from tailweave.protocols.kinds.generators.gaussian import GaussianSpec
@@ -61,7 +62,11 @@ class Gaussian:
         return np.asarray(np.linalg.cholesky(self.covariance), dtype=np.float64)
 
     def sample(self, count: int, *, rng: np.random.Generator) -> Samples:
-        """Draw rows, shape (count, p)."""
+        """Draw rows, shape (count, p); levels of a table's categories as ``levels.py`` says."""
+        blocks = () if self.sort is None else self.sort.blocks
+        if blocks:
+            levelled = draw_levels(self.mean, self.covariance, blocks, count, rng=rng)
+            return Samples.of(levelled, sort=self.sort)
         draws = self.mean + rng.standard_normal((count, self.mean.size)) @ self._factor.T
         return Samples.of(draws, sort=self.sort)
 

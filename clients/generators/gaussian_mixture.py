@@ -2,7 +2,7 @@
 """Generator ``gaussian-mixture``: full-covariance Gaussians, fitted by scikit-learn's EM."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Self
@@ -15,8 +15,10 @@ from sklearn.mixture import GaussianMixture
 
 from tailweave.clients.generators import doubles
 from tailweave.clients.generators.gaussian import log_density
+from tailweave.clients.generators.levels import draw_levels
 from tailweave.clients.samples import Samples, Sort
-from tailweave.protocols.arrays import Floats, matrix, probabilities
+from tailweave.clients.sorts import Block
+from tailweave.protocols.arrays import Floats, Ints, matrix, probabilities
 from tailweave.protocols.kinds.generators.gaussian import GaussianMixtureSpec
 from tailweave.protocols.kinds.implementing import implements
 
@@ -85,14 +87,25 @@ class Mixture:
         return np.asarray(np.linalg.cholesky(self.covariances), dtype=np.float64)
 
     def sample(self, count: int, *, rng: np.random.Generator) -> Samples:
-        """Draw rows in random order of components, shape (count, p)."""
+        """Draw rows in random order of components, shape (count, p); levels as ``levels.py`` says."""
         owner = rng.choice(len(self.weights), size=count, p=self.weights / self.weights.sum())
+        blocks = () if self.sort is None else self.sort.blocks
+        if blocks:
+            return Samples.of(self._levelled(owner, blocks, rng), sort=self.sort)
         noise = rng.standard_normal((count, self.means.shape[1]))
         rows = self.means[owner]
         for k in np.unique(owner):
             mine = owner == k
             rows[mine] += noise[mine] @ self._factors[k].T
         return Samples.of(rows, sort=self.sort)
+
+    def _levelled(self, owner: Ints, blocks: Sequence[Block], rng: np.random.Generator) -> Floats:
+        rows = np.empty((len(owner), self.means.shape[1]))
+        for k in np.unique(owner):
+            mine = owner == k
+            moments = self.means[k], self.covariances[k]
+            rows[mine] = draw_levels(*moments, blocks, int(mine.sum()), rng=rng)
+        return rows
 
     def log_probabilities(self, samples: Samples) -> Floats:
         """Return the log density of each row, shape (n,)."""

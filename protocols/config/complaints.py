@@ -82,15 +82,20 @@ def _walk(loc: tuple[int | str, ...], root: type[BaseModel]) -> tuple[str, list[
     here: list[type[BaseModel]] = [root]
     parents = here
     path: list[str] = []
+    keyed = False
     for part in loc:
         tagged = [model for model in here if _has_tag(model, str(part))]
-        if tagged and len(here) > 1:
+        if tagged and len(here) > 1 and not keyed:
             here = tagged
             continue
         parents = here
         path.append(_clipped(str(part)))
-        if isinstance(part, str):
-            here = [m for model in here for m in _models(_field(model, part))]
+        if isinstance(part, str) and not keyed:
+            fields = [_field(model, part) for model in here]
+            here = [m for field in fields for m in _models(field)]
+            keyed = any(map(_is_mapping, fields))
+        else:
+            keyed = False  # a key of the user's own, whose value is one of the models here
     return ".".join(path), parents if len(here) == 0 or parents is not here else here
 
 
@@ -104,9 +109,17 @@ def _field(model: type[BaseModel], key: str) -> object:
 def _models(annotation: object) -> Iterator[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
-    elif get_origin(annotation) in (Annotated, Union, types.UnionType, tuple):
+    elif get_origin(annotation) in (Annotated, Union, types.UnionType, tuple, dict):
         for argument in get_args(annotation):
             yield from _models(argument)
+
+
+def _is_mapping(annotation: object) -> bool:
+    """Tell whether a field holds models by keys that are the user's own."""
+    if get_origin(annotation) is dict:
+        return any(True for _ in _models(annotation))
+    parts = get_args(annotation) if get_origin(annotation) in (Annotated, Union, types.UnionType) else ()
+    return any(map(_is_mapping, parts))
 
 
 def _has_tag(model: type[BaseModel], tag: str) -> bool:

@@ -21,7 +21,7 @@ NODE_FILE = "node.yaml"
 Device = Annotated[str, Field(pattern=r"^(cpu|cuda:[0-9]{1,3}|(GPU|MIG)-[0-9A-Za-z/-]{1,80})$")]
 """``cpu``, a GPU's number, or its name as ``nvidia-smi -L`` gives it."""
 DataSet = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,79}$")]
-_DATA = ("image", "resize", "labels", "text", "text-columns", "text-column")
+_DATA = ("image", "resize", "labels", "text", "text-columns", "text-column", "columns")
 _OWN = (
     "data",
     "label",
@@ -86,6 +86,7 @@ class SiloNode(Spec):
     text: bool = False
     text_columns: TextColumns | None = None
     text_column: Annotated[str, Field(min_length=1)] | None = None
+    columns: Annotated[str, Field(min_length=1)] | None = None
     state_dir: Annotated[str, Field(min_length=1)] = "state"
     policy: Annotated[str, Field(min_length=1)] | None = None
     identity_key: Annotated[str, Field(min_length=1)] | None = None
@@ -161,6 +162,7 @@ class SiloNode(Spec):
             "identity-key": self.identity_key,
             "base": self.base,
             "labels": self.labels,
+            "columns": self.columns,
         }
         return {
             **self.more,

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A node's settings for its data: what is read by them, and what does not belong together."""
 
+import re
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -138,3 +140,43 @@ def test_settings_become_hashable_and_numbers_may_be_text():
 def test_settings_that_do_not_fit_are_named(home, data, settings, message):
     with pytest.raises(DataError, match=message):
         read(home, data, **settings)
+
+
+BLOCK = """
+data:
+  source: csv
+  path: of-the-experiment.csv
+  label: kind
+  delimiter: ;
+  columns: {a: {kind: integer, min: 0}, born: {kind: date, min: 2000-01-01}, no: ignore}
+"""
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_columns_are_those_of_the_experiment_for_a_file_of_ones_own(tmp_path, alone):
+    text = "\n".join(line[2:] for line in BLOCK.splitlines()[2:]) if alone else BLOCK
+    (tmp_path / "columns.yaml").write_text(text, encoding="utf-8")
+    (tmp_path / "own.csv").write_text("kind;born;a\nx;2001-02-03;7\n", encoding="utf-8")
+    rows = read(tmp_path, "own.csv", columns=tmp_path / "columns.yaml")
+    assert (rows.columns, rows.labels.tolist()) == (("a", "born"), ["x"])
+    assert rows.values[0].tolist() == [7.0, pytest.approx((11356 - 10957) / 3652.5)]
+    assert hash(own_rows({"data": "own.csv", "columns": tmp_path / "columns.yaml"}))
+
+
+@pytest.mark.parametrize(
+    ("text", "more", "message"),
+    [
+        (
+            "a: 1",
+            {},
+            "columns.yaml: declares no columns: it must be an experiment with data.columns, or have",
+        ),
+        ("columns: {a: numbr}", {}, "columns.yaml: columns.a: 'numbr' is unknown; did you mean 'number'?"),
+        ("columns: {a: number}", {"text": True}, "columns are of tables: remove columns, or image, text"),
+    ],
+)
+def test_columns_that_cannot_be_are_refused(tmp_path, text, more, message):
+    (tmp_path / "columns.yaml").write_text(text, encoding="utf-8")
+    (tmp_path / "own.csv").write_text("a\n7\n", encoding="utf-8")
+    with pytest.raises(ValueError, match=re.escape(message)):
+        read(tmp_path, "own.csv", columns=tmp_path / "columns.yaml", **more)

@@ -5,7 +5,6 @@ from pydantic import TypeAdapter
 from sklearn import datasets
 
 from tailweave.clients.data.sources import load_rows
-from tailweave.clients.samples import DataError
 from tailweave.protocols.config.data import DataSpec
 
 
@@ -66,5 +65,5 @@ def test_tables_are_standardized_if_asked(tmp_path):
 
 
 def test_source_and_file_ending_must_agree(tmp_path):
-    with pytest.raises(DataError, match=r"source: npz needs a path that ends in .npz, got t.csv"):
+    with pytest.raises(ValueError, match=r"source: npz needs a path that ends in .npz, got t.csv"):
         _load(source="npz", path="t.csv")

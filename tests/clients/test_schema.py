@@ -10,6 +10,8 @@ from tailweave.clients.data.silo import Silo
 from tailweave.clients.hello_round import hello
 from tailweave.clients.samples import TEXT, Images, Numbers, Samples
 from tailweave.clients.schema import check_schema
+from tailweave.clients.sorts_table import Table
+from tailweave.protocols.kinds.columns.numbers import Integer
 from tailweave.protocols.messages import Hello
 from tailweave.protocols.refusals import Refusal
 
@@ -132,7 +134,7 @@ def test_data_of_the_federations_kind_pass(own, asked):
         (
             DOCUMENTS,
             {},
-            "data do not fit: it has documents, the federation has a table; .*, without image, text or ",
+            "data do not fit: it has documents, the federation has a table; .* columns, image, text or ",
         ),
         (DOCUMENTS, {"image": (1, 8, 8)}, "it has documents, the federation has images 1x8x8; set image"),
         (
@@ -162,3 +164,48 @@ def test_what_a_silo_has_is_said_in_a_word():
         "a table of 64 columns",
         "documents",
     ]
+
+
+def declared(**columns) -> Samples:
+    sort = Table.of({name: Integer(kind="integer", **options) for name, options in columns.items()})
+    return Samples.of(np.zeros((3, len(columns))), None, sort)
+
+
+DECLARED = declared(age={"min": 0}, stay={})
+
+
+@pytest.mark.parametrize(
+    ("own", "said"),
+    [
+        (declared(age={"min": 0}, stay={}), None),
+        (
+            rows_of(2),
+            "it has a table of 2 columns, the federation has a table of declared columns; set columns",
+        ),
+        (
+            declared(age={"min": 1}, stay={}),
+            "^[^:]*: its columns are declared otherwise than the federation's",
+        ),
+        (
+            declared(stay={}, age={"min": 0}),
+            "^[^:]*: its columns are declared otherwise than the federation's",
+        ),
+        (
+            declared(age={"min": 0}, hiv={}),
+            "columns: it lacks 'stay', it has 1 more .*; .* declared otherwise",
+        ),
+    ],
+)
+def test_declarations_agree_and_of_a_silos_own_nothing_is_told(own, said):
+    asked = question(DECLARED.columns, declared=DECLARED.sort.digest)
+    if said is None:
+        check_schema(Silo("north", own, own), asked)
+        return
+    with pytest.raises(Refusal, match=said) as refused:
+        check_schema(Silo("north", own, own), asked)
+    assert "hiv" not in str(refused.value)
+
+
+def test_a_declared_table_is_not_taken_for_plain_numbers():
+    with pytest.raises(Refusal, match="it has a table of 2 declared columns, the federation has a table; "):
+        check_schema(Silo("north", DECLARED, DECLARED), question(DECLARED.columns))

@@ -140,7 +140,7 @@ WRONG = [
         "data.source=digit",
         "data.source: 'digit'",
         "did you mean 'digits'",
-        "breast-cancer, wine, cifar10, csv, npz, parquet, fasttext, gaussian-modes",
+        "breast-cancer, wine, cifar10, csv, feather, npz, parquet, fasttext, gaussian-modes",
     ),
     ("data={source: csv}", "data.path: missing; it must be given", "", ""),
     ("data={}", "data.source: missing in {}", "", ""),

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Parquet files and images that are small on the disk and large in memory: refused by what they say first."""
 
+import gzip
 import struct
 import zlib
 
@@ -41,13 +42,30 @@ def test_a_billion_equal_numbers_in_a_few_kib(tmp_path, never_read):
         read_table(path, None)
 
 
-def test_columns_that_are_no_numbers_are_not_read_at_all(tmp_path, never_read):
+def test_columns_that_hold_columns_are_not_read_at_all(tmp_path, never_read):
     path = tmp_path / "t.parquet"
-    parquet.write_table(arrow.table({"a": [1.0], "text": ["x" * 10**6], "list": [[1.0]]}), path)
-    with pytest.raises(DataError, match="column 'text': found string, allowed: numbers"):
+    parquet.write_table(arrow.table({"a": [1.0], "list": [[1.0]]}), path)
+    with pytest.raises(DataError, match="column 'list': found labels of list"):
+        read_table(path, "list")
+
+
+def test_text_is_counted_before_it_is_written_out(tmp_path):
+    """A dictionary keeps a text once: here 2,000 rows of a page each are 200 MB in a few KiB."""
+    path = tmp_path / "t.parquet"
+    texts = arrow.DictionaryArray.from_arrays(np.zeros(2000, np.int32), ["x" * 100_000])
+    parquet.write_table(arrow.table({"a": np.arange(2000.0), "text": texts}), path)
+    with pytest.raises(DataError, match=r"t\.parquet: found text of 200000000 bytes, .* 1000 times the file"):
         read_table(path, None)
-    with pytest.raises(DataError, match="column 'list': found list"):
-        read_table(path, "text")
+
+
+def test_a_csv_of_a_few_kib_that_unpacks_to_a_hundred_mb(tmp_path):
+    path = tmp_path / "t.csv.gz"
+    with gzip.open(path, "wb") as file:
+        file.write(b"a\n")
+        for _ in range(100):
+            file.write(b"0\n" * 2**19)
+    with pytest.raises(DataError, match=r"t\.csv\.gz: cannot be read: .* bytes unpack to"):
+        read_table(path, None)
 
 
 def test_a_label_as_long_as_a_book_is_not_repeated_for_each_row(tmp_path):

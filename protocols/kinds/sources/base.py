@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What every data source says of itself."""
 
+import os
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, NamedTuple, Self
 
@@ -71,6 +72,11 @@ class AnySource(Spec):
         """Columns that words are hashed to, where rows are documents."""
         return None
 
+    @property
+    def declared_digest(self) -> str | None:
+        """Digest of what columns are declared to be, where they are."""
+        return None
+
     def assumed(self, samples: int) -> Assumed | None:
         """Return what to count on where the data are not there; None where nobody knows.
 
@@ -80,10 +86,14 @@ class AnySource(Spec):
         return None
 
     def anchored(self, folder: Path) -> Self:
-        """Return the same with relative paths taken from ``folder``, that of the experiment."""
+        """Return the same with relative paths taken from ``folder``, that of the experiment; not ``~``."""
         given = {key: getattr(self, key, None) for key in ("path", "labels")}
-        moved = {key: path for key, path in given.items() if path and not Path(path).is_absolute()}
-        return self.model_copy(update={key: str((folder / path).resolve()) for key, path in moved.items()})
+        there = {key: os.path.expanduser(path) for key, path in given.items() if path}
+        moved = {
+            key: path if Path(path).is_absolute() else str((folder / path).resolve())
+            for key, path in there.items()
+        }
+        return self.model_copy(update=moved)
 
 
 class SourceKind(AnySource):
