@@ -161,7 +161,11 @@ def entropic_self(x: Floats, masses: Floats, reg: float) -> Coupling:
 
 
 def checked(x: Floats, y: Floats, a: Floats, b: Floats) -> tuple[Floats, Floats, Floats, Floats]:
-    """Return points and masses as they are used; raises ``ValueError`` where they do not fit each other."""
+    """Return points and masses as they are used.
+
+    Raises:
+        ValueError: If they are not finite, do not fit each other, or a mass is not positive.
+    """
     x = matrix(x, "points")
     y = matrix(y, "rows", columns=x.shape[1])
     a, b = probabilities(a, "masses"), probabilities(b, "masses")
@@ -174,13 +178,21 @@ def checked(x: Floats, y: Floats, a: Floats, b: Floats) -> tuple[Floats, Floats,
 
 
 def check_reg(reg: float) -> None:
-    """Refuse a strength that is none, with a ``ValueError``."""
+    """Refuse a strength that is none.
+
+    Raises:
+        ValueError: If it is not finite and positive.
+    """
     if not (np.isfinite(reg) and reg > 0.0):
         raise ValueError(f"entropic_reg must be finite and positive, got {reg}")
 
 
 def check_margin(error: float, reg: float, shape: tuple[int, ...]) -> None:
-    """Refuse potentials whose plan has a marginal off by more than ``MARGIN``: an ``ArithmeticError``."""
+    """Refuse potentials whose plan has a marginal off by more than ``MARGIN``.
+
+    Raises:
+        ArithmeticError: If it is, or is not a number.
+    """
     if not error <= MARGIN:  # also when it is NaN
         raise ArithmeticError(
             f"entropic transport of {shape[0]} x {shape[1]} did not converge at entropic-reg {reg:g}: a "

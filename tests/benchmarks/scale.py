@@ -230,7 +230,7 @@ def slopes(results: list[dict[str, object]], key: str) -> dict[str, float]:
 
 
 def main(out: Path, picture: Path, *, small: bool, resume: bool) -> None:
-    """Run all, case by case, and write the file after each; with ``resume`` what is in it is not run again."""
+    """Run all, case by case, and write the file after each; ``resume``: what is in it is not run again."""
     kept = json.loads(out.read_text()) if resume else {"cases": {}}
     for group, wanted in cases(small=small).items():
         done = kept["cases"].setdefault(group, [])
