@@ -13,17 +13,18 @@ does for any rows; how far apart an encoding lies changes nothing in that.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, ClassVar, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from pydantic import TypeAdapter
 
-from tailweave.clients.sorts import Block, Numbers
+from tailweave.clients.sorts import Block, Coded, DataError, Numbers
 from tailweave.protocols.arrays import Floats
-from tailweave.protocols.config.columns import digest_of
+from tailweave.protocols.config.columns import Columns, digest_of
 from tailweave.protocols.kinds.columns.base import MISSING, ColumnKind
 from tailweave.protocols.sorts import SortName
 
@@ -229,9 +230,19 @@ class Table(Numbers):
         """
         import pyarrow
 
+        found = self.tabled(samples.values)
+        if samples.labels is None:
+            return found
+        labels = pyarrow.array(samples.labels.tolist(), pyarrow.string())
+        return found.append_column(self.label or "label", labels)
+
+    def tabled(self, values: Floats) -> "pyarrow.Table":
+        """Return rows (n, p) in the columns and types of the file, without labels; see ``decoded``."""
+        import pyarrow
+
         from tailweave.clients.columns import written_column
 
-        values = self.settled(samples.values)
+        values = self.settled(values)
         raw, lacks = self._raw(values[:, self._axes.place]).T, self._lacks(values).T
         found, axes = {}, iter(zip(raw, lacks, strict=True))
         for start, (name, spec) in zip(self._starts, self.declared, strict=True):
@@ -241,25 +252,41 @@ class Table(Numbers):
             own = values[:, start : start + len(spec.encoded(name))].argmax(axis=1)
             lacking = own == len(spec.level_names)
             found[name] = written_column(spec, np.where(lacking, 0, own).astype(np.float64), lacking)
-        if samples.labels is not None:
-            found[self.label or "label"] = pyarrow.array(samples.labels.tolist(), pyarrow.string())
         return pyarrow.table(found)
 
-    def texts(self, samples: "Samples") -> "pyarrow.Table":
-        """Return rows as ``decoded`` does, but as text that a CSV of the same declarations holds.
+    def worded(self, values: Floats) -> "pyarrow.Table":
+        """Return rows (n, p) as ``tabled`` does, but as text that a CSV of the same declarations holds."""
+        from tailweave.clients.columns import table_as_texts
 
-        Numbers have a point before their decimals. What is missing is written as declared: by the column's
-        own text first, then by that of all.
-        """
-        import pyarrow
+        return table_as_texts(self.tabled(values), dict(self.declared), self.missing)
 
-        from tailweave.clients.columns import as_texts
+    def coded(self, values: Floats) -> Iterator[Coded]:
+        """Yield categories, ordered ones too, and of other columns whether a cell is missing."""
+        places = self._axes.place
+        raw, lacks = self._raw(values[:, places]).T, self._lacks(values).T
+        numbers = iter(zip(raw, lacks, strict=True))
+        for start, (name, spec) in zip(self._starts, self.declared, strict=True):
+            levels = getattr(spec, "all_levels", spec.level_names) or ("given",)
+            named = (*levels, "missing") if spec.may_lack else levels
+            if spec.axis is None:
+                codes = values[:, start : start + len(named)].argmax(axis=1)
+            else:
+                steps, missing = next(numbers)
+                codes = np.where(missing, len(levels), steps if len(levels) > 1 else 0)
+            if len(named) > 1:
+                yield Coded(name, codes.astype(np.int64), named)
 
-        found, kinds = self.decoded(samples), dict(self.declared)
-        columns = {
-            name: as_texts(kinds[name], found[name], next(iter((*kinds[name].lacking, *self.missing)), ""))
-            if name in kinds
-            else found[name]
-            for name in found.column_names
-        }
-        return pyarrow.table(columns)
+    def stacked(self, values: Floats) -> Floats:
+        """An array has one type, and a table's columns have several: raises ``DataError``."""
+        raise DataError(f"{self} is written as .csv, .csv.gz, .parquet, .feather or .jsonl")
+
+    def described(self) -> dict[str, Any]:
+        """Return the declared columns, the label's name, and which cells mean missing."""
+        columns = {name: spec.model_dump(mode="json", by_alias=True) for name, spec in self.declared}
+        return {"columns": columns, "label": self.label, "missing": list(self.missing)}
+
+    @classmethod
+    def from_description(cls, parts: Mapping[str, Any]) -> Self:
+        """Rebuild from the declared columns."""
+        columns: dict[str, ColumnKind] = TypeAdapter(Columns).validate_python(parts["columns"])
+        return cls.of(columns, parts["label"], tuple(parts["missing"]))

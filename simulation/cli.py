@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command line: ``tailweave list | run | report | audit | base | serve | deploy``."""
+"""The command line: ``tailweave list | inspect | run | report | export | score | audit | …``."""
 
 import os
 import sys
@@ -15,6 +15,9 @@ from rich.console import Console
 
 import tailweave
 from tailweave.simulation.deploy.command import app as deploy_app
+from tailweave.simulation.export_command import export
+from tailweave.simulation.inspect_command import inspect
+from tailweave.simulation.score_command import score
 from tailweave.simulation.serve_command import serve
 
 if TYPE_CHECKING:
@@ -26,7 +29,7 @@ class _InOrderOfUse(typer.core.TyperGroup):
     """Help lists the commands as one comes to need them."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        order = ("list", "run", "report", "audit", "base", "serve", "deploy")
+        order = ("list", "inspect", "run", "report", "export", "score", "audit", "base", "serve", "deploy")
         return sorted(super().list_commands(ctx), key=order.index)  # an error for one that has no place yet
 
 
@@ -38,7 +41,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(deploy_app, name="deploy")
+app.command()(inspect)
 app.command()(serve)
+app.command()(export)
+app.command(help="Say which groups synthetic rows have lost, whoever made them.")(score)
 
 
 def _console(*, stderr: bool = False, terminal: bool | None = None) -> Console:

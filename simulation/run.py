@@ -33,7 +33,8 @@ def run(request: Request, audience: Audience) -> Path:
         audience.note(warning)
     job = _make_folder(prepared, options)
     _run_apps(prepared, engine, job, audience)
-    complete(prepared, job)
+    for warning in complete(prepared, job):
+        audience.note(warning)
     report = write_pages(RunFolder(job.out))
     drop_state(job)
     return report

@@ -11,6 +11,7 @@ from tailweave.protocols.metrics import METRICS
 from tailweave.protocols.whole_file import write_whole
 from tailweave.server.app import run_name
 from tailweave.simulation.engines.job import Job
+from tailweave.simulation.finals import keep_finals
 from tailweave.simulation.images import collect_images
 from tailweave.simulation.maps import collect_maps, save_maps
 from tailweave.simulation.prepare import Prepared
@@ -44,17 +45,25 @@ def _earlier_run(out: Path) -> str:
     return str(json.loads(path.read_text(encoding="utf-8")).get("run", "")) if path.exists() else ""
 
 
-def complete(prepared: Prepared, job: Job, silos: Path | None = None) -> None:
-    """Make the map of a run whose metrics are complete, from the silos' state, wherever it lies."""
+def complete(prepared: Prepared, job: Job, silos: Path | None = None) -> list[str]:
+    """Make the map of a run whose metrics are complete, from the silos' state, wherever it lies.
+
+    Final models are kept from there too.
+
+    Returns:
+        What the user should know of what is not kept.
+    """
     experiment, out = prepared.experiment, job.out
     state = (silos or job.state) / run_name(experiment, job.run_id)
     features = prepared.kits[experiment.seeds[0]].features
-    if state.exists():  # the silos' state lies elsewhere, or the run was finished before: no map, or the old
-        save_maps(out / "maps.npz", collect_maps(experiment, features, out / "config.yaml", state))
-        if images := collect_images(experiment, out / "config.yaml", state):
-            save_maps(out / "images.npz", images)
-        if texts := collect_texts(experiment, out / "config.yaml", state):
-            write_json(out / TEXTS, texts)
+    if not state.exists():  # it lies elsewhere, or the run was finished before: no map, or the old
+        return []
+    save_maps(out / "maps.npz", collect_maps(experiment, features, out / "config.yaml", state))
+    if images := collect_images(experiment, out / "config.yaml", state):
+        save_maps(out / "images.npz", images)
+    if texts := collect_texts(experiment, out / "config.yaml", state):
+        write_json(out / TEXTS, texts)
+    return keep_finals(experiment, state, out)
 
 
 def drop_state(job: Job, silos: Path | None = None) -> None:

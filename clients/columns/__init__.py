@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Columns of a table: cells to one number a row, and back; one contract, a file for kinds that are alike."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -119,6 +120,27 @@ def written_column(spec: ColumnKind, values: Floats, lacks: Bools) -> arrow.Arra
 def as_texts(spec: ColumnKind, cells: arrow.Array, missing: str) -> arrow.Array:
     """Return cells as ``written_column`` gave them as text for a CSV, ``missing`` where one is null."""
     return compute.fill_null(_kind(spec).texts(spec, cells), missing)
+
+
+def table_as_texts(
+    table: arrow.Table, kinds: Mapping[str, ColumnKind], missing: Sequence[str]
+) -> arrow.Table:
+    """Return declared columns as text that a CSV of the same declarations holds.
+
+    Args:
+        table: Columns in the types of their kinds.
+        kinds: The kind of each.
+        missing: Cells that mean missing in every column where they may be; a column's own come first.
+
+    Returns:
+        The same names, all of text.
+    """
+    return arrow.table(
+        {
+            name: as_texts(kinds[name], table[name], next(iter((*kinds[name].lacking, *missing)), ""))
+            for name in table.column_names
+        }
+    )
 
 
 def allowed_in(spec: ColumnKind) -> str:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from tailweave.clients.data.declared_table import read_declared
 from tailweave.clients.data.npz_table import ROWS, read_npz, read_npz_images
-from tailweave.clients.data.number_table import PLAIN, Form, read_numbers
-from tailweave.clients.data.raw_table import RAW_ENDINGS, existing
+from tailweave.clients.data.number_table import read_numbers
+from tailweave.clients.data.raw_table import PLAIN, RAW_ENDINGS, Form, existing
 from tailweave.clients.data.scaling import standardized
 from tailweave.clients.samples import DataError, Samples
 from tailweave.protocols.kinds.implementing import implements

@@ -38,7 +38,9 @@ class Policy(Spec):
 
     The defaults are the recommended ones; ``lifetime-epsilon`` is at this policy's ``delta``.
     ``starts`` to ``metrics`` say what may run on the node and which numbers the server may be told of it;
-    what has seen own rows it is told with ``allow-own-metrics`` only.
+    what has seen own rows it is told with ``allow-own-metrics`` only. ``allow-export`` lets the owner's own
+    ``tailweave export`` draw from the models that runs leave on the node: rows of a model that was trained on
+    own rows are a release of these, without noise and outside the budget.
     ``honest-silos`` is among how many silos the owner lets the noise of a secure sum be shared: epsilon is
     then kept by that many together, so without it no secure sum is taken part in. ``trusted-identities``
     names a file (beside the policy) of the only identities that may take part. ``models`` are the only
@@ -74,6 +76,7 @@ class Policy(Spec):
     allow_raw_row_leakage: bool = False
     allow_parameter_release: bool = False
     allow_own_metrics: bool = False
+    allow_export: bool = False
     allow_no_privacy: bool = False
 
     @model_validator(mode="before")
@@ -125,6 +128,7 @@ def simulation_policy() -> Policy:
         allow_raw_row_leakage=True,
         allow_parameter_release=True,
         allow_own_metrics=True,
+        allow_export=True,
         allow_no_privacy=True,
     )
 

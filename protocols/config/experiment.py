@@ -98,7 +98,11 @@ class EvaluationSpec(Spec):
 
 
 class Experiment(Spec):
-    """One experiment: arms x seeds on one federation of silos."""
+    """One experiment: arms x seeds on one federation of silos.
+
+    ``keep_mib`` is how many MiB of final models and selected samples a simulation's run folder keeps for
+    ``tailweave export``, first seeds first; 0 keeps none. Real silos keep theirs themselves.
+    """
 
     name: Name
     seeds: tuple[Annotated[int, Field(ge=0, lt=2**32)], ...] = (0, 1, 2)
@@ -112,6 +116,7 @@ class Experiment(Spec):
     privacy: PrivacySpec = Field(default_factory=PrivacySpec)
     federation: FederationSpec = Field(default_factory=FederationSpec)
     evaluation: EvaluationSpec = Field(default_factory=EvaluationSpec)
+    keep_mib: Annotated[int, Field(ge=0)] = 128
     paper: PaperPage | None = None
 
     @field_validator("seeds", mode="before")

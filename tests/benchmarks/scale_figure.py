@@ -38,6 +38,7 @@ def _peers(axes: Any, results: list[dict[str, Any]]) -> None:
             r["method"], (r["seconds"], r["energy"]), xytext=(4, 3), textcoords="offset points", fontsize=7
         )
     first = shown[0]
+    axes.margins(x=0.35)  # room for names
     axes.axvline(first["product"], color="tab:gray", linestyle=":", linewidth=1)
     size = f"{first['picks']:,} of {first['candidates']:,}, d = {first['columns']}"
     axes.set(xscale="log", yscale="log", xlabel=f"processor seconds ({size}; dotted: one product)")

@@ -195,7 +195,7 @@ NO_LABELS = Samples.of(np.zeros((9, 2)))
             2,
             "by-quantile",
             {},
-            "partition by-quantile takes samples of sort numbers, image, got documents",
+            "partition by-quantile takes samples of sort numbers, image, table, got documents",
         ),
         (
             Samples.of(["one", "two"], None, TEXT),

@@ -104,7 +104,7 @@ def test_rows_are_written_as_text_that_is_read_back(tmp_path):
     for day in ("2024-02-29", "2020-01-01", "2029-12-31"):
         lines = [line.replace(day, ".".join(reversed(day.split("-")))) for line in lines]
     rows = load(written(tmp_path, *lines), columns=block, missing=["", "NA"])
-    texts = rows.sort.texts(rows)
+    texts = rows.sort.worded(rows.values)
     assert texts["smoker"].to_pylist() == ["nein", "ja", "nein"]
     assert texts["admitted"].to_pylist()[0] == "29.02.2024"
     assert texts["age"].to_pylist() == ["43", "-999", "0"]
