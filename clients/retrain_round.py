@@ -23,6 +23,7 @@ from tailweave.clients.measuring import measure
 from tailweave.clients.node import Node
 from tailweave.clients.recursion import Pick, Recursion, Stage
 from tailweave.clients.release.experiments import check_experiment
+from tailweave.clients.same_rows import check_same_rows
 from tailweave.clients.samples import Samples
 from tailweave.clients.telling import TOLD, telling
 from tailweave.protocols import references
@@ -93,6 +94,7 @@ def _for_the_owner(run: ArmRun) -> None:
 def _reached(run: ArmRun) -> Checkpoint:
     """Return the arm at generation ``stop`` or later: where it was before, or brought there now."""
     question, path = run.question, run.folder / "latest.npz"
+    check_same_rows(run)
     done = Checkpoint.load(path, question.generator, question.stop, run.sort)
     if done is not None and done.stage.generation >= question.start:
         _say_resumed(run, done.stage.generation)

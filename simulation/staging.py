@@ -3,7 +3,7 @@
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tailweave.protocols.config.load import dump_experiment
@@ -13,10 +13,12 @@ from tailweave.server.app import run_name
 from tailweave.simulation.engines.job import Job
 from tailweave.simulation.finals import keep_finals
 from tailweave.simulation.images import collect_images
+from tailweave.simulation.inputs import INPUTS, began_with, check_inputs
 from tailweave.simulation.maps import collect_maps, save_maps
 from tailweave.simulation.prepare import Prepared
-from tailweave.simulation.run_folder import DECLARATIONS, TEXTS, write_json
+from tailweave.simulation.run_folder import DECLARATIONS, RAREST, TEXTS, write_json
 from tailweave.simulation.texts import collect_texts
+from tailweave.simulation.worlds import Facts
 
 
 def make_folder(prepared: Prepared, out: Path, made: Mapping[str, object], run_id: str = "") -> Job:
@@ -27,17 +29,38 @@ def make_folder(prepared: Prepared, out: Path, made: Mapping[str, object], run_i
         out: Run folder.
         made: Versions, command and the like, for the record.
         run_id: Of a new run on silos that keep their state.
+
+    Raises:
+        ConfigError: If the interrupted run began with other rows or files.
     """
     out = out.resolve()
+    check_inputs(prepared.experiment, began_with(out), prepared.inputs, str(out))
     plain = run_name(prepared.experiment)
     run_id = _earlier_run(out).removeprefix(plain).removeprefix("-") or run_id
     out.mkdir(parents=True, exist_ok=True)
     write_whole(out / "config.yaml", dump_experiment(prepared.experiment))  # first: --resume looks for it
+    write_json(out / INPUTS, dict(prepared.inputs))
+    if rarest := _rarest(prepared.facts):
+        write_json(out / RAREST, rarest)
     write_json(out / DECLARATIONS, {name: kind.declaration() for name, kind in METRICS.kinds.items()})
     job = Job(out, prepared.experiment.silos.count, run_id)
     prepared.save_kits(job.state / "kits")
-    write_json(out / "environment.json", {**made, "run": run_name(prepared.experiment, run_id)})
+    draws = {str(one.seed): one.draws for one in prepared.facts if one.draws > 1}
+    drawn = {"partition-draws": draws} if draws else {}
+    write_json(out / "environment.json", {**made, **drawn, "run": run_name(prepared.experiment, run_id)})
     return job
+
+
+def _rarest(facts: Sequence[Facts]) -> dict[str, dict[str, object]]:
+    """Return which class ``rarest_mode_share`` is the share of and the rows that it rests on, by seed."""
+    found: dict[str, dict[str, object]] = {"classes": {}, "rows": {}, "evaluation": {}, "of": {}}
+    for one in facts:
+        if one.rarest is None:
+            return {}
+        mine = (one.rarest.name, one.rarest.rows, one.rarest.evaluation, one.evaluation)
+        for key, value in zip(found, mine, strict=True):
+            found[key][str(one.seed)] = value
+    return found
 
 
 def _earlier_run(out: Path) -> str:

@@ -36,11 +36,12 @@ class _Bad(NamedTuple):
     allowed: str
 
 
-def read_declared(spec: TableData) -> Samples:
+def read_declared(spec: TableData, path: Path) -> Samples:
     """Read the rows of a table as ``spec.columns`` declares them.
 
     Args:
-        spec: File, label and declared columns; columns of the file may stand in any order.
+        spec: Label and declared columns; columns of the file may stand in any order.
+        path: The file.
 
     Returns:
         Encoded rows (``sorts_table.py``), with their labels and groups if these are declared.
@@ -50,7 +51,6 @@ def read_declared(spec: TableData) -> Samples:
             not what is declared: of all columns at once, how many, the first and what is allowed.
     """
     declared = spec.columns or {}
-    path = Path(spec.path)
     names = raw_schema(path, delimiter=spec.delimiter).names
     _check_names(path, names, declared, spec.label)
     needed = [name for name in names if name == spec.label or declared[name].feature or declared[name].beside]

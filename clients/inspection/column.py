@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from tailweave.clients.data.cell_numbers import cell_numbers
+from tailweave.clients.data.cell_numbers import LARGEST, cell_numbers, is_number
 from tailweave.clients.inspection.moments import of_moments
 from tailweave.clients.inspection.numbers import of_numbers, sentinels
 from tailweave.clients.inspection.proposal import Proposal, ignored
@@ -57,9 +57,11 @@ def _of_text(name: str, cells: "pyarrow.ChunkedArray", decimal: str) -> Proposal
     found = cell_numbers(cells, decimal=decimal)
     if not found.bad.any():
         return _measured(name, found.values, {}, cells)
-    if found.bad.all():
-        return of_words(_counts(cells))
     odd = _counts(cells.filter(_mask(found.bad)))
+    if any(is_number(text) for text in odd):
+        return ignored(f"numbers beyond {LARGEST:g}: change their unit")
+    if found.bad.all():
+        return of_words(odd)
     strange = {text: times for text, times in odd.items() if text.lower() not in GAPS}
     if len(odd) > _MOST_ODD or 2 * sum(strange.values()) > int((~found.bad).sum()):
         return of_words(_counts(cells))
