@@ -52,7 +52,7 @@ def draw(denoiser: Denoiser, count: int, how: Sampling, *, rng: np.random.Genera
     with torch.inference_mode(), how.place.at_work():
         for start in range(0, count, how.batch):
             size = min(how.batch, count - start)
-            rows = torch.randn(size, columns, generator=source).to(how.place.device)
+            rows = how.place.put(torch.randn(size, columns, generator=source))
             for level in scheduler.timesteps.tolist():
                 levels = torch.full((size,), level, device=how.place.device)
                 rows = scheduler.step(denoiser(rows, levels), level, rows).prev_sample
