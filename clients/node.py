@@ -210,7 +210,8 @@ def _real_silo(name: str, rows: OwnRows, place: Place | None) -> Silo:
 def _truth_yardstick(config: Path, seed: int, features: FeatureMap) -> "Yardstick":
     from tailweave.clients.metrics import yardstick_of  # slow to import, and not every question measures
 
-    return yardstick_of(world_of(config, seed).evaluation, features)
+    world = world_of(config, seed)
+    return yardstick_of(world.evaluation, features, beside=world.train)
 
 
 def _own_yardstick(silo: Silo, features: FeatureMap) -> "Yardstick":

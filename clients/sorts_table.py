@@ -213,6 +213,28 @@ class Table(Numbers):
                 found[:, last] = column.lacks
         return found
 
+    def parted(self, values: Floats) -> list[tuple[Floats, Bools]]:
+        """Return each declared column as one number a row, and which are missing: what ``encoded`` was given.
+
+        Args:
+            values: Shape (n, p), encoded and finite.
+
+        Returns:
+            For each of ``declared`` numbers in units of the file or places of levels, 0 where a level is
+            missing, shape (n,); and which are missing, shape (n,).
+        """
+        values = self.settled(values)
+        raw, lacks = self._raw(values[:, self._axes.place]).T, self._lacks(values).T
+        found, axes = [], iter(zip(raw, lacks, strict=True))
+        for start, (name, spec) in zip(self._starts, self.declared, strict=True):
+            if spec.axis is not None:
+                found.append(next(axes))
+                continue
+            own = values[:, start : start + len(spec.encoded(name))].argmax(axis=1)
+            lacking = own == len(spec.level_names)
+            found.append((np.where(lacking, 0, own).astype(np.float64), lacking))
+        return found
+
     def decoded(self, samples: "Samples") -> "pyarrow.Table":
         """Return rows in the columns and types of the file, with their labels if they have some.
 
@@ -227,16 +249,10 @@ class Table(Numbers):
 
         from tailweave.clients.columns import written_column
 
-        values = self.settled(samples.values)
-        raw, lacks = self._raw(values[:, self._axes.place]).T, self._lacks(values).T
-        found, axes = {}, iter(zip(raw, lacks, strict=True))
-        for start, (name, spec) in zip(self._starts, self.declared, strict=True):
-            if spec.axis is not None:
-                found[name] = written_column(spec, *next(axes))
-                continue
-            own = values[:, start : start + len(spec.encoded(name))].argmax(axis=1)
-            lacking = own == len(spec.level_names)
-            found[name] = written_column(spec, np.where(lacking, 0, own).astype(np.float64), lacking)
+        found = {
+            name: written_column(spec, *part)
+            for (name, spec), part in zip(self.declared, self.parted(samples.values), strict=True)
+        }
         if samples.labels is not None:
             found[self.label or "label"] = pyarrow.array(samples.labels.tolist(), pyarrow.string())
         return pyarrow.table(found)
