@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tailweave.clients.generators.diffusion.architecture import Architecture
+from tailweave.clients.generators.diffusion.levels import columns_of
 from tailweave.clients.generators.diffusion.perceptron import predict
 from tailweave.clients.neural.extra import neural
+from tailweave.clients.sorts import Block
 
 if TYPE_CHECKING:
     import torch
@@ -20,10 +22,18 @@ class Denoiser:
     Attributes:
         architecture: What it was built from.
         network: The torch module.
+        blocks: Columns of levels, for which it says logits; see ``levels.py``.
     """
 
     architecture: Architecture
     network: "torch.nn.Module"
+    blocks: tuple[Block, ...] = ()
+
+    @property
+    def numbers(self) -> list[int]:
+        """All columns but those of levels."""
+        levels = columns_of(self.blocks)
+        return [at for at in range(self.architecture.columns) if at not in levels]
 
     @property
     def steps(self) -> int:
@@ -31,7 +41,7 @@ class Denoiser:
         return int(self.architecture.noise["num_train_timesteps"])
 
     def __call__(self, noisy: "Tensor", level: "Tensor") -> "Tensor":
-        """Predict the noise (or what the base was trained to predict).
+        """Predict the noise (or what the base was trained to predict), and logits of levels.
 
         Args:
             noisy: Scaled rows with noise, shape (n, p).

@@ -9,6 +9,7 @@ import numpy as np
 
 from tailweave.clients.generators.course import Course
 from tailweave.clients.generators.diffusion.denoiser import Denoiser
+from tailweave.clients.generators.diffusion.levels import columns_of, cross_entropy, with_levels
 from tailweave.clients.neural.descent import Pace, descend
 from tailweave.clients.neural.device import Place, torch_stream
 from tailweave.clients.neural.extra import neural
@@ -79,7 +80,7 @@ def train(
         TrainingError: If the loss is not finite.
 
     Source:
-        Ho, Jain & Abbeel (2020), algorithm 1.
+        Ho, Jain & Abbeel (2020), algorithm 1; levels as ``levels.py`` says.
     """
     torch = neural("torch")
     beside, rng = course
@@ -132,14 +133,24 @@ def _loss(
     level: "torch.Tensor",
 ) -> "torch.Tensor":
     noisy = scheduler.add_noise(clean, noise, level)
+    blocks = denoiser.blocks
+    if blocks:
+        noisy[:, columns_of(blocks)] = noise[:, columns_of(blocks)]
+        kept = scheduler.alphas_cumprod.to(clean.device)[level]
+        noisy = with_levels(noisy, clean, kept, blocks)
     kind = scheduler.config.prediction_type
     wanted = noise
     if kind == "sample":
         wanted = clean
     elif kind == "v_prediction":
         wanted = scheduler.get_velocity(clean, noise, level)
-    loss: torch.Tensor = neural("torch.nn.functional").mse_loss(denoiser(noisy, level), wanted)
-    return loss
+    said, mse = denoiser(noisy, level), neural("torch.nn.functional").mse_loss
+    if not blocks:
+        loss: torch.Tensor = mse(said, wanted)
+        return loss
+    of_levels = cross_entropy(said, clean, blocks)
+    numbers = denoiser.numbers
+    return of_levels + mse(said[:, numbers], wanted[:, numbers]) if numbers else of_levels
 
 
 def _average(loop: _Loop, decay: float, done: int) -> None:
