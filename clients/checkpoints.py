@@ -4,6 +4,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,14 @@ class Checkpoint:
     stage: Stage
     measured: Measured
 
-    def save(self, path: Path, *, last: int | None = None, large: bool = False) -> None:
+    def save(
+        self,
+        path: Path,
+        *,
+        last: int | None = None,
+        large: bool = False,
+        left: Mapping[str, NDArray[Any]] = MappingProxyType({}),
+    ) -> None:
         """Write atomically, readable by its owner only; a killed process leaves the old one or this one.
 
         A network's weights go to a file of their own generation first; the checkpoint makes it the valid one.
@@ -44,8 +52,9 @@ class Checkpoint:
             last: The recursion's last generation. Once that is reached nothing goes on from the rows, so the
                 checkpoint is written without them: metrics, for a repeated question, and the model.
             large: Whether the model is many big arrays, as its spec says.
+            left: What stands beside the model of an arm that is over; see ``final_models``.
         """
-        model, weights = self.stage.model, _weights_file(path, self.stage.generation)
+        model, weights = self.stage.model, weights_file(path, self.stage.generation)
         if large:
             save_weights(weights, model.arrays(), {})
             arrays = {}
@@ -58,12 +67,12 @@ class Checkpoint:
             path,
             {
                 "generation": np.array(self.stage.generation),
-                **({} if over else rows),
+                **(left if over else rows),
                 **self.measured.arrays(),
                 **arrays,
             },
         )
-        for old in path.parent.glob(_weights_file(path, "*").name):
+        for old in path.parent.glob(weights_file(path, "*").name):
             if old != weights:
                 old.unlink()
         for torn in path.parent.glob(".*.npz.*") if over else ():  # killed processes' parts hold rows
@@ -93,7 +102,7 @@ class Checkpoint:
         generation = _checked(path, stored, stop)
         model: dict[str, NDArray[Any]]
         if generator.large:
-            model, _ = load_weights(_weights_file(path, generation))
+            model, _ = load_weights(weights_file(path, generation))
         else:
             model = part_of(stored, "model")
         stage = Stage(
@@ -145,6 +154,6 @@ def _checked(path: Path, stored: Mapping[str, NDArray[Any]], stop: int) -> int:
     return generation
 
 
-def _weights_file(checkpoint: Path, generation: int | str) -> Path:
+def weights_file(checkpoint: Path, generation: int | str) -> Path:
     """Return where the weights of a generation are, beside the checkpoint."""
     return checkpoint.with_name(f"model-{generation}.safetensors")

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
+from tailweave.clients.data.class_sizes import rarest_class
 from tailweave.clients.data.own_rows import OwnRows, own_rows
-from tailweave.clients.data.silo import Silo, World, silo_of, simulated_world
+from tailweave.clients.data.silo import Silo, World, forget_worlds, silo_of, simulated_world
 from tailweave.clients.release.places import Own, Place, default_ledgers, place_of
 from tailweave.clients.release.policy import Policy, load_policy, simulation_policy
 from tailweave.clients.release.request import Request
@@ -192,6 +193,13 @@ def world_of(config: Path, seed: int) -> World:
     return simulated_world(experiment.data, experiment.silos, experiment.public, seed=seed)
 
 
+def forget() -> None:
+    """Read experiments and their data anew from now on: a notebook runs many, of files that change."""
+    forget_worlds()
+    _experiment.cache_clear()
+    _truth_yardstick.cache_clear()
+
+
 @lru_cache(maxsize=4)
 def _experiment(config: Path) -> Experiment:
     return load_experiment(config)
@@ -211,7 +219,9 @@ def _truth_yardstick(config: Path, seed: int, features: FeatureMap) -> "Yardstic
     from tailweave.clients.metrics import yardstick_of  # slow to import, and not every question measures
 
     world = world_of(config, seed)
-    return yardstick_of(world.evaluation, features, beside=world.train)
+    rarest = rarest_class(world)
+    name = None if rarest is None else rarest.name
+    return yardstick_of(world.evaluation, features, name, beside=world.train)
 
 
 def _own_yardstick(silo: Silo, features: FeatureMap) -> "Yardstick":

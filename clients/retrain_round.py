@@ -16,12 +16,14 @@ from tailweave.clients import generators, recursion, starts, storage
 from tailweave.clients.arm_run import ArmRun
 from tailweave.clients.checkpoints import Checkpoint
 from tailweave.clients.features import received_features
+from tailweave.clients.final_models import left_by
 from tailweave.clients.generators import Course
 from tailweave.clients.measured import Measured
 from tailweave.clients.measuring import measure
 from tailweave.clients.node import Node
 from tailweave.clients.recursion import Pick, Recursion, Stage
 from tailweave.clients.release.experiments import check_experiment
+from tailweave.clients.same_rows import check_same_rows
 from tailweave.clients.samples import Samples
 from tailweave.clients.telling import TOLD, telling
 from tailweave.protocols import references
@@ -92,6 +94,7 @@ def _for_the_owner(run: ArmRun) -> None:
 def _reached(run: ArmRun) -> Checkpoint:
     """Return the arm at generation ``stop`` or later: where it was before, or brought there now."""
     question, path = run.question, run.folder / "latest.npz"
+    check_same_rows(run)
     done = Checkpoint.load(path, question.generator, question.stop, run.sort)
     if done is not None and done.stage.generation >= question.start:
         _say_resumed(run, done.stage.generation)
@@ -127,10 +130,12 @@ def _advance(run: ArmRun, done: Checkpoint | None, path: Path) -> Checkpoint:
     ruler = run.ruler  # refuses before a generation is fitted
     count = question.evaluation_samples or len(ruler.truth)
 
-    def measured(stage: Stage, before: Measured) -> Checkpoint:
+    def measured(stage: Stage, before: Measured, pick: Pick | None = None) -> Checkpoint:
         generated = stage.model.sample(count, rng=fixed.rng(stage.generation, "evaluation"))
         checkpoint = Checkpoint(stage, before.then(measure(run, stage, generated)))
-        checkpoint.save(path, last=question.recursion.generations, large=question.generator.large)
+        last, large = question.recursion.generations, question.generator.large
+        left = left_by(run, pick) if stage.generation >= last else {}
+        checkpoint.save(path, last=last, large=large, left=left)
         return checkpoint
 
     if done is None:
@@ -144,7 +149,7 @@ def _advance(run: ArmRun, done: Checkpoint | None, path: Path) -> Checkpoint:
         stage, pick = recursion.step(fixed, done.stage, run.learnt_rows)
         if stage.generation in question.snapshots and run.simulated:
             _snapshot(path.with_name(f"snapshot-{stage.generation}.npz"), pick)
-        done = measured(stage, done.measured)
+        done = measured(stage, done.measured, pick)
     return done
 
 

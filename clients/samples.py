@@ -8,7 +8,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tailweave.clients.sorts import TEXT, DataError, Images, Numbers, Sort, unnamed
+from tailweave.clients.sorts import DataError, Images, Numbers, Sort, unnamed
+from tailweave.clients.sorts_text import TEXT
 from tailweave.protocols.arrays import Ints
 
 Labels = NDArray[np.str_]

@@ -2,15 +2,19 @@
 """What one sample is: a row of numbers, an image, a document. A sort checks, stores and names its samples."""
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any, ClassVar, NamedTuple, Protocol, Self
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, Self
 
+import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from pydantic import TypeAdapter
 
-from tailweave.protocols.arrays import Floats, matrix
+from tailweave.protocols.arrays import Floats, Ints, matrix
 from tailweave.protocols.sorts import SortName
-from tailweave.protocols.texts import Texts, documents, packed, unpacked
+
+if TYPE_CHECKING:  # slow to import, and only what is written needs it
+    import pyarrow
 
 
 class DataError(ValueError):
@@ -32,6 +36,14 @@ class Block(NamedTuple):
     stop: int
     unit: float
     whole: bool
+
+
+class Coded(NamedTuple):
+    """A column of levels: its name, the level of each of n rows as a number, and what levels are called."""
+
+    name: str
+    codes: Ints
+    levels: tuple[str, ...]
 
 
 class Sort(Protocol):
@@ -70,6 +82,35 @@ class Sort(Protocol):
         """Return what ``stored`` was given; raises ``KeyError`` where a part is missing."""
         ...
 
+    def described(self) -> dict[str, Any]:
+        """Return all that ``from_description`` needs, as JSON can hold it."""
+        ...
+
+    @classmethod
+    def from_description(cls, parts: Mapping[str, Any]) -> Self:
+        """Rebuild a sort without its data; raises ``ValueError`` if parts are missing or wrong."""
+        ...
+
+    def coded(self, values: NDArray[Any]) -> Iterator[Coded]:
+        """Yield what of each row is one of a few levels."""
+        ...
+
+    def tabled(self, values: NDArray[Any]) -> "pyarrow.Table":
+        """Return values as columns, in the names, units and types that they were read in."""
+        ...
+
+    def worded(self, values: NDArray[Any]) -> "pyarrow.Table":
+        """Return columns as ``tabled`` does, with cells as they stand in a file of text."""
+        ...
+
+    def stacked(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Return values as the one array that an NPZ has; raises ``DataError`` where one cannot hold them."""
+        ...
+
+    def files(self, values: NDArray[Any]) -> tuple[str, Iterator[bytes]]:
+        """Return the ending and the content of a file for each; raises ``DataError`` where none has one."""
+        ...
+
 
 @dataclass(frozen=True)
 class Numbers:
@@ -78,11 +119,13 @@ class Numbers:
     Attributes:
         columns: Names of the columns, p of them.
         hashed: Whether each row is a document as hashed words; see ``hashed_text.py``.
+        units: (centre, scale) of each column where values are (x - centre) / scale; None where they are x.
     """
 
     name: ClassVar[SortName] = "numbers"
     columns: tuple[str, ...]
     hashed: bool = False
+    units: tuple[tuple[float, float], ...] | None = None
 
     @classmethod
     def unnamed(cls, columns: int) -> Self:
@@ -90,8 +133,11 @@ class Numbers:
         return cls(unnamed(columns))
 
     def anonymous(self) -> Self:
-        """Return the same without the names of the columns, which are cells where a file has no header."""
-        return replace(self, columns=unnamed(len(self.columns)))
+        """Return the same without the names of the columns, which are cells where a file has no header.
+
+        Nor has it units, which may be those of a silo's rows.
+        """
+        return replace(self, columns=unnamed(len(self.columns)), units=None)
 
     @property
     def plain(self) -> bool:
@@ -125,6 +171,44 @@ class Numbers:
         """Return the matrix."""
         return arrays["values"]
 
+    def described(self) -> dict[str, Any]:
+        """Return the attributes by name."""
+        return asdict(self)
+
+    @classmethod
+    def from_description(cls, parts: Mapping[str, Any]) -> Self:
+        """Rebuild from the attributes."""
+        return TypeAdapter(cls).validate_python(parts)
+
+    def coded(self, values: NDArray[Any]) -> Iterator[Coded]:
+        """Nothing is known of levels."""
+        return iter(())
+
+    def tabled(self, values: NDArray[Any]) -> "pyarrow.Table":
+        """Return the columns, float64."""
+        import pyarrow
+
+        return pyarrow.table(dict(zip(self.columns, self._unscaled(values).T, strict=True)))
+
+    def worded(self, values: NDArray[Any]) -> "pyarrow.Table":
+        """Return the columns as they are: the writer knows how numbers are written."""
+        return self.tabled(values)
+
+    def stacked(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Return the matrix (n, p)."""
+        return self._unscaled(values)
+
+    def files(self, values: NDArray[Any]) -> tuple[str, Iterator[bytes]]:
+        """There is none, for a row of numbers is no file of its own: raises ``DataError``."""
+        raise DataError(f"{self} is written as one file, not as a folder")
+
+    def _unscaled(self, values: NDArray[Any]) -> NDArray[Any]:
+        if self.units is None:
+            return values
+        centre, scale = np.array(self.units).T  # (p,)
+        unscaled: Floats = values * scale + centre
+        return unscaled
+
 
 @dataclass(frozen=True)
 class Images(Numbers):
@@ -153,50 +237,13 @@ class Images(Numbers):
             raise DataError(f"image {self.shape} does not fit rows of {array.shape[1]} columns")
         return array
 
+    def stacked(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Return the images (n, c, h, w), pixels cut off at 0 and 1."""
+        images: Floats = np.clip(values, 0.0, 1.0).reshape(-1, *self.shape)
+        return images
 
-@dataclass(frozen=True)
-class Text:
-    """The sort of documents: values are strings of Unicode text, shape (n,), each as long as it is."""
+    def files(self, values: NDArray[Any]) -> tuple[str, Iterator[bytes]]:
+        """Return a PNG of each, 8 bits a channel."""
+        from tailweave.clients.data.png import png
 
-    name: ClassVar[SortName] = "text"
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """A document is one thing."""
-        return ("text",)
-
-    @property
-    def plain(self) -> bool:
-        """Documents are no table."""
-        return False
-
-    @property
-    def blocks(self) -> tuple[Block, ...]:
-        """None is known."""
-        return ()
-
-    def __str__(self) -> str:
-        """Say what samples are."""
-        return "documents"
-
-    def anonymous(self) -> Self:
-        """There are no names."""
-        return self
-
-    def checked(self, values: ArrayLike) -> Texts:
-        """Return documents (n,); raises ``DataError`` if there are none, or one is no string."""
-        try:
-            return documents(values)
-        except ValueError as error:
-            raise DataError(str(error)) from None
-
-    def stored(self, values: NDArray[Any]) -> dict[str, NDArray[Any]]:
-        """Return the bytes of all documents, and where each ends."""
-        return {"values": packed(values.tolist())}
-
-    def restored(self, arrays: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
-        """Return the documents."""
-        return documents(unpacked(arrays["values"]))
-
-
-TEXT = Text()
+        return ".png", map(png, self.stacked(values))

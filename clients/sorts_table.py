@@ -13,17 +13,18 @@ does for any rows; how far apart an encoding lies changes nothing in that.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, ClassVar, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from pydantic import TypeAdapter
 
-from tailweave.clients.sorts import Block, Numbers
+from tailweave.clients.sorts import Block, Coded, DataError, Numbers
 from tailweave.protocols.arrays import Floats
-from tailweave.protocols.config.columns import digest_of
+from tailweave.protocols.config.columns import Columns, digest_of
 from tailweave.protocols.kinds.columns.base import MISSING, ColumnKind
 from tailweave.protocols.sorts import SortName
 
@@ -71,17 +72,21 @@ class Table(Numbers):
     Attributes:
         declared: What each column is, by name, in the order of the block; those that are part of a sample.
         label: What the label column is called, if there is one.
+        missing: Cells that mean missing in every column where they may be.
     """
 
     name: ClassVar[SortName] = "table"
     declared: tuple[tuple[str, ColumnKind], ...] = ()
     label: str | None = None
+    missing: tuple[str, ...] = ("",)
 
     @classmethod
-    def of(cls, features: Mapping[str, ColumnKind], label: str | None = None) -> Self:
+    def of(
+        cls, features: Mapping[str, ColumnKind], label: str | None = None, missing: tuple[str, ...] = ("",)
+    ) -> Self:
         """Return the sort of a block's columns that are part of a sample."""
         encoded = tuple(part for name, spec in features.items() for part in spec.encoded(name))
-        return cls(encoded, declared=tuple(features.items()), label=label)
+        return cls(encoded, declared=tuple(features.items()), label=label, missing=missing)
 
     def anonymous(self) -> Self:
         """Return the same: its names are public, and silos have agreed on them."""
@@ -214,14 +219,13 @@ class Table(Numbers):
         return found
 
     def parted(self, values: Floats) -> list[tuple[Floats, Bools]]:
-        """Return each declared column as one number a row, and which are missing: what ``encoded`` was given.
+        """Return, for each of ``declared``, one number a row and which are missing: what ``encoded`` was given.
 
         Args:
             values: Shape (n, p), encoded and finite.
 
         Returns:
-            For each of ``declared`` numbers in units of the file or places of levels, 0 where a level is
-            missing, shape (n,); and which are missing, shape (n,).
+            Numbers in units of the file, or places of levels, 0 for a missing one; and flags; each (n,).
         """
         values = self.settled(values)
         raw, lacks = self._raw(values[:, self._axes.place]).T, self._lacks(values).T
@@ -247,12 +251,50 @@ class Table(Numbers):
         """
         import pyarrow
 
+        found = self.tabled(samples.values)
+        if samples.labels is None:
+            return found
+        labels = pyarrow.array(samples.labels.tolist(), pyarrow.string())
+        return found.append_column(self.label or "label", labels)
+
+    def tabled(self, values: Floats) -> "pyarrow.Table":
+        """Return rows (n, p) in the columns and types of the file, without labels; see ``decoded``."""
+        import pyarrow
+
         from tailweave.clients.columns import written_column
 
         found = {
             name: written_column(spec, *part)
-            for (name, spec), part in zip(self.declared, self.parted(samples.values), strict=True)
+            for (name, spec), part in zip(self.declared, self.parted(values), strict=True)
         }
-        if samples.labels is not None:
-            found[self.label or "label"] = pyarrow.array(samples.labels.tolist(), pyarrow.string())
         return pyarrow.table(found)
+
+    def worded(self, values: Floats) -> "pyarrow.Table":
+        """Return rows (n, p) as ``tabled`` does, but as text that a CSV of the same declarations holds."""
+        from tailweave.clients.columns import table_as_texts
+
+        return table_as_texts(self.tabled(values), dict(self.declared), self.missing)
+
+    def coded(self, values: Floats) -> Iterator[Coded]:
+        """Yield categories, ordered ones too, and of other columns whether a cell is missing."""
+        for (name, spec), (numbers, lacks) in zip(self.declared, self.parted(values), strict=True):
+            levels = spec.all_levels or ("given",)
+            named = (*levels, "missing") if spec.may_lack else levels
+            codes = np.where(lacks, len(levels), numbers if spec.all_levels else 0)
+            if len(named) > 1:
+                yield Coded(name, codes.astype(np.int64), named)
+
+    def stacked(self, values: Floats) -> Floats:
+        """An array has one type, and a table's columns have several: raises ``DataError``."""
+        raise DataError(f"{self} is written as .csv, .csv.gz, .parquet, .feather or .jsonl")
+
+    def described(self) -> dict[str, Any]:
+        """Return the declared columns, the label's name, and which cells mean missing."""
+        columns = {name: spec.model_dump(mode="json", by_alias=True) for name, spec in self.declared}
+        return {"columns": columns, "label": self.label, "missing": list(self.missing)}
+
+    @classmethod
+    def from_description(cls, parts: Mapping[str, Any]) -> Self:
+        """Rebuild from the declared columns."""
+        columns: dict[str, ColumnKind] = TypeAdapter(Columns).validate_python(parts["columns"])
+        return cls.of(columns, parts["label"], tuple(parts["missing"]))

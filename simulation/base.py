@@ -14,6 +14,7 @@ from tailweave.protocols.config.experiment import Experiment
 from tailweave.protocols.config.load import ConfigError
 from tailweave.protocols.config.starts import BasePath
 from tailweave.protocols.streams import stream
+from tailweave.simulation.memory import check_memory
 
 
 def fitted_base(
@@ -27,7 +28,8 @@ def fitted_base(
         course: Whom the fit tells how far it is, and where it keeps an unfinished state.
 
     Raises:
-        ValueError: If the data cannot be read, the seed is another one, or the base is in a file already.
+        ValueError: If the data cannot be read, the seed is another one, the base is in a file already, or
+            this machine has too little memory for it.
     """
     start, seeds = experiment.generator.start, experiment.seeds
     if isinstance(start, BasePath):
@@ -36,6 +38,7 @@ def fitted_base(
         raise ConfigError(f"--seed must be one of the experiment's: {', '.join(map(str, seeds))}, got {seed}")
     chosen = seeds[0] if seed is None else seed
     world = simulated_world(experiment.data, experiment.silos, experiment.public, seed=chosen)
+    check_memory(experiment.generator, len(world.public.columns))
     with threadpool_limits(1):  # as a run does, or products would round otherwise
         return base_generator(experiment, world.public, chosen, course)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command line: ``tailweave list | run | report | audit | base | serve | deploy``."""
+"""The command line: ``tailweave list | inspect | run | report | export | score | audit | …``."""
 
 import os
 import sys
@@ -15,6 +15,9 @@ from rich.console import Console
 
 import tailweave
 from tailweave.simulation.deploy.command import app as deploy_app
+from tailweave.simulation.export_command import export
+from tailweave.simulation.inspect_command import inspect
+from tailweave.simulation.score_command import score
 from tailweave.simulation.serve_command import serve
 
 if TYPE_CHECKING:
@@ -26,7 +29,7 @@ class _InOrderOfUse(typer.core.TyperGroup):
     """Help lists the commands as one comes to need them."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        order = ("list", "run", "report", "audit", "base", "serve", "deploy")
+        order = ("list", "inspect", "run", "report", "export", "score", "audit", "base", "serve", "deploy")
         return sorted(super().list_commands(ctx), key=order.index)  # an error for one that has no place yet
 
 
@@ -38,7 +41,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(deploy_app, name="deploy")
+app.command()(inspect)
 app.command()(serve)
+app.command()(export)
+app.command(help="Say which groups synthetic rows have lost, whoever made them.")(score)
 
 
 def _console(*, stderr: bool = False, terminal: bool | None = None) -> Console:
@@ -125,7 +131,7 @@ def _describe(config: Path, overrides: Sequence[str], engine: str) -> None:
 
     from tailweave.simulation.dry_run import dry_run
 
-    dry_run(experiment, _out)
+    dry_run(experiment, _out, silos_elsewhere=engine == "superlink")
 
 
 def _study(chosen: "Chosen", overrides: Sequence[str], options: "RunOptions", *, dry_run: bool) -> None:
@@ -169,6 +175,8 @@ def report(
         _out.print(f"report: {write_study_report(path)}", soft_wrap=True)
     opened = [tailweave.open_run(path) for path in folders if path not in studies]
     for one in opened:
+        if one.unfinished:
+            _err.print(f"{one.path}: {one.unfinished}", style="yellow", soft_wrap=True)
         _out.print(f"report: {one.draw()}", soft_wrap=True)
         if one.published:
             _out.print(f"published against reproduced: {one.published}", soft_wrap=True)
@@ -206,7 +214,10 @@ def base(
     override: Annotated[list[str] | None, typer.Option("--set", help="key.path=value, repeatable.")] = None,
 ) -> None:
     """Fit the public base of one seed into a file, for generator.start.path and every node's base."""
+    from tailweave.simulation.out_path import check_writable
+
     experiment = tailweave.load(config, override or [])
+    check_writable(out)
     if out.exists():
         raise ValueError(f"--out: {out} exists and is left alone; give another file")
 
@@ -236,19 +247,17 @@ def list_all(
 
 
 def main() -> None:
-    """Run the command line; what the user got wrong is one message and exit code 2."""
+    """Run the command line; an error is one message, exit code 2 for what the user got wrong, else 1."""
     os.environ.setdefault("FLWR_TELEMETRY_ENABLED", "0")  # before Flower is imported, which looks once
 
-    from tailweave.server.failure import RunFailed
+    from tailweave.simulation.last_words import last_words
 
     try:
         app(prog_name="tailweave")
-    except ValueError as error:
-        _err.print(f"error: {error}", style="red", markup=False, soft_wrap=True)
-        sys.exit(2)
-    except RunFailed as error:
-        _err.print(f"run failed: {error}", style="red", markup=False, soft_wrap=True)
-        sys.exit(1)
+    except Exception as error:  # noqa: BLE001 - a person gets a sentence, whatever it is
+        message, code = last_words(error)
+        _err.print(message, style="red", soft_wrap=True)
+        sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from tailweave.clients import generators
 from tailweave.clients.neural.cost import Size, Speed
+from tailweave.clients.node import forget
 from tailweave.clients.samples import TEXT, Samples
 from tailweave.clients.selection import select
 from tailweave.clients.selection.candidates import Candidates
@@ -24,11 +25,13 @@ from tailweave.protocols.kinds.references.base import SummarisedReference
 from tailweave.protocols.kinds.references.transported import TransportedReference
 from tailweave.protocols.references import Empirical, Reference
 from tailweave.protocols.streams import stream
+from tailweave.simulation.memory import in_bytes
 from tailweave.simulation.report.wording import counted
 from tailweave.simulation.workload import Sizes, Workload, sizes, workload
+from tailweave.simulation.worlds import check_worlds
 
 _FEW = 400
-"""Rows on which selection and statistical fits are timed."""
+"""Rows on which selection is timed, and columns and rows of the product that other work is counted in."""
 _BRIEF_SECONDS = 2.0
 _CLASSES = ("a", "b")
 _WORDS = 60
@@ -47,26 +50,34 @@ class _Cost:
     row: float
 
 
-def dry_run(experiment: Experiment, console: Console) -> None:
+def dry_run(experiment: Experiment, console: Console, *, silos_elsewhere: bool = False) -> None:
     """Print what a run would take; times are measured here by a few steps on random rows.
+
+    Args:
+        experiment: What would be run.
+        console: Where it is printed.
+        silos_elsewhere: The silos hold rows of their own, of which nothing is known here.
 
     Raises:
         ValueError: If the experiment cannot be run as written; missing images are said, not refused.
     """
+    forget()
     found = sizes(experiment)
+    if found.missing is None:
+        check_worlds(experiment, silos_elsewhere=silos_elsewhere)
     work = workload(experiment, found)
     for name, text in _lines(experiment, found, work):
         console.print(f"{name:<10}{text}", soft_wrap=True, markup=False)
 
 
-def _lines(experiment: Experiment, found: Sizes, work: Workload) -> list[tuple[str, str]]:
-    arms, seeds = len(experiment.arms), len(experiment.seeds)
-    silos, generations = experiment.silos, experiment.recursion.generations
+def _what(experiment: Experiment, found: Sizes) -> list[tuple[str, str]]:
+    silos = experiment.silos
     lines = [
         (
             "run",
-            f"{experiment.name}: {counted(arms, 'arm')} x {counted(seeds, 'seed')} x {silos.followed} of "
-            f"{counted(silos.count, 'silo')} x {counted(generations, 'generation')}",
+            f"{experiment.name}: {counted(len(experiment.arms), 'arm')} x "
+            f"{counted(len(experiment.seeds), 'seed')} x {silos.followed} of {counted(silos.count, 'silo')} "
+            f"x {counted(experiment.recursion.generations, 'generation')}",
         ),
         (
             "data",
@@ -75,6 +86,11 @@ def _lines(experiment: Experiment, found: Sizes, work: Workload) -> list[tuple[s
     ]
     if found.missing is not None:
         lines.append(("", f"not there, sizes are assumed: {found.missing}"))
+    return lines
+
+
+def _lines(experiment: Experiment, found: Sizes, work: Workload) -> list[tuple[str, str]]:
+    lines = _what(experiment, found)
     spec = experiment.generator
     network = _network(experiment)
     size = network.size(spec, found.columns) if network else None
@@ -82,21 +98,24 @@ def _lines(experiment: Experiment, found: Sizes, work: Workload) -> list[tuple[s
     parameters = counted_by_spec or 0
     said = "size unknown: left out below" if counted_by_spec is None else f"{parameters:,} parameters"
     lines.append(("model", f"{spec.kind}, {said}"))
-    lines.append(("memory", f"at least {_bytes(_memory(size, parameters, work))} a process"))
+    memory = _memory(size, spec.working_bytes(found.columns) or 2 * parameters * _FLOAT64, work)
+    lines.append(("memory", f"at least {in_bytes(memory)} a process"))
     lines.append(("work", _work(experiment, found, work)))
     base = (size.trained if size else parameters) * (_FLOAT32 if spec.large else _FLOAT64)
     lines.append(
         (
             "messages",
-            f"{work.messages:,} questions, the largest about {_bytes(work.message_bytes + base)}, "
-            f"of which the base is {_bytes(base)}",
+            f"{work.messages:,} questions, the largest about {in_bytes(work.message_bytes + base)}, "
+            f"of which the base is {in_bytes(base)}",
         )
     )
     selection = sum(_selection_seconds(experiment, arm, found) for arm in experiment.arms)
-    picking = selection * seeds * silos.followed * generations
+    rounds = experiment.silos.followed * experiment.recursion.generations
+    picking = selection * len(experiment.seeds) * rounds
     costs = _costs(experiment, found)
     if not costs:
-        lines.append(("time", "unknown: generator.base is not on this machine"))
+        why = "generator.base is not on this machine" if network else f"only a fit of a {spec.kind} can tell"
+        lines.append(("time", f"unknown: {why}; selection {_duration(picking)}"))
     for cost in costs:
         fits = work.bases * cost.base + work.refits * cost.refit
         total = fits + work.draws * cost.row + picking
@@ -111,9 +130,9 @@ def _lines(experiment: Experiment, found: Sizes, work: Workload) -> list[tuple[s
     return lines
 
 
-def _memory(size: Size | None, parameters: int, work: Workload) -> int:
+def _memory(size: Size | None, working: int, work: Workload) -> int:
     if size is None:
-        return 2 * parameters * _FLOAT64 + work.row_bytes
+        return working + work.row_bytes
     held = size.parameters + size.copies * size.trained
     return held * _FLOAT32 + size.activation_bytes + work.row_bytes
 
@@ -143,7 +162,7 @@ def _steps(experiment: Experiment, found: Sizes) -> tuple[int, int]:
 def _costs(experiment: Experiment, found: Sizes) -> list[_Cost]:
     network = _network(experiment)
     if network is None:
-        return [_statistical_cost(experiment, found)]
+        return _statistical_cost(experiment, found)
     first, later = _steps(experiment, found)
     return [_of(speed, first, later) for speed in network.speeds(experiment.generator, found.columns)]
 
@@ -152,14 +171,15 @@ def _of(speed: Speed, first: int, later: int) -> _Cost:
     return _Cost(speed.device, first * speed.step_seconds, later * speed.step_seconds, speed.row_seconds)
 
 
-def _statistical_cost(experiment: Experiment, found: Sizes) -> _Cost:
-    rng = stream(0, "dry-run")
-    count = max(_FEW, 2 * experiment.generator.fewest_rows[0])
-    rows = _samples(experiment, rng.standard_normal((count, found.columns)))
-    model = generators.fit(experiment.generator, rows, rng=rng)
-    fit = _seconds(lambda: generators.fit(experiment.generator, rows, rng=rng)) / count
-    row = _seconds(lambda: model.sample(count, rng=rng)) / count
-    return _Cost("cpu", fit * found.public, fit * experiment.recursion.samples, row)
+def _statistical_cost(experiment: Experiment, found: Sizes) -> list[_Cost]:
+    """Return what fits cost by their multiplications, as fast as a product is here; nothing is fitted."""
+    refit = experiment.generator.operations(found.columns, experiment.recursion.samples)
+    base = experiment.generator.operations(found.columns, found.public)
+    if refit is None or base is None:
+        return []
+    square = stream(0, "dry-run").standard_normal((_FEW, _FEW))
+    second = _FEW**3 / _seconds(lambda: square @ square)  # multiplications in one
+    return [_Cost("cpu", base[0] / second, refit[0] / second, refit[1] / second)]
 
 
 def _selection_seconds(experiment: Experiment, arm: ArmSpec, found: Sizes) -> float:
@@ -223,14 +243,6 @@ def _seconds(work: Callable[[], object]) -> float:
         start = time.process_time()
         work()
         return time.process_time() - start
-
-
-def _bytes(count: float) -> str:
-    for unit in ("KiB", "MiB"):
-        count /= 1024
-        if count < 1024:
-            return f"{count:.1f} {unit}"
-    return f"{count / 1024:.1f} GiB"
 
 
 def _duration(seconds: float) -> str:

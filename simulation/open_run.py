@@ -40,4 +40,6 @@ class OpenRun:
     def summary(self) -> dict[str, Any]:
         """What ``summary.json`` holds."""
         found = summarise(self.table, self.config, wire=self.wire, events=self.folder.events())
-        return ({"run": str(self.made["run"])} if self.made.get("run") else {}) | found
+        rarest = self.folder.rarest()
+        named = {"run": str(self.made["run"])} if self.made.get("run") else {}
+        return named | found | ({"rarest_mode": rarest} if rarest else {})

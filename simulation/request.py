@@ -12,6 +12,7 @@ from tailweave.protocols.config.yaml_file import parse_yaml, read_yaml
 from tailweave.protocols.logs import wants_json
 from tailweave.simulation.engines import Machine
 from tailweave.simulation.engines.opening import check_engine, in_messages
+from tailweave.simulation.out_path import check_writable
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,7 @@ def check_options(options: RunOptions, resolved: str) -> None:
 
 def _check_folder(options: RunOptions, resolved: str) -> None:
     out, stored = options.out, options.out / "config.yaml"
+    check_writable(out)
     if options.resume:
         if not stored.exists():
             raise ConfigError(f"--resume: {out} holds no run to go on with (no config.yaml)")

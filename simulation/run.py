@@ -8,9 +8,11 @@ from pathlib import Path
 
 from tailweave.clients.generators import Course
 from tailweave.protocols.config.experiment import Experiment
+from tailweave.server.failure import clear_failure, record_failure
 from tailweave.simulation.audience import Audience
 from tailweave.simulation.engines import Engine, Job, open_engine
 from tailweave.simulation.environment import environment
+from tailweave.simulation.inputs import began_with
 from tailweave.simulation.pages import write_pages
 from tailweave.simulation.prepare import Prepared, prepare
 from tailweave.simulation.progress import run_with_progress, told_on
@@ -33,7 +35,8 @@ def run(request: Request, audience: Audience) -> Path:
         audience.note(warning)
     job = _make_folder(prepared, options)
     _run_apps(prepared, engine, job, audience)
-    complete(prepared, job)
+    for warning in complete(prepared, job):
+        audience.note(warning)
     report = write_pages(RunFolder(job.out))
     drop_state(job)
     return report
@@ -51,6 +54,7 @@ def _prepared(experiment: Experiment, options: RunOptions, audience: Audience) -
             kept=kept,
             course=Course(tell, unfinished),
             workers=options.machine.workers,
+            began=began_with(options.out) if options.resume else None,
         )
 
 
@@ -61,11 +65,21 @@ def _make_folder(prepared: Prepared, options: RunOptions) -> Job:
         prepared.experiment.seeds, options.command, engine=options.engine, workers=options.machine.workers
     )
     run_id = secrets.token_hex(4) if options.engine == "superlink" else ""
-    return replace(make_folder(prepared, options.out, made, run_id), log_format=options.log_format)
+    new = not options.out.exists()
+    try:
+        return replace(make_folder(prepared, options.out, made, run_id), log_format=options.log_format)
+    except Exception:
+        if new:  # such as a full disk: half a folder is no run
+            shutil.rmtree(options.out, ignore_errors=True)
+        raise
 
 
 def _run_apps(prepared: Prepared, engine: Engine, job: Job, audience: Audience) -> None:
+    clear_failure(job.out)
     try:
         run_with_progress(lambda: engine.run(job), prepared.experiment, job.out / "metrics.jsonl", audience)
+    except Exception as error:
+        record_failure(job.out, error)  # also where a worker or the ServerApp's process could not
+        raise
     finally:
         engine.close()

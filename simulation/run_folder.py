@@ -13,6 +13,7 @@ from tailweave.protocols.config.yaml_file import ConfigError, read_yaml
 from tailweave.protocols.kinds.metrics.base import DECLARED
 from tailweave.protocols.npz import NpzError, read_npz
 from tailweave.protocols.whole_file import write_whole
+from tailweave.server.failure import read_failure
 
 Row = dict[str, Any]
 """One JSON object of a ``.jsonl`` file."""
@@ -22,6 +23,8 @@ STATE = ".state"
 
 DECLARATIONS = "metrics.json"
 """What the run's metrics mean, so that a report of it needs no list of names."""
+RAREST = "rarest.json"
+"""Which class the rarest mode is in each seed, and how many rows its share rests on."""
 TEXTS = "texts.json"
 """Documents of a run on text, for its report; its training documents are among them."""
 REQUIRED = ("config.yaml", "environment.json", "metrics.jsonl", "wire.jsonl")
@@ -82,6 +85,8 @@ class RunFolder:
 
     def _file(self, name: str) -> Path:
         missing = [required for required in REQUIRED if not (self.path / required).is_file()]
+        if missing and self.unfinished:
+            raise RunFolderError(f"{self.path}: {self.unfinished}")
         if missing:
             verb = "is" if len(missing) == 1 else "are"
             raise RunFolderError(
@@ -90,13 +95,24 @@ class RunFolder:
             )
         return self.path / name
 
+    @property
+    def unfinished(self) -> str | None:
+        """Why the run has not come to its end, and what to do; None if it has."""
+        if failure := read_failure(self.path):
+            return f"the run failed: {failure}; mend that, then go on with --resume"
+        if (self.path / STATE).is_dir():
+            return "the run has not come to its end: it is still running, or goes on with --resume"
+        return None
+
     def metrics(self) -> list[Row]:
         """Return one row per seed, arm, silo and generation.
 
         Raises:
-            RunFolderError: If the folder is incomplete or a line is broken.
+            RunFolderError: If the folder is incomplete or a line is broken, or nothing was measured yet.
         """
         rows = read_rows(self._file("metrics.jsonl"))
+        if not rows and self.unfinished:
+            raise RunFolderError(f"{self.path}: {self.unfinished}")
         if not rows and any(event.get("event") == "kept" for event in self.events()):
             raise RunFolderError(
                 f"{self.path}: no number came to the server: all were computed from the silos' own rows and "
@@ -118,6 +134,21 @@ class RunFolder:
             found = json.loads(path.read_text(encoding="utf-8"))
             return {str(name): {key: parts[key] for key in DECLARED} for name, parts in found.items()}
         except (ValueError, AttributeError, TypeError, KeyError) as error:
+            raise RunFolderError(f"{path}: is not what a run wrote there ({error!r})") from None
+
+    def rarest(self) -> dict[str, dict[str, Any]]:
+        """Return which class the rarest mode is and its rows, by seed; empty where there are no classes.
+
+        Raises:
+            RunFolderError: If the file is broken.
+        """
+        path = self.path / RAREST
+        if not path.is_file():
+            return {}
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+            return {str(key): dict(by_seed) for key, by_seed in found.items()}
+        except (ValueError, AttributeError, TypeError) as error:
             raise RunFolderError(f"{path}: is not what a run wrote there ({error!r})") from None
 
     def wire(self) -> list[Row]:

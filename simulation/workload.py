@@ -9,6 +9,7 @@ from tailweave.clients.data.silo import simulated_world
 from tailweave.clients.samples import DataError
 from tailweave.protocols.config.experiment import Experiment
 from tailweave.protocols.config.training import RecursionSpec
+from tailweave.protocols.kinds.sources.base import AnySource
 
 _REAL, _HALF = 8, 4
 """Bytes of a float64 and a float32."""
@@ -42,12 +43,17 @@ def sizes(experiment: Experiment) -> Sizes:
         world = simulated_world(data, experiment.silos, experiment.public, seed=experiment.seeds[0])
     except DataError as error:
         assumed = data.assumed(experiment.recursion.samples)
-        if assumed is None or Path(getattr(data, "path", ".")).exists():
+        if assumed is None or _there(data):
             raise
         public = round(assumed.rows * experiment.public.fraction)
         return Sizes(assumed.columns, public, assumed.evaluation, str(error))
     columns = len(world.train.columns)
     return Sizes(columns, len(world.public), len(world.evaluation))
+
+
+def _there(data: AnySource) -> bool:
+    path = getattr(data, "path", ".")
+    return not isinstance(path, str) or Path(path).exists()
 
 
 @dataclass(frozen=True)

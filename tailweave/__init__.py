@@ -6,9 +6,10 @@
     run.summary["collaborative"]["coverage"]; run.metrics(); run.report
     picks = tw.select(candidates, reference=tw.Reference.of(rows), count=500, rule="herding", rng=rng)
 
-``open_run`` opens a run that was made before, ``compare`` makes a page of several, ``load`` reads and checks
-an experiment without running it. What the caller got wrong is a ``ValueError``; a run that cannot go on,
-``RunFailed``.
+``inspect`` proposes what the columns of a table are. ``score`` says which groups synthetic rows have lost
+beside real ones, whoever made them. ``open_run`` opens a run that was made before, ``compare`` makes a page
+of several, ``load`` reads and checks an experiment without running it. What the caller got wrong is a
+``ValueError``; a run that cannot go on, ``RunFailed``.
 """
 
 from importlib import import_module
@@ -18,8 +19,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tailweave.clients.app import app as client_app
     from tailweave.experiments import load
+    from tailweave.inspecting import inspect
     from tailweave.protocols.config.experiment import Experiment
     from tailweave.runs import Run, compare, open_run, run
+    from tailweave.scoring import score
     from tailweave.selection import Reference, select
     from tailweave.server.failure import RunFailed
 
@@ -33,9 +36,11 @@ __all__ = [
     "__version__",
     "client_app",
     "compare",
+    "inspect",
     "load",
     "open_run",
     "run",
+    "score",
     "select",
 ]
 
@@ -50,9 +55,11 @@ _PLACES = {
     "RunFailed": "server.failure:RunFailed",
     "client_app": "clients.app:app",
     "compare": "runs:compare",
+    "inspect": "inspecting:inspect",
     "load": "experiments:load",
     "open_run": "runs:open_run",
     "run": "runs:run",
+    "score": "scoring:score",
     "select": "selection:select",
 }
 

@@ -52,6 +52,11 @@ class Run:
         return page if page.is_file() else None
 
     @property
+    def unfinished(self) -> str | None:
+        """Why the run has not come to its end, such as what failed; None if it has."""
+        return self._folder().unfinished
+
+    @property
     def summary(self) -> Mapping[str, Mapping[str, "Estimate"]]:
         """Arm to metric to its value at the last generation.
 

@@ -16,7 +16,18 @@ MAY_IMPORT = {
     "clients": {"clients", "protocols"},
     "server": {"server", "protocols"},
     "simulation": {"simulation", "server", "clients", "protocols"},
-    "tailweave": {"experiments", "rows", "runs", "selection", "simulation", "server", "clients", "protocols"},
+    "tailweave": {
+        "experiments",
+        "inspecting",
+        "rows",
+        "runs",
+        "scoring",
+        "selection",
+        "simulation",
+        "server",
+        "clients",
+        "protocols",
+    },
 }
 FLOWER = {
     "clients/app.py",
@@ -31,7 +42,19 @@ FLOWER = {
     "simulation/deploy/door_proof.py",  # a node's Runtime API
     "simulation/deploy/foreign_app.py",  # a bundle as Flower builds it
 }
-API = {"Experiment", "Reference", "Run", "RunFailed", "compare", "load", "open_run", "run", "select"}
+API = {
+    "Experiment",
+    "Reference",
+    "Run",
+    "RunFailed",
+    "compare",
+    "inspect",
+    "load",
+    "open_run",
+    "run",
+    "score",
+    "select",
+}
 GRPC = {"grpc", "grpc_health", "grpc_reflection"}
 GRPC_FOLDERS = ("clients/service/", "simulation/deploy/")
 HEAVY = {"torch", "transformers", "diffusers"}

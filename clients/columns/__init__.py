@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Columns of a table: cells to one number a row, and back; one contract, a file for kinds that are alike."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -75,6 +76,10 @@ class Kind(Protocol):
         """Return cells of the column's own type for numbers of it, shape (n,)."""
         ...
 
+    def texts(self, spec: ColumnKind, cells: arrow.Array) -> arrow.Array:
+        """Return what ``written`` gave as text that ``read`` reads; null stays null."""
+        ...
+
     def allowed(self, spec: ColumnKind) -> str:
         """Say what a cell may hold."""
         ...
@@ -91,6 +96,8 @@ def read_column(spec: ColumnKind, cells: Cells, missing: tuple[str, ...]) -> Rea
     Returns:
         Its numbers; a cell beyond the bounds is bad as well, and so is a missing one where none may be.
     """
+    if not _is_flat(cells.array.type):
+        return Read(np.zeros(len(cells.array)), _none(cells), ~_none(cells))
     lacks = _lacking(cells, (*missing, *spec.lacking) if spec.may_lack else ())
     values, bad = _kind(spec).read(spec, cells)
     axis = spec.axis
@@ -110,6 +117,32 @@ def written_column(spec: ColumnKind, values: Floats, lacks: Bools) -> arrow.Arra
     )
 
 
+def as_texts(spec: ColumnKind, cells: arrow.Array, missing: str) -> arrow.Array:
+    """Return cells as ``written_column`` gave them as text for a CSV, ``missing`` where one is null."""
+    return compute.fill_null(_kind(spec).texts(spec, cells), missing)
+
+
+def table_as_texts(
+    table: arrow.Table, kinds: Mapping[str, ColumnKind], missing: Sequence[str]
+) -> arrow.Table:
+    """Return declared columns as text that a CSV of the same declarations holds.
+
+    Args:
+        table: Columns in the types of their kinds.
+        kinds: The kind of each.
+        missing: Cells that mean missing in every column where they may be; a column's own come first.
+
+    Returns:
+        The same names, all of text.
+    """
+    return arrow.table(
+        {
+            name: as_texts(kinds[name], table[name], next(iter((*kinds[name].lacking, *missing)), ""))
+            for name in table.column_names
+        }
+    )
+
+
 def allowed_in(spec: ColumnKind) -> str:
     """Say what a cell of a column may hold, for a message."""
     said = _kind(spec).allowed(spec)
@@ -119,6 +152,16 @@ def allowed_in(spec: ColumnKind) -> str:
 def _kind(spec: ColumnKind) -> Kind:
     kind: Kind = implementation(spec, spec.kind, __package__)
     return kind
+
+
+def _is_flat(kind: arrow.DataType) -> bool:
+    """Tell whether cells are single values; a list or bytes are nothing that a column may hold."""
+    flat = (types.is_string, types.is_integer, types.is_floating, types.is_decimal, types.is_boolean)
+    return any(fits(kind) for fits in (*flat, types.is_date, types.is_timestamp, types.is_null))
+
+
+def _none(cells: Cells) -> Bools:
+    return np.zeros(len(cells.array), dtype=np.bool_)
 
 
 def _lacking(cells: Cells, texts: tuple[str, ...]) -> Bools:

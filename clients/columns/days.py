@@ -44,6 +44,14 @@ class DateColumn:
         return arrow.array(np.rint(inside * _MS).astype(np.int64)).cast(arrow.timestamp("ms"))
 
     @staticmethod
+    def texts(spec: Date | Datetime, cells: arrow.Array) -> arrow.Array:
+        """Return dates in the declared format."""
+        if spec.format is None:
+            return cells.cast(arrow.string())
+        said = [None if day is None else day.strftime(spec.format) for day in cells.to_pylist()]
+        return arrow.array(said, arrow.string())
+
+    @staticmethod
     def allowed(spec: Date | Datetime) -> str:
         """Say what may stand there."""
         form = f"in the format {spec.format}" if spec.format else f"as {_example(spec)}"

@@ -8,6 +8,7 @@ import pyarrow as arrow
 from pyarrow import compute, types
 
 from tailweave.clients.columns import Bools, Cells
+from tailweave.clients.data.cell_numbers import cell_numbers
 from tailweave.protocols.arrays import Floats
 from tailweave.protocols.kinds.columns.levels import Boolean, Category
 from tailweave.protocols.kinds.implementing import implements
@@ -22,8 +23,12 @@ class CategoryColumn:
 
     @staticmethod
     def read(spec: Category, cells: Cells) -> tuple[Floats, Bools]:
-        """Return the place of each cell's level; one that is not declared is bad."""
-        return _places(cells.texts(), spec.all_levels)
+        """Return the place of each cell's level; one that is not declared is bad, and 2.0 is level 2."""
+        if spec.values is not None:
+            return _places(cells.texts(), spec.values)
+        values, bad = cell_numbers(cells.array, decimal=cells.decimal)
+        inside = (values >= 0.0) & (values < len(spec.all_levels)) & (values == np.rint(values))
+        return values, bad | ~inside
 
     @staticmethod
     def written(spec: Category, values: Floats) -> arrow.Array:
@@ -31,6 +36,11 @@ class CategoryColumn:
         if spec.values is None:
             return arrow.array(values.astype(np.int64))
         return arrow.array(spec.values, arrow.string()).take(arrow.array(values.astype(np.int64)))
+
+    @staticmethod
+    def texts(spec: Category, cells: arrow.Array) -> arrow.Array:
+        """Return the levels as text."""
+        return cells.cast(arrow.string())
 
     @staticmethod
     def allowed(spec: Category) -> str:
@@ -61,6 +71,12 @@ class BooleanColumn:
     def written(spec: Boolean, values: Floats) -> arrow.Array:
         """Return truth values."""
         return arrow.array(values != 0.0)
+
+    @staticmethod
+    def texts(spec: Boolean, cells: arrow.Array) -> arrow.Array:
+        """Return the two words that are declared."""
+        no, yes = spec.level_names
+        return compute.if_else(cells, yes, no)
 
     @staticmethod
     def allowed(spec: Boolean) -> str:

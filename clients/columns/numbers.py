@@ -44,6 +44,11 @@ class NumberColumn:
         return arrow.array(np.clip(values, -_EXACT, _EXACT).astype(np.int64))
 
     @staticmethod
+    def texts(spec: Number | Integer, cells: arrow.Array) -> arrow.Array:
+        """Return the numbers, with a point before decimals."""
+        return cells.cast(arrow.string())
+
+    @staticmethod
     def allowed(spec: Number | Integer) -> str:
         """Say what may stand there."""
         axis = spec.axis

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Parquet and Feather files as tables of their own types, no larger than is reasonable for their length."""
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,8 +36,7 @@ def arrow_schema(path: Path, form: ArrowForm, keep: Sequence[str]) -> "pyarrow.S
 
     with _told(path):
         schema = form.schema(path)
-        noted = (schema.pandas_metadata or {}).get("index_columns", [])
-    index = {name for name in noted if isinstance(name, str)} - set(keep)
+        index = index_names(schema) - set(keep)
     fields = [field for field in schema if field.name not in index]
     names = [field.name for field in fields]
     twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
@@ -77,6 +77,12 @@ def check_unfolded(path: Path, unfolded: int, what: str) -> None:
         )
 
 
+def index_names(schema: "pyarrow.Schema") -> set[str]:
+    """Return the columns that are row names and no features, as pandas notes them beside a schema."""
+    noted = json.loads((schema.metadata or {}).get(b"pandas", b"{}"))
+    return {name for name in noted.get("index_columns", []) if isinstance(name, str)}
+
+
 def is_text(kind: "pyarrow.DataType") -> bool:
     """Tell whether a type is text, also as the values of a dictionary."""
     from pyarrow import types
@@ -85,17 +91,28 @@ def is_text(kind: "pyarrow.DataType") -> bool:
     return any(fits(kind) for fits in (types.is_string, types.is_large_string, types.is_string_view))
 
 
-def _plain(path: Path, column: "pyarrow.ChunkedArray") -> "pyarrow.ChunkedArray":
-    """Return a column without a dictionary; of text the length is counted before it is written out."""
+def plain(column: "pyarrow.ChunkedArray") -> "pyarrow.ChunkedArray":
+    """Return a column without a dictionary, and text as ``string``."""
     import pyarrow
-    from pyarrow import compute, types
+    from pyarrow import types
 
-    if types.is_dictionary(column.type):
-        if is_text(column.type):
-            size = sum(_size(chunk) for chunk in column.chunks)
-            check_unfolded(path, size, f"text of {size} bytes")
-        column = compute.cast(column, column.type.value_type)
-    return compute.cast(column, pyarrow.string()) if is_text(column.type) else column
+    kind = pyarrow.string() if is_text(column.type) else column.type
+    if not types.is_dictionary(column.type):
+        return column.cast(kind)
+    if not is_text(column.type):
+        kind = column.type.value_type
+    # pyarrow casts no dictionary of viewed text, as polars has them.
+    return pyarrow.chunked_array([one.dictionary.cast(kind).take(one.indices) for one in column.chunks], kind)
+
+
+def _plain(path: Path, column: "pyarrow.ChunkedArray") -> "pyarrow.ChunkedArray":
+    """Return a plain column; of a dictionary's text the length is counted before it is written out."""
+    from pyarrow import types
+
+    if types.is_dictionary(column.type) and is_text(column.type):
+        size = sum(_size(chunk) for chunk in column.chunks)
+        check_unfolded(path, size, f"text of {size} bytes")
+    return plain(column)
 
 
 def _size(chunk: "pyarrow.DictionaryArray") -> int:
@@ -114,7 +131,7 @@ def _told(path: Path) -> Iterator[None]:
         yield
     except DataError:
         raise
-    except (ArrowException, OSError, ValueError, KeyError) as error:
+    except (ArrowException, OSError, ValueError, AttributeError) as error:
         raise DataError(f"{path}: cannot be read: {' '.join(str(error).split())[:200]}") from None
 
 

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from tailweave.clients.data.cell_numbers import LARGEST, is_number
 from tailweave.clients.data.csv_records import lines_of
-from tailweave.clients.data.raw_table import is_csv
+from tailweave.clients.data.raw_table import Form, is_csv
+from tailweave.clients.inspection.column import propose
+from tailweave.clients.inspection.proposal import ignored
 from tailweave.clients.samples import DataError
 
 if TYPE_CHECKING:
@@ -32,18 +34,18 @@ class BadColumn(NamedTuple):
     cells: "pyarrow.ChunkedArray | None"
 
 
-def refusal(path: Path, columns: Sequence[BadColumn], *, hint: bool, delimiter: str) -> DataError:
-    """Say of each column how many cells are wrong, and where the first stands and what it is.
+def refusal(path: Path, columns: Sequence[BadColumn], *, hint: bool, form: Form) -> DataError:
+    """Say of each column how many cells are wrong, where the first stands, and what to declare it as.
 
     Args:
         path: The file.
         columns: At least one.
         hint: Whether one of them may be the label, which nobody has named.
-        delimiter: What parts cells of a CSV, to find lines.
+        form: How a CSV is written.
     """
     shown = columns[:_SHOWN]
     first = [int(np.argmax(column.bad)) for column in shown]
-    lines = lines_of(path, first, delimiter=delimiter) if is_csv(path) else {}
+    lines = lines_of(path, first, delimiter=form.delimiter) if is_csv(path) else {}
     told = [
         _told(f"{path}, line {lines[row]}" if lines else f"{path}, row {row}", column, row)
         for column, row in zip(shown, first, strict=True)
@@ -51,10 +53,18 @@ def refusal(path: Path, columns: Sequence[BadColumn], *, hint: bool, delimiter: 
     if len(columns) > _SHOWN:
         told.append(f"and {len(columns) - _SHOWN} columns more")
     told.append(
-        f"say what the columns are in data.columns: `tailweave inspect {path}` proposes all of it"
-        + ("; if one of these holds the labels, name it in data.label" if hint else "")
+        f"say in data.columns what each column is (`tailweave inspect {path}` writes that for you), these as"
     )
+    told += [f"  {_proposed(column, form)}" for column in shown]
+    if hint:
+        told.append("if one of these holds the labels, name it in data.label")
     return DataError("\n".join(told))
+
+
+def _proposed(column: BadColumn, form: Form) -> str:
+    if column.cells is None:
+        return ignored(f"values of type {column.type}").line(column.name)
+    return propose(column.name, column.cells, decimal=form.decimal).line(column.name)
 
 
 def _told(where: str, column: BadColumn, row: int) -> str:

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Partitions that look at labels: who holds which class, and how a class is shared by its holders."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,7 +44,7 @@ def by_class(rows: Samples, spec: ByClassPartition, silos: int, *, rng: np.rando
         [(silo * spec.classes_per_silo + step) % len(classes) for step in range(spec.classes_per_silo)]
         for silo in range(silos)
     ]
-    return _share_classes(rows, classes, held, lambda count, holders: apportion(count, np.ones(holders)), rng)
+    return _share_classes(classes, held, lambda count, holders: apportion(count, np.ones(holders)), rng)
 
 
 @implements(DirichletPartition)
@@ -67,9 +68,9 @@ def dirichlet(
     Source:
         Hsu, Qi & Brown (2019), arXiv 1909.06335.
     """
-    classes = classes_of(rows, f"partition {spec.kind}")
+    classes = _classes(rows, spec.kind)
     held = [list(range(len(classes)))] * silos
-    return _share_classes(rows, classes, held, _dirichlet_share(spec.alpha, rng), rng)
+    return _share_classes(classes, held, _dirichlet_share(spec.alpha, rng), rng)
 
 
 @implements(ExDirichletPartition)
@@ -104,17 +105,23 @@ def ex_dirichlet(
         mine = np.lexsort((rng.random(len(classes)), holders))[: spec.classes_per_silo]
         holders[mine] += 1
         held.append(mine.tolist())
-    return _share_classes(rows, classes, held, _dirichlet_share(spec.alpha, rng), rng)
+    return _share_classes(classes, held, _dirichlet_share(spec.alpha, rng), rng)
 
 
-def _enough_classes(rows: Samples, kind: str, per_silo: int) -> tuple[str, ...]:
-    classes = classes_of(rows, f"partition {kind}")
+def _enough_classes(rows: Samples, kind: str, per_silo: int) -> dict[str, Index]:
+    classes = _classes(rows, kind)
     if per_silo > len(classes):
         raise DataError(
             f"classes-per-silo must be at most the number of classes, {len(classes)} "
-            f"({', '.join(classes[:20])}), got {per_silo}"
+            f"({', '.join(list(classes)[:20])}), got {per_silo}"
         )
     return classes
+
+
+@lru_cache(maxsize=1)
+def _classes(rows: Samples, kind: str) -> dict[str, Index]:
+    """Return the row numbers of each class; once for all draws of a partition, of which there may be many."""
+    return {name: np.flatnonzero(rows.labels == name) for name in classes_of(rows, f"partition {kind}")}
 
 
 def _dirichlet_share(alpha: float, rng: np.random.Generator) -> Share:
@@ -128,15 +135,15 @@ def _dirichlet_share(alpha: float, rng: np.random.Generator) -> Share:
 
 
 def _share_classes(
-    rows: Samples, classes: tuple[str, ...], held: list[list[int]], share: Share, rng: np.random.Generator
+    classes: Mapping[str, Index], held: list[list[int]], share: Share, rng: np.random.Generator
 ) -> list[Index]:
     """Deal the shuffled rows of each class to the silos that hold it."""
     parts: list[list[Index]] = [[] for _ in held]
-    for number, name in enumerate(classes):
+    for number, of_class in enumerate(classes.values()):
         holders = [silo for silo, mine in enumerate(held) if number in mine]
         if not holders:
             continue
-        members = rng.permutation(np.flatnonzero(rows.labels == name))
+        members = rng.permutation(of_class)
         ends = np.cumsum(share(len(members), len(holders)))[:-1]
         for silo, part in zip(holders, np.split(members, ends), strict=True):
             parts[silo].append(part)

@@ -6,7 +6,8 @@ import re
 from tailweave.clients.samples import UNLABELLED, DataError, Samples
 
 
-def _natural(label: str) -> tuple[list[str | int], str]:
+def natural(label: str) -> tuple[list[str | int], str]:
+    """Return a key that puts ``"2"`` before ``"10"``."""
     # Splitting on a captured group alternates text and digits, so equal positions have equal types.
     parts = re.split(r"([0-9]+)", label)
     return [int(part) if i % 2 else part for i, part in enumerate(parts)], label
@@ -30,4 +31,4 @@ def classes_of(rows: Samples, needed_by: str) -> tuple[str, ...]:
             f"{needed_by} needs labels, but the data has none: name its label column in data.label (jsonl: "
             "its key in data.group), or give a folder sub-folders"
         )
-    return tuple(sorted({str(label) for label in rows.labels} - {UNLABELLED}, key=_natural))
+    return tuple(sorted({str(label) for label in rows.labels} - {UNLABELLED}, key=natural))

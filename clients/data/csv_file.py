@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A CSV as a table of text: pyarrow reads it, and Python's own reader says in which line a mistake stands."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     import pyarrow
 
 _BLOCK = 2**24
-"""Bytes that pyarrow parses at once; a record must be shorter."""
+"""Bytes that pyarrow parses at once; Python reads a file in which a record is longer."""
 _SHOWN = 20
+_SPACES = (b" ", b"\t", b"\v", b"\f", b"\x1c", b"\x1d", b"\x1e", b"\x1f")
 
 
 def csv_names(path: Path, delimiter: str) -> list[str]:
@@ -51,18 +52,18 @@ def read_csv_text(path: Path, delimiter: str, columns: Sequence[str] | None) -> 
     raw = unpacked(path)
     names = _names(path, raw, delimiter)
     if _doubtful(raw, delimiter):
-        _find_mistake(path, raw, names, delimiter)
+        for _ in _checked(path, raw, names, delimiter):
+            pass
     # White space in a row of empty cells between tabs is no blank end.
     body = raw.rstrip(b" \r\n" if delimiter == "\t" else b" \t\r\n") + b"\n"
     try:
         table = _parsed(body, names, delimiter, columns)
-    except ArrowInvalid as error:
+    except ArrowInvalid:  # there is a mistake, or a record is too long for a block
         decoded(path, raw)
-        _find_mistake(path, raw, names, delimiter)
-        raise DataError(f"{path}: cannot be read: {str(error)[:200]}") from None
+        table = _slowly(path, raw, names, delimiter, columns)
     if len(table) == 0:
         raise DataError(f"{path}: there are no rows after the header line")
-    if raw.isascii() and b" " not in raw and (delimiter == "\t" or b"\t" not in raw):
+    if _tight(body, delimiter, len(table)):
         return table
     trimmed = [compute.utf8_trim_whitespace(column) for column in table.columns]
     return type(table).from_arrays(trimmed, names=table.column_names)
@@ -114,20 +115,45 @@ def _names(path: Path, raw: bytes, delimiter: str) -> list[str]:
 
 def _doubtful(raw: bytes, delimiter: str) -> bool:
     """Tell whether a blank line or a stray quote may be there, over which pyarrow passes in silence."""
-    if b"\n\n" in raw or b"\n\r\n" in raw or b"\r\r" in raw:
+    if b"\n\n" in raw or (b"\r" in raw and (b"\n\r" in raw or b"\r\r" in raw)):
         return True
+    if b'"' not in raw:
+        return False
     cells = np.frombuffer(raw, dtype=np.uint8)
     quotes = np.flatnonzero(cells == ord('"'))
     if len(quotes) % 2:
         return True
-    beside = np.frombuffer(f'\n\r"{delimiter}'.encode(), dtype=np.uint8)
+    beside = np.zeros(256, dtype=np.bool_)
+    beside[list(f'\n\r"{delimiter}'.encode())] = True
     first, last = quotes[::2], quotes[1::2]
     before, after = cells[first[first > 0] - 1], cells[last[last < len(cells) - 1] + 1]
-    return not (np.isin(before, beside).all() and np.isin(after, beside).all())
+    return not (beside[before].all() and beside[after].all())
 
 
-def _find_mistake(path: Path, raw: bytes, names: Sequence[str], delimiter: str) -> None:
-    """Go through the records one by one and refuse the first that is none."""
-    for line, cells in records_of(path, raw, delimiter):
+def _tight(body: bytes, delimiter: str, rows: int) -> bool:
+    """Tell whether no cell can have white space around it, which is soon said of a table of numbers."""
+    ends = body.count(b"\n")
+    if not body.isascii() or ends != rows + 1 or (b"\r" in body and b'"' in body):
+        return False  # beyond ASCII there are other spaces, and a line that ends within quotes is one too
+    return not any(space in body for space in _SPACES if space != delimiter.encode())
+
+
+def _checked(path: Path, raw: bytes, names: Sequence[str], delimiter: str) -> Iterator[list[str]]:
+    """Yield the rows one by one; the first that does not fit is refused with its line."""
+    records = records_of(path, raw, delimiter)
+    next(records)
+    for line, cells in records:
         if len(cells) != len(names):
             raise DataError(f"{path}, line {line}: found {len(cells)} cells, the header has {len(names)}")
+        yield cells
+
+
+def _slowly(
+    path: Path, raw: bytes, names: Sequence[str], delimiter: str, columns: Sequence[str] | None
+) -> "pyarrow.Table":
+    import pyarrow
+
+    rows = list(_checked(path, raw, names, delimiter))
+    cells = [pyarrow.array([row[at] for row in rows], pyarrow.string()) for at in range(len(names))]
+    table = pyarrow.Table.from_arrays(cells, names=names)
+    return table if columns is None else table.select(columns)

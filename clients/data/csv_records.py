@@ -33,7 +33,7 @@ def records_of(path: Path, raw: bytes, delimiter: str) -> Iterator[tuple[int, li
     try:
         for record in reader:
             cells = [cell.strip() for cell in record]
-            if cells in ([], [""]):
+            if not record or (cells == [""] and record != [""]):  # "" in quotes is a cell
                 blank = blank or reader.line_num
             elif blank:
                 raise DataError(f"{path}, line {blank}: found a blank line; only the end may be blank")

@@ -10,7 +10,7 @@ import numpy as np
 from tailweave.clients.data.csv_records import lines_of
 from tailweave.clients.data.label_column import check_label_type, labels_of
 from tailweave.clients.data.naming import SHOWN
-from tailweave.clients.data.raw_table import is_csv, read_raw
+from tailweave.clients.data.raw_table import is_csv, raw_schema, read_raw
 from tailweave.clients.samples import DataError, Labels, Samples
 from tailweave.clients.sorts_table import Table
 from tailweave.protocols.config.columns import features_of
@@ -36,11 +36,12 @@ class _Bad(NamedTuple):
     allowed: str
 
 
-def read_declared(spec: TableData) -> Samples:
+def read_declared(spec: TableData, path: Path) -> Samples:
     """Read the rows of a table as ``spec.columns`` declares them.
 
     Args:
-        spec: File, label and declared columns; columns of the file may stand in any order.
+        spec: Label and declared columns; columns of the file may stand in any order.
+        path: The file.
 
     Returns:
         Encoded rows (``sorts_table.py``), with their labels and groups if these are declared.
@@ -50,13 +51,14 @@ def read_declared(spec: TableData) -> Samples:
             not what is declared: of all columns at once, how many, the first and what is allowed.
     """
     declared = spec.columns or {}
-    path = Path(spec.path)
-    table = read_raw(path, delimiter=spec.delimiter, decimal=spec.decimal)
-    _check_names(path, table.column_names, declared, spec.label)
+    names = raw_schema(path, delimiter=spec.delimiter).names
+    _check_names(path, names, declared, spec.label)
+    needed = [name for name in names if name == spec.label or declared[name].feature or declared[name].beside]
+    table = read_raw(path, delimiter=spec.delimiter, decimal=spec.decimal, columns=needed)
     if not len(table):
         raise DataError(f"{path}: there are no rows")
     features = features_of(declared, spec.label)
-    sort = Table.of(features, spec.label)
+    sort = Table.of(features, spec.label, spec.missing)
     read = {name: _read(spec, name, kind, table) for name, kind in features.items()}
     classes = _read_classes(spec, table)
     bad = [
@@ -76,7 +78,8 @@ def _check_names(
     known = {*declared, *([] if label is None else [label])}
     more = [name for name in names if name not in known]
     needed = [*features_of(declared, label), *([] if label is None else [label])]
-    lacking = [name for name in needed if name not in names]
+    there = set(names)
+    lacking = [name for name in needed if name not in there]
     said = []
     if more:
         said.append(f"columns that are not declared: {_listed(more)}; declare each, or say NAME: ignore")

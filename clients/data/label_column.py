@@ -20,7 +20,7 @@ _LONGEST_LABEL = 800
 """Bytes: 200 characters of four; a longer class could not be named among the metrics."""
 
 
-def check_label_type(path: Path, name: str, kind: "pyarrow.DataType") -> None:
+def check_label_type(path: Path | str, name: str, kind: "pyarrow.DataType") -> None:
     """Refuse what could not be a class; raises ``DataError``."""
     from pyarrow import types
 

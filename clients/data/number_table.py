@@ -3,7 +3,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,21 +12,11 @@ from tailweave.clients.data.bad_columns import BadColumn, refusal
 from tailweave.clients.data.cell_numbers import CellNumbers, cell_numbers
 from tailweave.clients.data.label_column import check_label_type, labels_of
 from tailweave.clients.data.naming import unknown_name
-from tailweave.clients.data.raw_table import is_csv, raw_schema, read_raw
+from tailweave.clients.data.raw_table import Form, is_csv, raw_schema, read_raw
 from tailweave.clients.samples import DataError, Numbers, Samples
 
 if TYPE_CHECKING:
     import pyarrow
-
-
-class Form(NamedTuple):
-    """How the text of a CSV is read: what parts its cells, and what stands before decimals."""
-
-    delimiter: str = ","
-    decimal: str = "."
-
-
-PLAIN = Form()
 
 
 def read_numbers(path: Path, label: str | None, form: Form) -> Samples:
@@ -60,7 +50,7 @@ def read_numbers(path: Path, label: str | None, form: Form) -> Samples:
         if found.bad.any():
             bad.append(BadColumn(name, str(schema.field(name).type), found.bad, cells))
     if bad:
-        raise refusal(path, bad, hint=label is None, delimiter=form.delimiter)
+        raise refusal(path, bad, hint=label is None, form=form)
     labels = None if label is None else labels_of(path, label, table.column(label), delimiter=form.delimiter)
     return Samples.of(values, labels, Numbers(tuple(names)))
 

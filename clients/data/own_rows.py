@@ -95,7 +95,7 @@ class OwnRows:
             if self.path.is_dir():
                 raise DataError(f"{self.path}: found a directory, allowed: a file; {_NEEDED}")
             if self.columns is not None:
-                return read_declared(self.columns.of(self.path, self.label))
+                return read_declared(self.columns.of(self.path, self.label), self.path)
             return read_table(self.path, self.label)
         if self.path.suffix.lower() == ".npz":
             return read_images(self.path, self.label, self.image)

@@ -4,7 +4,7 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from tailweave.clients.data.arrow_file import FEATHER, PARQUET, arrow_schema, read_arrow
 from tailweave.clients.data.csv_file import csv_names, read_csv_text
@@ -16,6 +16,16 @@ if TYPE_CHECKING:
 _CSV = (".csv", ".csv.gz", ".tsv", ".tsv.gz")
 _ARROW = {".parquet": PARQUET, ".feather": FEATHER}
 RAW_ENDINGS = (*_CSV, *_ARROW)
+
+
+class Form(NamedTuple):
+    """How the text of a CSV is read: what parts its cells, and what stands before decimals."""
+
+    delimiter: str = ","
+    decimal: str = "."
+
+
+PLAIN = Form()
 
 
 def read_raw(

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from tailweave.clients.samples import DataError, Samples
+from tailweave.clients.samples import DataError, Numbers, Samples
 
 
 def standardized(rows: Samples) -> Samples:
@@ -17,7 +17,7 @@ def standardized(rows: Samples) -> Samples:
         rows: Rows, n >= 1; a constant column becomes 0 throughout (scale 1).
 
     Returns:
-        The scaled rows; labels and column names are kept.
+        The scaled rows; labels and column names are kept, and the units are what to go back by.
 
     Raises:
         DataError: If a column spans so much or so little that its variance leaves float64.
@@ -32,4 +32,5 @@ def standardized(rows: Samples) -> Samples:
     if bad.any():
         column = rows.columns[int(np.argmax(bad))]
         raise DataError(f"column {column!r} must have a standard deviation that float64 can hold: rescale it")
-    return replace(rows, values=(values - centre) / scale)
+    units = tuple(zip(centre.tolist(), scale.tolist(), strict=True))
+    return replace(rows, values=(values - centre) / scale, sort=Numbers(rows.columns, units=units))

@@ -2,10 +2,10 @@
 """What each silo holds: cut from a simulated world, or read from a node's own file."""
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
-import numpy as np
-
+from tailweave.clients.data.digest import digest_of
+from tailweave.clients.data.held_out import split, stratified
 from tailweave.clients.data.partitions import partition
 from tailweave.clients.data.public import public_rows
 from tailweave.clients.data.sources import load_rows
@@ -28,6 +28,11 @@ class Silo:
     train: Samples
     heldout: Samples
 
+    @cached_property
+    def digest(self) -> str:
+        """By what its rows are known again on this node; never sent."""
+        return digest_of(self.train, self.heldout)
+
 
 @dataclass(frozen=True)
 class World:
@@ -38,19 +43,21 @@ class World:
         train: All other rows, including those that no silo holds: the oracle's reference.
         public: Those of ``train`` that the public base generator was fitted on.
         silos: The silos, disjoint parts of ``train``.
+        draws: How often the partition into silos was drawn until each had rows enough.
     """
 
     evaluation: Samples
     train: Samples
     public: Samples
     silos: tuple[Silo, ...]
+    draws: int = 1
 
 
 def simulated_world(data: DataSpec, silos: SilosSpec, public: PublicSpec, *, seed: int) -> World:
     """Cut the truth into evaluation rows, public rows and silos.
 
     The same arguments give the same (cached) world, so all arms of a seed share it; a table that changes on
-    disk while the process runs is not read again.
+    disk is read again after ``forget_worlds``.
 
     Args:
         data: Where the rows come from, and the share kept for evaluation.
@@ -59,7 +66,8 @@ def simulated_world(data: DataSpec, silos: SilosSpec, public: PublicSpec, *, see
         seed: Root seed of the run.
 
     Returns:
-        The world; a share of n rows is rounded to a whole number between 1 and n - 1.
+        The world; a share of n rows is rounded to a whole number between 1 and n - 1, and the evaluation rows
+        are such a share of every class.
 
     Raises:
         DataError: If the rows cannot be read or cut as asked.
@@ -67,19 +75,25 @@ def simulated_world(data: DataSpec, silos: SilosSpec, public: PublicSpec, *, see
     return _world(data, silos, public.model_dump_json(), seed)
 
 
+def forget_worlds() -> None:
+    """Read and cut all data anew from now on: for whoever begins something in a process that lives on."""
+    _world.cache_clear()
+
+
 @lru_cache(maxsize=8)
 def _world(data: DataSpec, silos: SilosSpec, public: str, seed: int) -> World:
     # The public spec comes as JSON because the mapping inside it cannot be hashed.
     train, evaluation = _held_out(data, seed)
-    parts = partition(train, silos, rng=stream(seed, "data", "partition"))
+    cut = partition(train, silos, rng=stream(seed, "data", "partition"))
     return World(
         evaluation=evaluation,
         train=train,
         public=public_rows(train, PublicSpec.model_validate_json(public), rng=stream(seed, "data", "public")),
         silos=tuple(
-            _labelled(_silo(f"silo-{number}", train.take(index), silos.heldout_fraction, seed), silos, seed)
-            for number, index in enumerate(parts)
+            _labelled(_silo(name, train.take(index), silos.heldout_fraction, seed), silos, seed)
+            for name, index in zip(cut.names, cut.parts, strict=True)
         ),
+        draws=cut.draws,
     )
 
 
@@ -106,7 +120,7 @@ def _held_out(data: DataSpec, seed: int) -> tuple[Samples, Samples]:
     rows, held_out = load_rows(data, seed=seed)
     if held_out is not None:
         return rows, held_out
-    return _split(rows, data.held_out_share, "the data", stream(seed, "data", "evaluation"))
+    return stratified(rows, data.held_out_share, "the data", rng=stream(seed, "data", "evaluation"))
 
 
 def silo_of(name: str, rows: Samples, heldout_fraction: float, *, seed: int) -> Silo:
@@ -151,14 +165,5 @@ def check_silo_size(world: World, minimum: int) -> None:
 
 
 def _silo(name: str, rows: Samples, heldout_fraction: float, seed: int) -> Silo:
-    train, heldout = _split(rows, heldout_fraction, name, stream(seed, "data", "heldout", name))
+    train, heldout = split(rows, heldout_fraction, name, rng=stream(seed, "data", "heldout", name))
     return Silo(name, train, heldout)
-
-
-def _split(rows: Samples, fraction: float, owner: str, rng: np.random.Generator) -> tuple[Samples, Samples]:
-    """Return (the rest, a random share), both in the order of ``rows``."""
-    if len(rows) < 2:
-        raise DataError(f"{owner} needs at least 2 rows to set a share of them aside, got {len(rows)}")
-    count = min(max(round(fraction * len(rows)), 1), len(rows) - 1)
-    order = rng.permutation(len(rows))
-    return rows.take(np.sort(order[count:])), rows.take(np.sort(order[:count]))

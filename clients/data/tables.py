@@ -1,12 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """The user's own rows, read from a file."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from tailweave.clients.data.declared_table import read_declared
+from tailweave.clients.data.naming import SHOWN
 from tailweave.clients.data.npz_table import ROWS, read_npz, read_npz_images
-from tailweave.clients.data.number_table import PLAIN, Form, read_numbers
-from tailweave.clients.data.raw_table import RAW_ENDINGS, existing
+from tailweave.clients.data.number_table import read_numbers
+from tailweave.clients.data.raw_table import PLAIN, RAW_ENDINGS, Form, existing
 from tailweave.clients.data.scaling import standardized
 from tailweave.clients.samples import DataError, Samples
 from tailweave.protocols.kinds.implementing import implements
@@ -66,11 +71,29 @@ def read_images(
 
 @implements(TableData)
 def load(spec: TableData, *, seed: int) -> Samples:
-    """Read the user's own table."""
-    if spec.columns is not None:
-        return read_declared(spec)
-    if spec.image is not None:
-        return read_images(spec.path, spec.label, spec.image, array=spec.array or ROWS)
-    form = Form(spec.delimiter, spec.decimal)
-    rows = read_table(spec.path, spec.label, form=form, array=spec.array or ROWS)
+    """Read the user's own table, or the tables of all silos: rows then know whose file they come from."""
+    parts = {silo: _read(spec, path) for silo, path in spec.files.items()}
+    rows = next(iter(parts.values())) if isinstance(spec.path, str) else _joined(spec, parts)
     return standardized(rows) if spec.standardize else rows
+
+
+def _read(spec: TableData, path: str) -> Samples:
+    if spec.columns is not None:
+        return read_declared(spec, Path(path))
+    if spec.image is not None:
+        return read_images(path, spec.label, spec.image, array=spec.array or ROWS)
+    form = Form(spec.delimiter, spec.decimal)
+    return read_table(path, spec.label, form=form, array=spec.array or ROWS)
+
+
+def _joined(spec: TableData, parts: Mapping[str, Samples]) -> Samples:
+    """Return the rows of all silos, each in the group of its file."""
+    first, *others = parts
+    for silo in others:
+        if parts[silo].columns != parts[first].columns:
+            raise DataError(
+                f"{spec.files[silo]}: the columns must be those of {spec.files[first]}, in their order: "
+                f"{', '.join(parts[first].columns[:SHOWN])}; found {', '.join(parts[silo].columns[:SHOWN])}"
+            )
+    names = np.repeat(list(parts), [len(part) for part in parts.values()])
+    return replace(Samples.joined(list(parts.values())), groups=names)

@@ -27,7 +27,7 @@ from tailweave.protocols.arrays import Floats, Ints
 
 _LEAST = 1e-6
 """Of a level's share, whatever was clipped: what is 0 throughout could not be raked."""
-_TURNS = 30
+_TURNS = 20
 """Of raking; most is done after three."""
 
 
@@ -45,7 +45,16 @@ def draw_levels(
 
     Returns:
         Shape (m, p): in each block one column, or none if it is not whole, has its unit, and the others 0.
+
+    Raises:
+        ValueError: If no level of a block has a positive mean: no such Gaussian was fitted on a table.
     """
+    for block in blocks:
+        if block.whole and mean[block.start : block.stop].max() <= 0.0:
+            raise ValueError(
+                f"the model's mean must be positive for some level of columns {block.start} to "
+                f"{block.stop - 1}: it was fitted on another table"
+            )
     order = _levels_first(blocks, len(mean))
     mean, factor = mean[order], np.linalg.cholesky(covariance[np.ix_(order, order)])
     noise = rng.standard_normal((count, len(mean)))

@@ -17,7 +17,7 @@ from tailweave.clients.metrics.diversity import (
 )
 from tailweave.clients.metrics.energy import energy_from_means
 from tailweave.clients.metrics.frechet import Moments, gaussian_w2_sq, moments
-from tailweave.clients.metrics.modes import ModeJudge, fit_judge, modes_covered, rarest_mode_share
+from tailweave.clients.metrics.modes import ModeJudge, fit_judge, modes_covered
 from tailweave.clients.metrics.neighbours import (
     fidelity_and_cover,
     generalization_score,
@@ -67,12 +67,13 @@ class Yardstick:
     table: TableTruth | None = None
 
 
-def yardstick(truth_features: ArrayLike, labels: ArrayLike | None) -> Yardstick:
+def yardstick(truth_features: ArrayLike, labels: ArrayLike | None, rarest: str | None = None) -> Yardstick:
     """Prepare the truth for many comparisons.
 
     Args:
         truth_features: Held-out true rows in the evaluation features, shape (r, d), in any order.
         labels: Mode of each row, shape (r,), integers or text; None if the truth has no labels.
+        rarest: Label of the mode called the rarest; None for that with the fewest of these rows.
 
     Returns:
         The yardstick to hand to ``evaluate``.
@@ -100,18 +101,23 @@ def yardstick(truth_features: ArrayLike, labels: ArrayLike | None) -> Yardstick:
         bandwidth=rbf_bandwidth(landmarks),
         moments=moments(truth),
         directions=directions / np.linalg.norm(directions, axis=1, keepdims=True),
-        judge=None if labels is None else fit_judge(truth, labels),
+        judge=None if labels is None else fit_judge(truth, labels, rarest),
     )
 
 
 def yardstick_of(
-    truth: Samples, features: Callable[[Samples], Floats], *, beside: Samples | None = None
+    truth: Samples,
+    features: Callable[[Samples], Floats],
+    rarest: str | None = None,
+    *,
+    beside: Samples | None = None,
 ) -> Yardstick:
     """Prepare the truth from samples; that all of them are equal is judged before the map rounds them.
 
     Args:
         truth: Held-out true samples; their labels are their modes.
         features: The evaluation map.
+        rarest: Label of the mode called the rarest; None for that with the fewest of these samples.
         beside: All other true samples, where these are known: what is rare is so among all.
 
     Returns:
@@ -123,7 +129,7 @@ def yardstick_of(
     if truth.all_equal:
         raise ValueError("truth rows must have a total variance above 0: all of them are equal")
     table = TableTruth.of(truth, beside)
-    return replace(yardstick(features(truth), truth.labels), samples=truth, table=table)
+    return replace(yardstick(features(truth), truth.labels, rarest), samples=truth, table=table)
 
 
 def evaluate(yardstick: Yardstick, generated: ArrayLike, training: ArrayLike | None) -> dict[str, float]:
@@ -202,7 +208,7 @@ def _modes(judge: ModeJudge | None, x: Floats) -> dict[str, float]:
     shares = judge.shares(x)
     return {
         "modes_covered": float(modes_covered(shares, judge.truth_shares)),
-        "rarest_mode_share": rarest_mode_share(shares, judge.truth_shares),
+        "rarest_mode_share": float(shares[judge.labels.index(judge.rarest)]),
         **{f"mode_share/{label}": float(share) for label, share in zip(judge.labels, shares, strict=True)},
     }
 

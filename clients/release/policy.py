@@ -15,6 +15,7 @@ from tailweave.protocols.config.privacy import FEWEST_SILOS, PrivacySpec
 from tailweave.protocols.config.references import RAW_ROW_KINDS, REFERENCES
 from tailweave.protocols.config.spec_file import read_spec
 from tailweave.protocols.kinds.references.base import SummarisedReference
+from tailweave.protocols.kinds.references.transported import WovenReference
 from tailweave.protocols.messages import rows_bucket
 from tailweave.protocols.refusals import Refusal
 
@@ -38,7 +39,9 @@ class Policy(Spec):
 
     The defaults are the recommended ones; ``lifetime-epsilon`` is at this policy's ``delta``.
     ``starts`` to ``metrics`` say what may run on the node and which numbers the server may be told of it;
-    what has seen own rows it is told with ``allow-own-metrics`` only.
+    what has seen own rows it is told with ``allow-own-metrics`` only. ``allow-export`` lets the owner's own
+    ``tailweave export`` draw from the models that runs leave on the node: rows of a model that was trained on
+    own rows are a release of these, without noise and outside the budget.
     ``honest-silos`` is among how many silos the owner lets the noise of a secure sum be shared: epsilon is
     then kept by that many together, so without it no secure sum is taken part in. ``trusted-identities``
     names a file (beside the policy) of the only identities that may take part. ``models`` are the only
@@ -74,6 +77,7 @@ class Policy(Spec):
     allow_raw_row_leakage: bool = False
     allow_parameter_release: bool = False
     allow_own_metrics: bool = False
+    allow_export: bool = False
     allow_no_privacy: bool = False
 
     @model_validator(mode="before")
@@ -125,6 +129,7 @@ def simulation_policy() -> Policy:
         allow_raw_row_leakage=True,
         allow_parameter_release=True,
         allow_own_metrics=True,
+        allow_export=True,
         allow_no_privacy=True,
     )
 
@@ -153,13 +158,25 @@ def check(policy: Policy, request: Request) -> None:
     Raises:
         PolicyError: If anything is beyond the policy; names all of it.
     """
-    beyond = _privacy_beyond(policy, request)
     if isinstance(request, ReleaseRequest):
-        beyond += _size_beyond(policy, request)
-    elif not policy.allow_parameter_release:
-        beyond.append("parameters of the generator asked, allow-parameter-release is false")
+        beyond = release_beyond(policy, request.reference, request.privacy)
+    else:
+        beyond = _privacy_beyond(policy, request.privacy)
+        if not policy.allow_parameter_release:
+            beyond.append("parameters of the generator asked, allow-parameter-release is false")
     if beyond:
         raise PolicyError(f"refused by the silo's policy: {'; '.join(beyond)}")
+
+
+def release_beyond(policy: Policy, reference: WovenReference, privacy: PrivacySpec) -> list[str]:
+    """Return what of a release is beyond the policy, with what is allowed; nothing if it may be asked for."""
+    return _privacy_beyond(policy, privacy) + _size_beyond(policy, reference, privacy)
+
+
+def largest_delta(rows: int) -> float:
+    """Return the largest delta at which so many rows are released; the same for all rows of a bucket."""
+    most = rows_bucket(5 * rows_bucket(rows) // 2) - 1  # 2.5 times a bucket's begin lies in the next one
+    return _DELTA_TIMES_ROWS / most
 
 
 def check_rows(policy: Policy, request: Request, rows: int) -> None:
@@ -184,16 +201,14 @@ def check_rows(policy: Policy, request: Request, rows: int) -> None:
             f"refused by the silo's policy: it has fewer than min-rows = {request.privacy.min_rows} rows, "
             "counted as in hello: 100, 200, 500, 1000, ..."
         )
-    most = rows_bucket(5 * bucket // 2) - 1  # of the bucket: 2.5 times its begin lies in the next one
-    if request.privacy.delta * most > _DELTA_TIMES_ROWS:
+    if request.privacy.delta > largest_delta(rows):
         raise PolicyError(
             f"refused by the silo's policy: delta {request.privacy.delta:g} asked, allowed is at most "
             f"{_DELTA_TIMES_ROWS:g} over the silo's number of rows"
         )
 
 
-def _privacy_beyond(policy: Policy, request: Request) -> list[str]:
-    asked = request.privacy
+def _privacy_beyond(policy: Policy, asked: PrivacySpec) -> list[str]:
     if asked.epsilon is None:
         return [] if policy.allow_no_privacy else ["epsilon null asked, allow-no-privacy is false"]
     beyond = []
@@ -214,8 +229,7 @@ def _shares_beyond(policy: Policy, asked: PrivacySpec) -> list[str]:
     return []
 
 
-def _size_beyond(policy: Policy, request: ReleaseRequest) -> list[str]:
-    reference = request.reference
+def _size_beyond(policy: Policy, reference: WovenReference, privacy: PrivacySpec) -> list[str]:
     kind = reference.kind
     if kind not in policy.kinds:
         return [f"kind {kind} asked, allowed: {', '.join(policy.kinds)}"]
@@ -228,7 +242,7 @@ def _size_beyond(policy: Policy, request: ReleaseRequest) -> list[str]:
         for name in reference.bounded
         if getattr(reference, name) > getattr(policy, name)
     ]
-    if reference.clustered and request.privacy.min_cluster_size < policy.min_cluster_size:
-        asked = request.privacy.min_cluster_size
+    if reference.clustered and privacy.min_cluster_size < policy.min_cluster_size:
+        asked = privacy.min_cluster_size
         beyond.append(f"min-cluster-size {asked} asked, at least {policy.min_cluster_size} allowed")
     return beyond

@@ -24,12 +24,14 @@ class SilosSpec(Spec):
     """How many silos there are, what each holds, and how many retrain (``follow``: the first; null: all).
 
     ``labelled`` is how many of a silo's training rows have a label, drawn at random (null: all).
+    ``min_rows`` is the fewest rows that a silo may get: a random partition is drawn again until all have.
     """
 
     count: Annotated[int, Field(ge=1, le=1000)]
     follow: Annotated[int, Field(ge=1)] | None = None
     partition: PartitionSpec
     rows_per_silo: Annotated[int, Field(ge=1)] | None = None
+    min_rows: Annotated[int, Field(ge=1)] = 2
     labelled: Annotated[int, Field(ge=2)] | None = None
     heldout_fraction: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.1
 

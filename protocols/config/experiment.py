@@ -23,6 +23,7 @@ from tailweave.protocols.config.starts import check_parameter_release
 from tailweave.protocols.config.training import GeneratorSpec, Paradigm, RecursionSpec
 from tailweave.protocols.kinds.features.plain import Identity
 from tailweave.protocols.kinds.generators.base import GeneratorKind
+from tailweave.protocols.kinds.partitions.natural import natural_count
 from tailweave.protocols.kinds.references.base import SummarisedReference
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
@@ -98,7 +99,11 @@ class EvaluationSpec(Spec):
 
 
 class Experiment(Spec):
-    """One experiment: arms x seeds on one federation of silos."""
+    """One experiment: arms x seeds on one federation of silos.
+
+    ``keep_mib`` is how many MiB of final models and selected samples a simulation's run folder keeps for
+    ``tailweave export``, first seeds first; 0 keeps none. Real silos keep theirs themselves.
+    """
 
     name: Name
     seeds: tuple[Annotated[int, Field(ge=0, lt=2**32)], ...] = (0, 1, 2)
@@ -112,7 +117,17 @@ class Experiment(Spec):
     privacy: PrivacySpec = Field(default_factory=PrivacySpec)
     federation: FederationSpec = Field(default_factory=FederationSpec)
     evaluation: EvaluationSpec = Field(default_factory=EvaluationSpec)
+    keep_mib: Annotated[int, Field(ge=0)] = 128
     paper: PaperPage | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _silos_as_they_come(cls, raw: object) -> object:
+        silos = raw.get("silos") if isinstance(raw, dict) else None
+        if not isinstance(raw, dict) or not isinstance(silos, dict) or "count" in silos:
+            return raw
+        count = natural_count(silos.get("partition"), raw.get("data"))
+        return raw if count is None else {**raw, "silos": {"count": count, **silos}}
 
     @field_validator("seeds", mode="before")
     @classmethod
@@ -233,6 +248,12 @@ class Experiment(Spec):
             wrong.append("evaluation.choices: questions are for samples of sort text")
         if wrong:
             raise ValueError(f"{'; '.join(wrong)}; data gives {given} (source {self.data.source})")
+        return self
+
+    @model_validator(mode="after")
+    def _partition_fits_the_source(self) -> Self:
+        if wrong := self.silos.partition.misfit(self.data):
+            raise ValueError(f"silos.partition: {self.silos.partition.kind}: {wrong}")
         return self
 
     @model_validator(mode="after")

@@ -98,7 +98,7 @@ def _parse(override: str) -> _Override:
     said = f"--set {override}"
     if not equals or not key:
         raise ConfigError(f"{said}: write it as key.path=value")
-    return _Override(said, key, parse_yaml(text, f"{said}: the value is"))
+    return _Override(said, key, parse_yaml(text, f"{said}: the value is", key=key.rsplit(".", 1)[-1]))
 
 
 def _apply(raw: dict[str, Any], override: _Override) -> None:

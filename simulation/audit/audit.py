@@ -27,6 +27,7 @@ from tailweave.simulation.audit.raw_rows import forced
 from tailweave.simulation.audit.recovered import pooled, recovered
 from tailweave.simulation.audit.request import RUNS
 from tailweave.simulation.audit.scene import Scene, released
+from tailweave.simulation.worlds import check_worlds
 
 COMPARED = 2.0
 """Epsilon shown beside a reference that is released without one only."""
@@ -48,16 +49,18 @@ class _Case:
 def audit(experiment: Experiment, target: str, *, runs: int = RUNS) -> AuditResult:
     """Attack what a config would send, as configured and, for comparison, with (or without) noise.
 
-    Attacks are made on the first seed, as if silos of any size were allowed to release: what ``min-rows``
-    keeps from leaving cannot be worse than what is shown here.
+    Attacks are made on the first seed. What is released without noise, or with it for comparison only, is
+    attacked as if silos of any size were allowed to release: what ``min-rows`` keeps from leaving cannot be
+    worse than what is shown here.
 
     Returns:
         One finding for each release, then those for comparison, those of references that hand out rows, and
         the published protocols on the same rows.
 
     Raises:
-        ValueError: If the experiment cannot be prepared or the gate refuses what it should release.
+        ValueError: If the experiment cannot be prepared, or a silo would refuse what it should release.
     """
+    check_worlds(experiment)
     scene = Scene.of(experiment, experiment.seeds[0])
     findings = [examine(scene, case, runs=runs) for case in _cases(experiment)]
     findings += averaged(experiment, "as configured")

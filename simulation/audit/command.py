@@ -6,6 +6,7 @@ from dataclasses import replace
 from rich.console import Console
 from threadpoolctl import threadpool_limits
 
+from tailweave.clients.node import forget
 from tailweave.simulation.audit.audit import audit
 from tailweave.simulation.audit.doors import knock
 from tailweave.simulation.audit.recorded import audit_run
@@ -24,6 +25,7 @@ def run_audit(request: AuditRequest, console: Console) -> int:
     Raises:
         ValueError: If the target cannot be audited.
     """
+    forget()
     with threadpool_limits(1):  # many small products: threads only get in each other's way
         if request.experiment is None:
             result = audit_run(RunFolder(request.target), runs=request.runs)

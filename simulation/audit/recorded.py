@@ -29,6 +29,7 @@ from tailweave.simulation.audit.scores import Membership
 from tailweave.simulation.audit.secure_sums import masked_promises, sums
 from tailweave.simulation.audit.wire_log import MaskedVector, RawPoints, Recorded, read_wire
 from tailweave.simulation.audit.wire_noise import independent, large_enough
+from tailweave.simulation.inputs import began_with, check_inputs, inputs_of
 from tailweave.simulation.run_folder import RunFolder
 
 _GAMES = 20
@@ -46,11 +47,14 @@ def audit_run(folder: RunFolder, *, runs: int = RUNS) -> AuditResult:
         rows of the first seed, for comparison.
 
     Raises:
-        ValueError: If the folder is incomplete, its data cannot be rebuilt, or a summary in it is not of any
-            reference of the config.
+        ValueError: If the folder is incomplete, its data cannot be rebuilt or are others than the run's, or a
+            summary in it is not of any reference of the config.
     """
     folder.config()  # says what is missing before anything is computed
-    return attack_recorded(folder, load_experiment(folder.path / "config.yaml"), runs=runs)
+    experiment = load_experiment(folder.path / "config.yaml")
+    if began := began_with(folder.path):
+        check_inputs(experiment, began, inputs_of(experiment), f"audit of {folder.path}")
+    return attack_recorded(folder, experiment, runs=runs)
 
 
 def attack_recorded(folder: RunFolder, experiment: Experiment, *, runs: int = RUNS) -> AuditResult:

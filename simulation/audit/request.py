@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tailweave.protocols.config.experiment import Experiment
 from tailweave.protocols.config.load import ConfigError, load_experiment
+from tailweave.simulation.out_path import check_writable
 from tailweave.simulation.studies.config import is_study, is_study_folder
 
 RUNS = 3000
@@ -52,6 +53,8 @@ def accept_audit(
     """
     if target.is_dir() and overrides:
         raise ConfigError(f"--set changes a config; {target} is a run that has been made")
+    if out is not None:
+        check_writable(out)
     if out is not None and out.exists() and not out.is_dir():
         raise ConfigError(f"--out must be a folder: {out} is a file")
     if is_study_folder(target) or (target.is_file() and is_study(target)):

@@ -64,7 +64,8 @@ def main(grid: Grid, context: Context) -> None:
     given = {key: value for key, value in settings.items() if value and key not in ("config", "out")}
     run_experiment(grid, {**job.run_config, **given})
     silos = _silos(prepared, job, settings)
-    complete(prepared, job, silos)
+    for warning in complete(prepared, job, silos):
+        logger.warning("%s", warning)
     _report(job.out)
     drop_state(job, silos)
 

@@ -18,6 +18,7 @@ from tailweave.server.failure import RunFailed
 from tailweave.simulation.engines import keeper
 from tailweave.simulation.engines.bundle import write_bundle, write_run_config
 from tailweave.simulation.engines.control import Control, FlowerError, environment, program
+from tailweave.simulation.engines.devices import devices
 from tailweave.simulation.engines.job import Job
 from tailweave.simulation.engines.settle import last_lines, settle
 
@@ -39,13 +40,18 @@ class Ray:
         """Set aside ``cpus`` cores and ``gpus`` GPUs for each silo at work.
 
         Raises:
-            ConfigError: If Ray is not installed, or the machine has fewer cores.
+            ConfigError: If Ray is not installed, or the machine has fewer cores or GPUs.
         """
         there = os.cpu_count() or 1
         if not 1 <= cpus <= there:
             raise ConfigError(f"--cpus must be 1 to {there}, the cores of this machine, got {cpus}")
         if gpus < 0:
             raise ConfigError(f"--gpus must be 0 or more, got {gpus:g}")
+        if gpus > len(devices()):
+            found = f"{len(devices())} of them" if devices() else "none"
+            raise ConfigError(
+                f"--gpus {gpus:g}: a silo cannot have more GPUs than this machine, which has {found}"
+            )
         if importlib.util.find_spec("ray") is None:
             raise ConfigError("--engine ray needs Ray: pip install 'tailweave[ray]'")
         self._resources = {"client-resources-num-cpus": cpus, "client-resources-num-gpus": float(gpus)}

@@ -1,15 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """One look for all figures: colours that colour-blind readers can tell apart, and SVG of stable bytes."""
 
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import findfont, get_font
 from matplotlib.lines import Line2D
+from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 INK, MUTED, GRID, PAPER = "#1f2430", "#667080", "#c9ced6", "#ffffff"
@@ -53,7 +57,8 @@ _RC: dict[Any, Any] = {
 @contextmanager
 def look() -> Iterator[None]:
     """Draw with the look of the project; matplotlib's own settings come back afterwards."""
-    with matplotlib.rc_context(_RC):
+    with matplotlib.rc_context(_RC), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # ``save`` sees to it
         yield
 
 
@@ -116,8 +121,23 @@ def only_whole_numbers(axes: Axes) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
 
 
+def _lacking(text: str) -> bool:
+    return any(ord(character) not in _characters() for character in text if not character.isspace())
+
+
+@cache
+def _characters() -> frozenset[int]:
+    return frozenset(get_font(findfont(str(_RC["font.family"]))).get_charmap())
+
+
 def save(figure: Figure, path: Path) -> Path:
-    """Write a figure as SVG and return its path; the same figure gives the same bytes."""
+    """Write a figure as SVG and return its path; the same figure gives the same bytes.
+
+    Text is drawn as paths, alike everywhere. Where a name has characters that the figures' font lacks, such
+    as Chinese ones, text stays text, and whoever opens the figure sees it in a font of theirs.
+    """
     with look():
+        if any(_lacking(text.get_text()) for text in figure.findobj(Text)):
+            matplotlib.rcParams["svg.fonttype"] = "none"
         figure.savefig(path, format="svg", dpi=150, metadata={"Date": None, "Creator": "tailweave"})
     return path

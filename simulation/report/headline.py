@@ -2,12 +2,13 @@
 """The first screen: four questions, answered in plain words with numbers of the summary."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tailweave.protocols.config.references import RAW_ROW_KINDS
 from tailweave.simulation.arms import Arm, first_of
 from tailweave.simulation.report.privacy import unprotected
+from tailweave.simulation.report.rarest import rests_on
 from tailweave.simulation.report.wording import counted, listed, metric, number, percent, size
 
 Summary = Mapping[str, Any]
@@ -46,7 +47,9 @@ class Answer:
 
 def answers(summary: Summary) -> tuple[Answer, ...]:
     """Answer who collapsed, how fast, what collaborating saved, and what was revealed, or why not."""
-    return who(summary), how_fast(summary), what_was_saved(summary), what_was_revealed(summary)
+    saved = what_was_saved(summary)
+    saved = replace(saved, sentences=(*saved.sentences, *rests_on(summary)))
+    return who(summary), how_fast(summary), saved, what_was_revealed(summary)
 
 
 def _mean(summary: Summary, arm: str, name: str, when: str = "last") -> float | None:

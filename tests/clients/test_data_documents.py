@@ -101,3 +101,9 @@ def test_documents_without_groups_have_none_that_is_small():
     rows = as_text([Document("here", "one", None)])
     assert in_groups("here", rows) is rows
     assert np.array_equal(rows.born, [0])
+
+
+def test_a_document_of_a_csv_may_be_of_any_length(tmp_path):
+    """Python's reader of CSV stops at 131,072 characters unless it is told otherwise."""
+    path = written(tmp_path / "d.csv", f"text,k\n{'tail ' * 40_000},a\nshort,b\n")
+    assert [len(one.text) for one in read_documents(path, column="text")] == [199_999, 5]

@@ -4,9 +4,11 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from tailweave.clients.data.class_partitions import dirichlet
 from tailweave.clients.data.partitions import partition
 from tailweave.clients.samples import TEXT, DataError, Samples
 from tailweave.protocols.config.data import SilosSpec
+from tailweave.protocols.kinds.partitions.by_class import DirichletPartition
 
 
 def _rows(labels, values=None):
@@ -16,7 +18,7 @@ def _rows(labels, values=None):
 
 def _cut(rows, count, kind, *, seed=0, keep=None, **options):
     raw = {"count": count, "partition": {"kind": kind, **options}, "rows-per-silo": keep}
-    return partition(rows, SilosSpec.model_validate(raw), rng=np.random.default_rng(seed))
+    return partition(rows, SilosSpec.model_validate(raw), rng=np.random.default_rng(seed)).parts
 
 
 def _held(rows, parts):
@@ -167,6 +169,7 @@ def test_documents_are_cut_as_rows_of_their_groups_are(kind):
 
 
 NO_LABELS = Samples.of(np.zeros((9, 2)))
+NINE = _rows(["a"] * 9)
 
 
 @pytest.mark.parametrize(
@@ -195,7 +198,7 @@ NO_LABELS = Samples.of(np.zeros((9, 2)))
             2,
             "by-quantile",
             {},
-            "partition by-quantile takes samples of sort numbers, image, got documents",
+            "partition by-quantile takes samples of sort numbers, image, table, got documents",
         ),
         (
             Samples.of(["one", "two"], None, TEXT),
@@ -204,12 +207,54 @@ NO_LABELS = Samples.of(np.zeros((9, 2)))
             {"classes-per-silo": 1},
             r"needs labels.*data.label \(jsonl: its key in data.group\), or give a folder sub-folders",
         ),
-        (NO_LABELS, 10, "iid", {}, "partition iid leaves silo-9 of 10 with no rows: use fewer silos"),
-        (TEN, 300, "dirichlet", {"alpha": 0.01}, r"leaves silo-\d+ of 300 with no rows: use a larger alpha"),
+        (
+            NO_LABELS,
+            10,
+            "iid",
+            {},
+            "partition iid leaves silo-0 of 10 with 1 row, silos.min-rows is 2: use fewer",
+        ),
+        (
+            NINE,
+            1000,
+            "dirichlet",
+            {"alpha": 1},
+            "300 draws of partition dirichlet all leave silo-0 of 1000 with",
+        ),
         (TEN, 2, "dirichlet", {"alpha": 1e308}, "alpha must be a size that .* got 1e.308"),
-        (TEN, 4, "iid", {"keep": 101}, "rows-per-silo must be .*: silo-0 has 100, got 101"),
+        (TEN, 4, "iid", {"keep": 101}, "silo-0 of 4 with 100 rows, silos.rows-per-silo is 101"),
     ],
 )
 def test_bad_input(rows, count, kind, options, message):
     with pytest.raises(DataError, match=message):
         _cut(rows, count, kind, **options)
+
+
+def _drawn(seed, **silos):
+    spec = SilosSpec.model_validate({"count": 10, "partition": {"kind": "dirichlet", "alpha": 0.05}} | silos)
+    return partition(TEN, spec, rng=np.random.default_rng(seed))
+
+
+def test_a_random_partition_is_drawn_again_until_every_silo_has_rows_enough():
+    draws = []
+    for seed in range(8):
+        cut, again = _drawn(seed), _drawn(seed)
+        assert min(map(len, cut.parts)) >= 2
+        assert len(np.unique(np.concatenate(cut.parts))) == 400
+        assert all((one == two).all() for one, two in zip(cut.parts, again.parts, strict=True))
+        draws.append(cut.draws)
+    assert max(draws) > 1
+    assert min(map(len, _drawn(0, **{"min-rows": 10}).parts)) >= 10
+
+
+def test_what_was_right_at_the_first_draw_stays_as_it_was():
+    rows, spec = TEN, DirichletPartition(kind="dirichlet", alpha=5.0)
+    once = dirichlet(rows, spec, 4, rng=np.random.default_rng(3))
+    cut = partition(rows, SilosSpec(count=4, partition=spec), rng=np.random.default_rng(3))
+    assert cut.draws == 1
+    assert all((np.sort(one) == two).all() for one, two in zip(once, cut.parts, strict=True))
+
+
+def test_a_partition_that_is_not_drawn_is_not_drawn_again():
+    with pytest.raises(DataError, match="^partition by-quantile leaves silo-0 of 3 with 134 rows, .* is 200"):
+        _cut(TEN, 3, "by-quantile", keep=200)

@@ -6,7 +6,7 @@ import gzip
 import numpy as np
 import pyarrow as arrow
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pyarrow import feather, parquet
 
@@ -51,11 +51,21 @@ def test_other_marks_and_endings(tmp_path, content, name, form):
     assert cells(tmp_path, content, name, **form) == {"a": ["1,5"], "b": ["x y"]}
 
 
+def test_a_record_may_be_longer_than_a_block(tmp_path):
+    content = "x" * (2**24 + 1)
+    assert cells(tmp_path, f"a,b\n1,{content}\n") == {"a": ["1"], "b": [content]}
+
+
 def test_empty_cells_between_tabs_are_no_blank_end(tmp_path):
     assert cells(tmp_path, "a\tb\tc\n1\t\t\n\n", "t.tsv") == {"a": ["1"], "b": [""], "c": [""]}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=100, deadline=None)
+@example([["", "\n\r", ""]])
+@example([["", '"'], ['"']])
+@example([[',"\r', '"']])
+@example([["", ""], ['" "']])
+@example([["1\x1c", "2"]])
 @given(
     st.lists(
         st.lists(st.text(st.sampled_from('a1 ,"\n\r\té'), max_size=4), min_size=1, max_size=3),

@@ -2,6 +2,7 @@
 """Tables with declared columns: a cell is read as declared or refused by name, and comes back as it was."""
 
 import datetime as dt
+import json
 import math
 
 import numpy as np
@@ -90,6 +91,43 @@ def test_a_files_own_types_give_the_same_rows_as_text(tmp_path, form):
     {"parquet": parquet.write_table, "feather": feather.write_feather}[form](table, path)
     found = load(path, source=form)
     np.testing.assert_array_equal(found.values, load(written(tmp_path, *CSV)).values)
+
+
+def test_rows_are_written_as_text_that_is_read_back(tmp_path):
+    block = {
+        **BLOCK,
+        "smoker": {"kind": "boolean", "values": ["nein", "ja"]},
+        "admitted": {"kind": "date", "format": "%d.%m.%Y"},
+        "age": {**BLOCK["age"], "missing": [-999]},
+    }
+    lines = [line.replace(",no,", ",nein,").replace(",F,", ",nein,").replace(",Yes,", ",ja,") for line in CSV]
+    for day in ("2024-02-29", "2020-01-01", "2029-12-31"):
+        lines = [line.replace(day, ".".join(reversed(day.split("-")))) for line in lines]
+    rows = load(written(tmp_path, *lines), columns=block, missing=["", "NA"])
+    texts = rows.sort.worded(rows.values)
+    assert texts["smoker"].to_pylist() == ["nein", "ja", "nein"]
+    assert texts["admitted"].to_pylist()[0] == "29.02.2024"
+    assert texts["age"].to_pylist() == ["43", "-999", "0"]
+    assert texts["stage"].to_pylist()[1] == ""
+    cells = [texts.column_names, *zip(*texts.to_pydict().values(), strict=True)]
+    again = load(written(tmp_path, *map(",".join, cells)), columns=block, missing=["", "NA"])
+    np.testing.assert_allclose(again.values, rows.values, rtol=1e-14)
+
+
+def test_counted_levels_may_be_written_as_a_frame_with_gaps_writes_them(tmp_path):
+    block = {"c": {"kind": "category", "levels": 3, "optional": True}}
+    rows = load(written(tmp_path, "c,i", "2.0,", "0.0,", '"",'), columns={**block, "i": "ignore"})
+    assert rows.sort.decoded(rows)["c"].to_pylist() == [2, 0, None]
+
+
+def test_cells_that_are_lists_are_refused_and_not_read_where_ignored(tmp_path):
+    path = tmp_path / "x.parquet"
+    parquet.write_table(pa.table({"a": [[1], [2]], "x": [1.0, 2.0]}), path)
+    with pytest.raises(
+        DataError, match="column 'a': 2 cells, the first in row 0: .*allowed: a finite number"
+    ):
+        load(path, source="parquet", columns={"a": "number", "x": "number"})
+    assert load(path, source="parquet", columns={"a": "ignore", "x": "number"}).values.tolist() == [[1], [2]]
 
 
 CELL = {
@@ -263,3 +301,24 @@ def test_every_kind_is_read_and_written_here():
         "group",
         "ignore",
     }
+
+
+@pytest.mark.parametrize("text", ["", "NA", "?"])
+def test_a_gap_is_missing_by_declaration_and_else_told_with_its_column(tmp_path, text):
+    path = written(tmp_path, "u,v,y", "-0.4,3.8,c", f"3.5,{text},b")
+    block = {"u": "number", "v": {"kind": "number", "optional": True}}
+    rows = load(path, columns=block, label="y", missing=["", "NA", "?"])
+    assert rows.sort.decoded(rows)["v"].to_pylist() == [3.8, None]
+    with pytest.raises(DataError, match="column 'v': 1 cell in line 3: .*allowed: a finite number"):
+        load(path, columns={"u": "number", "v": "number"}, label="y", missing=["", "NA", "?"])
+
+
+def test_a_frames_index_is_no_column_and_labels_may_be_truth_values(tmp_path):
+    """As pandas writes a frame whose rows are in another order than their numbers."""
+    noted = {"index_columns": ["__index_level_0__"], "columns": [], "column_indexes": []}
+    table = pa.table({"u": [0.5, 1.5], "y": [True, False], "__index_level_0__": [48, 94]})
+    path = tmp_path / "x.parquet"
+    parquet.write_table(table.replace_schema_metadata({"pandas": json.dumps(noted)}), path)
+    rows = load(path, source="parquet", columns={"u": "number"}, label="y")
+    assert (rows.columns, rows.values.tolist()) == (("u",), [[0.5], [1.5]])
+    assert len(set(rows.labels)) == 2

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from tailweave.clients import generators
+from tailweave.clients.generators.gaussian import Gaussian
 from tailweave.clients.generators.levels import draw_levels
 from tailweave.clients.samples import Samples
 from tailweave.clients.sorts import Block
@@ -100,3 +101,10 @@ def test_the_same_stream_gives_the_same_bytes_and_one_row_can_be_drawn(real):
     assert len(model.sample(1, rng=stream(2, "draw"))) == 1
     read = generators.from_arrays(SPECS[1], model.arrays(), SORT)
     assert read.sample(50, rng=stream(1, "draw")).values.tobytes() == one.tobytes()
+
+
+def test_a_model_of_another_table_is_refused_where_it_has_no_level():
+    with pytest.raises(
+        ValueError, match="positive for some level of columns 0 to 2: it was fitted on another"
+    ):
+        Gaussian(np.full(8, -1.0), np.eye(8), SORT).sample(3, rng=stream(0, "draw"))

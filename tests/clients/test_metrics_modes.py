@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The judge of modes, and what it counts."""
 
+import time
+
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 
-from tailweave.clients.metrics.modes import fit_judge, group_distance, modes_covered, rarest_mode_share
+from tailweave.clients.metrics.modes import fit_judge, group_distance, modes_covered
 from tailweave.protocols.streams import stream
 
 
@@ -72,9 +74,24 @@ def test_covered_from_two_percent_or_half_the_truth():
     assert modes_covered([8 / 400, 2 / 400, 390 / 400], [0.5, 4 / 400, 0.49]) == 3
 
 
-def test_rarest_is_that_of_the_truth_and_the_lowest_of_equals():
-    assert rarest_mode_share([0.1, 0.7, 0.2], [0.5, 0.1, 0.4]) == 0.7
-    assert rarest_mode_share([0.0, 0.7, 0.3], [0.8, 0.1, 0.1]) == 0.3
+def test_the_rarest_mode_is_the_one_named_else_the_first_of_the_fewest():
+    rows, labels = [[0.0], [1.0], [10.0], [20.0]], ["a", "a", "c", "b"]
+    assert fit_judge(rows, labels).rarest == "b"
+    assert fit_judge(rows, labels, "a").rarest == "a"
+    with pytest.raises(ValueError, match="rarest must be one of the labels a, b, c, got d"):
+        fit_judge(rows, labels, "d")
+
+
+def test_thousands_of_modes_are_judged_in_bounded_time():
+    # Votes on every pair of 1,000 modes took 10 s; the nearest true row does not count modes at all.
+    rng = stream(0, "many")
+    rows = rng.normal(size=(2000, 4)) * 50.0
+    labels = [f"id-{i // 2}" for i in range(2000)]
+    begun = time.process_time()
+    judge = fit_judge(rows, labels)
+    shares = judge.shares(rows[:1000])
+    assert time.process_time() - begun < 3.0
+    assert np.count_nonzero(shares) == 500
 
 
 def test_distance_of_groups():
@@ -98,7 +115,7 @@ def test_bad_inputs_are_named():
     for labels in (["a", "b"], ["a", "a"]):
         with pytest.raises(ValueError, match="generated must have 1 columns, got 2"):
             fit_judge([[0.0], [1.0]], labels).shares([[0.0, 1.0]])
-    for count in (modes_covered, rarest_mode_share, group_distance):
+    for count in (modes_covered, group_distance):
         with pytest.raises(ValueError, match=r"shares must have shape \(c,\)"):
             count([0.5, 0.5], [1.0])
         with pytest.raises(ValueError, match=r"truth_shares must be positive, got 0\.0"):

@@ -85,6 +85,8 @@ def test_mode_shares_come_from_the_judge():
     assert row["mode_share/few"] == row["rarest_mode_share"] == 0.25
     assert row["modes_covered"] == 2.0
     assert evaluate(ruler, [[0.1]], y)["modes_covered"] == 1.0
+    named = yardstick(y, np.repeat(["many", "few"], [90, 10]), "many")
+    assert evaluate(named, [[0.1], [99.0], [0.3], [-0.2]], y)["rarest_mode_share"] == 0.75
 
 
 def test_above_two_thousand_rows_the_sliced_distance_takes_over():

@@ -183,7 +183,7 @@ def test_reads_what_is_written_and_defaults_for_the_rest(tmp_path):
         ("epsilon: 0", "epsilon: input should be greater than 0, got 0"),
         ("epsilon: .nan", "epsilon: "),
         ("epsilon: null", "epsilon: "),
-        ("min-rows: yes", "min-rows must be a number"),
+        ("min-rows: true", "min-rows must be a number"),
         ("kinds: []", "kinds: "),
         ("kinds: [slicd]", "did you mean 'sliced'"),
         ("kinds: [barycenter]", "barycenter hand out raw rows: they need allow-raw-row-leakage: true"),

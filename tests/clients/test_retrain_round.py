@@ -140,6 +140,7 @@ def test_snapshots_are_kept_of_the_generations_asked_for(node, world, kit, retra
     folder = latest(node).parents[1]
     assert sorted(file.name for file in folder.iterdir()) == [
         "latest.npz",
+        "rows.blake2b",
         "snapshot-1.npz",
         "snapshot-3.npz",
     ]

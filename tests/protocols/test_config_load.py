@@ -5,6 +5,7 @@ import pytest
 import yaml
 
 from tailweave.protocols.config.load import ConfigError, dump_experiment, load_experiment
+from tailweave.protocols.config.yaml_file import parse_yaml
 from tailweave.simulation.studies.config import is_study
 
 CONFIGS = sorted(
@@ -78,6 +79,36 @@ def test_dump_has_kebab_keys_and_every_default(config):
 )
 def test_overrides_reach_their_place(config, override, read, value):
     assert read(load_experiment(config, [override])) == value
+
+
+@pytest.mark.parametrize(
+    "word", ["no", "Yes", "on", "OFF", "True", "2020", "007", "1e3", "0x10", "2024-01-01"]
+)
+def test_what_names_a_class_or_a_column_stays_as_it_is_written(config, word):
+    text = TEXT.replace("{source: digits", f"{{source: csv, path: a.csv, label: {word}")
+    text = text.replace("class-weights: {5:", f"class-weights: {{{word}:")
+    found = load_experiment(write(config, text))
+    assert found.data.label == word
+    assert word in found.public.class_weights
+    again = write(config, dump_experiment(found))
+    assert load_experiment(again) == found
+    assert load_experiment(again, [f"data.label={word}"]).data.label == word
+    assert load_experiment(again, [f"public.class-weights.{word}=0.5"]).public.class_weights[word] == 0.5
+
+
+def test_lists_of_cells_are_text_and_a_missing_list_is_none():
+    text = "values: [no, 01, true, null]\nmissing: [NA, -999, .nan, '']\nlabel: null\nother: [no, true, 01]"
+    assert parse_yaml(text, "text:") == {
+        "values": ["no", "01", "true", "null"],
+        "missing": ["NA", "-999", ".nan", ""],
+        "label": None,
+        "other": ["no", True, 1],
+    }
+
+
+@pytest.mark.parametrize(("word", "value"), [("no", False), ("Off", False), ("yes", True), ("TRUE", True)])
+def test_a_key_that_is_a_boolean_takes_the_words_still(config, word, value):
+    assert load_experiment(config, [f"privacy.shrink={word}"]).privacy.shrink is value
 
 
 def test_later_overrides_win_and_the_file_stays_as_it_is(config):
@@ -237,14 +268,14 @@ def test_lists_without_names_are_addressed_by_number(config):
     [
         ("name: a\nname: b\n", "not valid YAML: key 'name' stands twice .* line 2"),
         (TEXT.replace("count: 5,", "count: 5, count: 6,"), "key 'count' stands twice"),
-        (TEXT.replace("{5: 0.11}", "{5: 0.11, 5: 0.2}"), "key 5 stands twice"),
+        (TEXT.replace("{5: 0.11}", "{5: 0.11, 5: 0.2}"), "key '5' stands twice"),
         (TEXT.replace("rule: random", "rule: random, rule: herding"), "key 'rule' stands twice"),
         ("- 1", "an experiment is a mapping of keys, found list"),
         ("", "an experiment is a mapping of keys, found NoneType"),
         ("name: [", "not valid YAML"),
         ("? [1]\n: 2\n", "not valid YAML: .*unhashable key"),
         ("name: !!python/object/apply:os.system [true]", "not valid YAML: could not determine a constructor"),
-        ("1: 2\n", "1: keys should be strings, got 1"),
+        ("1: 2\n", "1: unknown key; allowed: name"),
         ("seeds: 1\n", "name: missing; it must be given"),
     ],
 )

@@ -168,7 +168,7 @@ DOCUMENTS = {
     "features": {"kind": "tf-idf"},
     "silos": {"count": 2, "partition": {"kind": "by-class", "classes-per-silo": 1}},
 }
-TAKES_ROWS = "takes samples of sort numbers, image"
+TAKES_ROWS = "takes samples of sort numbers, image, table"
 
 
 @pytest.mark.parametrize("source", ["python-docs", "text-folder", "jsonl"])

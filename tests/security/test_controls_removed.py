@@ -233,6 +233,18 @@ CONTROLS = (
         "tests/security/test_metrics_door.py::test_silos_that_differ_in_rows_answer_the_same_bytes[siloed]",
     ),
     Control(
+        "simulation/export.py",
+        "if not policy.allow_export:",
+        "if False:",
+        "tests/security/test_export_of_a_node.py::test_without_the_owners_word_nothing_is_written",
+    ),
+    Control(
+        "clients/final_models.py",
+        "made = np.flatnonzero(selected.born > 0)",
+        "made = np.arange(len(selected))",
+        "tests/clients/test_final_models.py::test_real_samples_are_never_among_the_selected[random]",
+    ),
+    Control(
         "clients/arm_run.py",
         'return self.arm_folder / "own" if self.seen else self.arm_folder',
         "return self.arm_folder",

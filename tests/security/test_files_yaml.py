@@ -58,7 +58,7 @@ BOMBS = {
         "a0: &a0 [x]\n" + "".join(f"a{i}: &a{i} [*a{i - 1}]\n" for i in range(1, 900)),
         "levels .* unfolded",
     ),
-    "many values": ("a: [" + "1," * 20_000 + "1]", "more than 10000 values"),
+    "many values": ("a: [" + "1," * MOST_VALUES + "1]", f"more than {MOST_VALUES} values"),
     "a number of sixties": ("a: 1" + ":1" * 100_000, "a value of 200001 characters"),
     "a long word": ("a: '" + "x" * 100_000 + "'", "a value of 100000 characters"),
     "a long file": ("#" * (MOST_BYTES + 1), "more than"),

@@ -28,7 +28,15 @@ def test_everything_of_the_configuration_is_listed(sections):
         "language-model",
         "self-labelling",
     }
-    assert set(sections["partitions"]) == {"iid", "by-class", "dirichlet", "ex-dirichlet", "by-quantile"}
+    assert set(sections["partitions"]) == {
+        "iid",
+        "by-class",
+        "by-column",
+        "by-file",
+        "dirichlet",
+        "ex-dirichlet",
+        "by-quantile",
+    }
     assert {
         "digits",
         "breast-cancer",

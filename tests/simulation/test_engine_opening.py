@@ -63,3 +63,12 @@ def test_a_superlink_that_does_not_run_is_named_with_the_remedy(tmp_path):
     (tmp_path / "ca.crt").write_text("x")
     with pytest.raises(ConfigError, match=r"no SuperLink answers on 127\.0\.0\.1:9 .*start it with"):
         open_engine("superlink", Machine(federation=federation(tmp_path, 9)))  # 9: nobody listens there
+
+
+def test_gpus_that_are_not_there_are_named_at_once(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    with pytest.raises(ConfigError, match="--gpus 1: a silo cannot have more GPUs than .*, which has none"):
+        open_engine("ray", Machine(gpus=1.0))
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    with pytest.raises(ConfigError, match="--gpus 2.5: .* which has 2 of them"):
+        open_engine("ray", Machine(gpus=2.5))

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Figures show the numbers of the rows, survive hostile names, and are the same bytes each time."""
 
+import warnings
 import xml.etree.ElementTree as ET
 
 import matplotlib
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
+from tailweave.simulation.figures import style
 from tailweave.simulation.figures.curves import draw_curves
 from tailweave.simulation.figures.draw import draw_figures
 from tailweave.simulation.figures.map import draw_map
@@ -192,3 +195,15 @@ def test_arms_can_be_told_apart():
 )
 def test_names_are_made_printable(name, shown):
     assert plain(name) == shown
+
+
+def test_names_that_the_font_lacks_stay_text_that_any_browser_can_show(tmp_path):
+    def drawn(name: str) -> str:
+        with style.look():
+            figure = Figure()
+            figure.subplots().set_title(name)
+        with warnings.catch_warnings(action="error"):
+            return style.save(figure, tmp_path / "figure.svg").read_text(encoding="utf-8")
+
+    assert ">診断 甲</text>" in drawn("診断 甲")
+    assert "<text" not in drawn("Zürich")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Columns of which each cell is one of a few values."""
 
+from collections import Counter
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
@@ -48,7 +49,7 @@ class Category(OptionalColumn):
             raise ValueError(
                 "a category needs either values: [...], or levels: N for whole numbers 0 to N - 1"
             )
-        twice = sorted({value for value in self.all_levels if self.all_levels.count(value) > 1})
+        twice = [value for value, times in Counter(self.all_levels).items() if times > 1]
         if twice:
             raise ValueError(f"values must differ, found twice: {', '.join(twice)}")
         if set(self.all_levels) & set(self.missing):

@@ -65,6 +65,18 @@ class GeneratorKind(Spec):
         """Return how many numbers a model of rows of so many columns has; None where only a fit can tell."""
         return None
 
+    def working_bytes(self, columns: int) -> int | None:
+        """Return the memory that a refit on rows of so many columns needs at least; None where not known."""
+        return None
+
+    def operations(self, columns: int, rows: int) -> tuple[float, float] | None:
+        """Return about how many products a fit on so many rows takes, and drawing one; None if not known."""
+        return None
+
+    def smaller(self, columns: int, most: int) -> str:
+        """Say with which options a refit on so many columns needs ``most`` bytes; empty if with none."""
+        return ""
+
     def training_steps(self, rows: int, *, first: bool) -> int:
         """Return the steps of a fit on so many rows, a ``first`` one or a later; 0 if it takes none."""
         return 0

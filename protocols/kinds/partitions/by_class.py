@@ -17,11 +17,12 @@ class ByClassPartition(PartitionKind):
 
 
 class DirichletPartition(PartitionKind):
-    """Each class is split between all silos by a Dirichlet draw (Hsu et al. 2019)."""
+    """Each class is split between all silos by a Dirichlet draw (Hsu et al. 2019), until all have rows."""
 
     kind: Literal["dirichlet"]
     implemented_in: ClassVar = "class_partitions"
-    remedy: ClassVar = "use a larger alpha, fewer silos or another seed"
+    drawn: ClassVar = True
+    remedy: ClassVar = "use a larger alpha, fewer silos or smaller silos.min-rows"
     alpha: Annotated[float, Field(gt=0.0)]
 
 
@@ -30,6 +31,7 @@ class ExDirichletPartition(PartitionKind):
 
     kind: Literal["ex-dirichlet"]
     implemented_in: ClassVar = "class_partitions"
-    remedy: ClassVar = "use a larger alpha, more classes-per-silo, fewer silos or another seed"
+    drawn: ClassVar = True
+    remedy: ClassVar = "use a larger alpha, more classes-per-silo, fewer silos or smaller silos.min-rows"
     classes_per_silo: Annotated[int, Field(ge=1)]
     alpha: Annotated[float, Field(gt=0.0)]

@@ -28,6 +28,7 @@ def _mark(raw: object) -> object:
     return "\t" if raw == "tab" else raw
 
 
+Silo = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 Delimiter = Annotated[str, BeforeValidator(_mark), Field(pattern=r"^[\t !#-/:-@\[-`{-~]$")]
 """One ASCII character that is no letter, digit or quote; ``tab`` in YAML."""
 
@@ -39,13 +40,15 @@ class TableData(SourceKind):
     what the rows are called in an NPZ. ``image`` (NPZ only) says that each row is an image: [channels,
     height, width]. Images are not standardized; whole numbers 0 to 255 become [0, 1].
 
+    ``path`` may be a mapping from silo to file, for ``partition: by-file``; the files have the same columns.
+
     ``columns`` (CSV, Parquet, Feather) says what each column is, by its name; see ``tailweave list``. They
     bring their own units, so such a table is not standardized either. ``missing`` are the cells that mean
     missing in columns that say ``optional: true``.
     """
 
     source: Literal["csv", "feather", "npz", "parquet"]
-    path: FileName
+    path: FileName | Annotated[dict[Silo, FileName], Field(min_length=1)]
     label: str | None = None
     delimiter: Delimiter = ","
     decimal: Literal[".", ","] = "."
@@ -74,10 +77,11 @@ class TableData(SourceKind):
     @model_validator(mode="after")
     def _file_fits(self) -> Self:
         endings = _ENDINGS[self.source]
-        if not self.path.lower().endswith(endings):
-            raise ValueError(
-                f"source: {self.source} needs a path that ends in {' or '.join(endings)}, got {self.path}"
-            )
+        for path in self.files.values():
+            if not path.lower().endswith(endings):
+                raise ValueError(
+                    f"source: {self.source} needs a path that ends in {' or '.join(endings)}, got {path}"
+                )
         if self.array is not None and self.source != "npz":
             raise ValueError(f"array is for source: npz, got {self.source}")
         if self.delimiter == self.decimal:
@@ -97,9 +101,21 @@ class TableData(SourceKind):
             raise ValueError("; ".join(wrong))
         return self
 
+    @property
+    def files(self) -> dict[str, str]:
+        """The files by silo; one for all has no name."""
+        return self.path if isinstance(self.path, dict) else {"": self.path}
+
+    def anchored(self, folder: Path) -> Self:
+        """Return the same with relative paths taken from ``folder``, that of the experiment."""
+        if not isinstance(self.path, dict):
+            return super().anchored(folder)
+        moved = {silo: str((folder / Path(path).expanduser()).resolve()) for silo, path in self.path.items()}
+        return self.model_copy(update={"path": moved})
+
     def __hash__(self) -> int:
-        """Hash of the text, so that worlds can be cached: a mapping has none of its own."""
-        return hash(self.model_dump_json())
+        """Hash of what tells tables apart, so that worlds can be cached: a mapping has no hash of its own."""
+        return hash((self.source, *self.files.items(), self.label, tuple(self.columns or ())))
 
     @property
     def gives(self) -> SortName:
