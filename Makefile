@@ -46,6 +46,7 @@ lint: $(DEV)
 
 bench: $(DEV)
 	$(BIN)/python -m pytest tests/benchmarks --benchmark-only -o addopts="" -q -s
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python tests/benchmarks/scale.py .github/scale.json .github/scale.svg
 
 # Kill -9 at random moments, of every process there is, and a table of what came of it; about an hour on 2
 # cores, reckoned from a third of the trials.

@@ -6,7 +6,7 @@ from numpy.random import Generator
 
 from tailweave.clients.selection.candidates import Candidates
 from tailweave.clients.selection.count import check_count
-from tailweave.clients.selection.herding import Potential, herding
+from tailweave.clients.selection.herding import Potential, nearest_subset
 from tailweave.protocols.arrays import Floats, Ints
 from tailweave.protocols.kinds.implementing import implements
 from tailweave.protocols.kinds.rules.base import CONFIDENCE
@@ -27,7 +27,7 @@ def rule(spec: ConfidentHerding, candidates: Candidates, reference: Potential, r
             f"rule {spec.kind} keeps {len(passed)} of {len(candidates)} candidates with keep = "
             f"{spec.keep:g}, fewer than the {candidates.count} to pick: raise keep or candidates-per-sample"
         )
-    return passed[herding(reference, candidates.features[passed], candidates.count)]
+    return passed[nearest_subset(reference, candidates.features[passed], candidates.count, rng=rng)]
 
 
 def surest_of_each_class(codes: Ints, confidence: Floats, keep: float) -> Ints:

@@ -6,7 +6,7 @@ from numpy.random import Generator
 
 from tailweave.clients.selection.candidates import Candidates
 from tailweave.clients.selection.count import check_count
-from tailweave.clients.selection.herding import Potential, herding
+from tailweave.clients.selection.herding import Potential, nearest_subset
 from tailweave.protocols.arrays import Floats, Ints
 from tailweave.protocols.kinds.implementing import implements
 from tailweave.protocols.kinds.rules.base import SURPRISE
@@ -17,11 +17,12 @@ from tailweave.protocols.kinds.rules.surprise import GatedHerding
 def rule(spec: GatedHerding, candidates: Candidates, reference: Potential, rng: Generator) -> Ints:
     """As the contract says; see ``gated_herding``."""
     surprise = candidates.score(SURPRISE)
-    return gated_herding(reference, candidates.features, surprise, candidates.count, gate=spec.gate)
+    given = reference, candidates.features, surprise, candidates.count
+    return gated_herding(*given, gate=spec.gate, rng=rng)
 
 
 def gated_herding(
-    reference: Potential, candidates: Floats, surprise: Floats, count: int, *, gate: float
+    reference: Potential, candidates: Floats, surprise: Floats, count: int, *, gate: float, rng: Generator
 ) -> Ints:
     """Drop what surprises least, then pick the subset nearest the reference in energy distance.
 
@@ -35,6 +36,7 @@ def gated_herding(
         surprise: Minus the log probability of each under its generator, shape (N,).
         count: n <= N.
         gate: How many times n pass, at least 1; all N pass where that is more. 1 is ``surplexity``.
+        rng: Draws windows where many pass; see ``nearest_subset``.
 
     Returns:
         Indices in order of picking, shape (n,); of equal surprise the lower index passes.
@@ -47,4 +49,4 @@ def gated_herding(
         raise ValueError(f"gate must be at least 1, got {gate}")
     passing = min(len(candidates), round(gate * count))
     passed = np.sort(np.argsort(-surprise, kind="stable")[:passing])  # ascending, for herding's ties
-    return passed[herding(reference, candidates[passed], count)]
+    return passed[nearest_subset(reference, candidates[passed], count, rng=rng)]

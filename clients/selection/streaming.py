@@ -16,13 +16,8 @@ for good: the candidates of a stream should come in the random order in which a 
 stream sorted by mode keeps the same share of each mode, whatever the reference says.
 
 All distances are sliced, in the cosine basis, where the sum over picks is linear in the sum of their basis
-functions phi. With v = (m + 1) mu - sum_i phi(x_i), mu the reference's sketch and o(x) the offsets,
-
-.. math:: (m + 1) h(x) - \sum_i \|x - x_i\| = unit \, [ o(x) - k \, \phi(x) \cdot v + const ],
-          \qquad k = 4 / (\pi^2 L),
-
-so a stream's memory is v, one number and the open window, whatever its length. Derivation: insert
-``protocols.references.cosine`` into the left side; o(x) stands m + 1 times in h and m times in the sum.
+functions (``protocols.references.sliced_residuals``), so a stream's memory is one sketch and the open window,
+whatever its length.
 Herding from a bounded pool of a stream: Paige, Sejdinovic & Wood (2016), "Super-sampling with a reservoir".
 """
 
@@ -31,8 +26,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tailweave.clients.selection.windows import herd_window
 from tailweave.protocols.arrays import Floats
-from tailweave.protocols.references import cosine
 from tailweave.protocols.references.pairs import Float32s
 from tailweave.protocols.references.sliced import Sliced
 
@@ -111,11 +106,7 @@ class StreamingHerding:
             raise ValueError(f"reference must be in basis cosine, got {reference.spec.basis}")
         self.reference, self.rule = reference, rule
         self.seen = self.picked = 0
-        self._directions = reference.space.directions(reference.spec.directions)
-        self._sketch = reference.sketch.T.ravel()  # mu, (J * L,), J outermost as in the window's basis
-        self._mean_offset = cosine.mean_offset(reference.sketch)
-        self._residual = self._sketch.copy()  # v
-        self._offsets = 0.0  # sum over picks
+        self._residual = reference.residual()
         self._open = np.empty((rule.window, reference.dimension), dtype=np.float32)
         self._waiting = 0
 
@@ -151,39 +142,14 @@ class StreamingHerding:
     def _close_window(self) -> tuple[Bools, Floats]:
         candidates, self._waiting = self._open[: self._waiting], 0
         self.seen += len(candidates)
-        space, spec = self.reference.space, self.reference.spec
-        positions = space.project(candidates.astype(np.float64), self._directions, spec.range)  # (w, L)
-        functions = _float32_basis(positions, spec.coefficients)  # (w, J * L)
-        return self._herd(functions, cosine.offsets(positions), self.rule.picked_after(self.seen))
-
-    def _herd(self, functions: Float32s, offsets: Floats, until: int) -> tuple[Bools, Floats]:
-        """Pick from one window until ``until`` are picked in all; basis (w, J * L), offsets (w,)."""
-        k = np.float32(4.0 / (np.pi**2 * self.reference.spec.directions))
-        steps = functions @ functions.T  # (w, w)
-        steps -= functions @ self._sketch.astype(np.float32)
-        steps *= k  # row s: how much pick s raises each candidate's cost
-        costs = offsets - k * (functions @ self._residual)  # (w,), up to the constant of _score
-        keep, final = np.zeros(len(costs), dtype=bool), np.empty(len(costs))
-        left = np.zeros(len(costs))
-        picks = []
-        while self.picked < until:
-            pick = int(np.argmin(costs + left))
-            keep[pick], left[pick] = True, np.inf
-            final[pick] = self._score(costs[pick])
-            costs += steps[pick]
-            self._offsets += offsets[pick]
-            self.picked += 1
-            picks.append(pick)
-        taken = functions[picks].sum(axis=0, dtype=np.float64)
-        self._residual += len(picks) * self._sketch - taken
-        final[~keep] = self._score(costs[~keep])
-        return keep, final
-
-    def _score(self, costs: Floats) -> Floats:
-        """Return mean distance to the m picks (over m + 1) minus h, feature units."""
-        constant = (self.picked + 1) * self._mean_offset - self._offsets
-        scores: Floats = -self.reference.unit * (costs + constant) / (self.picked + 1)
-        return scores
+        window = self._residual.window(candidates.astype(np.float64))
+        count = self.rule.picked_after(self.seen) - self.picked
+        picks, costs = herd_window(window, count)
+        window.take(picks)
+        keep, picked = np.zeros(len(candidates), dtype=bool), np.full(len(candidates), self.picked + count)
+        keep[picks], picked[picks] = True, self.picked + np.arange(count)
+        self.picked += count
+        return keep, -costs / (picked + 1)  # costs are m + 1 times h minus the mean distance
 
 
 def streamed_herding(reference: Sliced, candidates: ArrayLike, rule: StreamingRule) -> Verdicts:
@@ -214,20 +180,6 @@ def _checked(features: ArrayLike, dimension: int) -> Float32s:
         row, column = np.argwhere(~np.isfinite(batch))[0]
         raise ValueError(f"candidates must be finite, got {batch[row, column]} in row {row}, column {column}")
     return batch
-
-
-def _float32_basis(positions: Floats, coefficients: int) -> Float32s:
-    """Evaluate cos(pi j u) / j in float32: positions (w, L) to (w, J * L).
-
-    Error against ``cosine.basis``: see ``test_basis_in_float32``.
-    """
-    first = np.cos(np.pi * positions).astype(np.float32)
-    out = np.empty((len(first), coefficients, first.shape[1]), dtype=np.float32)
-    twice, before, now = first + first, np.ones_like(first), first
-    for j in range(1, coefficients + 1):
-        np.multiply(now, np.float32(1.0 / j), out=out[:, j - 1])
-        before, now = now, twice * now - before
-    return out.reshape(len(first), -1)
 
 
 def _joined(begun: int, decided: list[tuple[Bools, Floats]]) -> Verdicts:

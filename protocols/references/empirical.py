@@ -11,6 +11,8 @@ from tailweave.protocols.kinds.implementing import implements
 from tailweave.protocols.kinds.references.base import ReferenceKind
 from tailweave.protocols.kinds.references.plain import LocalReference, OracleReference, PublicReference
 from tailweave.protocols.references.pairs import EuclideanPairs
+from tailweave.protocols.references.points_residual import PointsResidual
+from tailweave.protocols.references.processor import HERE, Processor
 from tailweave.protocols.transport.projection import potential as transport_potential
 
 _BLOCK = 2_000_000
@@ -72,6 +74,10 @@ class Empirical:
     def pairs(self, x: Floats) -> EuclideanPairs:
         """Return exact distances between candidates x, shape (n, d)."""
         return EuclideanPairs.of(matrix(x, "candidates", columns=self.dimension))
+
+    def residual(self, processor: Processor = HERE) -> PointsResidual:
+        """Return a residual of no picks, by exact distances."""
+        return PointsResidual(self.points, self.masses, processor)
 
     def transport_potential(self, x: Floats) -> Floats:
         """Return the dual potential of candidates (n, d) of equal mass in the W2^2 problem onto these points.

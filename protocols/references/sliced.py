@@ -19,6 +19,8 @@ from tailweave.protocols.privacy.mechanisms import Mechanism
 from tailweave.protocols.references import Summarised, cosine, histogram
 from tailweave.protocols.references.masses import silo_masses
 from tailweave.protocols.references.pairs import CosinePairs, SlicedPairs
+from tailweave.protocols.references.processor import HERE, Processor
+from tailweave.protocols.references.sliced_residuals import CosineResidual, HistogramResidual
 
 
 def slicing_constant(dimension: int) -> float:
@@ -153,6 +155,17 @@ class Sliced:
         functions = cosine.basis(positions, self.spec.coefficients).reshape(len(positions), -1)
         offsets = cosine.offsets(positions).astype(np.float32)
         return CosinePairs(functions.astype(np.float32), offsets, self.spec.directions, self.unit)
+
+    def residual(self, processor: Processor = HERE) -> CosineResidual | HistogramResidual:
+        """Return a residual of no picks, with the same directions and basis."""
+        directions = self.space.directions(self.spec.directions)
+
+        def positions(x: Floats) -> Floats:
+            points = matrix(x, "candidates", columns=self.dimension)
+            return self.space.project(points, directions, self.spec.range)
+
+        made = CosineResidual if self.spec.basis == "cosine" else HistogramResidual
+        return made(self.sketch, self.unit, positions, processor)
 
     def _positions(self, x: Floats) -> Floats:
         points = matrix(x, "candidates", columns=self.dimension)

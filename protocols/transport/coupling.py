@@ -12,13 +12,15 @@ from tailweave.protocols.pot import ot
 
 _PIVOTS = 100_000_000
 """Network-simplex steps that no plan of the sizes used here comes near."""
-_SWEEPS = 20_000
-_SWEEPS_ON_THE_WAY = 100
-_FIRST_EXPONENT = 64.0
+SWEEPS = 20_000
+"""Iterations at most, in the last stage."""
+SWEEPS_ON_THE_WAY = 100
+"""And in each before it."""
+FIRST_EXPONENT = 64.0
 """Largest cost over the strength that Sinkhorn begins with: exp(-64) is far from underflow."""
-_STOP = 1e-6
+STOP = 1e-6
 """Relative error of a marginal (root mean square) at which Sinkhorn stops."""
-_MARGIN = 1e-3
+MARGIN = 1e-3
 """Largest relative error of a marginal that is accepted after the last sweep."""
 
 
@@ -58,7 +60,7 @@ def exact(x: Floats, y: Floats, masses: Floats, others: Floats) -> Coupling:
     Source:
         Bonneel et al. (2011), ACM Trans. Graph. 30(6); POT's ``ot.emd``.
     """
-    x, y, a, b = _checked(x, y, masses, others)
+    x, y, a, b = checked(x, y, masses, others)
     cost_sq = cdist(x, y, "sqeuclidean")  # (n, m)
     plan, log = ot.emd(a, b, cost_sq, numItermax=_PIVOTS, log=True, check_marginals=False)
     if log["warning"] is not None:
@@ -94,17 +96,17 @@ def entropic(x: Floats, y: Floats, masses: Floats, others: Floats, reg: float) -
         Cuturi (2013), NeurIPS, algorithm 1; stages: Schmitzer (2019), SIAM J. Sci. Comput. 41:A1443; POT's
         ``ot.sinkhorn``.
     """
-    _check_reg(reg)
-    x, y, a, b = _checked(x, y, masses, others)
+    check_reg(reg)
+    x, y, a, b = checked(x, y, masses, others)
     cost_sq = cdist(x, y, "sqeuclidean")  # (n, m)
     f, g = np.zeros(len(x)), np.zeros(len(y))
-    strength = max(reg, float(cost_sq.max()) / _FIRST_EXPONENT)
+    strength = max(reg, float(cost_sq.max()) / FIRST_EXPONENT)
     while strength > reg:
-        _, f, g = _sweep(cost_sq, (a, b), (f, g), strength, _SWEEPS_ON_THE_WAY)
+        _, f, g = _sweep(cost_sq, (a, b), (f, g), strength, SWEEPS_ON_THE_WAY)
         strength = max(reg, strength / 2.0)
-    plan, f, _ = _sweep(cost_sq, (a, b), (f, g), reg, _SWEEPS)
+    plan, f, _ = _sweep(cost_sq, (a, b), (f, g), reg, SWEEPS)
     rows, columns = np.abs(plan.sum(axis=1) / a - 1.0), np.abs(plan.sum(axis=0) / b - 1.0)
-    _check_margin(float(max(rows.max(), columns.max())), reg, cost_sq.shape)
+    check_margin(float(max(rows.max(), columns.max())), reg, cost_sq.shape)
     return Coupling(plan, float((plan * cost_sq).sum()), f)
 
 
@@ -114,7 +116,7 @@ def _sweep(
     """Run Sinkhorn on the cost less its duals; return the plan and the new duals. The caller checks them."""
     (a, b), (f, g) = masses, duals
     reduced = cost_sq - f[:, None] - g[None, :]
-    stop = _STOP * float(np.linalg.norm(b))
+    stop = STOP * float(np.linalg.norm(b))
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore", UserWarning)  # POT's, of what the caller refuses
         plan, log = ot.sinkhorn(
@@ -143,22 +145,27 @@ def entropic_self(x: Floats, masses: Floats, reg: float) -> Coupling:
     Source:
         Feydy et al. (2019), AISTATS, eq. 26: the averaged update of the symmetric problem.
     """
-    _check_reg(reg)
-    x, _, a, _ = _checked(x, x, masses, masses)
+    check_reg(reg)
+    x, _, a, _ = checked(x, x, masses, masses)
     cost_sq = cdist(x, x, "sqeuclidean")
     kernel = np.exp(-cost_sq / reg)
     u = np.sqrt(a)
-    for _ in range(_SWEEPS):
+    for _ in range(SWEEPS):
         ratio = a / (u * (kernel @ u))
-        if np.abs(ratio - 1.0).max() <= _STOP:
+        if np.abs(ratio - 1.0).max() <= STOP:
             break
         u = u * np.sqrt(ratio)
     plan = kernel * (u[:, None] * u[None, :])
-    _check_margin(float(np.abs(plan.sum(axis=1) / a - 1.0).max()), reg, cost_sq.shape)
+    check_margin(float(np.abs(plan.sum(axis=1) / a - 1.0).max()), reg, cost_sq.shape)
     return Coupling(plan, float((plan * cost_sq).sum()), reg * np.log(u))
 
 
-def _checked(x: Floats, y: Floats, a: Floats, b: Floats) -> tuple[Floats, Floats, Floats, Floats]:
+def checked(x: Floats, y: Floats, a: Floats, b: Floats) -> tuple[Floats, Floats, Floats, Floats]:
+    """Return points and masses as they are used.
+
+    Raises:
+        ValueError: If they are not finite, do not fit each other, or a mass is not positive.
+    """
     x = matrix(x, "points")
     y = matrix(y, "rows", columns=x.shape[1])
     a, b = probabilities(a, "masses"), probabilities(b, "masses")
@@ -170,14 +177,24 @@ def _checked(x: Floats, y: Floats, a: Floats, b: Floats) -> tuple[Floats, Floats
     return x, y, a, b
 
 
-def _check_reg(reg: float) -> None:
+def check_reg(reg: float) -> None:
+    """Refuse a strength that is none.
+
+    Raises:
+        ValueError: If it is not finite and positive.
+    """
     if not (np.isfinite(reg) and reg > 0.0):
         raise ValueError(f"entropic_reg must be finite and positive, got {reg}")
 
 
-def _check_margin(error: float, reg: float, shape: tuple[int, ...]) -> None:
-    if not error <= _MARGIN:  # also when it is NaN
+def check_margin(error: float, reg: float, shape: tuple[int, ...]) -> None:
+    """Refuse potentials whose plan has a marginal off by more than ``MARGIN``.
+
+    Raises:
+        ArithmeticError: If it is, or is not a number.
+    """
+    if not error <= MARGIN:  # also when it is NaN
         raise ArithmeticError(
             f"entropic transport of {shape[0]} x {shape[1]} did not converge at entropic-reg {reg:g}: a "
-            f"marginal is off by {error:.2g}, {_MARGIN:g} is allowed; raise entropic-reg or use exact"
+            f"marginal is off by {error:.2g}, {MARGIN:g} is allowed; raise entropic-reg or use exact"
         )

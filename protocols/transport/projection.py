@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tailweave.protocols.arrays import Floats, matrix
-from tailweave.protocols.transport import coupling
+from tailweave.protocols.transport import blocks, coupling
 
 
 @dataclass(frozen=True)
@@ -85,6 +85,10 @@ def towards(support: Floats, image: Floats, t: float) -> Floats:
 def potential(x: ArrayLike, points: ArrayLike, masses: ArrayLike, *, entropic_reg: float | None) -> Floats:
     """Return the dual potential of each candidate in the transport problem onto weighted points.
 
+    Entropic ones need no matrix of costs: beyond 25 million costs they are found in blocks (``blocks``).
+    Those onto the candidates themselves take N^2 costs an iteration all the same, in time. An exact plan
+    holds its N m costs.
+
     Args:
         x: Candidates of equal mass, shape (N, d).
         points: Shape (m, d).
@@ -106,9 +110,22 @@ def potential(x: ArrayLike, points: ArrayLike, masses: ArrayLike, *, entropic_re
     equal, masses = np.ones(len(x)), np.asarray(masses, dtype=np.float64)
     if entropic_reg is None:
         return coupling.exact(x, points, equal, masses).potential
-    found = coupling.entropic(x, points, equal, masses, entropic_reg)
-    difference: Floats = found.potential - coupling.entropic_self(x, equal, entropic_reg).potential
+    difference: Floats = _onto(x, points, masses, entropic_reg) - _onto_itself(x, entropic_reg)
     return difference
+
+
+def _onto(x: Floats, points: Floats, masses: Floats, reg: float) -> Floats:
+    equal = np.ones(len(x))
+    if len(x) * len(points) <= blocks.AT_ONCE:
+        return coupling.entropic(x, points, equal, masses, reg).potential
+    return blocks.entropic_potential(x, points, equal, masses, reg)
+
+
+def _onto_itself(x: Floats, reg: float) -> Floats:
+    equal = np.ones(len(x))
+    if len(x) ** 2 <= blocks.AT_ONCE:
+        return coupling.entropic_self(x, equal, reg).potential
+    return blocks.entropic_self_potential(x, equal, reg)
 
 
 def calibrated(potentials: Floats) -> Floats:

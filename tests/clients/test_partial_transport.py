@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 
+from tailweave.clients.selection import partial_transport as module
 from tailweave.clients.selection.partial_transport import partial_transport
 from tailweave.protocols.references import Empirical
 from tailweave.protocols.streams import stream
@@ -69,3 +70,42 @@ def test_candidates_that_do_not_fit_are_refused():
         partial_transport(Empirical.of(np.zeros((2, 2))), np.zeros((4, 3)), 1)
     with pytest.raises(ValueError, match="candidates must be finite, got nan"):
         partial_transport(Empirical.of(np.zeros((2, 1))), np.full((4, 1), np.nan), 1)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("masses", ["equal", "one without", "unequal"])
+def test_a_part_of_the_candidates_gives_a_plan_as_cheap(monkeypatch, seed, masses):
+    """Beyond a size the programme sees a part of the candidates; its gap is stated, and seldom needed."""
+    rng = stream(seed, "part")
+    weights = {"equal": np.ones(30), "unequal": rng.uniform(0.2, 3.0, 30), "one without": np.ones(30)}[masses]
+    weights[0] *= masses != "one without"
+    reference = Empirical.of(rng.normal(size=(30, 3)), weights)
+    x = 1.5 * rng.normal(size=(400, 3)) + 0.5
+    whole = module._solve(x, reference, 90)
+    held, part = module._enough(x, reference, 90)
+    assert len(held) < 400
+    assert whole.cost_sq <= part.cost_sq * (1 + 1e-9)
+    assert part.cost_sq <= whole.cost_sq * (1 + module.GAP)
+    monkeypatch.setattr(module, "AT_ONCE", 1000)
+    picks = partial_transport(reference, x, 90)
+    assert np.isin(picks, held).all()
+    assert (len(set(picks.tolist())), np.diff(picks).min() > 0) == (90, True)
+
+
+def test_a_part_that_is_too_small_is_grown(monkeypatch):
+    """All points in one place, where the nearest candidates of each are the same ones."""
+    rng = stream(0, "one place")
+    x, points = rng.normal(size=(300, 2)), np.full((50, 2), 5.0) + 1e-3 * rng.normal(size=(50, 2))
+    held, part = module._enough(x, Empirical.of(points), 100)
+    whole = module._solve(x, Empirical.of(points), 100)
+    assert part.cost_sq == pytest.approx(whole.cost_sq, rel=module.GAP)
+    assert len(held) >= 100
+
+
+def test_prices_bring_in_candidates_that_are_missing(monkeypatch):
+    rng = stream(0, "missing")
+    x, reference = 1.5 * rng.normal(size=(400, 3)), Empirical.of(rng.normal(size=(30, 3)))
+    monkeypatch.setattr(module, "_nearest", lambda x, points, count: np.arange(120))
+    held, part = module._enough(x, reference, 90)
+    assert len(held) > 120
+    assert part.cost_sq <= module._solve(x, reference, 90).cost_sq * (1 + module.GAP)

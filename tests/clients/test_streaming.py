@@ -11,13 +11,13 @@ from tailweave.clients.selection.streaming import (
     StreamingHerding,
     StreamingRule,
     Verdicts,
-    _float32_basis,
     streamed_herding,
 )
 from tailweave.protocols.features import PublicSpace
 from tailweave.protocols.kinds.references.sliced import SlicedReference
 from tailweave.protocols.references import cosine, sliced
 from tailweave.protocols.references.sliced import Sliced
+from tailweave.protocols.references.sliced_residuals import float32_basis
 from tailweave.protocols.streams import stream
 
 
@@ -171,7 +171,7 @@ def test_basis_in_float32():
     u[:2] = [[0.0], [1.0]]
     for coefficients, error in ((8, 1e-6), (64, 1e-5), (1024, 1e-4)):
         exact = cosine.basis(u, coefficients).transpose(0, 2, 1).reshape(300, -1)
-        assert np.abs(_float32_basis(u, coefficients) - exact).max() < error
+        assert np.abs(float32_basis(u, coefficients) - exact).max() < error
 
 
 def test_nothing_pushed_is_nothing_decided():

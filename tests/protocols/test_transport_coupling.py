@@ -83,7 +83,7 @@ def test_onto_itself_it_is_the_symmetric_solution(seed, reg):
 
 def test_what_does_not_converge_is_refused(monkeypatch):
     x, y, a, b = case(1)
-    monkeypatch.setattr(coupling, "_SWEEPS", 1)
+    monkeypatch.setattr(coupling, "SWEEPS", 1)
     message = r"entropic transport of 7 x 5 did not converge at entropic-reg 0.01: .* raise entropic-reg"
     with pytest.raises(ArithmeticError, match=message):
         coupling.entropic(x, y, a, b, 0.01)

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rules that compare with a reference and have no options."""
+"""Rules that compare with a reference and have no options, but for how herding is cut into windows."""
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
 
 from tailweave.protocols.kinds.rules.base import RuleKind
 
@@ -37,7 +39,12 @@ class PartialTransport(RuleKind):
 
 
 class Herding(RuleKind):
-    """Pick the subset nearest the reference in energy distance (tailweave's own)."""
+    """Pick the subset nearest the reference in energy distance (tailweave's own).
+
+    Up to 4,096 candidates are decided on at once, more of them in windows: of 2,048 where the reference has
+    points, of 512 where it is a sketch, or of ``window``, which then holds for fewer candidates too.
+    """
 
     kind: Literal["herding"]
     compares: ClassVar = "potential"
+    window: Annotated[int, Field(ge=16, le=4096)] | None = None
