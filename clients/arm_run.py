@@ -86,9 +86,10 @@ class ArmRun:
         if self.simulated or not self.public_truth:
             return self.own_ruler
         public = self.question.part(HELD_OUT)
-        if not {"features"} <= set(public) <= {"features", "texts", "rows"}:
+        beside = "rows" if self.sort.name == "table" else "texts"
+        if not {"features"} <= set(public) <= {"features", beside}:
             raise ValueError(
-                f"held-out must be array features, or with texts or rows, got {', '.join(sorted(public))}"
+                f"held-out must be array features, or with {beside}, got {', '.join(sorted(public))}"
             )
         features = matrix(public["features"], "held-out/features", columns=self.space.dimension)
         ruler = yardstick(features, None)

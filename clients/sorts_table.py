@@ -219,7 +219,7 @@ class Table(Numbers):
         return found
 
     def parted(self, values: Floats) -> list[tuple[Floats, Bools]]:
-        """Return, for each of ``declared``, one number a row and which are missing: what ``encoded`` was given.
+        """Return one number a row for each of ``declared``, and which are missing: what was encoded.
 
         Args:
             values: Shape (n, p), encoded and finite.

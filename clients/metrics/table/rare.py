@@ -9,6 +9,7 @@ from itertools import combinations, islice
 import numpy as np
 
 from tailweave.clients.metrics.table.cells import Cut, Rows
+from tailweave.clients.sorts_table import Bools
 from tailweave.protocols.arrays import Floats, Ints
 
 RARE = 0.05
@@ -83,10 +84,9 @@ def _rarest(counted: Iterable[tuple[int, tuple[tuple[int, int], ...]]], rows: Ro
     return Rare(names, places, np.array([count / total for count, _ in few]))
 
 
-def _have(
-    cells: Sequence[Ints], place: tuple[tuple[int, int], ...]
-) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    return np.logical_and.reduce([cells[column] == level for column, level in place])
+def _have(cells: Sequence[Ints], place: tuple[tuple[int, int], ...]) -> Bools:
+    found: Bools = np.logical_and.reduce([cells[column] == level for column, level in place])
+    return found
 
 
 def _named(cuts: Sequence[Cut], column: int, level: int) -> str:
