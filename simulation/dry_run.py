@@ -93,7 +93,7 @@ def _lines(experiment: Experiment, found: Sizes, work: Workload) -> list[tuple[s
     lines = _what(experiment, found)
     spec = experiment.generator
     network = _network(experiment)
-    size = network.size(spec, found.columns) if network else None
+    size = network.size(spec, _shape(experiment, found)) if network else None
     counted_by_spec = size.parameters if size else spec.parameters(found.columns)
     parameters = counted_by_spec or 0
     said = "size unknown: left out below" if counted_by_spec is None else f"{parameters:,} parameters"
@@ -144,6 +144,11 @@ def _network(experiment: Experiment) -> Any:  # noqa: ANN401 - a contract that o
     return kind if hasattr(kind, "size") else None
 
 
+def _shape(experiment: Experiment, found: Sizes) -> tuple[int, ...]:
+    """Return the shape of one sample: (channels, height, width) of an image, else (p,)."""
+    return experiment.data.image_shape or (found.columns,)
+
+
 def _work(experiment: Experiment, found: Sizes, work: Workload) -> str:
     text = f"{counted(work.bases, 'base fit')}, {counted(work.refits, 'refit')}, {work.draws:,} rows drawn"
     first, later = _steps(experiment, found)
@@ -164,7 +169,9 @@ def _costs(experiment: Experiment, found: Sizes) -> list[_Cost]:
     if network is None:
         return _statistical_cost(experiment, found)
     first, later = _steps(experiment, found)
-    return [_of(speed, first, later) for speed in network.speeds(experiment.generator, found.columns)]
+    return [
+        _of(speed, first, later) for speed in network.speeds(experiment.generator, _shape(experiment, found))
+    ]
 
 
 def _of(speed: Speed, first: int, later: int) -> _Cost:

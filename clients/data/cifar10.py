@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tailweave.clients.data.some_rows import some_rows
 from tailweave.clients.samples import DataError, Images, Samples
 from tailweave.protocols.kinds.implementing import implements
 from tailweave.protocols.kinds.sources.cifar10 import Cifar10
-from tailweave.protocols.streams import stream
 
 TRAIN = tuple(f"data_batch_{number}" for number in range(1, 6))
 TEST = ("test_batch",)
@@ -159,13 +159,8 @@ _ARRAYS: dict[tuple[str, str], Callable[..., Any] | str] = {
 @implements(Cifar10)
 def load(spec: Cifar10, *, seed: int) -> tuple[Samples, Samples]:
     """Read the training images and the test batch, or a random share of each."""
-    train = _some(read_cifar10(spec.path, TRAIN), spec.rows, "rows", seed)
-    return train, _some(read_cifar10(spec.path, TEST), spec.evaluation_rows, "evaluation-rows", seed)
-
-
-def _some(rows: Samples, count: int | None, key: str, seed: int) -> Samples:
-    if count is None:
-        return rows
-    if count > len(rows):
-        raise DataError(f"data.{key} must be at most the {len(rows)} images that there are, got {count}")
-    return rows.take(np.sort(stream(seed, "data", key).choice(len(rows), count, replace=False)))
+    train, test = read_cifar10(spec.path, TRAIN), read_cifar10(spec.path, TEST)
+    return (
+        train.take(some_rows(len(train), spec.rows, "rows", seed)),
+        test.take(some_rows(len(test), spec.evaluation_rows, "evaluation-rows", seed)),
+    )

@@ -5,7 +5,7 @@ import csv
 import math
 import struct
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple, cast
 
 import numpy as np
 
@@ -14,7 +14,8 @@ from tailweave.clients.data.naming import unknown_name
 from tailweave.clients.samples import DataError, Images, Samples, unnamed
 from tailweave.protocols.arrays import Floats
 from tailweave.protocols.kinds.implementing import implements
-from tailweave.protocols.kinds.sources.image_folder import ImageFolder
+from tailweave.protocols.kinds.sources.base import ImageShape
+from tailweave.protocols.kinds.sources.image_folder import ImageFolder, Resize
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -33,6 +34,14 @@ _ORIENTATION, _ON_ITS_SIDE = 0x0112, (5, 6, 7, 8)
 """EXIF's tag of how a camera was held, and those values for which height and width change places."""
 _BROKEN = (OSError, ValueError, SyntaxError, EOFError, struct.error)
 """What Pillow raises on files that are cut off or are no images."""
+
+
+class _Wanted(NamedTuple):
+    """An image as it is asked for."""
+
+    where: str
+    shape: ImageShape
+    resize: Resize
 
 
 def read_image_folder(spec: ImageFolder) -> Samples:
@@ -64,7 +73,7 @@ def read_image_folder(spec: ImageFolder) -> Samples:
         raise DataError(f"{folder}: expected at least 2 images ({', '.join(ENDINGS)}), found {len(files)}")
     values = np.empty((len(files), math.prod(spec.image)))
     for row, path in zip(values, files, strict=True):
-        row[:] = _pixels(path, spec)
+        row[:] = pixels_of(str(path), path, spec.image, spec.resize)
     return Samples.of(values, labels, Images(unnamed(values.shape[1]), shape=spec.image))
 
 
@@ -92,71 +101,86 @@ def _listed(folder: Path, table: Path) -> tuple[list[Path], list[str]]:
     ]
 
 
-def _pixels(path: Path, spec: ImageFolder) -> Floats:
-    """Return one image in [0, 1], shape (p,), channel by channel."""
+def pixels_of(where: str, file: Path | BinaryIO, shape: ImageShape, resize: Resize) -> Floats:
+    """Read one image.
+
+    Args:
+        where: What messages call it.
+        file: Its path, or its bytes.
+        shape: (channels, height, width) that is wanted.
+        resize: What happens to another size; see ``read_image_folder``.
+
+    Returns:
+        Pixels in [0, 1], shape (p,), channel by channel.
+
+    Raises:
+        DataError: If it is no image, a bomb, cut off, or of another size that is not allowed.
+    """
     from PIL import Image, ImageOps
 
-    channels, height, width = spec.image
+    channels, height, width = shape
+    wanted = _Wanted(where, shape, resize)
     try:
-        with Image.open(path, formats=_FORMATS) as opened:
-            _check_size(path, opened, spec)
+        with Image.open(file, formats=_FORMATS) as opened:
+            _check_size(wanted, opened)
             frames = getattr(opened, "n_frames", 1)
             if frames != 1:
-                raise DataError(f"{path}: found {frames} frames, allowed: one image a file")
+                raise DataError(f"{where}: found {frames} frames, allowed: one image a file")
             deep = opened.mode in _DEEP
             if not deep and opened.mode not in _MODES:
                 raise DataError(
-                    f"{path}: found pixels of mode {opened.mode}, allowed: 8 or 16 bits a channel"
+                    f"{where}: found pixels of mode {opened.mode}, allowed: 8 or 16 bits a channel"
                 )
             if opened.mode == "I":
-                _check_depth(path, opened)
+                _check_depth(where, opened)
             upright = ImageOps.exif_transpose(opened)
             image = upright.convert("F" if deep else "L" if channels == 1 else "RGB")
     except DataError:
         raise
     except Image.DecompressionBombError as error:
-        raise DataError(f"{path}: {error}; allowed: at most {MOST_PIXELS} pixels") from None
+        raise DataError(f"{where}: {error}; allowed: at most {MOST_PIXELS} pixels") from None
     except _BROKEN as error:
-        raise DataError(f"{path}: cut off or no image: {error}") from None
-    array = np.asarray(_sized(path, image, spec), dtype=np.float64)  # (h, w) or (h, w, 3)
+        raise DataError(f"{where}: cut off or no image: {error}") from None
+    array = np.asarray(_sized(wanted, image), dtype=np.float64)  # (h, w) or (h, w, 3)
     if deep:
         grey = np.clip(array / _WHITE_16, 0.0, 1.0)  # a resize may overshoot
         return np.tile(grey.reshape(-1), channels)
     return (array / _WHITE).reshape(height, width, channels).transpose(2, 0, 1).reshape(-1)
 
 
-def _check_depth(path: Path, opened: "Image") -> None:
+def _check_depth(where: str, opened: "Image") -> None:
     """Refuse what has 32 bits: its white is anybody's guess."""
     low, high = cast("tuple[int, int]", opened.getextrema())
     if low < 0 or high > _WHITE_16:
-        raise DataError(f"{path}: found pixels from {low} to {high}, allowed: 8 or 16 bits a channel")
+        raise DataError(f"{where}: found pixels from {low} to {high}, allowed: 8 or 16 bits a channel")
 
 
-def _check_size(path: Path, opened: "Image", spec: ImageFolder) -> None:
+def _check_size(asked: _Wanted, opened: "Image") -> None:
     """Refuse by what the file says before a pixel is unpacked; EXIF data may lie behind the pixels."""
-    _, height, width = spec.image
+    _, height, width = asked.shape
     size, wanted = opened.size, (width, height)
-    if size[0] * size[1] <= MOST_PIXELS and (spec.resize != "refuse" or size in (wanted, wanted[::-1])):
+    if size[0] * size[1] <= MOST_PIXELS and (asked.resize != "refuse" or size in (wanted, wanted[::-1])):
         turned = opened.getexif().get(_ORIENTATION) in _ON_ITS_SIDE
         size = size[::-1] if turned else size
-    if spec.resize == "refuse" and size != wanted:
+    if asked.resize == "refuse" and size != wanted:
         raise DataError(
-            f"{path}: found {size[0]} x {size[1]} pixels, image wants {width} x {height} "
+            f"{asked.where}: found {size[0]} x {size[1]} pixels, image wants {width} x {height} "
             "(width x height); resize: crop or stretch allows other sizes"
         )
     if size[0] * size[1] > MOST_PIXELS:
         raise DataError(
-            f"{path}: found {size[0]} x {size[1]} pixels, allowed: at most {MOST_PIXELS}; scale it down"
+            f"{asked.where}: found {size[0]} x {size[1]} pixels, allowed: at most {MOST_PIXELS}; "
+            "scale it down"
         )
 
 
-def _sized(path: Path, image: "Image", spec: ImageFolder) -> "Image":
+def _sized(asked: _Wanted, image: "Image") -> "Image":
     from PIL.Image import Resampling
 
-    _, height, width = spec.image
+    _, height, width = asked.shape
     if image.size == (width, height):
         return image
-    if spec.resize == "stretch":
+    if asked.resize == "stretch":
         return image.resize((width, height), Resampling.LANCZOS)
     scale = max(width / image.size[0], height / image.size[1])
     part = (width / scale, height / scale)

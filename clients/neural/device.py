@@ -26,6 +26,10 @@ class Place:
     device: str
     bfloat16: bool
 
+    def put(self, tensor: "torch.Tensor") -> "torch.Tensor":
+        """Bring a batch from the CPU; to a GPU out of pinned memory, so that copies run beside its work."""
+        return tensor if self.device == "cpu" else tensor.pin_memory().to(self.device, non_blocking=True)
+
     @contextmanager
     def at_work(self) -> Iterator[None]:
         """One CPU thread (sums depend on how many there are), products in the place's precision."""

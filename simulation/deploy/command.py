@@ -29,13 +29,22 @@ def init(  # noqa: PLR0913 - typer: one parameter an option
     also: Annotated[list[str] | None, typer.Option(help="Further name of the server; repeatable.")] = None,
     port: Annotated[int, typer.Option(help="The gate's port; the others follow it.")] = 9440,
     gpus: Annotated[int | None, typer.Option(help="GPUs of one host: silo i gets GPU i.")] = None,
-    device: Annotated[str, typer.Option(help="Device of every silo: cpu, cuda:0, or a GPU's name.")] = "cpu",
+    device: Annotated[
+        str,
+        typer.Option(help="Device of every silo: cpu, cuda:0, a GPU's name, or allotted (Slurm's choice)."),
+    ] = "cpu",
+    slurm: Annotated[bool, typer.Option("--slurm", help="Batch scripts too, one job a silo.")] = False,
+    kubernetes: Annotated[
+        bool, typer.Option("--kubernetes", help="Manifests too, one silo a namespace; they hold keys.")
+    ] = False,
 ) -> None:
     """Make certificates, node keys, scripts, units, Compose file, node settings and a README."""
     from tailweave.simulation.deploy.kit import Plan
     from tailweave.simulation.deploy.kit import init as make
 
-    plan = Plan(tuple(silo), host, tuple(also or ()), port, gpus, device)
+    asked = {"slurm": slurm, "kubernetes": kubernetes}
+    supervisors = frozenset(name for name, wanted in asked.items() if wanted)
+    plan = Plan(tuple(silo), host, tuple(also or ()), port, gpus, device, supervisors)
     make(folder, plan, now=dt.datetime.now(dt.UTC))
     _out.print(f"made {folder}; next: read {folder / 'README.md'}", soft_wrap=True)
 

@@ -17,7 +17,16 @@ from tailweave.protocols.node_keys import make_node_keys
 from tailweave.protocols.whole_file import write_whole
 from tailweave.simulation.deploy.certificates import make_ca, make_server
 from tailweave.simulation.deploy.federation import Host, load_federation
+from tailweave.simulation.deploy.kubernetes import (
+    FILE,
+    ROWS,
+    KubernetesError,
+    check_kubernetes,
+    server_manifest,
+    silo_manifest,
+)
 from tailweave.simulation.deploy.node_settings import Device, load_node
+from tailweave.simulation.deploy.slurm import SlurmError, check_slurm, server_job, silo_job
 from tailweave.simulation.deploy.units import UnitError, server_units, silo_units
 from tailweave.simulation.deploy.versions import installed
 
@@ -54,6 +63,7 @@ class Plan:
         port: First of the ports: gate, SuperLink, health; nodes' from ``port + 10``.
         gpus: GPUs of one host that the silos share out, one each; None leaves ``device``.
         device: Device of every silo.
+        supervisors: ``slurm`` and ``kubernetes``, for which files are made too.
     """
 
     silos: tuple[str, ...]
@@ -62,6 +72,7 @@ class Plan:
     port: int = 9440
     gpus: int | None = None
     device: str = "cpu"
+    supervisors: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -86,8 +97,8 @@ def init(directory: Path, plan: Plan, *, now: dt.datetime) -> None:
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         raise KitError(f"{directory}: exists already; nothing is ever overwritten: choose another folder")
     try:
-        _check_units(directory, plan)
-    except UnitError as error:
+        _check_supervisors(directory, plan, silos)
+    except (UnitError, SlurmError, KubernetesError) as error:
         raise KitError(str(error)) from None
     directory.parent.mkdir(parents=True, exist_ok=True)
     part = directory.with_name(f".{directory.name}.{os.getpid()}.part")
@@ -190,14 +201,10 @@ def _write_authority(part: Path, plan: Plan, now: dt.datetime) -> None:
 
 
 def _write_scripts(part: Path, directory: Path, plan: Plan, silos: Sequence[PlannedSilo]) -> None:
+    ports = {name: plan.port + i for i, name in enumerate(("fleet", "control", "health", "executor"))}
     values: dict[str, object] = {
         "host": plan.host,
-        "ports": {
-            "fleet": plan.port,
-            "control": plan.port + 1,
-            "health": plan.port + 2,
-            "executor": plan.port + 3,
-        },
+        "ports": ports,
         "silos": silos,
         "versions": installed(),
         "version": installed().tailweave,
@@ -210,6 +217,13 @@ def _write_scripts(part: Path, directory: Path, plan: Plan, silos: Sequence[Plan
         _write(part / name, _rendered(name, values), 0o755)
     _write(part / "server/superlink.sh", _rendered("superlink.sh", values), 0o755)
     _write_units(part / "server", server_units(directory / "server/superlink.sh"))
+    if "slurm" in plan.supervisors:
+        file, job = server_job(directory / "server", plan.host)
+        _write(part / "server" / file, _rendered("slurm.sbatch", job), 0o755)
+    if "kubernetes" in plan.supervisors:
+        values |= {"image": f"tailweave:{installed().tailweave}"}
+        values |= server_manifest(part, plan.silos, ports)
+        _write(part / "server" / FILE, _rendered("kubernetes-server.yaml", values), 0o600)
 
 
 def _write_silo(part: Path, directory: Path, plan: Plan, silo: PlannedSilo) -> None:
@@ -223,11 +237,20 @@ def _write_silo(part: Path, directory: Path, plan: Plan, silo: PlannedSilo) -> N
         "versions": installed(),
         "flower": "flower-supernode",
         "further": "",
+        "data": "data.csv",
     }
     for name in ("node.yaml", "policy.yaml"):
         _write(folder / name, _rendered(name, values), 0o444)  # the owner's own act, and nobody's mistake
     _write(folder / script, _rendered("supernode.sh", values), 0o755)
     _write_units(folder, silo_units(directory / "silos" / silo.name / script, silo.name))
+    if "slurm" in plan.supervisors:
+        file, job = silo_job(directory / "silos" / silo.name, silo.name, silo.device)
+        _write(folder / file, _rendered("slurm.sbatch", job), 0o755)
+    if "kubernetes" in plan.supervisors:
+        node = _rendered("node.yaml", values | {"data": ROWS}).decode()
+        values |= {"image": f"tailweave:{installed().tailweave}"}
+        values |= silo_manifest(folder, silo.name, node, (silo.health, silo.executor))
+        _write(folder / FILE, _rendered("kubernetes-silo.yaml", values), 0o600)
 
 
 def _write_units(folder: Path, units: Mapping[str, Mapping[str, object]]) -> None:
@@ -236,10 +259,16 @@ def _write_units(folder: Path, units: Mapping[str, Mapping[str, object]]) -> Non
     (folder / "state").mkdir(mode=0o700)  # the one folder that units and containers may write to
 
 
-def _check_units(directory: Path, plan: Plan) -> None:
-    """Refuse a folder that cannot stand in a unit, before anything is written."""
-    for name in plan.silos:
-        silo_units(directory / "silos" / name / "supernode.sh", name)
+def _check_supervisors(directory: Path, plan: Plan, silos: Sequence[PlannedSilo]) -> None:
+    """Refuse what a unit, a job or a pod cannot be made of, before anything is written."""
+    devices = {silo.device for silo in silos}
+    for silo in silos:
+        silo_units(directory / "silos" / silo.name / "supernode.sh", silo.name)
+    if "slurm" in plan.supervisors:
+        check_slurm(plan.host, devices)
+        server_job(directory / "server", plan.host)
+    if "kubernetes" in plan.supervisors:
+        check_kubernetes(plan.host, plan.silos, devices)
 
 
 def _rendered(name: str, values: Mapping[str, object]) -> bytes:

@@ -13,7 +13,7 @@ from tailweave.simulation.deploy.certificates import CertificateError, check_dat
 from tailweave.simulation.deploy.data_set import enrolled
 from tailweave.simulation.deploy.federation import FEDERATION_FILE, load_federation
 from tailweave.simulation.deploy.host_checks import HostError, private_file
-from tailweave.simulation.deploy.node_settings import NODE_FILE, SiloNode, load_node
+from tailweave.simulation.deploy.node_settings import ALLOTTED, NODE_FILE, VISIBLE, SiloNode, load_node
 
 
 class LaunchError(ValueError):
@@ -26,14 +26,15 @@ def settings(folder: Path) -> str:
     Of a silo's folder the node-config is written to its state folder.
 
     Raises:
-        LaunchError: If the folder is neither, or a silo's certificate, data, label, policy or executor secret
-            is unusable.
+        LaunchError: If the folder is neither, or a silo's certificate, device, data, label, policy or
+            executor secret is unusable.
         DataSetError: If the ledger of its rows is, or the owner has to choose one.
         ConfigError: If its YAML is wrong.
     """
     if (folder / NODE_FILE).is_file():
         node = load_node(folder)
         check_ca(node, dt.datetime.now(dt.UTC))
+        _check_device(node)
         check_data(node)
         _check_secret(node)
         enrolled(node)
@@ -93,6 +94,15 @@ def check_data(node: SiloNode) -> Samples:
             f"silo {node.name}: {error}; remedy: set data, label and policy in {node.folder / NODE_FILE}"
         ) from None
     return opened.silo.train
+
+
+def _check_device(node: SiloNode) -> None:
+    """Look whether there is a GPU where a batch system was to give one: no silo falls back to the CPU."""
+    if node.device == ALLOTTED and not node.visible_devices:
+        raise LaunchError(
+            f"silo {node.name}: device: {ALLOTTED}, but {VISIBLE} names no GPU; remedy: a job that asks for "
+            f"one (#SBATCH --gpus=1), or another device in {node.folder / NODE_FILE}"
+        )
 
 
 def _check_secret(node: SiloNode) -> None:

@@ -18,8 +18,11 @@ from tailweave.simulation.deploy.federation import Host, Port
 from tailweave.simulation.deploy.versions import VersionsSpec
 
 NODE_FILE = "node.yaml"
-Device = Annotated[str, Field(pattern=r"^(cpu|cuda:[0-9]{1,3}|(GPU|MIG)-[0-9A-Za-z/-]{1,80})$")]
-"""``cpu``, a GPU's number, or its name as ``nvidia-smi -L`` gives it."""
+ALLOTTED = "allotted"
+Device = Annotated[str, Field(pattern=r"^(cpu|allotted|cuda:[0-9]{1,3}|(GPU|MIG)-[0-9A-Za-z/-]{1,80})$")]
+"""``cpu``, a GPU's number, its name as ``nvidia-smi -L`` gives it, or ``allotted``: what a batch system
+gives the job, by CUDA_VISIBLE_DEVICES."""
+VISIBLE = "CUDA_VISIBLE_DEVICES"
 DataSet = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,79}$")]
 _DATA = ("image", "resize", "labels", "text", "text-columns", "text-column", "columns")
 _OWN = (
@@ -139,6 +142,8 @@ class SiloNode(Spec):
     @property
     def visible_devices(self) -> str:
         """Value of CUDA_VISIBLE_DEVICES: one GPU or none."""
+        if self.device == ALLOTTED:
+            return os.environ.get(VISIBLE, "")
         return "" if self.device == "cpu" else self.device.removeprefix("cuda:")
 
     def path(self, name: str) -> Path:

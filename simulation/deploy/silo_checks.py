@@ -22,7 +22,7 @@ from tailweave.simulation.deploy.host_checks import (
     versions_equal,
 )
 from tailweave.simulation.deploy.launch import check_ca, check_data
-from tailweave.simulation.deploy.node_settings import NODE_FILE, SiloNode
+from tailweave.simulation.deploy.node_settings import ALLOTTED, NODE_FILE, SiloNode
 from tailweave.simulation.deploy.reach import ReachError, ask
 from tailweave.simulation.deploy.verdict import NotRunning, Verdict, judged
 from tailweave.simulation.deploy.versions import check_flower
@@ -85,7 +85,7 @@ def silo_checks(
 
 def same_gpu_twice(nodes: list[SiloNode]) -> Iterator[Verdict]:
     """Yield a fault for each GPU of this host that two SuperNodes would share."""
-    for device in sorted({node.device for node in nodes} - {"cpu"}):
+    for device in sorted({node.device for node in nodes} - {"cpu", ALLOTTED}):
         sharing = [node.name for node in nodes if node.device == device]
         if len(sharing) > 1:
             text = f"{device} is also the device of {', '.join(sharing[1:])}: one GPU has one job"
@@ -120,6 +120,8 @@ def _writable(node: SiloNode) -> str:
 
 
 def _device(node: SiloNode) -> str:
+    if node.device == ALLOTTED:
+        return f"{ALLOTTED}: {node.visible_devices or 'none here; a job gets its own'}"
     return "cpu" if node.device == "cpu" else f"{node.device}: {find_gpu(node.device)}"
 
 

@@ -315,6 +315,34 @@ def test_an_architecture_that_diffusers_cannot_build_is_refused():
         wrong.build("meta")
 
 
+@pytest.mark.parametrize("network", [MlpSpec(hidden=16, layers=1), TINY_UNET])
+def test_a_compiled_denoiser_is_the_same_network_called_through_the_compiler(network, monkeypatch):
+    rows, called = stream(0, "rows").random((20, 16)), []
+    plain = fitted(rows, network=network, first_epochs=1)
+
+    def compiler(call):
+        called.append(call)
+        return call
+
+    monkeypatch.setattr("torch.compile", compiler)
+    model = fitted(rows, network=network, first_epochs=1, compiled=True)
+    assert same(model, plain)
+    drawn = [m.sample(5, rng=stream(0, "sample")).values for m in (plain, model)]
+    assert np.array_equal(*drawn)
+    assert len(called) == 2, "to train it, and to draw from it"
+
+
+def test_a_batch_goes_to_a_gpu_out_of_pinned_memory_and_stays_where_it_is_on_a_cpu():
+    batch = torch.zeros(2)
+    assert CPU.put(batch) is batch
+
+    class Pinned:
+        def pin_memory(self):
+            return SimpleNamespace(to=lambda device, non_blocking: (device, non_blocking))
+
+    assert Place("cuda", bfloat16=True).put(Pinned()) == ("cuda", True)
+
+
 @pytest.mark.skipif("torch.cuda.is_available()", reason="there is a CUDA device here")
 def test_cuda_is_refused_where_there_is_none():
     with pytest.raises(
@@ -350,3 +378,15 @@ def test_cpu_and_cuda_agree(network):
         np.testing.assert_allclose(models[1].weights[name], tensor, atol=5e-3)
     drawn = [model.sample(64, rng=stream(0, "sample")).values for model in models]
     assert np.abs(drawn[0] - drawn[1]).mean() < 2e-3
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif("not torch.cuda.is_available()", reason="needs a CUDA device")
+def test_a_compiled_denoiser_draws_on_a_gpu_what_the_plain_one_draws():
+    rows = stream(0, "rows").random((100, 16))
+    options = {"network": TINY_UNET, "device": "cuda", "precision": "float32", "first_epochs": 30}
+    drawn = [
+        fitted(rows, compiled=how, **options).sample(64, rng=stream(0, "sample")).values
+        for how in (False, True)
+    ]
+    assert np.abs(drawn[0] - drawn[1]).mean() < 2e-3  # as between devices

@@ -27,6 +27,7 @@ def test_everything_of_the_configuration_is_listed(sections):
         "diffusion",
         "language-model",
         "self-labelling",
+        "vae",
     }
     assert set(sections["partitions"]) == {
         "iid",
@@ -42,6 +43,8 @@ def test_everything_of_the_configuration_is_listed(sections):
         "breast-cancer",
         "wine",
         "gaussian-modes",
+        "hub",
+        "idx",
         "csv",
         "npz",
         "image-folder",

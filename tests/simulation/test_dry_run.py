@@ -70,6 +70,22 @@ def test_a_network_is_described(tiny):
     assert ("cuda" in text.lower()) == torch.cuda.is_available()
 
 
+def test_an_autoencoder_is_described_by_the_shape_of_its_images(tiny):
+    generator = {
+        "kind": "vae",
+        "latent": 2,
+        "channels": [4],
+        "first-epochs": 2,
+        "epochs": 5,
+        "batch-size": 50,
+    }
+    text = said(tiny(generator=generator))
+    # 4 x (9 + 1), 64 x 4 + 4 of the code, 2 x 64 + 64 of the inlet, 4 x 16 + 1.
+    assert "vae, 557 parameters" in text
+    assert "852 training steps (66 a base, 10 a refit; 50 rows a step, one network call a row drawn)" in text
+    assert "time      cpu, one thread: about " in text
+
+
 def spec_of(**options) -> DiffusionSpec:
     return DiffusionSpec.model_validate(TINY | options)
 
@@ -92,7 +108,7 @@ def test_what_a_run_would_refuse_is_refused(tiny):
 def test_parameters_and_what_is_kept_for_gradients_are_counted():
     """By hand: Linear(p, h) keeps its input (n, p); LayerNorm input, mean and rstd; silu its input."""
     spec = spec_of(network=MlpSpec(hidden=16, layers=1), batch_size=32)
-    size = size_of(spec, 64)
+    size = size_of(spec, (64,))
     network = architecture_of(spec, 64).build("cpu")
     assert size.parameters == sum(p.numel() for p in network.parameters())
     inputs = 32 * (
@@ -100,7 +116,8 @@ def test_parameters_and_what_is_kept_for_gradients_are_counted():
     )  # inlet, time 1 and 2, silu, first, silu, second, outlet
     assert 4 * inputs <= size.activation_bytes <= 4 * (inputs + 32 * (16 * 4 + 8))
     assert (
-        size_of(spec.model_copy(update={"batch_size": 64}), 64).activation_bytes == 2 * size.activation_bytes
+        size_of(spec.model_copy(update={"batch_size": 64}), (64,)).activation_bytes
+        == 2 * size.activation_bytes
     )
 
 
@@ -108,7 +125,7 @@ def test_parameters_and_what_is_kept_for_gradients_are_counted():
     "network", [MlpSpec(hidden=16, layers=1), UnetSpec(kind="unet", shape=(1, 8, 8), channels=(8, 8))]
 )
 def test_speeds_of_all_devices_are_measured(network):
-    found = speeds(spec_of(network=network, batch_size=16, sampling_batch=32), 64)
+    found = speeds(spec_of(network=network, batch_size=16, sampling_batch=32), (64,))
     assert len(found) == 1 + torch.cuda.is_available()
     assert found[0].device == "cpu, one thread"
     assert all(speed.step_seconds > 0 and speed.row_seconds > 0 for speed in found)

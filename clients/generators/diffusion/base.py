@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from tailweave.clients.generators.diffusion.architecture import Architecture
 from tailweave.clients.generators.diffusion.denoiser import Denoiser
+from tailweave.clients.neural import built
 from tailweave.clients.neural.extra import neural
 
 if TYPE_CHECKING:
@@ -135,11 +136,5 @@ def _part(folder: Path, name: str) -> str | None:
 
 
 def fresh(architecture: Architecture, source: "torch.Generator") -> Denoiser:
-    """Build a denoiser with first weights of its own stream, on the CPU.
-
-    torch's layers draw their weights from the global generator; it is put back as it was.
-    """
-    torch = neural("torch")
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(source.initial_seed())
-        return Denoiser(architecture, architecture.build("cpu"))
+    """Build a denoiser with first weights of its own stream, on the CPU."""
+    return Denoiser(architecture, built.fresh(lambda: architecture.build("cpu"), source))

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A network at work on flat rows, whatever shape it takes them in."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from tailweave.clients.generators.diffusion.architecture import Architecture
@@ -22,11 +24,13 @@ class Denoiser:
     Attributes:
         architecture: What it was built from.
         network: The torch module.
+        compiled: Whether calls go through torch's compiler.
         blocks: Columns of levels, for which it says logits; see ``levels.py``.
     """
 
     architecture: Architecture
     network: "torch.nn.Module"
+    compiled: bool = False
     blocks: tuple[Block, ...] = ()
 
     @property
@@ -40,6 +44,14 @@ class Denoiser:
         """T, the number of noise levels."""
         return int(self.architecture.noise["num_train_timesteps"])
 
+    @cached_property
+    def _called(self) -> "Callable[[Tensor, Tensor], Any]":
+        """What is called: the same code for every generation, so that it is compiled once a process."""
+        mlp = self.architecture.network["kind"] == "mlp"
+        plain = (lambda rows, time: predict(self.network, rows, time)) if mlp else self.network
+        called: Callable[[Tensor, Tensor], Any] = neural("torch").compile(plain) if self.compiled else plain
+        return called
+
     def __call__(self, noisy: "Tensor", level: "Tensor") -> "Tensor":
         """Predict the noise (or what the base was trained to predict), and logits of levels.
 
@@ -51,9 +63,10 @@ class Denoiser:
             Shape (n, p), float32.
         """
         if self.architecture.network["kind"] == "mlp":
-            return predict(self.network, noisy, (level + 1) / self.steps).float()
+            guess: Tensor = self._called(noisy, (level + 1) / self.steps).float()
+            return guess
         shaped = noisy.reshape(len(noisy), *self.architecture.shape)
-        found: Tensor = self.network(shaped, level).sample.reshape(len(noisy), -1).float()
+        found: Tensor = self._called(shaped, level).sample.reshape(len(noisy), -1).float()
         return found
 
     def scheduler(self, *, clip: bool) -> Any:  # noqa: ANN401 - diffusers has no types

@@ -16,15 +16,14 @@ from tailweave.clients.generators.diffusion.denoiser import Denoiser
 from tailweave.clients.generators.diffusion.levels import columns_of
 from tailweave.clients.generators.diffusion.sampling import Sampling, draw
 from tailweave.clients.generators.diffusion.training import train
+from tailweave.clients.neural import built
+from tailweave.clients.neural.built import Tensor
 from tailweave.clients.neural.device import place_of, torch_stream
-from tailweave.clients.neural.extra import neural
+from tailweave.clients.neural.epochs import Effort
 from tailweave.clients.samples import Samples, Sort
 from tailweave.clients.sorts import Block
 from tailweave.protocols.arrays import Floats
 from tailweave.protocols.kinds.generators.diffusion import DiffusionSpec
-
-Tensor = NDArray[np.float32]
-_WEIGHTS = "weights/"
 
 
 @dataclass(frozen=True)
@@ -85,19 +84,19 @@ class Diffusion:
         goes_on = previous is not None and spec.warm_start
         denoiser = _start(spec, rows, previous if goes_on else None, rng, offline=course.offline)
         offset, scale = (previous.offset, previous.scale) if previous and goes_on else _scale(spec, samples)
-        denoiser = replace(denoiser, blocks=_blocks(spec, samples.sort))
         denoiser.network.to(place.device)
+        denoiser = replace(denoiser, compiled=spec.compiled, blocks=_blocks(spec, samples.sort))
         epochs = spec.epochs if goes_on else spec.first_epochs
         if epochs:
-            train(denoiser, (rows - offset) / scale, spec, epochs, place, (course, rng))
-        named = denoiser.network.state_dict().items()
-        weights = {name: tensor.detach().cpu().numpy().copy() for name, tensor in named}
+            train(denoiser, (rows - offset) / scale, spec, Effort(epochs, place, course, rng))
+        weights = built.weights_of(denoiser.network)
         return cls(spec, denoiser.architecture, offset, scale, weights, samples.sort)
 
     @cached_property
     def _denoiser(self) -> Denoiser:
         denoiser = _with_weights(self.architecture, self.weights, place_of(self.spec).device)
-        return replace(denoiser, blocks=_blocks(self.spec, self.sort))
+        blocks = _blocks(self.spec, self.sort)
+        return replace(denoiser, compiled=self.spec.compiled, blocks=blocks)
 
     def sample(self, count: int, *, rng: np.random.Generator) -> Samples:
         """Draw rows, shape (count, p), data units, within ``value-range`` if there is one."""
@@ -108,12 +107,11 @@ class Diffusion:
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return architecture, scale and weights by name, weights in float32."""
-        named = {f"{_WEIGHTS}{name}": tensor for name, tensor in self.weights.items()}
         return {
             "architecture": self.architecture.encode(),
             "offset": self.offset,
             "scale": self.scale,
-        } | named
+        } | built.as_arrays(self.weights)
 
     @classmethod
     def from_arrays(
@@ -136,9 +134,7 @@ class Diffusion:
                 f"offset {offset.shape} and scale {scale.shape} must have {architecture.columns} entries, "
                 "scale positive"
             )
-        named = {n.removeprefix(_WEIGHTS): a for n, a in arrays.items() if n.startswith(_WEIGHTS)}
-        _check_weights(architecture, named)
-        weights = {name: array.astype(np.float32) for name, array in named.items()}
+        weights = built.from_arrays(architecture.build("meta"), arrays)
         return cls(spec, architecture, offset, scale, weights, sort)
 
 
@@ -158,23 +154,9 @@ def _start(
 
 
 def _with_weights(architecture: Architecture, weights: Mapping[str, Tensor], device: str) -> Denoiser:
-    torch = neural("torch")
     network = architecture.build("meta")
-    tensors = {name: torch.tensor(array, device=device) for name, array in weights.items()}
-    network.load_state_dict(tensors, strict=True, assign=True)
-    network.requires_grad_(True).eval()
+    built.with_weights(network, weights, device)
     return Denoiser(architecture, network)
-
-
-def _check_weights(architecture: Architecture, weights: Mapping[str, NDArray[Any]]) -> None:
-    wanted = {name: tuple(t.shape) for name, t in architecture.build("meta").state_dict().items()}
-    lacking, strange = sorted(wanted.keys() - weights), sorted(weights.keys() - wanted)
-    if lacking or strange:
-        raise ValueError(f"weights do not fit the network: missing {lacking[:3]}, unknown {strange[:3]}")
-    wrong = [name for name, shape in wanted.items() if weights[name].shape != shape]
-    if wrong:
-        name = wrong[0]
-        raise ValueError(f"weights {name} must have shape {wanted[name]}, got {weights[name].shape}")
 
 
 def _blocks(spec: DiffusionSpec, sort: Sort | None) -> tuple[Block, ...]:

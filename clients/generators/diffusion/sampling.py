@@ -58,7 +58,7 @@ def draw(denoiser: Denoiser, count: int, how: Sampling, *, rng: np.random.Genera
     with torch.inference_mode(), how.place.at_work():
         for start in range(0, count, how.batch):
             size = min(how.batch, count - start)
-            noise = torch.randn(size, wide, generator=source).to(how.place.device)
+            noise = how.place.put(torch.randn(size, wide, generator=source))
             rows = _backward(denoiser, scheduler, noise[:, :columns], noise[:, columns:])
             parts.append(rows.cpu().numpy())
     drawn: Floats = np.concatenate(parts).astype(np.float64)

@@ -24,7 +24,7 @@ _LAYER_WIDTHS = 17
 """Activations of a layer that its gradients need, in widths a token; attention adds heads x tokens, twice."""
 
 
-def size_of(spec: LanguageModelSpec, columns: int) -> Size | None:
+def size_of(spec: LanguageModelSpec, shape: tuple[int, ...]) -> Size | None:
     """Count parameters, and estimate what a step keeps for its gradients.
 
     Returns:
@@ -41,7 +41,7 @@ def size_of(spec: LanguageModelSpec, columns: int) -> Size | None:
     return Size(parameters, trained, _COPIES, _FLOAT32 * spec.batch_size * (spec.tokens + 2) * token)
 
 
-def speeds(spec: LanguageModelSpec, columns: int) -> list[Speed]:
+def speeds(spec: LanguageModelSpec, shape: tuple[int, ...]) -> list[Speed]:
     """Measure every device that torch finds here; a CPU with one thread, as in a run.
 
     None where the base is not on this machine.

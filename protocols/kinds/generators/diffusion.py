@@ -2,15 +2,13 @@
 """Options of the generator ``diffusion``: network, noise, training, and what it runs on."""
 
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from tailweave.protocols.config.base import Spec
-from tailweave.protocols.kinds.generators.base import LocalOrShared, anchored_base, check_base
-
-Positive = Annotated[int, Field(ge=1)]
-Rate = Annotated[float, Field(gt=0.0)]
+from tailweave.protocols.kinds.generators.base import anchored_base, check_base
+from tailweave.protocols.kinds.generators.trained import Positive, Trained
 
 
 class MlpSpec(Spec):
@@ -63,16 +61,17 @@ class UnetSpec(Spec):
 NetworkSpec = Annotated[MlpSpec | UnetSpec, Field(discriminator="kind")]
 
 
-class DiffusionSpec(LocalOrShared):
+class DiffusionSpec(Trained):
     """A denoising diffusion model (DDPM, sampled by DDIM); each refit goes on from the one before.
 
     ``base`` is a folder or hub name of a pretrained diffusers model, which brings its own network and noise.
     In a table with declared columns the perceptron diffuses levels as levels (TabDDPM), beside the numbers.
     What is drawn is clipped to ``value-range`` (images: [0, 1] if not given); rows outside it are refused.
+    ``compiled`` calls the network through torch's compiler: minutes at first, worth it for a large network on
+    a GPU; it needs a C++ compiler, and rounds otherwise.
     """
 
     kind: Literal["diffusion"]
-    large: ClassVar = True
     network: NetworkSpec | None = None
     base: Annotated[str, Field(min_length=1, max_length=500)] | None = None
     value_range: tuple[float, float] | None = None
@@ -81,17 +80,7 @@ class DiffusionSpec(LocalOrShared):
     predict: Literal["noise", "velocity"] = "velocity"
     sampling_steps: Positive = 25
     sampling_batch: Positive = 1024
-    first_epochs: Annotated[int, Field(ge=0)] = 300
-    epochs: Positive = 50
-    batch_size: Positive = 128
-    learning_rate: Rate = 1e-3
-    learning_schedule: Literal["cosine", "constant"] = "cosine"
-    weight_decay: Annotated[float, Field(ge=0.0)] = 0.0
-    gradient_clip: Rate = 1.0
-    ema_decay: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.99
-    warm_start: bool = True
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    compiled: bool = False
 
     @property
     def makes_images(self) -> bool:
@@ -112,12 +101,6 @@ class DiffusionSpec(LocalOrShared):
     def limits(self) -> tuple[float, float] | None:
         """Between which values all rows lie, if they must: ``value-range``, and [0, 1] for images."""
         return self.value_range or ((0.0, 1.0) if self.makes_images else None)
-
-    def training_steps(self, rows: int, *, first: bool) -> int:
-        """Return batches times epochs."""
-        return -(-rows // self.batch_size) * (
-            self.first_epochs if first or not self.warm_start else self.epochs
-        )
 
     @property
     def in_steps(self) -> str:
