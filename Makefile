@@ -18,7 +18,7 @@ FLOWERS := 1.41 1.42
 FLOWER_TESTS := tests/integration/test_flwr_run.py tests/simulation/test_engine_bundle.py \
 	tests/security/test_code_door_process.py tests/simulation/deploy/test_deploy_versions.py
 
-.PHONY: run test test-fast coverage lint check bench kills flower-versions clean
+.PHONY: run test test-fast coverage lint check bench kills flower-versions hub clean
 
 # The quickstart: prints its table and where the report is.
 run: $(RUN)
@@ -64,6 +64,11 @@ $(VENV)-flower-%/.installed: pyproject.toml constraints.txt
 	$(@D)/bin/python -m pip install --quiet --constraint $(@D)/constraints.txt --editable '.[ray]' \
 		'flwr[simulation]==$*.*' grpcio-tools hypothesis pytest pytest-timeout
 	touch $@
+
+# Flower Hub takes a thousand files, so the tests stay here.
+hub: $(DEV)
+	rm -rf .hub && mkdir .hub && git archive HEAD . ':(exclude)tests' | tar -x -C .hub
+	$(BIN)/flwr app publish .hub
 
 clean:
 	rm -rf $(VENV) $(VENV)-flower-* .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis .benchmarks build *.egg-info

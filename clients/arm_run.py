@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tailweave.clients.features import received_features
 from tailweave.clients.metrics import Yardstick, yardstick
+from tailweave.clients.metrics.of_table import TableTruth
 from tailweave.clients.metrics.text.choices import Question, read_lines
 from tailweave.clients.node import Node
 from tailweave.clients.owner_report import REPORT, OwnerReport
@@ -85,12 +86,16 @@ class ArmRun:
         if self.simulated or not self.public_truth:
             return self.own_ruler
         public = self.question.part(HELD_OUT)
-        if not {"features"} <= set(public) <= {"features", "texts"}:
+        beside = "rows" if self.sort.name == "table" else "texts"
+        if not {"features"} <= set(public) <= {"features", beside}:
             raise ValueError(
-                f"held-out must be array features, or with texts, got {', '.join(sorted(public))}"
+                f"held-out must be array features, or with {beside}, got {', '.join(sorted(public))}"
             )
         features = matrix(public["features"], "held-out/features", columns=self.space.dimension)
         ruler = yardstick(features, None)
+        if "rows" in public:
+            rows = Samples.of(public["rows"], sort=self.sort)
+            return replace(ruler, samples=rows, table=TableTruth.of(rows))
         if "texts" not in public:
             return ruler
         return replace(ruler, samples=Samples.of(unpacked(public["texts"]), sort=TEXT))

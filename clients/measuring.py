@@ -12,6 +12,7 @@ from tailweave.clients.generators.language_model import LanguageModel
 from tailweave.clients.metrics import Yardstick, evaluate
 from tailweave.clients.metrics.brought import brought
 from tailweave.clients.metrics.of_labels import of_labels
+from tailweave.clients.metrics.of_table import of_table
 from tailweave.clients.metrics.of_text import of_text
 from tailweave.clients.metrics.text.choices import accuracy
 from tailweave.clients.nearest_training import SHOWN_AS, beside_nearest
@@ -34,6 +35,7 @@ class Drawn:
         training: Features of its training samples, shape (n, d), where these are known.
         own: Classes that the silo has rows of; None where nobody may know.
         labels: Labels of the silo's rows that have one; None where nobody may know.
+        trained_on: Its training samples themselves, where these are known.
     """
 
     model: Generator
@@ -42,6 +44,7 @@ class Drawn:
     training: Floats | None
     own: frozenset[str] | None
     labels: Labels | None = None
+    trained_on: Samples | None = None
 
     def beside(self, truth: Yardstick) -> dict[str, float]:
         """Return all metrics of these beside a truth; those of other packages come last."""
@@ -50,6 +53,8 @@ class Drawn:
             row |= of_text(self.model, self.samples, truth, row, self.own, self.training)
         if isinstance(self.model, Labeller):
             row |= of_labels(self.model, truth.samples, self.labels)
+        if truth.table is not None:
+            row |= of_table(self.samples, truth.table, self.trained_on)
         return row | brought(truth, self.samples, self.features)
 
 
@@ -75,7 +80,7 @@ def measure(run: ArmRun, stage: Stage, generated: Samples) -> dict[str, float]:
     labels = None if rows is None or rows.labels is None else rows.labelled.labels
     own = None if labels is None else frozenset(str(label) for label in labels)
     seen = None if training is None else space(training)
-    drawn = Drawn(stage.model, generated, space(generated), seen, own, labels)
+    drawn = Drawn(stage.model, generated, space(generated), seen, own, labels, training)
     row = drawn.beside(run.ruler)
     if isinstance(stage.model, LanguageModel) and run.questions:
         row["choice_accuracy"] = accuracy(run.questions, stage.model.ending_means)

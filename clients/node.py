@@ -220,7 +220,8 @@ def _truth_yardstick(config: Path, seed: int, features: FeatureMap) -> "Yardstic
 
     world = world_of(config, seed)
     rarest = rarest_class(world)
-    return yardstick_of(world.evaluation, features, None if rarest is None else rarest.name)
+    name = None if rarest is None else rarest.name
+    return yardstick_of(world.evaluation, features, name, beside=world.train)
 
 
 def _own_yardstick(silo: Silo, features: FeatureMap) -> "Yardstick":

@@ -218,6 +218,27 @@ class Table(Numbers):
                 found[:, last] = column.lacks
         return found
 
+    def parted(self, values: Floats) -> list[tuple[Floats, Bools]]:
+        """Return one number a row for each of ``declared``, and which are missing: what was encoded.
+
+        Args:
+            values: Shape (n, p), encoded and finite.
+
+        Returns:
+            Numbers in units of the file, or places of levels, 0 for a missing one; and flags; each (n,).
+        """
+        values = self.settled(values)
+        raw, lacks = self._raw(values[:, self._axes.place]).T, self._lacks(values).T
+        found, axes = [], iter(zip(raw, lacks, strict=True))
+        for start, (name, spec) in zip(self._starts, self.declared, strict=True):
+            if spec.axis is not None:
+                found.append(next(axes))
+                continue
+            own = values[:, start : start + len(spec.encoded(name))].argmax(axis=1)
+            lacking = own == len(spec.level_names)
+            found.append((np.where(lacking, 0, own).astype(np.float64), lacking))
+        return found
+
     def decoded(self, samples: "Samples") -> "pyarrow.Table":
         """Return rows in the columns and types of the file, with their labels if they have some.
 
@@ -242,16 +263,10 @@ class Table(Numbers):
 
         from tailweave.clients.columns import written_column
 
-        values = self.settled(values)
-        raw, lacks = self._raw(values[:, self._axes.place]).T, self._lacks(values).T
-        found, axes = {}, iter(zip(raw, lacks, strict=True))
-        for start, (name, spec) in zip(self._starts, self.declared, strict=True):
-            if spec.axis is not None:
-                found[name] = written_column(spec, *next(axes))
-                continue
-            own = values[:, start : start + len(spec.encoded(name))].argmax(axis=1)
-            lacking = own == len(spec.level_names)
-            found[name] = written_column(spec, np.where(lacking, 0, own).astype(np.float64), lacking)
+        found = {
+            name: written_column(spec, *part)
+            for (name, spec), part in zip(self.declared, self.parted(values), strict=True)
+        }
         return pyarrow.table(found)
 
     def worded(self, values: Floats) -> "pyarrow.Table":
@@ -262,17 +277,10 @@ class Table(Numbers):
 
     def coded(self, values: Floats) -> Iterator[Coded]:
         """Yield categories, ordered ones too, and of other columns whether a cell is missing."""
-        places = self._axes.place
-        raw, lacks = self._raw(values[:, places]).T, self._lacks(values).T
-        numbers = iter(zip(raw, lacks, strict=True))
-        for start, (name, spec) in zip(self._starts, self.declared, strict=True):
-            levels = getattr(spec, "all_levels", spec.level_names) or ("given",)
+        for (name, spec), (numbers, lacks) in zip(self.declared, self.parted(values), strict=True):
+            levels = spec.all_levels or ("given",)
             named = (*levels, "missing") if spec.may_lack else levels
-            if spec.axis is None:
-                codes = values[:, start : start + len(named)].argmax(axis=1)
-            else:
-                steps, missing = next(numbers)
-                codes = np.where(missing, len(levels), steps if len(levels) > 1 else 0)
+            codes = np.where(lacks, len(levels), numbers if spec.all_levels else 0)
             if len(named) > 1:
                 yield Coded(name, codes.astype(np.int64), named)
 

@@ -106,6 +106,8 @@ def with_held_out(experiment: Experiment, world: World, kit: PublicKit) -> Publi
     held_out = {"features": (kit.evaluation or kit.features)(shown)}
     if shown.sort == TEXT:
         held_out["texts"] = packed(shown.values.tolist())
+    if shown.sort.name == "table":
+        held_out["rows"] = shown.values
     return replace(kit, held_out=held_out)
 
 

@@ -21,7 +21,14 @@ _OF_TEXT = (
     *("perplexity", "perplexity_unseen", "top10_mass", "distinct_2"),
     *("group_distance", "picked_distance", "coverage"),
 )
+_OF_TABLE = (
+    *("rarest_level_ratio", "levels_lost", "pairs_lost"),
+    *("column_distance", "association_error", "coverage", "modes_covered"),
+)
 _OF_LABELS = ("accuracy", "minority_recall", "balanced_accuracy", "calibration_error", "coverage")
+
+_BY_MARK = {"accuracy": _OF_LABELS, "perplexity": _OF_TEXT, "column_distance": _OF_TABLE}
+"""What is shown where a metric was measured; the first one counts."""
 
 
 class Outcome(NamedTuple):
@@ -48,7 +55,7 @@ class Outcome(NamedTuple):
         known = METRICS.kinds
         others = [name for name in main_metrics() if name not in known or not METRICS.is_own(name)]
         measured = {name for arm in arms.values() for name in arm["last"]}
-        shown = _OF_LABELS if "accuracy" in measured else _OF_TEXT if "perplexity" in measured else _SHOWN
+        shown = next((names for mark, names in _BY_MARK.items() if mark in measured), _SHOWN)
         names = [name for name in (*shown, *others) if name in measured]
         return cls(
             f"{summary['name']}: generation {summary['generations']}",

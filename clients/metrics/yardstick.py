@@ -25,6 +25,7 @@ from tailweave.clients.metrics.neighbours import (
     resolution,
     rounding,
 )
+from tailweave.clients.metrics.of_table import TableTruth
 from tailweave.clients.metrics.transport import EXACT_ROWS, sliced_w2_sq, transport_cost
 from tailweave.clients.samples import Samples
 from tailweave.protocols.arrays import Floats, Ints, matrix
@@ -50,7 +51,8 @@ class Yardstick:
 
     ``truth`` (r, d) are all its rows; ``landmarks`` (l, d), l <= 3000, those that enter pairwise metrics,
     with their neighbour ``radii`` (l,) and mean pairwise distance ``spread``; ``directions`` (256, d) are
-    public; ``samples`` are the truth itself, where the metrics of its sort look at that.
+    public; ``samples`` are the truth itself, where the metrics of its sort look at that; ``table`` is the
+    truth of a table with declared columns.
     """
 
     truth: Floats
@@ -62,6 +64,7 @@ class Yardstick:
     directions: Floats
     judge: ModeJudge | None
     samples: Samples | None = None
+    table: TableTruth | None = None
 
 
 def yardstick(truth_features: ArrayLike, labels: ArrayLike | None, rarest: str | None = None) -> Yardstick:
@@ -103,7 +106,11 @@ def yardstick(truth_features: ArrayLike, labels: ArrayLike | None, rarest: str |
 
 
 def yardstick_of(
-    truth: Samples, features: Callable[[Samples], Floats], rarest: str | None = None
+    truth: Samples,
+    features: Callable[[Samples], Floats],
+    rarest: str | None = None,
+    *,
+    beside: Samples | None = None,
 ) -> Yardstick:
     """Prepare the truth from samples; that all of them are equal is judged before the map rounds them.
 
@@ -111,6 +118,7 @@ def yardstick_of(
         truth: Held-out true samples; their labels are their modes.
         features: The evaluation map.
         rarest: Label of the mode called the rarest; None for that with the fewest of these samples.
+        beside: All other true samples, where these are known: what is rare is so among all.
 
     Returns:
         The yardstick of the mapped samples.
@@ -120,7 +128,8 @@ def yardstick_of(
     """
     if truth.all_equal:
         raise ValueError("truth rows must have a total variance above 0: all of them are equal")
-    return replace(yardstick(features(truth), truth.labels, rarest), samples=truth)
+    table = TableTruth.of(truth, beside)
+    return replace(yardstick(features(truth), truth.labels, rarest), samples=truth, table=table)
 
 
 def evaluate(yardstick: Yardstick, generated: ArrayLike, training: ArrayLike | None) -> dict[str, float]:

@@ -16,6 +16,7 @@ OF_ITS_SORT: Mapping[str, str] = {
     "perplexity_unseen": "perplexity on groups that the silo never saw",
     "picked_distance": "distance of picked group shares from the truth",
     "group_distance": "distance of group shares from the truth",
+    "rarest_level_ratio": "share kept of the rarest level, of its true one",
     "minority_recall": "recall of classes that the silo has few labels of",
     "accuracy": "accuracy",
 }

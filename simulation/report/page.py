@@ -18,6 +18,7 @@ from tailweave.simulation.open_run import OpenRun
 from tailweave.simulation.report import privacy, reading, tables
 from tailweave.simulation.report.absences import absences
 from tailweave.simulation.report.headline import answers
+from tailweave.simulation.report.lost import kept_by_silo, lost
 from tailweave.simulation.report.wording import (
     counted,
     listed,
@@ -42,7 +43,11 @@ def write_report(run: OpenRun) -> Path:
     rivals = dict.fromkeys(rival for arm in summary["arms"].values() for rival in arm["paired"])
     had = {name for arm in summary["arms"].values() for name in arm["last"]}
     others = [name for name, one in shown_metrics().items() if one.role == "other" and name in had]
-    by_silo = (("Metrics", tables.per_silo(summary)), ("Mode shares", tables.mode_shares(summary)))
+    by_silo = (
+        ("Metrics", tables.per_silo(summary)),
+        ("Mode shares", tables.mode_shares(summary)),
+        ("Rare levels", kept_by_silo(summary)),
+    )
     html = (
         templates()
         .get_template("report.html.md")
@@ -58,6 +63,7 @@ def write_report(run: OpenRun) -> Path:
             kept=owners_alone(summary["events"]["kept"]),
             privacy_notes=privacy.notes(config, run.wire),
             results=tables.results(summary),
+            lost=lost(summary),
             comparisons=[(rival, t) for rival in rivals if (t := tables.differences(summary, rival))],
             retention=tables.retention(summary),
             others=tables.results(summary, others) if others else None,

@@ -158,7 +158,7 @@ def test_a_dirichlet_shares_areas_between_silos():
     found = world(partition={"kind": "dirichlet", "alpha": 5.0})
     assert all(len(held(silo.train)) == 2 for silo in found.silos)
     with pytest.raises(
-        DataError, match="partition by-quantile takes samples of sort numbers, image, got documents"
+        DataError, match="partition by-quantile takes samples of sort numbers, image, table, got documents"
     ):
         world(partition={"kind": "by-quantile"})
 

@@ -71,7 +71,7 @@ def test_a_killed_training_is_made_again_with_the_same_answer(node, kit, retrain
     question = retrain_question(arm=arm, generator=GENERATOR, base=base)
     whole = retrain(replace(node, state=tmp_path / "whole"), question)
     left = killed_while_training(node, question)
-    assert left == ["latest.npz", "model-0.safetensors", TOLD]
+    assert left == ["latest.npz", "model-0.safetensors", "rows.blake2b", TOLD]
     again = retrain(node, question)
     assert again.names == whole.names
     assert again.rows() == whole.rows()

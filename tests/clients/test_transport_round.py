@@ -101,7 +101,7 @@ def test_too_few_rows_are_refused(node, kit):
 
 
 def test_what_cannot_be_solved_is_refused_without_a_count_of_rows_and_costs_nothing(node, kit, monkeypatch):
-    monkeypatch.setattr(coupling, "_MARGIN", -1.0)  # no error of a marginal is small enough
+    monkeypatch.setattr(coupling, "MARGIN", -1.0)  # no error of a marginal is small enough
     spec = GeodesicReference(kind="geodesic", support=ATOMS, transport="entropic", entropic_reg=1e-3)
     with pytest.raises(Refusal, match="transport: entropic, entropic-reg: 0.001; a larger") as refused:
         transport(node, question(kit, spec))

@@ -103,7 +103,7 @@ CASES = {
     "override of nothing": ({}, ("--set", "recursion.generation=3"), ["recursion.generation: unknown key"]),
     "override without value": ({}, ("--set", "seeds"), ["--set seeds: write it as key.path=value"]),
     "config missing": (None, (), ["tiny.yaml: no such file"]),
-    "not YAML": ("name: [", (), ["tiny.yaml: not valid YAML", "line 1"]),
+    "not YAML": ("name: [", (), ["tiny.yaml: not valid YAML", "line 2"]),
     "not a mapping": ("- 1\n", (), ["tiny.yaml: an experiment is a mapping of keys, found list"]),
     "empty config": ("", (), ["tiny.yaml: an experiment is a mapping"]),
 }

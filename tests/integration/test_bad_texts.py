@@ -62,7 +62,7 @@ CASES = {
     "hidden states without a language model": (
         GOOD,
         {"generator": {"kind": "gaussian"}, "features": {"kind": "hidden-states"}},
-        ["generator: kind gaussian takes samples of sort numbers, image; data gives text"],
+        ["generator: kind gaussian takes samples of sort numbers, image, table; data gives text"],
     ),
     "hidden states of numbers": (
         GOOD,

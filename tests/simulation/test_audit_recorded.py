@@ -180,7 +180,7 @@ def test_tiny_silos_are_rebuilt_from_a_recorded_sketch(tmp_path):
     folder = record(tmp_path / "run", tiny, seeds=(0,))
     (found,) = own(attack_recorded(folder, tiny, runs=RUNS))
     exact, close, rows = recovered_by(found)["sliced flow"]
-    assert close == rows
+    assert close > 0.8 * rows
     assert found.verdict == "no guarantee claimed; attack succeeds"
 
 

@@ -71,10 +71,10 @@ def test_a_reply_is_handed_out_once(grid):
 
 def test_a_handler_that_raises_is_an_error_reply(grid):
     question = hello(100)
-    question.content["message"]["schema-version"] = 9
+    question.content["message"]["schema-version"] = 8
     (reply,) = grid.send_and_receive([question])
     assert reply.has_error()
-    assert "schema version must be 8, got 9" in reply.error.reason
+    assert "schema version must be 9, got 8" in reply.error.reason
     assert reply.metadata.reply_to_message_id == question.metadata.message_id
 
 
@@ -104,9 +104,9 @@ def test_workers_give_the_answers_of_this_process(grid, run_config):
     try:
         assert answers(spread) == answers(grid)
         bad = hello(101)
-        bad.content["message"]["schema-version"] = 9
+        bad.content["message"]["schema-version"] = 8
         (reply,) = spread.send_and_receive([bad])
-        assert "schema version must be 8, got 9" in reply.error.reason
+        assert "schema version must be 9, got 8" in reply.error.reason
         assert list(spread.send_and_receive([hello(100)], timeout=0.0)) == []
     finally:
         spread.close()

@@ -56,7 +56,11 @@ def test_help_lists_every_command_in_the_order_of_use(tailweave):
     assert sorted(listed) == sorted(typer.main.get_command(cli.app).commands)
     _, out, _ = tailweave("--help")
     found = [word for line in out.splitlines() for word in line.strip("│ ").split()[:1] if word in listed]
-    assert found == listed == ["list", "run", "report", "audit", "base", "serve", "deploy"]
+    assert (
+        found
+        == listed
+        == [*("list", "inspect", "run", "report", "export", "score", "audit", "base", "serve", "deploy")]
+    )
 
 
 def test_the_version_is_that_of_what_is_installed(tailweave):

@@ -7,8 +7,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from tailweave.clients.generators.diffusion.architecture import Architecture
+from tailweave.clients.generators.diffusion.levels import columns_of
 from tailweave.clients.generators.diffusion.perceptron import predict
 from tailweave.clients.neural.extra import neural
+from tailweave.clients.sorts import Block
 
 if TYPE_CHECKING:
     import torch
@@ -23,11 +25,19 @@ class Denoiser:
         architecture: What it was built from.
         network: The torch module.
         compiled: Whether calls go through torch's compiler.
+        blocks: Columns of levels, for which it says logits; see ``levels.py``.
     """
 
     architecture: Architecture
     network: "torch.nn.Module"
     compiled: bool = False
+    blocks: tuple[Block, ...] = ()
+
+    @property
+    def numbers(self) -> list[int]:
+        """All columns but those of levels."""
+        levels = columns_of(self.blocks)
+        return [at for at in range(self.architecture.columns) if at not in levels]
 
     @property
     def steps(self) -> int:
@@ -43,7 +53,7 @@ class Denoiser:
         return called
 
     def __call__(self, noisy: "Tensor", level: "Tensor") -> "Tensor":
-        """Predict the noise (or what the base was trained to predict).
+        """Predict the noise (or what the base was trained to predict), and logits of levels.
 
         Args:
             noisy: Scaled rows with noise, shape (n, p).

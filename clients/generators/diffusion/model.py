@@ -13,6 +13,7 @@ from tailweave.clients.generators.course import NOTHING_BESIDE, Course
 from tailweave.clients.generators.diffusion.architecture import Architecture, architecture_of
 from tailweave.clients.generators.diffusion.base import fresh, load_base
 from tailweave.clients.generators.diffusion.denoiser import Denoiser
+from tailweave.clients.generators.diffusion.levels import columns_of
 from tailweave.clients.generators.diffusion.sampling import Sampling, draw
 from tailweave.clients.generators.diffusion.training import train
 from tailweave.clients.neural import built
@@ -20,6 +21,7 @@ from tailweave.clients.neural.built import Tensor
 from tailweave.clients.neural.device import place_of, torch_stream
 from tailweave.clients.neural.epochs import Effort
 from tailweave.clients.samples import Samples, Sort
+from tailweave.clients.sorts import Block
 from tailweave.protocols.arrays import Floats
 from tailweave.protocols.kinds.generators.diffusion import DiffusionSpec
 
@@ -81,9 +83,9 @@ class Diffusion:
         place = place_of(spec)
         goes_on = previous is not None and spec.warm_start
         denoiser = _start(spec, rows, previous if goes_on else None, rng, offline=course.offline)
-        offset, scale = (previous.offset, previous.scale) if previous and goes_on else _scale(spec, rows)
+        offset, scale = (previous.offset, previous.scale) if previous and goes_on else _scale(spec, samples)
         denoiser.network.to(place.device)
-        denoiser = replace(denoiser, compiled=spec.compiled)
+        denoiser = replace(denoiser, compiled=spec.compiled, blocks=_blocks(spec, samples.sort))
         epochs = spec.epochs if goes_on else spec.first_epochs
         if epochs:
             train(denoiser, (rows - offset) / scale, spec, Effort(epochs, place, course, rng))
@@ -93,7 +95,8 @@ class Diffusion:
     @cached_property
     def _denoiser(self) -> Denoiser:
         denoiser = _with_weights(self.architecture, self.weights, place_of(self.spec).device)
-        return replace(denoiser, compiled=self.spec.compiled)
+        blocks = _blocks(self.spec, self.sort)
+        return replace(denoiser, compiled=self.spec.compiled, blocks=blocks)
 
     def sample(self, count: int, *, rng: np.random.Generator) -> Samples:
         """Draw rows, shape (count, p), data units, within ``value-range`` if there is one."""
@@ -156,16 +159,30 @@ def _with_weights(architecture: Architecture, weights: Mapping[str, Tensor], dev
     return Denoiser(architecture, network)
 
 
-def _scale(spec: DiffusionSpec, rows: Floats) -> tuple[Floats, Floats]:
-    """Return what brings an image's range to [-1, 1]; for other rows, the means and one spread of all."""
-    columns = rows.shape[1]
+def _blocks(spec: DiffusionSpec, sort: Sort | None) -> tuple[Block, ...]:
+    """Return the columns of levels; a network for images knows none."""
+    return () if sort is None or spec.makes_images else sort.blocks
+
+
+def _scale(spec: DiffusionSpec, samples: Samples) -> tuple[Floats, Floats]:
+    """Return what brings an image's range to [-1, 1]; for other rows, the means and one spread.
+
+    They are of the columns of numbers; a level stands as 1 in its column.
+    """
+    rows, columns = samples.values, samples.values.shape[1]
     if spec.makes_images:
         low, high = spec.limits or (0.0, 1.0)
         return np.full(columns, (low + high) / 2), np.full(columns, (high - low) / 2)
-    mean = rows.mean(axis=0)
-    if (rows == rows[0]).all():  # their mean may miss them by a rounding error, which is no spread
-        return mean, np.ones(columns)
-    return mean, np.full(columns, float(np.sqrt(((rows - mean) ** 2).mean())))
+    blocks = _blocks(spec, samples.sort)
+    numbers = np.setdiff1d(np.arange(columns), columns_of(blocks))
+    offset, scale = np.zeros(columns), np.ones(columns)
+    for block in blocks:
+        scale[block.start : block.stop] = block.unit
+    mine = rows[:, numbers] if blocks else rows
+    offset[numbers] = mine.mean(axis=0)
+    if (mine != mine[:1]).any():  # else the mean may miss them by a rounding error, which is no spread
+        scale[numbers] = float(np.sqrt(((mine - offset[numbers]) ** 2).mean()))
+    return offset, scale
 
 
 def _check_range(spec: DiffusionSpec, rows: Floats) -> None:

@@ -4,6 +4,7 @@
 from typing import TYPE_CHECKING, Any
 
 from tailweave.clients.generators.diffusion.denoiser import Denoiser
+from tailweave.clients.generators.diffusion.levels import columns_of, cross_entropy, with_levels
 from tailweave.clients.neural import epochs
 from tailweave.clients.neural.epochs import Effort
 from tailweave.clients.neural.extra import neural
@@ -27,7 +28,7 @@ def train(denoiser: Denoiser, rows: Floats, spec: DiffusionSpec, effort: Effort)
         TrainingError: If the loss is not finite.
 
     Source:
-        Ho, Jain & Abbeel (2020), algorithm 1.
+        Ho, Jain & Abbeel (2020), algorithm 1; levels as ``levels.py`` says.
     """
     torch, scheduler = neural("torch"), denoiser.scheduler(clip=False)
 
@@ -47,11 +48,21 @@ def _loss(
     level: "Tensor",
 ) -> "Tensor":
     noisy = scheduler.add_noise(clean, noise, level)
+    blocks = denoiser.blocks
+    if blocks:
+        noisy[:, columns_of(blocks)] = noise[:, columns_of(blocks)]
+        kept = scheduler.alphas_cumprod.to(clean.device)[level]
+        noisy = with_levels(noisy, clean, kept, blocks)
     kind = scheduler.config.prediction_type
     wanted = noise
     if kind == "sample":
         wanted = clean
     elif kind == "v_prediction":
         wanted = scheduler.get_velocity(clean, noise, level)
-    loss: Tensor = neural("torch.nn.functional").mse_loss(denoiser(noisy, level), wanted)
-    return loss
+    said, mse = denoiser(noisy, level), neural("torch.nn.functional").mse_loss
+    if not blocks:
+        loss: Tensor = mse(said, wanted)
+        return loss
+    of_levels = cross_entropy(said, clean, blocks)
+    numbers = denoiser.numbers
+    return of_levels + mse(said[:, numbers], wanted[:, numbers]) if numbers else of_levels

@@ -87,6 +87,11 @@ class ColumnKind(Spec):
         """Its levels, where it is encoded by them; a column's number is the place of its level."""
         return ()
 
+    @property
+    def all_levels(self) -> tuple[str, ...]:
+        """Every level as text, also where they are steps on an axis; none of a number."""
+        return self.level_names
+
     def encoded(self, name: str) -> tuple[str, ...]:
         """Return the names of the encoded columns of a column."""
         if not self.feature:

@@ -65,6 +65,7 @@ class DiffusionSpec(Trained):
     """A denoising diffusion model (DDPM, sampled by DDIM); each refit goes on from the one before.
 
     ``base`` is a folder or hub name of a pretrained diffusers model, which brings its own network and noise.
+    In a table with declared columns the perceptron diffuses levels as levels (TabDDPM), beside the numbers.
     What is drawn is clipped to ``value-range`` (images: [0, 1] if not given); rows outside it are refused.
     ``compiled`` calls the network through torch's compiler: minutes at first, worth it for a large network on
     a GPU; it needs a C++ compiler, and rounds otherwise.

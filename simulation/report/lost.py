@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which rare levels of a table's columns, and which pairs of them, each arm has lost."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from tailweave.simulation.figures.style import colour_of
+from tailweave.simulation.report.tables import BLANK, Cell, Line, Table
+from tailweave.simulation.report.wording import counted, percent
+
+Summary = Mapping[str, Any]
+LEVELS, PAIRS = "level_kept/", "pair_kept/"
+LOST = 0.1
+"""Less than this part of the true share is lost, in the mean over seeds."""
+_NAMED = 12
+_HEADS = (
+    ("levels lost everywhere", "Less than a tenth of the true share, mean over seeds and silos."),
+    ("levels lost on some silo", "Less than a tenth of the true share there, mean over seeds."),
+    ("level with least", "Share kept, of the true one; 100 % is nothing lost."),
+    ("pairs lost everywhere", "As for levels, of the 20 rarest pairs."),
+)
+
+
+def lost(summary: Summary) -> Table | None:
+    """Name what each arm has lost at the last generation; None where no rare level was measured."""
+    names = _names(summary, LEVELS) + _names(summary, PAIRS)
+    if not names:
+        return None
+    lines = []
+    for arm, colour in colour_of(list(summary["arms"])).items():
+        found = summary["arms"][arm]
+        lines.append(Line(arm, _cells(found), "", colour))
+    caption = (
+        f"{counted(len(_names(summary, LEVELS)), 'rare level')} and "
+        f"{counted(len(_names(summary, PAIRS)), 'rare pair')} of levels at the last generation."
+    )
+    return Table(caption, "arm", _HEADS, tuple(lines))
+
+
+def kept_by_silo(summary: Summary) -> Table | None:
+    """Return what every silo has kept of each rare level, of its true share; None without rare levels."""
+    names = _names(summary, LEVELS)
+    if not names:
+        return None
+    colours = colour_of(list(summary["arms"]))
+    lines = []
+    for silo in summary["silos"]:
+        for arm, found in summary["arms"].items():
+            means = found["silos"].get(silo, {})
+            cells = tuple(Cell(percent(means[name])) if name in means else BLANK for name in names)
+            lines.append(Line(f"{silo}, {arm}", cells, "", colours[arm]))
+    caption = "Share of each rare level on every silo, of its true share, means over seeds."
+    return Table(caption, "silo, arm", tuple((name.removeprefix(LEVELS), "") for name in names), tuple(lines))
+
+
+def _cells(arm: Mapping[str, Any]) -> tuple[Cell, ...]:
+    levels = {name.removeprefix(LEVELS): one["mean"] for name, one in _of(arm["last"], LEVELS)}
+    pairs = {name.removeprefix(PAIRS): one["mean"] for name, one in _of(arm["last"], PAIRS)}
+    everywhere = [name for name, kept in levels.items() if kept < LOST]
+    somewhere = {
+        name.removeprefix(LEVELS): None
+        for means in arm["silos"].values()
+        for name, kept in _of(means, LEVELS)
+        if kept < LOST
+    }
+    least = min(levels, key=lambda name: levels[name], default=None)
+    return (
+        _listed(everywhere) if levels else BLANK,
+        _listed([name for name in somewhere if name not in everywhere]) if levels else BLANK,
+        BLANK if least is None else Cell(f"{least}: {percent(levels[least])}"),
+        _listed([name for name, kept in pairs.items() if kept < LOST]) if pairs else BLANK,
+    )
+
+
+def _of(found: Mapping[str, Any], prefix: str) -> list[tuple[str, Any]]:
+    return sorted((name, value) for name, value in found.items() if name.startswith(prefix))
+
+
+def _names(summary: Summary, prefix: str) -> list[str]:
+    return sorted({name for arm in summary["arms"].values() for name, _ in _of(arm["last"], prefix)})
+
+
+def _listed(names: list[str]) -> Cell:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return Cell(", ".join(names[:_NAMED]).replace("&", " & ") + more if names else "none")
