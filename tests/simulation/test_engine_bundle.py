@@ -25,6 +25,7 @@ NOT_NEEDED = (
     "protocols/selection.proto",  # what the two modules beside it were generated from
     "protocols/selection_pb2.pyi",  # for type checkers
     "simulation/deploy/templates/",  # kits are made by an installed tailweave
+    "configs/data/",  # rows are read where they are named, and travel with no app
 )
 """What Flower leaves out, for it packs a few suffixes only, and neither ServerApp nor ClientApp uses."""
 KEYS = Job(Path("/out"), 3, "0a").run_config
