@@ -15,6 +15,7 @@ from tailweave.protocols.config.references import REFERENCES
 from tailweave.protocols.config.starts import PARAMETER_LEAK
 from tailweave.protocols.kit import PublicKit
 from tailweave.simulation.class_counts import notes_on_classes
+from tailweave.simulation.id_columns import notes_on_ids
 from tailweave.simulation.inputs import check_inputs, inputs_of
 from tailweave.simulation.kits import fitted_kits, kit_path, opened, with_held_out
 from tailweave.simulation.public_weights import check_carried
@@ -91,7 +92,8 @@ def prepare(
     ]
     if silos_elsewhere:
         return Prepared(experiment, kits, (*said, *_owners_alone(experiment)), inputs)
-    said += [*_drawn_again(experiment, facts), *notes_on_classes(world_of_seed(experiment, facts[0].seed))]
+    world = world_of_seed(experiment, facts[0].seed)
+    said += [*_drawn_again(experiment, facts), *notes_on_classes(world), *notes_on_ids(world)]
     return Prepared(experiment, kits, tuple(said), inputs, facts)
 
 

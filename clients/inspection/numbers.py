@@ -46,7 +46,7 @@ def of_numbers(name: str, values: Floats, *, whole_days: bool = True) -> Proposa
         return _measure("number", values, low, high)
     if (low, high) == (0.0, 1.0):
         return Proposal({"kind": "boolean"}, (f"{np.count_nonzero(values)} of {len(values)} are 1",))
-    if _is_id(name, values, low, high):
+    if is_id(name, values):
         return ignored("whole numbers, different in each row: an ID")
     if whole_days and _DAYS[0] <= low and high <= _DAYS[1] and _are_days(values):
         years = int(low) // 10000, int(high) // 10000
@@ -122,11 +122,12 @@ def _tidy(number: float) -> float:
     return float(f"{number:.15g}")
 
 
-def _is_id(name: str, values: Floats, low: float, high: float) -> bool:
-    rows = len(values)
+def is_id(name: str, values: Floats) -> bool:
+    """Tell whether whole numbers, shape (n,), look like a number given to each row rather than a measure."""
+    rows, low, high = len(values), values.min(), values.max()
     if len(np.unique(values[:1000])) < min(rows, 1000) or len(np.unique(values)) < rows:
         return False
-    return rows >= _SURELY_ID or _FEW <= rows > (high - low) / 2 or _ID.search(name) is not None
+    return bool(rows >= _SURELY_ID or _FEW <= rows > (high - low) / 2 or _ID.search(name) is not None)
 
 
 def _are_days(values: Floats) -> bool:
