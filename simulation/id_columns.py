@@ -30,8 +30,8 @@ def notes_on_ids(world: World) -> list[str]:
         return []
     return [
         f"columns that hold another whole number in each row, as IDs do: {', '.join(found)}; they are "
-        "compared as all others: if they are IDs, declare the columns with `ignore` (`tailweave inspect FILE` "
-        "proposes it)"
+        "compared as all others: if they are IDs, declare the columns with `ignore` (`tailweave inspect "
+        "FILE` proposes it)"
     ]
 
 
