@@ -6,6 +6,7 @@ A run that goes on with other rows, or another base or encoder, would put two ex
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -88,7 +89,8 @@ def _paths(key: str, value: object) -> Iterator[tuple[str, Path]]:
     elif isinstance(value, list):
         for place, inner in enumerate(value):
             yield from _paths(f"{key}.{place}", inner)
-    elif isinstance(value, str) and Path(value).is_absolute() and Path(value).exists():
+    elif isinstance(value, str) and os.path.isabs(value) and os.path.exists(value):
+        # Path would raise where a value is too long to be one.
         yield key, Path(value)
 
 

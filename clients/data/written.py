@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import pyarrow
 
 FOLDER = ""
+_TAKEN = ("x", "file", "allow_pickle")
+"""The array of values, and what NumPy's own writer calls its arguments."""
 
 
 def ending_of(path: Path) -> str:
@@ -103,6 +105,8 @@ def _feather(samples: Samples, label: str) -> bytes:
 
 
 def _npz(samples: Samples, label: str) -> bytes:
+    if label in _TAKEN and samples.labels is not None:
+        raise DataError(f"an NPZ cannot call its labels {label!r}: name the labels otherwise")
     content = io.BytesIO()
     named = {} if samples.labels is None else {label: samples.labels}
     np.savez(content, allow_pickle=False, x=samples.sort.stacked(samples.values), **named)

@@ -115,7 +115,12 @@ def entropic_self_potential(x: Floats, masses: Floats, reg: float) -> Floats:
 
 
 def cost_blocks(x: Floats, y: Floats) -> Iterator[tuple[slice, Floats]]:
-    """Yield squared distances (r, m) of some of x (n, d) to all of y (m, d), with their place in x."""
+    """Yield squared distances (r, m) of some of x (n, d) to all of y (m, d), with their place in x.
+
+    Both are centred first: far from the origin the squares would round the distances away.
+    """
+    centre = y.mean(axis=0)
+    x, y = x - centre, y - centre
     squares = np.einsum("ij,ij->i", y, y)
     step = max(1, _COSTS // len(y))
     for start in range(0, len(x), step):

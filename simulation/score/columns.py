@@ -87,7 +87,7 @@ def told_from_cells(
     for name in real.column_names:
         if name != label:
             kinds = [_looks(table.column(name)) for table in (real, synthetic)]
-            if _NUMBERS in kinds and len(set(kinds)) > 1 and kinds[0] == _NUMBERS:
+            if kinds in ([_NUMBERS, _TEXT], [_NUMBERS, _DAYS], [_NUMBERS, _MOMENTS]):
                 unlike.append(f"{name!r} ({kinds[0]} in the real rows, {kinds[1]} in the synthetic)")
                 continue
             found[name] = _kind(name, real, synthetic, kinds)
@@ -136,11 +136,12 @@ def _kind(name: str, real: "pyarrow.Table", synthetic: "pyarrow.Table", kinds: l
     if kinds == [_NUMBERS, _NUMBERS]:
         center, scale = spread_of(cell_numbers(sides[0]).values[:, None])
         return Number(kind="number", center=float(center[0]), scale=float(scale[0]) or 1.0, optional=optional)
-    if kinds == [_FLAGS, _FLAGS]:
+    if _FLAGS in kinds:  # the other side may be a file of text, or of 0 and 1
         return Boolean(kind="boolean", optional=optional)
-    if set(kinds) <= {_DAYS, _MOMENTS}:
-        spec = Date(kind="date", optional=optional) if kinds == [_DAYS, _DAYS] else None
-        return spec or Datetime(kind="datetime", optional=optional)
+    if _MOMENTS in kinds:
+        return Datetime(kind="datetime", optional=optional)
+    if _DAYS in kinds:
+        return Date(kind="date", optional=optional)
     levels = sorted(set(_texts(sides)))
     if not levels or len(levels) > min(MOST_LEVELS, max(2, rows // _ROWS_A_LEVEL)):
         return Ignore(kind="ignore")

@@ -98,7 +98,7 @@ def _modes(both: Samples) -> Coded:
     rows = spread(both.values)[order]
     some = np.linspace(0, len(rows) - 1, min(len(rows), FIT_ROWS)).astype(np.int64)
     if rows.shape[1] > MOST_COLUMNS:
-        rows = PCA(MOST_COLUMNS, svd_solver="full").fit(rows[some]).transform(rows)
+        rows = PCA(min(MOST_COLUMNS, len(some)), svd_solver="full").fit(rows[some]).transform(rows)
     modes = min(MOST_MODES, max(2, len(rows) // ROWS_A_MODE))
     modes = min(modes, len(np.unique(rows[some], axis=0)))
     found = KMeans(modes, n_init=4, random_state=0).fit(rows[some]).predict(rows)

@@ -65,6 +65,8 @@ def sides(real: object, synthetic: object, columns: Any = None, label: str | Non
         if not len(rows):
             raise DataError(f"the {called} side has no rows")
     if isinstance(one, Samples) and isinstance(other, Samples):
+        if known.columns:
+            raise ConfigError(f"columns are declared for tables, and both sides are {one.sort}")
         return _of_samples(one, other, label)
     if isinstance(one, Samples) or isinstance(other, Samples):
         tables = "the synthetic" if isinstance(one, Samples) else "the real"

@@ -82,6 +82,7 @@ def test_equal_samples_give_equal_bytes(tmp_path, ending):
     [
         (table, "x", "kind", "a table of 3 columns is written as one file, not as a folder"),
         (table, "x.csv", "length", "a column is called 'length' as the labels are"),
+        (table, "x.npz", "file", "an NPZ cannot call its labels 'file'"),
         (texts, "x.npz", "kind", "documents are written as .jsonl"),
         (table, "x.xlsx", "kind", r"the name must end in \.csv, .* found \.xlsx"),
     ],

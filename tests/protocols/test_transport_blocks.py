@@ -31,6 +31,13 @@ def test_potentials_are_those_of_all_costs_at_once(reg):
     assert np.ptp(gap) < 1e-4 * reg
 
 
+def test_costs_far_from_the_origin_are_those_of_near_rows():
+    x, y, _, _ = case()
+    for shift, within in ((0.0, 1e-12), (1e6, 1e-8)):
+        (found,) = [cost_sq for _, cost_sq in blocks.cost_blocks(x + shift, y + shift)]
+        np.testing.assert_allclose(found, ((x[:, None] - y[None]) ** 2).sum(axis=2), rtol=0, atol=within)
+
+
 @pytest.mark.usefixtures("size")
 def test_potentials_onto_itself_are_those_of_all_costs_at_once():
     x, _, a, _ = case()

@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pyarrow
 import pytest
-from pyarrow import csv
+from pyarrow import csv, parquet
 from scipy.stats import binom
 
 from tailweave.clients.data.written import write_samples
@@ -183,8 +183,26 @@ def test_sides_that_do_not_fit_are_refused(real, tmp_path, changed, label, messa
         score(real, write(tmp_path / "b.csv", changed(people())), label=label)
 
 
+@pytest.mark.parametrize("told", [lambda flags: flags.astype(str), lambda flags: flags.astype(int)])
+def test_a_flag_of_parquet_is_that_of_a_csv(tmp_path, told):
+    flags = stream(0, "flags").random(300) < 0.4
+    days = np.datetime64("2024-01-01") + np.arange(300)
+    parquet.write_table(pyarrow.table({"f": flags, "d": days}), tmp_path / "real.parquet")
+    found = score(
+        tmp_path / "real.parquet", write(tmp_path / "b.csv", {"f": told(flags), "d": days.astype(str)})
+    )
+    assert found.lost == ()
+
+
+def test_few_rows_that_are_wide_are_scored():
+    rows = stream(0, "wide").normal(size=(40, 80))
+    assert score(rows[:20], rows[20:]).lost == ()
+
+
 def test_samples_must_be_alike():
     rows = np.zeros((3, 2))
+    with pytest.raises(ValueError, match="columns are declared for tables"):
+        score(rows, rows, columns={"a": "number"})
     with pytest.raises(ValueError, match="synthetic rows alone have some"):
         score(Samples.of(rows), Samples.of(rows, ["a", "b", "c"]))
     with pytest.raises(ValueError, match="both sides must be alike"):
