@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What one node has: its silo, a folder for its state, and, in simulation only, the truth."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -56,6 +56,7 @@ class Node:
         identity_key: File of its identity for secure sums; None keeps one in ``state``.
         base: File of the base generator, where the run starts from one that each node has.
         own: Where this host's ledger of its rows is found; None keeps one in ``state``, for a simulation.
+        cells: Gives the cells of a declared table's file, by which its ledger is found; None elsewhere.
     """
 
     silo: Silo
@@ -66,6 +67,7 @@ class Node:
     identity_key: Path | None = None
     base: Path | None = None
     own: Own | None = None
+    cells: Callable[[], NDArray[Any]] | None = None
 
     def head(self, question: Message) -> Head:
         """Return what every answer of this silo begins with."""
@@ -114,7 +116,12 @@ class Node:
         return self.silo.train.labelled if features.classes else self.silo.train
 
     def all_rows(self) -> NDArray[Any]:
-        """Return training and held-out rows together: numbers (n, p), or documents (n,)."""
+        """Return training and held-out rows together: numbers (n, p), or documents (n,).
+
+        Of a declared table cells of the file, in any order: an encoding hangs on what others declared.
+        """
+        if self.cells is not None:
+            return self.cells()
         return np.concatenate([self.silo.train.values, self.silo.heldout.values])
 
     def yardstick(self, features: FeatureMap, seed: int) -> "Yardstick":
@@ -172,7 +179,8 @@ def _real_node(node_config: Settings, state: Path) -> Node:
     ledgers = Path(str(node_config.get("ledgers") or default_ledgers()))
     own = Own(ledgers, state, name, place, chosen) if place else None
     identity, base = (_file(node_config, key) for key in ("identity-key", "base"))
-    return Node(silo, state, None, None, policy, identity, base, own)
+    cells = None if data.columns is None else data.cells
+    return Node(silo, state, None, None, policy, identity, base, own, cells)
 
 
 def _file(node_config: Settings, key: str) -> Path | None:

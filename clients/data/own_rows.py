@@ -13,8 +13,10 @@ from tailweave.clients.data.documents import Document, as_text, read_documents
 from tailweave.clients.data.hashed_text import as_hashed_words
 from tailweave.clients.data.image_folder import read_image_folder
 from tailweave.clients.data.jsonl import is_jsonl, read_jsonl
+from tailweave.clients.data.raw_table import Form
 from tailweave.clients.data.tables import read_images, read_table
 from tailweave.clients.samples import DataError, Samples
+from tailweave.protocols.arrays import Floats
 from tailweave.protocols.kinds.sources.base import ImageShape
 from tailweave.protocols.kinds.sources.hashed_text import LEAST_TEXT_COLUMNS, MOST_TEXT_COLUMNS
 from tailweave.protocols.kinds.sources.image_folder import ImageFolder, Resize
@@ -100,6 +102,14 @@ class OwnRows:
         if self.path.suffix.lower() == ".npz":
             return read_images(self.path, self.label, self.image)
         return self._image_folder(self.image)
+
+    def cells(self) -> Floats:
+        """Return cells of a declared table, whatever is declared; see ``raw_cells``."""
+        from tailweave.clients.data.raw_cells import raw_cells
+
+        columns = cast(Declared, self.columns)
+        spec = columns.of(self.path, self.label)
+        return raw_cells(self.path, Form(spec.delimiter, spec.decimal), spec.label)
 
     def _documents(self) -> list[Document]:
         if is_jsonl(self.path):
