@@ -25,7 +25,7 @@ from pydantic import TypeAdapter
 from tailweave.clients.sorts import Block, Coded, DataError, Numbers
 from tailweave.protocols.arrays import Floats
 from tailweave.protocols.config.columns import Columns, digest_of
-from tailweave.protocols.kinds.columns.base import MISSING, ColumnKind
+from tailweave.protocols.kinds.columns.base import ColumnKind
 from tailweave.protocols.sorts import SortName
 
 if TYPE_CHECKING:
@@ -116,10 +116,10 @@ class Table(Numbers):
     def levels(self) -> tuple[Level, ...]:
         """All columns of levels, those for missing cells included."""
         return tuple(
-            Level(name, "missing" if part.endswith(MISSING) else spec.level_names[at], start + at)
+            Level(name, (*spec.level_names, "missing")[at], start + at)
             for start, (name, spec) in zip(self._starts, self.declared, strict=True)
             if spec.axis is None
-            for at, part in enumerate(spec.encoded(name))
+            for at in range(len(spec.encoded(name)))
         )
 
     @cached_property

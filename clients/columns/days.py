@@ -79,7 +79,8 @@ def _of_text(texts: arrow.ChunkedArray, form: str | None) -> Floats:
     coded = compute.dictionary_encode(texts).combine_chunks()
     coded = coded.combine_chunks() if isinstance(coded, arrow.ChunkedArray) else coded
     days = np.array([_days(text, form) for text in coded.dictionary.to_pylist()] or [np.nan])
-    found: Floats = days[coded.indices.to_numpy()]
+    there = np.asarray(compute.is_valid(coded.indices))
+    found: Floats = np.where(there, days[np.asarray(compute.fill_null(coded.indices, 0))], np.nan)
     return found
 
 

@@ -51,7 +51,8 @@ def read_declared(spec: TableData, path: Path) -> Samples:
             not what is declared: of all columns at once, how many, the first and what is allowed.
     """
     declared = spec.columns or {}
-    names = raw_schema(path, delimiter=spec.delimiter).names
+    keep = [*declared, *([] if spec.label is None else [spec.label])]
+    names = raw_schema(path, delimiter=spec.delimiter, keep=keep).names
     _check_names(path, names, declared, spec.label)
     needed = [name for name in names if name == spec.label or declared[name].feature or declared[name].beside]
     table = read_raw(path, delimiter=spec.delimiter, decimal=spec.decimal, columns=needed)

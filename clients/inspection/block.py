@@ -2,6 +2,7 @@
 """The ``data`` of an experiment on a file, as YAML to paste, with what was noticed."""
 
 import os
+import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -60,7 +61,7 @@ def inspect_file(
     found = existing(path)
     try:
         form = marks_of(found, delimiter=_tab(delimiter), decimal=decimal) if is_csv(found) else PLAIN
-    except OSError as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path}: cannot be read: {error}") from error
     table = read_raw(found, delimiter=form.delimiter, decimal=form.decimal)
     head = [f"  source: {source_of(found)}", f"  path: {written(_from(path, beside))}", *_written_form(form)]

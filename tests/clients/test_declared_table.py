@@ -322,3 +322,27 @@ def test_a_frames_index_is_no_column_and_labels_may_be_truth_values(tmp_path):
     rows = load(path, source="parquet", columns={"u": "number"}, label="y")
     assert (rows.columns, rows.values.tolist()) == (("u",), [[0.5], [1.5]])
     assert len(set(rows.labels)) == 2
+
+
+def test_a_gap_among_dates_that_are_text_is_missing(tmp_path):
+    parquet.write_table(pa.table({"d": ["2024-01-31", None, "2024-02-01"]}), tmp_path / "d.parquet")
+    rows = load(tmp_path / "d.parquet", source="parquet", columns={"d": {"kind": "date", "optional": True}})
+    assert [str(day) for day in rows.sort.decoded(rows)["d"].to_pylist()] == [
+        "2024-01-31",
+        "None",
+        "2024-02-01",
+    ]
+
+
+def test_row_names_of_a_data_frame_are_read_where_they_are_declared(tmp_path):
+    noted = {b"pandas": b'{"index_columns": ["s"], "columns": [], "column_indexes": []}'}
+    table = pa.table({"x": [1.0, 2.0], "s": ["a", "b"]}).replace_schema_metadata(noted)
+    parquet.write_table(table, tmp_path / "s.parquet")
+    rows = load(tmp_path / "s.parquet", source="parquet", columns={"x": "number"}, label="s")
+    assert rows.labels.tolist() == ["a", "b"]
+
+
+def test_a_level_called_missing_is_refused_where_cells_may_lack(tmp_path):
+    block = {"w": {"kind": "category", "values": ["a", "missing"], "optional": True}}
+    with pytest.raises(ValueError, match="call the value otherwise"):
+        load(written(tmp_path, "w", "a", "missing"), columns=block)

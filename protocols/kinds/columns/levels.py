@@ -52,6 +52,8 @@ class Category(OptionalColumn):
         twice = [value for value, times in Counter(self.all_levels).items() if times > 1]
         if twice:
             raise ValueError(f"values must differ, found twice: {', '.join(twice)}")
+        if self.optional and "missing" in self.all_levels:
+            raise ValueError("an optional category has a level missing of its own: call the value otherwise")
         if set(self.all_levels) & set(self.missing):
             raise ValueError(f"missing must be none of its values, got {', '.join(self.missing)}")
         return self

@@ -59,6 +59,7 @@ def natural_count(partition: object, data: object) -> int | None:
         return len(path)
     if kind != "by-column" or not isinstance(partition, Mapping) or not isinstance(columns, Mapping):
         return None
-    column = columns.get(partition.get("column"))
+    named = partition.get("column")
+    column = columns.get(named) if isinstance(named, str) else None
     values = column.get("values", column.get("levels")) if isinstance(column, Mapping) else None
     return len(values) if isinstance(values, list) else values if isinstance(values, int) else None
