@@ -154,7 +154,7 @@ def test_numbers_that_the_owner_keeps_are_none():
         (
             {"names": ("w2_sq", "speed")},
             {},
-            "metric 'speed' is not known here; known are accuracy, balanced_accuracy",
+            "metric 'speed' is not known here; known are accuracy, association_error",
         ),
         (
             {"names": ("coverage", "density")},
