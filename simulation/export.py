@@ -164,10 +164,18 @@ def _chosen(found: Sequence[Left], wanted: Wanted, beside: str) -> Left:
 
 
 def _with_own_names(node: SiloNode, samples: Samples) -> Samples:
-    """Return rows with the columns of the node's own table: an arm that looks at no own rows has no names."""
+    """Return rows with the columns of the node's own table: an arm that looks at no own rows has no names.
+
+    Raises:
+        ConfigError: If that table is another one by now.
+    """
     own = own_rows(node.node_config()).read().sort
-    fits = own.plain and len(own.columns) == len(samples.columns)
-    return replace(samples, sort=own) if fits else samples
+    if not own.plain or len(own.columns) != len(samples.columns):
+        raise ConfigError(
+            f"the model draws {samples.sort}, and the silo's data are {own} by now: names and units of its "
+            "columns are not known any more; put back the data that it was trained on"
+        )
+    return replace(samples, sort=own)
 
 
 def _samples(model: FinalModel, wanted: Wanted, chosen: Left) -> Samples:

@@ -2,7 +2,7 @@
 """The run folder: what a run leaves behind, and all that summary, figures and report are made from."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -127,14 +127,7 @@ class RunFolder:
         Raises:
             RunFolderError: If the file is broken.
         """
-        path = self.path / DECLARATIONS
-        if not path.is_file():
-            return {}
-        try:
-            found = json.loads(path.read_text(encoding="utf-8"))
-            return {str(name): {key: parts[key] for key in DECLARED} for name, parts in found.items()}
-        except (ValueError, AttributeError, TypeError, KeyError) as error:
-            raise RunFolderError(f"{path}: is not what a run wrote there ({error!r})") from None
+        return self._named(DECLARATIONS, lambda parts: {key: parts[key] for key in DECLARED})
 
     def rarest(self) -> dict[str, dict[str, Any]]:
         """Return which class the rarest mode is and its rows, by seed; empty where there are no classes.
@@ -142,13 +135,16 @@ class RunFolder:
         Raises:
             RunFolderError: If the file is broken.
         """
-        path = self.path / RAREST
+        return self._named(RAREST, dict)
+
+    def _named(self, file: str, read: Callable[[Any], dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        """Return the mappings by name that a file holds, each as ``read`` takes it; empty without it."""
+        path = self.path / file
         if not path.is_file():
             return {}
         try:
-            found = json.loads(path.read_text(encoding="utf-8"))
-            return {str(key): dict(by_seed) for key, by_seed in found.items()}
-        except (ValueError, AttributeError, TypeError) as error:
+            return {str(name): read(parts) for name, parts in json.loads(path.read_text("utf-8")).items()}
+        except (ValueError, AttributeError, TypeError, KeyError) as error:
             raise RunFolderError(f"{path}: is not what a run wrote there ({error!r})") from None
 
     def wire(self) -> list[Row]:

@@ -4,20 +4,19 @@
 from collections.abc import Mapping
 from typing import Any
 
+from tailweave.clients.metrics.table.rare import LOST
 from tailweave.simulation.figures.style import colour_of
 from tailweave.simulation.report.tables import BLANK, Cell, Line, Table
 from tailweave.simulation.report.wording import counted, percent
 
 Summary = Mapping[str, Any]
 LEVELS, PAIRS = "level_kept/", "pair_kept/"
-LOST = 0.1
-"""Less than this part of the true share is lost, in the mean over seeds."""
 _NAMED = 12
 _HEADS = (
-    ("levels lost everywhere", "Less than a tenth of the true share, mean over seeds and silos."),
+    ("levels lost in the mean", "Less than a tenth of the true share, mean over seeds and silos."),
     ("levels lost on some silo", "Less than a tenth of the true share there, mean over seeds."),
     ("level with least", "Share kept, of the true one; 100 % is nothing lost."),
-    ("pairs lost everywhere", "As for levels, of the 20 rarest pairs."),
+    ("pairs lost in the mean", "As for levels, of the 20 rarest pairs."),
 )
 
 
@@ -56,7 +55,7 @@ def kept_by_silo(summary: Summary) -> Table | None:
 def _cells(arm: Mapping[str, Any]) -> tuple[Cell, ...]:
     levels = {name.removeprefix(LEVELS): one["mean"] for name, one in _of(arm["last"], LEVELS)}
     pairs = {name.removeprefix(PAIRS): one["mean"] for name, one in _of(arm["last"], PAIRS)}
-    everywhere = [name for name, kept in levels.items() if kept < LOST]
+    in_mean = [name for name, kept in levels.items() if kept < LOST]
     somewhere = {
         name.removeprefix(LEVELS): None
         for means in arm["silos"].values()
@@ -65,8 +64,8 @@ def _cells(arm: Mapping[str, Any]) -> tuple[Cell, ...]:
     }
     least = min(levels, key=lambda name: levels[name], default=None)
     return (
-        _listed(everywhere) if levels else BLANK,
-        _listed([name for name in somewhere if name not in everywhere]) if levels else BLANK,
+        _listed(in_mean) if levels else BLANK,
+        _listed([name for name in somewhere if name not in in_mean]) if levels else BLANK,
         BLANK if least is None else Cell(f"{least}: {percent(levels[least])}"),
         _listed([name for name, kept in pairs.items() if kept < LOST]) if pairs else BLANK,
     )

@@ -91,6 +91,8 @@ def _of_samples(real: Samples, synthetic: Samples, label: str | None) -> Sides:
         raise ConfigError(
             f"labels: the {'synthetic' if real.labels is None else 'real'} rows alone have some"
         )
+    if label is not None and real.labels is None:
+        raise ConfigError(f"label: {label!r} names nothing: neither side has labels")
     if real.sort.plain:
         real, synthetic = (
             Samples.of(one.sort.stacked(one.values), one.labels, Numbers(one.columns))

@@ -58,6 +58,16 @@ def test_with_it_rows_are_drawn_and_the_selected_are_those_kept_since(silo, tmp_
     assert not own & {tuple(row) for row in np.round(selected, 4).tolist()}
 
 
+def test_a_table_of_other_columns_gives_no_names(silo, tmp_path):
+    retrain(silo, 2)
+    allow(silo)
+    path = next(silo.rglob("*.csv"))
+    path.write_text("".join(line.rpartition(",")[0] + "\n" for line in path.read_text().splitlines()))
+    with pytest.raises(ValueError, match="draws a table of 3 columns, .* a table of 2 columns by now"):
+        export(silo, Wanted(rows=40), tmp_path / "x.csv")
+    assert not (tmp_path / "x.csv").exists()
+
+
 def test_a_run_that_is_not_over_leaves_nothing_to_draw_from(silo, tmp_path):
     retrain(silo, 1)
     allow(silo)

@@ -203,6 +203,8 @@ def test_samples_must_be_alike():
     rows = np.zeros((3, 2))
     with pytest.raises(ValueError, match="columns are declared for tables"):
         score(rows, rows, columns={"a": "number"})
+    with pytest.raises(ValueError, match="label: 'y' names nothing: neither side has labels"):
+        score(rows, rows, label="y")
     with pytest.raises(ValueError, match="synthetic rows alone have some"):
         score(Samples.of(rows), Samples.of(rows, ["a", "b", "c"]))
     with pytest.raises(ValueError, match="both sides must be alike"):

@@ -30,7 +30,7 @@ from tailweave.clients.generators.language_model.scoring import (
 from tailweave.clients.generators.language_model.tokens import Tokens
 from tailweave.clients.generators.language_model.training import train
 from tailweave.clients.neural.device import Place, place_of
-from tailweave.clients.samples import TEXT, Samples
+from tailweave.clients.samples import TEXT, Samples, Sort
 from tailweave.protocols.arrays import Floats, Ints, part_of
 from tailweave.protocols.kinds.generators.language_model import LanguageModelSpec
 from tailweave.protocols.texts import packed, unpacked
@@ -178,8 +178,10 @@ class LanguageModel:
         return named
 
     @classmethod
-    def from_arrays(cls, spec: LanguageModelSpec, arrays: Mapping[str, NDArray[Any]]) -> "LanguageModel":
-        """Rebuild from ``arrays()``.
+    def from_arrays(
+        cls, spec: LanguageModelSpec, arrays: Mapping[str, NDArray[Any]], sort: Sort | None = None
+    ) -> "LanguageModel":
+        """Rebuild from ``arrays()``; whatever the sort, it draws documents.
 
         Raises:
             ValueError: If a part is missing or does not fit, or the base is another one here.

@@ -6,11 +6,9 @@ from itertools import combinations
 import numpy as np
 from scipy.stats import rankdata
 
-from tailweave.clients.metrics.table.cells import Rows
+from tailweave.clients.metrics.table.cells import MOST_COLUMNS, Rows
 from tailweave.protocols.arrays import Floats, Ints
 
-MOST_COLUMNS = 30
-"""Columns, the first ones that are declared, of which pairs are looked at."""
 MOST_CELLS = 100
 """Of a column whose association is measured."""
 

@@ -9,6 +9,8 @@ import numpy as np
 from tailweave.clients.sorts_table import Bools, Table
 from tailweave.protocols.arrays import Floats, Ints
 
+MOST_COLUMNS = 30
+"""Columns, the first ones that are declared, of which pairs are looked at."""
 TENTHS = np.linspace(0.1, 0.9, 9)
 
 

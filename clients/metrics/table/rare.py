@@ -8,7 +8,7 @@ from itertools import combinations, islice
 
 import numpy as np
 
-from tailweave.clients.metrics.table.cells import Cut, Rows
+from tailweave.clients.metrics.table.cells import MOST_COLUMNS, Cut, Rows
 from tailweave.clients.sorts_table import Bools
 from tailweave.protocols.arrays import Floats, Ints
 
@@ -19,8 +19,6 @@ LEAST_ROWS = 10
 LOST = 0.1
 """What has less than this part of its true share is lost."""
 MOST_LEVELS, MOST_PAIRS = 30, 20
-MOST_COLUMNS = 30
-"""Columns, the first ones that are declared, of which pairs are looked at."""
 _LONGEST = 44
 """Of a column's or a level's name in that of a metric."""
 

@@ -112,7 +112,7 @@ class AssociationError(_OfTable):
 
 
 class SchemaViolations(_OfTable):
-    """Rows that are not as the columns declare, in 10,000."""
+    """Rows in 10,000 that are not as the columns declare once written and read again: 0, or a fault."""
 
     kind: Literal["schema_violations"]
     title: ClassVar = "schema violations"
