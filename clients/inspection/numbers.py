@@ -62,7 +62,7 @@ def of_numbers(name: str, values: Floats, *, whole_days: bool = True) -> Proposa
 
 
 def sentinels(values: Floats) -> tuple[float, ...]:
-    """Return numbers that seem to mean missing: round nines (or -1) far off all others, again and again.
+    """Return numbers that seem to mean missing: round nines (or -1) off all others, again and again.
 
     Args:
         values: The numbers that are there, shape (m,).
@@ -80,13 +80,14 @@ def sentinels(values: Floats) -> tuple[float, ...]:
 
 
 def _is_sentinel(number: float, values: Floats) -> bool:
-    """Tell whether a number stands far off; -1 among numbers of which none is negative does."""
+    """Tell whether a number stands far off, as a negative one does among numbers that never are."""
     others = values[values != number]
     if len(values) - len(others) < 2 or len(others) < 2:
         return False
     low, high = float(others.min()), float(others.max())
-    if number == -1.0:
-        return low >= 0.0 and high > 10.0 and float(np.median(others)) >= 5.0
+    alone = number < 0.0 <= low and high > 10.0 and float(np.median(others)) >= 5.0
+    if alone or number == -1.0:
+        return alone
     off = low - number if number < low else number - high
     return off > max(high - low, 1.0)
 

@@ -18,6 +18,7 @@ from tailweave.simulation.audit.attacks.base import Attacks, attacks_on, untried
 from tailweave.simulation.audit.channel import Channel
 from tailweave.simulation.audit.findings import Attack, AuditResult, Finding, Role
 from tailweave.simulation.audit.game import play
+from tailweave.simulation.audit.levels import guess_levels
 from tailweave.simulation.audit.notes import notes
 from tailweave.simulation.audit.one_row import run_canary
 from tailweave.simulation.audit.parameters import averaged
@@ -106,6 +107,7 @@ def examine(scene: Scene, case: _Case, *, runs: int) -> Finding:
         promises=promises(scene, attacks, [summary for _, summary in sent]),
         membership=play(scene.game(), attacks, rng=_rng(scene, channel, "membership")),
         canary=run_canary(attacks, rows, runs=runs, rng=_rng(scene, channel, "canary")),
+        guesses=guess_levels(scene, attacks, runs=runs // 3, rng=_rng(scene, channel, "levels")),
         note=SECURE_SUM if channel.summed else "",
     )
 

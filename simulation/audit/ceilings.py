@@ -34,6 +34,25 @@ def tpr_ceiling(z: float, fpr: float) -> float:
     return float(ndtr(ndtri(fpr) + _mu(z)))
 
 
+def guess_ceiling(z: float, levels: int) -> float:
+    r"""Return the largest share of right guesses which of K equally likely rows was added.
+
+    A guess is right with the mean over k of P_k(guess k), and each of these is at most
+    Phi(Phi^{-1}(P_0(guess k)) + 1/z), where P_0 is the world without the row. That is concave in P_0, and the
+    P_0(guess k) sum to 1, so
+
+    .. math:: \frac1K \sum_k P_k(\mathrm{guess}\ k) \le \Phi(\Phi^{-1}(1/K) + 1/z).
+
+    Args:
+        z: Noise multiplier, positive.
+        levels: K >= 2.
+
+    Source:
+        Derived here from definition 2.6 of Dong, Roth & Su (2022).
+    """
+    return float(ndtr(ndtri(1.0 / levels) + _mu(z) / math.sqrt(2.0)))
+
+
 def _mu(z: float) -> float:
     if not z > 0:
         raise ValueError(f"z must be positive, got {z}")

@@ -65,6 +65,22 @@ class CanaryDocument(TypedDict):
     runs: int
 
 
+class GuessDocument(TypedDict):
+    """How often the level of a category was guessed that an added row has, all else of it known.
+
+    ``share`` of ``runs`` guesses were right, with its standard error; ``levels`` came into question, all as
+    likely (``chance``); ``ceiling``: the most that theory allows, where epsilon is claimed.
+    """
+
+    column: str
+    levels: int
+    runs: int
+    share: float
+    standard_error: float
+    chance: float
+    ceiling: float | None
+
+
 class PromiseDocument(TypedDict):
     """A promise of the settings that was looked up: its ``text``, and whether it was ``kept``."""
 
@@ -101,6 +117,7 @@ class FindingDocument(TypedDict):
     promises: list[PromiseDocument]
     membership: MembershipDocument | None
     canary: CanaryDocument | None
+    guesses: list[GuessDocument]
 
 
 class AuditDocument(TypedDict):
@@ -136,6 +153,9 @@ def _finding(finding: Finding) -> dict[str, object]:
         attacks=[_filled(AttackDocument, attack, attack.recovery) for attack in finding.attacks],
         promises=[_filled(PromiseDocument, promise) for promise in finding.promises],
         membership=game and _filled(MembershipDocument, game, finding),
+        guesses=[
+            _filled(GuessDocument, guess, ceiling=finding.guess_ceiling(guess)) for guess in finding.guesses
+        ],
         canary=canary
         and _filled(CanaryDocument, canary, mu_lower_bound=canary.mu_bound, mu_allowed=canary.allowed),
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tailweave.protocols.privacy.calibration import epsilon_of
-from tailweave.simulation.audit.ceilings import auc_ceiling, tpr_ceiling
+from tailweave.simulation.audit.ceilings import auc_ceiling, guess_ceiling, tpr_ceiling
 from tailweave.simulation.audit.recovered import Recovery
 from tailweave.simulation.audit.scores import FPR, Membership
 
@@ -78,6 +78,30 @@ class Canary:
 
 
 @dataclass(frozen=True)
+class LevelGuess:
+    """How often the level was guessed that a row which was added has in one category.
+
+    Attributes:
+        column: The category.
+        levels: How many came into question, all as likely.
+        share: Right guesses of all.
+        standard_error: Of ``share``.
+        runs: Guesses.
+    """
+
+    column: str
+    levels: int
+    share: float
+    standard_error: float
+    runs: int
+
+    @property
+    def chance(self) -> float:
+        """Share of right guesses without any release."""
+        return 1.0 / self.levels
+
+
+@dataclass(frozen=True)
 class Finding:
     """One protocol at one epsilon.
 
@@ -92,6 +116,7 @@ class Finding:
         promises: Looked up in what was sent.
         membership: Result of the membership attack; None if there was too little data for one.
         canary: Audit of the release code path; None without noise.
+        guesses: Of the categories of a row; none where rows have no declared ones.
         note: What the reader must know of this one.
         hands_out_rows: Whether silos answer with projections of their rows, by design.
     """
@@ -106,6 +131,7 @@ class Finding:
     promises: tuple[Promise, ...] = ()
     membership: Membership | None = None
     canary: Canary | None = None
+    guesses: tuple[LevelGuess, ...] = ()
     note: str = ""
     hands_out_rows: bool = False
 
@@ -118,6 +144,10 @@ class Finding:
     def tpr_ceiling(self) -> float | None:
         """Largest true-positive rate at ``FPR`` in the same game; None without noise."""
         return None if self.z is None else tpr_ceiling(self.z, FPR)
+
+    def guess_ceiling(self, guess: LevelGuess) -> float | None:
+        """Return the largest share of right guesses that theory allows; None without noise."""
+        return None if self.z is None else guess_ceiling(self.z, guess.levels)
 
     @property
     def breaches(self) -> tuple[str, ...]:
@@ -141,6 +171,10 @@ class Finding:
             said.append(f"membership: AUC {game.auc:.3f} is above the ceiling {ceiling:.3f}")
         if self.canary and self.canary.mu_bound > self.canary.allowed:
             said.append(self._seen(self.canary))
+        for guess in self.guesses:
+            most = self.guess_ceiling(guess)
+            if most is not None and guess.share - ERRORS * guess.standard_error > most:
+                said.append(f"{guess.column} of an added row: {guess.share:.3f} guessed, ceiling {most:.3f}")
         return tuple(said)
 
     def _seen(self, canary: Canary) -> str:

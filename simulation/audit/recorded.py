@@ -16,6 +16,7 @@ from tailweave.simulation.audit.audit import TINY, read_directly
 from tailweave.simulation.audit.channel import Channel
 from tailweave.simulation.audit.findings import Attack, AuditResult, Finding, Promise
 from tailweave.simulation.audit.game import best
+from tailweave.simulation.audit.levels import guess_levels
 from tailweave.simulation.audit.notes import notes
 from tailweave.simulation.audit.one_row import run_canary
 from tailweave.simulation.audit.parameters import averaged
@@ -106,6 +107,7 @@ def _finding(asked: Released, arms: tuple[str, ...], mine: Sequence[Recorded], *
         promises=tuple(kept),
         membership=_membership(mine[:_GAMES]),
         canary=run_canary(attacks, first.rows[:TINY], runs=runs, rng=first.rng("canary")),
+        guesses=guess_levels(first.scene, attacks, runs=runs // 3, rng=first.rng("levels")),
     )
 
 
@@ -130,6 +132,7 @@ def _summed_finding(
         ),
         membership=_membership(found[:_GAMES]),
         canary=run_canary(attacks, first.rows[:TINY], runs=runs, rng=first.rng("canary")),
+        guesses=guess_levels(first.scene, attacks, runs=runs // 3, rng=first.rng("levels")),
         note=SECURE_SUM if found else _LOST,
     )
 

@@ -112,9 +112,13 @@ def table(findings: Sequence[Finding]) -> Table:
             "TPR at 1\u00a0%",
             "Members found while one non-member in 100 is accused; below, the ceiling.",
         ),
+        (
+            "level guessed",
+            "Right guesses of a category of an added row; the one that comes nearest to its ceiling.",
+        ),
     ]
     cells = [
-        (_verdict(f), *_epsilon(f), *found, *_membership(f))
+        (_verdict(f), *_epsilon(f), *found, *_membership(f), _guessed(f))
         for f, found in zip(findings, attacks, strict=True)
     ]
     used = [i for i in range(len(heads)) if any(line[i] != BLANK for line in cells)]
@@ -165,6 +169,16 @@ def _membership(finding: Finding) -> tuple[Cell, Cell]:
         Cell(f"{number(game.auc, 3)} ± {number(game.auc_se, 3)}", _ceiling(finding.auc_ceiling)),
         Cell(number(game.tpr, 3), _ceiling(finding.tpr_ceiling)),
     )
+
+
+def _guessed(finding: Finding) -> Cell:
+    if not finding.guesses:
+        return BLANK
+    worst = max(
+        finding.guesses, key=lambda guess: guess.share - (finding.guess_ceiling(guess) or guess.chance)
+    )
+    share = f"{number(worst.share, 3)} ± {number(worst.standard_error, 3)}"
+    return Cell(share, f"{worst.column}, {_ceiling(finding.guess_ceiling(worst))}")
 
 
 def _ceiling(value: float | None) -> str:

@@ -53,22 +53,22 @@ class Scene:
         kit = fit_kit(experiment, world, seed)
         return cls(world, kit.features, kit.features.space(seed), kit.samples, seed)
 
-    def _mapped(self, rows: Samples) -> Floats:
+    def mapped(self, rows: Samples) -> Floats:
         """Return features of samples: of those with labels, where the map looks at labels."""
         return self.features(rows.labelled if self.features.classes else rows)
 
     def rows(self, silo: Silo) -> Floats:
         """Return the features that a silo summarises, shape (n, d)."""
-        return self._mapped(silo.train)
+        return self.mapped(silo.train)
 
     def arrivals(self, silo: Silo) -> Floats:
         """Return features of rows of the same origin that the silo does not summarise, shape (h, d)."""
-        return self._mapped(silo.heldout)
+        return self.mapped(silo.heldout)
 
     def ruler(self, silo: Silo) -> Ruler:
         """Return the ruler of a silo; its decoys are evaluation rows and rows of the other silos."""
         others = [self.rows(other) for other in self.world.silos if other.name != silo.name]
-        decoys = np.concatenate([self._mapped(self.world.evaluation), *others])
+        decoys = np.concatenate([self.mapped(self.world.evaluation), *others])
         return ruler(self.rows(silo), _evenly(decoys, _DECOYS), self.space.scale)
 
     def auxiliary(self, silo: Silo | None = None) -> Floats:
@@ -77,11 +77,11 @@ class Scene:
         if silo is not None and rows.labels is not None and silo.train.labels is not None:
             same = np.isin(rows.labels, silo.train.labels)
             rows = rows.take(np.flatnonzero(same)) if same.sum() > 1 else rows
-        return _evenly(self._mapped(rows), _AUXILIARY)
+        return _evenly(self.mapped(rows), _AUXILIARY)
 
     def game(self) -> Game:
         """Return the membership game on silos as large as the smallest, cut from all training rows."""
-        pool = _evenly(self._mapped(self.world.train), _POOL)
+        pool = _evenly(self.mapped(self.world.train), _POOL)
         smallest = min(len(silo.train) for silo in self.world.silos)
         return Game(pool, self.auxiliary(), min(smallest, _GAME_ROWS, len(pool) // 2))
 

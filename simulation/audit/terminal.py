@@ -70,3 +70,8 @@ def _lines(finding: Finding) -> Iterator[tuple[str, str, str]]:
         mu = f"mu {number(canary.mu, 3)} ± {number(canary.standard_error, 3)}"
         shown = number(canary.epsilon_bound(finding.delta), 2)
         yield "  canary", f"epsilon >= {shown}", f"{mu} (max {number(canary.allowed, 3)})"
+    for guess in finding.guesses:
+        most = finding.guess_ceiling(guess)
+        bound = "no ceiling" if most is None else f"ceiling {number(most, 3)}"
+        said = f"{number(guess.share, 3)} ± {number(guess.standard_error, 3)}"
+        yield f"  guess {guess.column}", said, f"{bound}, chance {number(guess.chance, 3)}"
