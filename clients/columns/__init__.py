@@ -98,7 +98,7 @@ def read_column(spec: ColumnKind, cells: Cells, missing: tuple[str, ...]) -> Rea
     """
     if not _is_flat(cells.array.type):
         return Read(np.zeros(len(cells.array)), _none(cells), ~_none(cells))
-    lacks = _lacking(cells, (*missing, *spec.lacking) if spec.may_lack else ())
+    lacks = _lacking(cells, (*missing, *spec.lacking) if spec.may_lack else (), numeric=spec.numeric)
     values, bad = _kind(spec).read(spec, cells)
     axis = spec.axis
     if axis is not None:
@@ -164,17 +164,27 @@ def _none(cells: Cells) -> Bools:
     return np.zeros(len(cells.array), dtype=np.bool_)
 
 
-def _lacking(cells: Cells, texts: tuple[str, ...]) -> Bools:
-    """Tell which cells are missing: null, no number in a column of floats, or one of these texts."""
+def _lacking(cells: Cells, texts: tuple[str, ...], *, numeric: bool) -> Bools:
+    """Tell which cells are missing: null, no number in a column of floats, or one of these texts.
+
+    In a column of numbers -999 means -999.0 too, however a file writes it.
+    """
     array = cells.array
     empty = compute.is_null(array, nan_is_null=True)
     if types.is_integer(array.type) or types.is_floating(array.type) or types.is_decimal(array.type):
-        named = cell_numbers(arrow.chunked_array([arrow.array(texts, arrow.string())]))
         numbers = compute.cast(array, arrow.float64()).fill_null(np.nan).to_numpy()
-        return _true(empty) | np.isin(numbers, named.values[~named.bad])
+        return _true(empty) | np.isin(numbers, _numbers(texts))
     if types.is_temporal(array.type) or types.is_boolean(array.type):
         return _true(empty)
-    return _true(empty) | _true(compute.is_in(cells.texts(), arrow.array(texts, arrow.string())))
+    found = _true(empty) | _true(compute.is_in(cells.texts(), arrow.array(texts, arrow.string())))
+    if numeric and cells.written and len(named := _numbers(texts)):
+        found |= np.isin(cell_numbers(array, decimal=cells.decimal).values, named)
+    return found
+
+
+def _numbers(texts: tuple[str, ...]) -> Floats:
+    found = cell_numbers(arrow.chunked_array([arrow.array(texts, arrow.string())]))
+    return found.values[~found.bad]
 
 
 def _true(flags: arrow.ChunkedArray) -> Bools:

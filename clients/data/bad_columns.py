@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tailweave.clients.data.cell_numbers import LARGEST, is_number
+from tailweave.clients.data.cell_numbers import LARGEST, is_large
 from tailweave.clients.data.csv_records import lines_of
 from tailweave.clients.data.raw_table import Form, is_csv
 from tailweave.clients.inspection.column import propose
@@ -47,7 +47,7 @@ def refusal(path: Path, columns: Sequence[BadColumn], *, hint: bool, form: Form)
     first = [int(np.argmax(column.bad)) for column in shown]
     lines = lines_of(path, first, delimiter=form.delimiter) if is_csv(path) else {}
     told = [
-        _told(f"{path}, line {lines[row]}" if lines else f"{path}, row {row}", column, row)
+        _told(f"{path}, line {lines[row]}" if lines else f"{path}, row {row}", column, row, form.decimal)
         for column, row in zip(shown, first, strict=True)
     ]
     if len(columns) > _SHOWN:
@@ -67,12 +67,13 @@ def _proposed(column: BadColumn, form: Form) -> str:
     return propose(column.name, column.cells, decimal=form.decimal).line(column.name)
 
 
-def _told(where: str, column: BadColumn, row: int) -> str:
+def _told(where: str, column: BadColumn, row: int, decimal: str) -> str:
     count = f"{np.count_nonzero(column.bad)} of {len(column.bad)} cells"
     if column.cells is None:
         return f"{where}, column {column.name!r}: found {column.type}, allowed: numbers"
     cell = column.cells[row].as_py()
     found = "nothing" if cell is None else "an empty cell" if cell == "" else repr(cell)[:60]
-    finite = cell is not None and is_number(str(cell)) and abs(float(cell)) < np.inf
-    allowed = f"a number up to {LARGEST:g}; change its unit" if finite else "a finite number"
+    large = cell is not None and is_large(str(cell), decimal=decimal)
+    marked = f"a finite number, with {decimal!r} before decimals" if decimal != "." else "a finite number"
+    allowed = f"a number up to {LARGEST:g}; change its unit" if large else marked
     return f"{where}, column {column.name!r}: found {found}, allowed: {allowed} ({count})"

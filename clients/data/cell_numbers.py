@@ -36,6 +36,13 @@ def is_number(text: str) -> bool:
     return _NUMBER.match(text) is not None
 
 
+def is_large(text: str, *, decimal: str = ".") -> bool:
+    """Tell whether a text is written as a number beyond ``LARGEST``."""
+    if decimal == ",":
+        text = "" if "." in text else text.replace(",", ".")
+    return is_number(text) and abs(float(text)) > LARGEST
+
+
 def cell_numbers(column: "pyarrow.ChunkedArray", *, decimal: str = ".") -> CellNumbers:
     """Read a column of text, of numbers or of truth values (0 and 1).
 

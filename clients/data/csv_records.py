@@ -13,7 +13,13 @@ from tailweave.clients.data.utf8 import decoded
 from tailweave.clients.samples import DataError
 
 csv.field_size_limit(sys.maxsize)  # a document may be longer than the 131,072 characters of Python's default
+_TABBED = (".tsv", ".tsv.gz")
 _CALLED = {",": "a comma-separated", ";": "a semicolon-separated", "\t": "a tab-separated"}
+
+
+def parted_by(path: Path, delimiter: str) -> str:
+    """Return what parts the cells of a CSV: tabs where its name says so and nothing else was declared."""
+    return "\t" if delimiter == "," and path.name.lower().endswith(_TABBED) else delimiter
 
 
 def csv_records(path: Path, *, delimiter: str = ",") -> Iterator[tuple[int, list[str]]]:
@@ -22,7 +28,7 @@ def csv_records(path: Path, *, delimiter: str = ",") -> Iterator[tuple[int, list
     Raises:
         DataError: If the file is not UTF-8, not separated so, or blank lines stand before its end.
     """
-    return records_of(path, unpacked(path), delimiter)
+    return records_of(path, unpacked(path), parted_by(path, delimiter))
 
 
 def records_of(path: Path, raw: bytes, delimiter: str) -> Iterator[tuple[int, list[str]]]:

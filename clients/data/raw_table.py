@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tailweave.clients.data.arrow_file import FEATHER, PARQUET, arrow_schema, read_arrow
 from tailweave.clients.data.csv_file import csv_names, read_csv_text
+from tailweave.clients.data.csv_records import parted_by
 from tailweave.clients.samples import DataError
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def read_raw(
     form = _ARROW.get(path.suffix.lower())
     try:
         if form is None:
-            return read_csv_text(path, _mark(path, delimiter), columns)
+            return read_csv_text(path, parted_by(path, delimiter), columns)
         return read_arrow(path, form, arrow_schema(path, form, ()).names if columns is None else columns)
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
@@ -78,7 +79,7 @@ def raw_schema(path: str | Path, *, delimiter: str = ",", keep: Sequence[str] = 
     try:
         if form is not None:
             return arrow_schema(path, form, keep)
-        names = csv_names(path, _mark(path, delimiter))
+        names = csv_names(path, parted_by(path, delimiter))
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
     return pyarrow.schema([(name, pyarrow.string()) for name in names])
@@ -104,7 +105,3 @@ def existing(path: str | Path, endings: Sequence[str] = RAW_ENDINGS) -> Path:
 def is_csv(path: Path) -> bool:
     """Tell whether cells of a file are text, by its name."""
     return path.name.lower().endswith(_CSV)
-
-
-def _mark(path: Path, delimiter: str) -> str:
-    return "\t" if delimiter == "," and ".tsv" in path.name.lower() else delimiter

@@ -29,6 +29,9 @@ _LEAST = 1e-6
 """Of a level's share, whatever was clipped: what is 0 throughout could not be raked."""
 _TURNS = 20
 """Of raking; most is done after three."""
+_TOGETHER = 1024
+"""Rows that are drawn at least, whatever is wanted: raked by itself a single row would have each level at its
+share, whatever it goes with. With so many the law of a row hardly depends on how many are drawn."""
 
 
 def draw_levels(
@@ -57,8 +60,8 @@ def draw_levels(
             )
     order = _levels_first(blocks, len(mean))
     mean, factor = mean[order], np.linalg.cholesky(covariance[np.ix_(order, order)])
-    noise = rng.standard_normal((count, len(mean)))
-    rows, start = np.zeros((count, len(mean))), 0
+    noise = rng.standard_normal((max(count, _TOGETHER), len(mean)))
+    rows, start = np.zeros_like(noise), 0
     for block in blocks:
         here = slice(start, start + block.stop - block.start)
         given = mean[here] + noise[:, :start] @ factor[here, :start].T  # (m, w)
@@ -66,8 +69,8 @@ def draw_levels(
         noise[:, here] = solve_triangular(factor[here, here], (rows[:, here] - given).T, lower=True).T
         start = here.stop
     rows[:, start:] = mean[start:] + noise @ factor[start:].T
-    found = np.empty_like(rows)
-    found[:, order] = rows
+    found = np.empty((count, len(mean)))
+    found[:, order] = rows[:count]
     return found
 
 

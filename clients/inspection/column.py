@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from tailweave.clients.data.cell_numbers import LARGEST, cell_numbers, is_number
+from tailweave.clients.data.cell_numbers import LARGEST, cell_numbers, is_large
 from tailweave.clients.inspection.moments import of_moments
 from tailweave.clients.inspection.numbers import of_numbers, sentinels
 from tailweave.clients.inspection.proposal import Proposal, ignored
@@ -58,7 +58,7 @@ def _of_text(name: str, cells: "pyarrow.ChunkedArray", decimal: str) -> Proposal
     if not found.bad.any():
         return _measured(name, found.values, {}, cells)
     odd = _counts(cells.filter(_mask(found.bad)))
-    if any(is_number(text) for text in odd):
+    if any(is_large(text, decimal=decimal) for text in odd):
         return ignored(f"numbers beyond {LARGEST:g}: change their unit")
     if found.bad.all():
         return of_words(odd)

@@ -13,12 +13,28 @@ from pyarrow import feather, parquet
 from tailweave.clients.data.cell_numbers import cell_numbers
 from tailweave.clients.data.csv_records import csv_records
 from tailweave.clients.data.raw_table import raw_schema, read_raw
+from tailweave.clients.data.sources import load_rows
 from tailweave.clients.samples import DataError
+from tailweave.protocols.config.spec_file import validated
+from tailweave.protocols.kinds.sources.table import TableData
 
 
 def cells(folder, content, name="t.csv", **form):
     (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
     return read_raw(folder / name, **form).to_pydict()
+
+
+def test_thousands_parted_by_points_are_no_number_and_not_called_too_large(tmp_path):
+    (tmp_path / "t.csv").write_text("a;b\n1,5;2\n1.234,5;3\n1.234;4\n")
+    spec = validated(
+        {"source": "csv", "path": str(tmp_path / "t.csv"), "delimiter": ";", "decimal": ","}, TableData, "e"
+    )
+    with pytest.raises(DataError) as refused:
+        load_rows(spec, seed=0)
+    assert "found '1.234,5', allowed: a finite number, with ',' before decimals (2 of 3 cells)" in str(
+        refused.value
+    )
+    assert "change their unit" not in str(refused.value)
 
 
 @pytest.mark.parametrize(

@@ -303,6 +303,30 @@ def test_every_kind_is_read_and_written_here():
     }
 
 
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+@pytest.mark.parametrize(
+    ("cells", "decimal"), [(["-999.0", "1.5"], "."), (["-999", "1.5"], "."), (["-999,00", "1,5"], ",")]
+)
+def test_a_number_that_means_missing_does_however_it_is_written(tmp_path, form, cells, decimal):
+    block = {
+        "x": {"kind": "number", "optional": True, "missing": [-999]},
+        "c": {"kind": "category", "values": ["-999.0", "b"]},
+    }
+    if form == "parquet":
+        parquet.write_table(pa.table({"x": [-999.0, 1.5], "c": ["-999.0", "b"]}), tmp_path / "x.parquet")
+        rows = load(tmp_path / "x.parquet", columns=block, source="parquet")
+    else:
+        path = written(tmp_path, "x;c", f"{cells[0]};-999.0", f"{cells[1]};b")
+        rows = load(path, columns=block, delimiter=";", decimal=decimal)
+    assert rows.sort.decoded(rows).to_pydict() == {"x": [None, 1.5], "c": ["-999.0", "b"]}
+
+
+def test_mistakes_in_a_table_of_tabs_stand_in_their_line(tmp_path):
+    path = written(tmp_path, "a\tb", '"x\ny, z"\t1', '"u"\tv', name="x.tsv")
+    with pytest.raises(DataError, match="column 'b': 1 cell in line 4: found 'v'"):
+        load(path, columns={"a": "ignore", "b": "number"})
+
+
 @pytest.mark.parametrize("text", ["", "NA", "?"])
 def test_a_gap_is_missing_by_declaration_and_else_told_with_its_column(tmp_path, text):
     path = written(tmp_path, "u,v,y", "-0.4,3.8,c", f"3.5,{text},b")

@@ -78,6 +78,17 @@ def test_a_rare_level_keeps_its_site_and_its_dose(real, drawn):
     assert abs(usual[:, 6].mean() - 2.0) < 0.1  # not drawn to 0, where the missing stand
 
 
+def test_levels_go_together_however_few_rows_are_drawn():
+    """Two even blocks, always alike: raked one by one, rows would be alike half the time."""
+    sign = np.array([1, -1, 1, -1]) * UNIT / 2
+    covariance = np.outer(sign, sign) + 1e-6 * np.eye(4)
+    blocks = (Block(0, 2, UNIT, whole=True), Block(2, 4, UNIT, whole=True))
+    mean = np.full(4, UNIT / 2)
+    rows = [draw_levels(mean, covariance, blocks, 1, rng=stream(at, "one"))[0] for at in range(100)]
+    assert sum((row[0] > 0) == (row[2] > 0) for row in rows) > 95
+    assert 20 < sum(row[0] > 0 for row in rows) < 80
+
+
 def test_covariances_of_levels_and_numbers_are_those_of_the_gaussian():
     """Two even blocks and a number, where nothing is clipped: six standard errors, about."""
     mean = np.array([0.5, 0.5, 0.5, 0.5, 1.0]) * np.array([UNIT] * 4 + [1.0])

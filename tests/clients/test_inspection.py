@@ -121,6 +121,8 @@ def test_bounds_lie_outside_and_near(low, high):
         ([99, 99, 97, 98, 96, 50], False),  # among others
         ([-1, -1, 30, 40, 50], True),
         ([-1, -1, 0, 1, 2], False),
+        ([-9, -9, 0, 2000, 5000], True),  # near, but all others are not negative
+        ([-9, -9, -4, 2000, 5000], False),
     ],
 )
 def test_numbers_that_mean_missing_stand_far_off_and_again(values, taken):

@@ -57,14 +57,16 @@ class ColumnKind(Spec):
     """What one column of a table is; the docstring's first paragraph stands in ``tailweave list``.
 
     ``implemented_in`` names the file in ``clients/columns`` that reads and writes it, if it is not the kind's
-    own name. ``feature`` says that it is part of a sample. ``own`` names options that say how one file is
-    written: silos may differ in them.
+    own name. ``feature`` says that it is part of a sample. ``numeric`` says that cells are
+    numbers: -999 and -999.0 are the same. ``own`` names options that say how one file is written: silos may
+    differ in them.
     """
 
     kind: str
     implemented_in: ClassVar[str | None] = None
     feature: ClassVar[bool] = True
     beside: ClassVar[bool] = False
+    numeric: ClassVar[bool] = False
     own: ClassVar[tuple[str, ...]] = ("missing", "format")
 
     @property

@@ -19,6 +19,7 @@ class _Measured(OptionalColumn):
     scale: Scale | None = None
     unit: Annotated[str, Field(max_length=100)] | None = None
     implemented_in: ClassVar = "numbers"
+    numeric: ClassVar = True
 
     def _on(self, low: float | None, high: float | None, *, whole: bool) -> Axis:
         center, scale = unit_of(low, high)
