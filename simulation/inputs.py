@@ -25,10 +25,7 @@ def inputs_of(experiment: Experiment) -> dict[str, str]:
     """Return digests by key: of ``data`` the rows that were read, of every other path what lies there."""
     world = world_of_seed(experiment, experiment.seeds[0])
     found = {"data": digest_of(world.train, world.evaluation)}
-    for key, value in experiment.model_dump(mode="json", by_alias=True).items():
-        if key != "data":
-            found |= {name: _digest(path) for name, path in _paths(key, value)}
-    return found
+    return found | {key: _digest(path) for key, path in _named(experiment)}
 
 
 def began_with(out: Path) -> dict[str, str]:
@@ -70,15 +67,22 @@ def check_inputs(experiment: Experiment, began: Mapping[str, str], now: Mapping[
 
 
 def _where(experiment: Experiment, key: str) -> str:
-    value: Any = experiment.model_dump(mode="json", by_alias=True)
-    for part in ("data",) if key == "data" else key.split("."):
-        value = value[int(part)] if isinstance(value, list) else value.get(part)
-    return str(value) if key != "data" else " ".join(filter(None, (value["source"], _path_of(value))))
+    if key != "data":
+        return next((str(path) for name, path in _named(experiment) if name == key), "not there now")
+    data = experiment.data.model_dump(mode="json", by_alias=True)
+    return " ".join(filter(None, (data["source"], _path_of(data))))
 
 
 def _path_of(data: Mapping[str, Any]) -> str:
     path = data.get("path") or ""
     return ", ".join(path.values()) if isinstance(path, dict) else str(path)
+
+
+def _named(experiment: Experiment) -> Iterator[tuple[str, Path]]:
+    """Yield the keys of all paths but those of the data."""
+    for key, value in experiment.model_dump(mode="json", by_alias=True).items():
+        if key != "data":
+            yield from _paths(key, value)
 
 
 def _paths(key: str, value: object) -> Iterator[tuple[str, Path]]:
