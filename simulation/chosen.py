@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from tailweave.protocols.config.spec_file import read_mapping
 from tailweave.protocols.config.yaml_file import ConfigError
 from tailweave.protocols.places import packaged
 
@@ -19,8 +20,9 @@ class Chosen:
 
     Attributes:
         path: Its file.
-        beside: Folder from which its relative paths are taken: a file's own; for one that comes along, the
-            folder in which the command is called, for nobody keeps data among installed packages.
+        beside: Folder from which its relative paths are taken: a file's own, also of one that comes along
+            with its data; of another that comes along the folder in which the command is called, for nobody
+            keeps data among installed packages.
     """
 
     path: Path
@@ -48,7 +50,7 @@ def choose(given: Path) -> Chosen:
     named = named_configs()
     name = given.as_posix().removesuffix(_SUFFIX)
     if name in named:
-        return Chosen(named[name], Path())
+        return Chosen(named[name], named[name].parent if _has_its_data(named[name]) else Path())
     if given.exists():
         raise ConfigError(f"{given}: is a folder, not an experiment (YAML)")
     near = _nearest(name, named)
@@ -56,6 +58,13 @@ def choose(given: Path) -> Chosen:
         f"{given}: no such file, nor the name of a config{f'; did you mean {near!r}?' if near else ';'} "
         f"looked for {given.absolute()}, and for names in {packaged(_FOLDER)}: {', '.join(sorted(named))}"
     )
+
+
+def _has_its_data(config: Path) -> bool:
+    """Tell whether the file that a config names lies beside it."""
+    data = read_mapping(config, "an experiment is").get("data")
+    path = data.get("path") if isinstance(data, Mapping) else None
+    return isinstance(path, str) and (config.parent / path).is_file()
 
 
 def _nearest(name: str, named: Mapping[str, Path]) -> str | None:

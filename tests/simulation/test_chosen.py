@@ -76,3 +76,9 @@ def test_data_of_a_named_config_lie_where_the_command_is_called(elsewhere):
         chosen = choose(given)
         data = load_experiment(chosen.path, beside=chosen.beside).data
         assert data.path == str(folder / "cifar-10-batches-py")
+
+
+def test_data_that_come_along_are_found_wherever_the_command_is_called(elsewhere):
+    chosen = choose(Path("table"))
+    data = load_experiment(chosen.path, beside=chosen.beside).data
+    assert Path(data.path).is_file()
