@@ -88,6 +88,28 @@ def test_it_learns_both_kinds_with_their_shares():
     assert (upper > lower).mean() == pytest.approx(0.25, abs=0.12)
 
 
+def test_codes_of_a_mixture_draw_what_is_there_and_nothing_between():
+    """The same autoencoder: drawn from the prior, a third of them is something between the two kinds."""
+    options = {"first_epochs": 40, "learning_rate": 2e-2, "channels": (8,), "batch_size": 50}
+    model = fitted(bars(200), components=2, **options)
+    rows = model.sample(600, rng=stream(0, "sample")).values.reshape(-1, 4, 4)
+    upper, lower = rows[:, :2].mean(axis=(1, 2)), rows[:, 2:].mean(axis=(1, 2))
+    assert (np.abs(upper - lower) > 0.4).mean() > 0.95
+    assert (upper > lower).mean() == pytest.approx(0.25, abs=0.1)
+    again = generators.from_arrays(model.spec, model.arrays())
+    assert np.array_equal(
+        again.sample(5, rng=stream(1, "s")).values, model.sample(5, rng=stream(1, "s")).values
+    )
+    assert len(fitted(bars(3), components=10).codes.weights) == 3
+
+
+@pytest.mark.parametrize(("made", "read"), [(2, None), (None, 2)])
+def test_a_mixture_of_codes_is_there_if_asked_for(made, read):
+    parts = fitted(components=made).arrays()
+    with pytest.raises(ValueError, match=f"its codes from a mixture, components is {read}"):
+        generators.from_arrays(spec_of(components=read), parts)
+
+
 def test_a_fit_and_a_draw_repeat_and_touch_no_global_stream():
     one, before = fitted(seed=3), torch.random.get_rng_state()
     torch.manual_seed(99)

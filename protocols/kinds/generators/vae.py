@@ -14,8 +14,9 @@ class VaeSpec(Trained):
     """A small convolutional variational autoencoder of images; each refit goes on from the one before.
 
     ``latent`` numbers describe an image; ``channels`` has one entry a resolution, each half of the one
-    before; ``kl_weight`` weighs how near codes are held to the prior that is drawn from (1: the evidence
-    bound itself). Pixels lie in [0, 1].
+    before; ``kl_weight`` weighs how near codes are held to the prior N(0, I) (1: the evidence bound itself).
+    With ``components`` codes are drawn from a mixture of so many Gaussians that is fitted to those of the
+    training images, else from the prior, in which there are holes: codes of no image. Pixels lie in [0, 1].
     """
 
     kind: Literal["vae"]
@@ -23,6 +24,7 @@ class VaeSpec(Trained):
     latent: Width = 16
     channels: Annotated[tuple[Width, ...], Field(min_length=1, max_length=8)] = (16, 32)
     kl_weight: Rate = 1.0
+    components: Annotated[int, Field(ge=1, le=1000)] | None = None
     sampling_batch: Positive = 1024
     first_epochs: Positive = 60
     epochs: Positive = 10
