@@ -3,6 +3,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from tailweave.protocols.config.load import load_experiment
 from tailweave.protocols.streams import stream
 from tailweave.runs import run
 from tailweave.scoring import score
+from tailweave.simulation import finals
 from tailweave.simulation.export import Wanted, export
 from tailweave.simulation.finals import FINAL, keep_finals, left_in
 
@@ -190,6 +192,18 @@ def test_keep_mib_bounds_what_is_kept_and_says_so(finished, tmp_path):
     assert 0 < sum(path.stat().st_size for one in kept for path in one.files) <= 2**20
     assert [str(one) for one in kept] == [str(one) for one in everything[: len(kept)]]
     assert f"{24 - len(kept)} final models are not kept for export" in said[0]
+
+
+def test_models_that_are_all_too_large_are_left_out_with_a_word(finished, tmp_path, monkeypatch):
+    large = tmp_path / "large"
+    large.write_bytes(bytes(2 * 2**20))
+    every = [replace(one, path=large) for one in left_in(finished / FINAL)]
+    monkeypatch.setattr(finals, "left_in", lambda state: every)
+    experiment = load_experiment(finished / "config.yaml").model_copy(update={"keep_mib": 1})
+    (tmp_path / "run").mkdir()
+    said = keep_finals(experiment, finished / FINAL, tmp_path / "run")
+    assert "24 final models are not kept for export" in said[0]
+    assert left_in(tmp_path / "run" / FINAL) == []
 
 
 def test_scaled_columns_know_their_units():
