@@ -7,7 +7,7 @@ from pathlib import Path
 from tailweave.simulation.deploy.federation import load_federation
 from tailweave.simulation.deploy.node_settings import NODE_FILE, SiloNode, load_node
 from tailweave.simulation.deploy.server_checks import server_checks
-from tailweave.simulation.deploy.silo_checks import same_gpu_twice, silo_checks
+from tailweave.simulation.deploy.silo_checks import shared_gpus, silo_checks
 from tailweave.simulation.deploy.verdict import Verdict
 
 
@@ -36,4 +36,4 @@ def preflight(folder: Path, *, now: dt.datetime, prove: bool = True) -> list[Ver
             continue
         here.append(node)
         verdicts += silo_checks(node, federation.public_key(silo), now=now, prove=prove)
-    return verdicts + list(same_gpu_twice(here))
+    return verdicts + list(shared_gpus(here))

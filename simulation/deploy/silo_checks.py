@@ -83,15 +83,14 @@ def silo_checks(
         yield judged(subject, "tasks", f"stop what has the port; {start}", lambda: _locked(node))
 
 
-def same_gpu_twice(nodes: list[SiloNode]) -> Iterator[Verdict]:
-    """Yield a fault for each GPU of this host that two SuperNodes would share."""
+def shared_gpus(nodes: list[SiloNode]) -> Iterator[Verdict]:
+    """Say of each GPU of this host that several silos share it: they must fit into its memory together."""
     for device in sorted({node.device for node in nodes} - {"cpu", ALLOTTED}):
         sharing = [node.name for node in nodes if node.device == device]
         if len(sharing) > 1:
-            text = f"{device} is also the device of {', '.join(sharing[1:])}: one GPU has one job"
-            yield Verdict(
-                "FAIL", f"silo {sharing[0]}", "device", text, f"another device in their {NODE_FILE}"
-            )
+            others = ", ".join(sharing[1:])
+            text = f"{device} is shared with {others}: they wait for each other, all in its memory"
+            yield Verdict("ok", f"silo {sharing[0]}", "device", text)
 
 
 def _key(path: Path, registered: Path | None) -> str:

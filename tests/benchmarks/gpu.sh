@@ -28,7 +28,7 @@ step() {  # NAME COMMAND...
   echo "$name: $said, $(($(date +%s) - begun)) s" | tee -a "$out/steps.txt"
 }
 
-four_silos() {  # on one card; `deploy check` calls that a fault, and here it is what is measured
+four_silos() {  # on one card
   kit="$out/kit"
   rm -rf "$kit"
   TAILWEAVE_LEDGERS="$PWD/$out/ledgers"
