@@ -26,6 +26,6 @@ def last_words(error: Exception) -> tuple[str, int]:
         raise error
     return (
         f"error: {type(error).__name__}{said}; this is a fault of tailweave, or of a kind that another "
-        "package brought: please report it with what `python -X dev -m tailweave.simulation.cli` says",
+        "package brought: please report it with what `python -X dev -m tailweave` says",
         1,
     )

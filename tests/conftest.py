@@ -76,7 +76,7 @@ def command_line() -> Callable[..., subprocess.Popen]:
 
     def start(*arguments: str | Path, **environment: str) -> subprocess.Popen:
         return subprocess.Popen(
-            [sys.executable, "-m", "tailweave.simulation.cli", *map(str, arguments)],
+            [sys.executable, "-m", "tailweave", *map(str, arguments)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -94,7 +94,7 @@ def test_the_package_is_imported_from_the_wheel(call, programs):
 def test_configs_are_listed(call):
     listed = {line.split(" ")[0] for line in call("tailweave", "list").splitlines()}
     assert {"quickstart", "paper/crossed"} <= listed
-    assert call("python", "-m", "tailweave.simulation.cli", "--version") == "tailweave 0.1.0\n"
+    assert call("python", "-m", "tailweave", "--version") == "tailweave 0.1.0\n"
 
 
 def test_a_config_is_run_by_name(call, tmp_path):
