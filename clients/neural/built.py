@@ -23,7 +23,7 @@ def fresh(build: "Callable[[], torch.nn.Module]", source: "torch.Generator") -> 
     """
     torch = neural("torch")
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(source.initial_seed())
+        torch.default_generator.manual_seed(source.initial_seed())  # the CPU's alone
         return build()
 
 
