@@ -177,8 +177,7 @@ def _guessed(finding: Finding) -> Cell:
     worst = max(
         finding.guesses, key=lambda guess: guess.share - (finding.guess_ceiling(guess) or guess.chance)
     )
-    share = f"{number(worst.share, 3)} ± {number(worst.standard_error, 3)}"
-    return Cell(share, f"{worst.column}, {_ceiling(finding.guess_ceiling(worst))}")
+    return Cell(f"{worst.column} {number(worst.share, 3)}", _ceiling(finding.guess_ceiling(worst)))
 
 
 def _ceiling(value: float | None) -> str:
