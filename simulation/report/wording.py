@@ -96,8 +96,9 @@ def size(count: float) -> str:
 
 
 def percent(share: float) -> str:
-    """Format a share as per cent; one decimal below 10 %."""
-    return f"{number(100 * share, 0 if abs(share) >= 0.0995 else 1)} %"
+    """Format a share as per cent; one decimal below 10 %, two below 0.1 %."""
+    size = abs(share)
+    return f"{number(100 * share, 0 if size >= 0.0995 else 2 if 0 < size < 0.00095 else 1)} %"
 
 
 def listed(names: Sequence[str]) -> str:

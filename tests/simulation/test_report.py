@@ -318,7 +318,7 @@ def test_numbers_are_written_as_people_read_them():
     assert number(0.25, 1, signed=True) == "+0.2"
     assert [decimals_for(v) for v in ([0.9], [9.0], [95.0], [1e-9], [0.0], [])] == [3, 2, 1, 6, 2, 2]
     assert [size(b) for b in (0, 1023, 1536, 3 * 1024**2)] == ["0 B", "1023 B", "1.5 KiB", "3.0 MiB"]
-    assert [percent(s) for s in (0.0417, 0.5, 1.0)] == ["4.2 %", "50 %", "100 %"]
+    assert [percent(s) for s in (0.0417, 0.5, 1.0, 0.0004)] == ["4.2 %", "50 %", "100 %", "0.04 %"]
     assert [listed(n) for n in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == [
         "none",
         "a",
