@@ -25,7 +25,7 @@ class VaeSpec(Trained):
     channels: Annotated[tuple[Width, ...], Field(min_length=1, max_length=8)] = (16, 32)
     kl_weight: Rate = 1.0
     components: Annotated[int, Field(ge=1, le=1000)] | None = None
-    sampling_batch: Positive = 1024
+    sampling_batch: Positive = 256
     first_epochs: Positive = 60
     epochs: Positive = 10
 
