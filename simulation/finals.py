@@ -75,6 +75,7 @@ def keep_finals(experiment: Experiment, state: Path, out: Path) -> list[str]:
             write_whole(target, path.read_bytes(), lasting=False)
     if not left_out:
         return []
+    (out / FINAL).mkdir(exist_ok=True)  # all may be too large
     write_json(out / FINAL / LEFT_OUT, left_out)
     return [
         f"{len(left_out)} final models are not kept for export: all together are more than keep-mib = "

@@ -192,6 +192,18 @@ def test_keep_mib_bounds_what_is_kept_and_says_so(finished, tmp_path):
     assert f"{24 - len(kept)} final models are not kept for export" in said[0]
 
 
+def test_models_that_are_all_too_large_are_left_out_with_a_word(finished, tmp_path):
+    state = shutil.copytree(finished / FINAL, tmp_path / "state")
+    for one in left_in(state):
+        with one.files[0].open("r+b") as file:
+            file.truncate(2 * 2**20)
+    experiment = load_experiment(finished / "config.yaml").model_copy(update={"keep_mib": 1})
+    (tmp_path / "run").mkdir()
+    said = keep_finals(experiment, state, tmp_path / "run")
+    assert "24 final models are not kept for export" in said[0]
+    assert left_in(tmp_path / "run" / FINAL) == []
+
+
 def test_scaled_columns_know_their_units():
     sort = Numbers(("a",), units=((5.0, 2.0),))
     assert sort.stacked(Samples.of([[1.5]], sort=sort).values).tolist() == [[8.0]]
