@@ -2,6 +2,7 @@
 """The rounds of one seed: hello, fit where it starts by FedAvg, summarise, retrain."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache, partial
 
 from tailweave.protocols.arrays import Floats
 from tailweave.protocols.config.experiment import ArmSpec, Experiment
@@ -102,12 +103,10 @@ def retrain(run: SeedRun, members: Sequence[Member], references: Woven) -> None:
     for stop in _stops(run):
         if len(present) < run.federation.experiment.silos.followed:
             present = latecomers(run, present)
+        asked = cache(partial(_question, run, references, stop))  # one for all silos that stand alike
         questions = [
-            (
-                member,
-                _question(run, arm, (reported.get((arm.name, member), -1) + 1, stop), references),
-            )
-            for arm in run.federation.experiment.arms
+            (member, asked(number, reported.get((arm.name, member), -1) + 1))
+            for number, arm in enumerate(run.federation.experiment.arms)
             for member in present
         ]
         answers = run.federation.ask(questions, RetrainReply)
@@ -125,13 +124,10 @@ def _stops(run: SeedRun) -> Iterator[int]:
     yield last
 
 
-def _question(
-    run: SeedRun,
-    arm: ArmSpec,
-    span: tuple[int, int],
-    references: Woven,
-) -> Retrain:
+def _question(run: SeedRun, references: Woven, stop: int, number: int, start: int) -> Retrain:
+    """Ask for the generations from ``start`` to ``stop`` of the arm of this number."""
     experiment = run.federation.experiment
+    arm = experiment.arms[number]
     arrays = with_prefix("features", run.kit.features.arrays()) | start_arrays(run)
     if run.kit.evaluation is not None:
         arrays |= with_prefix("evaluation", run.kit.evaluation.arrays())
@@ -147,8 +143,8 @@ def _question(
         generator=sent_generator(run, arm),
         recursion=experiment.recursion_of(arm),
         evaluation_samples=experiment.evaluation.samples,
-        start=span[0],
-        stop=span[1],
+        start=start,
+        stop=stop,
         snapshots=snapshots(experiment) if run.seed == experiment.seeds[0] else (),
         base_digest=digest_of_base(run),
         arrays=arrays,
