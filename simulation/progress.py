@@ -28,7 +28,7 @@ def run_with_progress(
     if audience.bar is None:
         work()
         return
-    rows = len(experiment.arms) * len(experiment.seeds) * experiment.silos.followed
+    rows = len(experiment.arms) * len(experiment.seeds) * experiment.silos.measured
     total, over = rows * (experiment.recursion.generations + 1), threading.Event()
     with audience.bar() as tell:
         here = contextvars.copy_context()  # a notebook knows by it which cell the thread speaks for

@@ -16,7 +16,7 @@ from tailweave.protocols.config.data import DataSpec, PublicSpec, SilosSpec
 from tailweave.protocols.streams import stream
 
 MOST_EVALUATION = 10_000
-"""Most rows of the truth that a simulation measures by: a metric's error is that of the fresh samples then."""
+"""Most rows of the truth that a simulation measures by; more would make no metric more exact."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +95,11 @@ class World:
     public: Samples
     silos: Sequence[Silo]
     draws: int = 1
+
+    @property
+    def silo_names(self) -> tuple[str, ...]:
+        """Names of the silos."""
+        return self.silos.cut.names if isinstance(self.silos, Silos) else tuple(s.name for s in self.silos)
 
 
 def simulated_world(data: DataSpec, silos: SilosSpec, public: PublicSpec, *, seed: int) -> World:

@@ -98,7 +98,7 @@ def never_used(path: Path) -> bool:
 
 
 def begin(path: Path, *, lasting: bool = True) -> None:
-    """Write the first line, which says only that the ledger is open, and its head; ``lasting``: see ``append``."""
+    """Write the first line, which says only that the ledger is open, and its head; see ``append``."""
     first = Entry(index=0, previous_hash=_BEFORE_THE_FIRST, kind="open").sealed()
     write_whole(path, first.line() + b"\n", mode=0o600, lasting=lasting)
     _write_head(path, first, lasting=lasting)
