@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """How many silos differ: what share of them lies below each value of a metric, a line an arm."""
 
-from typing import Any
-
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
+from tailweave.protocols.arrays import Floats
 from tailweave.simulation.figures.curves import PANELS, Panel
 from tailweave.simulation.figures.style import MUTED, arm_legend, colour_of, line_of, log_axis, look
 from tailweave.simulation.measurements import Measurements
@@ -42,19 +41,18 @@ def draw_silos(table: Measurements) -> Figure | None:
 
 def _draw_panel(axes: Axes, panel: Panel, table: Measurements) -> None:
     colours, lines = colour_of(table.arms), line_of(table.arms)
-    _draw_steps(axes, panel, table, (table.arms[0], 0), color=MUTED, linewidth=0.9)
+    axes.plot(*_steps(panel, table, table.arms[0], 0), color=MUTED, linewidth=0.9)
     for arm in table.arms:
-        at = arm, table.last
-        _draw_steps(axes, panel, table, at, color=colours[arm], linestyle=lines[arm])
+        axes.plot(*_steps(panel, table, arm, table.last), color=colours[arm], linestyle=lines[arm])
     axes.set_ylim(0.0, 1.0)
     axes.set_title(panel.title)
     if panel.log:
         log_axis(axes, "x")
 
 
-def _draw_steps(axes: Axes, panel: Panel, table: Measurements, at: tuple[str, int], **style: Any) -> None:
-    """Draw one arm at one generation; 200 places on the line are enough for any number of silos."""
-    values = np.array([v for v in table.values(*at, panel.metric).values() if v > 0 or not panel.log])
-    if len(values):
-        shares = np.linspace(0.0, 1.0, min(200, len(values) + 1))
-        axes.plot(np.quantile(values, shares), shares, **style)
+def _steps(panel: Panel, table: Measurements, arm: str, generation: int) -> tuple[Floats, Floats]:
+    """Return values and the shares of silos below them; 200 places are enough for any number of silos."""
+    found = table.values(arm, generation, panel.metric).values()
+    values = np.array([value for value in found if value > 0 or not panel.log])
+    shares = np.linspace(0.0, 1.0, min(200, len(values) + 1) if len(values) else 0)
+    return np.quantile(values, shares) if len(values) else values, shares

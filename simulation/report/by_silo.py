@@ -24,8 +24,8 @@ def silo_caption(summary: Mapping[str, Any], few: str, what: str) -> str:
     if count <= MOST_SILOS:
         return few
     return (
-        f"How {count:,} silos spread at the last generation: {what}, means over seeds. A line says what share "
-        "of the silos lies below its values, each column for itself."
+        f"How {count:,} silos spread at the last generation: {what}, means over seeds. A line says what "
+        "share of the silos lies below its values, each column for itself."
     )
 
 
