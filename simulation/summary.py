@@ -65,7 +65,7 @@ def _relation(table: Measurements) -> dict[str, Any] | None:
     return None if found is None else {"pearson": found.pearson, "points": found.count}
 
 
-def measured(rows: Rows, config: Mapping[str, Any]) -> Measurements:
+def measured(rows: Iterable[Mapping[str, Any]], config: Mapping[str, Any]) -> Measurements:
     """Index metric rows, arms in the order of the configuration.
 
     Where ``public.class-weights`` thins classes, every row that has all their shares gains ``thinned_share``,
@@ -76,10 +76,10 @@ def measured(rows: Rows, config: Mapping[str, Any]) -> Measurements:
     """
     keys = [SHARE + label for label in thinned_labels(config)]
     if keys:
-        rows = [
+        rows = (
             {**row, "thinned_share": sum(row[key] for key in keys)} if set(keys) <= set(row) else row
             for row in rows
-        ]
+        )
     return measurements(rows, [str(arm["name"]) for arm in config.get("arms") or []])
 
 

@@ -29,7 +29,7 @@ class SilosSpec(Spec):
     ``min_rows`` is the fewest rows that a silo may get: a random partition is drawn again until all have.
     """
 
-    count: Annotated[int, Field(ge=1, le=1000)]
+    count: Annotated[int, Field(ge=1, le=10_000)]
     follow: Annotated[int, Field(ge=1)] | None = None
     sample: Annotated[int, Field(ge=1)] | None = None
     partition: PartitionSpec
