@@ -66,7 +66,7 @@ def experiment(silos: int, sample: int | None) -> dict[str, object]:
         "public": {"fraction": PUBLIC / (silos * ROWS)},
         "generator": {"kind": "gaussian-mixture", "components": 12},
         "recursion": {"generations": 1, "samples": 400, "candidates-per-sample": 4},
-        "evaluation": {"samples": 400},
+        "evaluation": {"samples": 200},
         "arms": [
             {"name": "siloed", "rule": "herding", "reference": "local"},
             {"name": "collaborative", "rule": "herding", "reference": {"kind": "sliced"}},
@@ -210,6 +210,11 @@ def server_alone(silos: int) -> dict[str, float]:
         return {"silos": silos, "seconds": time.process_time() - begun - grid.seconds}
 
 
+def _quickest(silos: int) -> dict[str, float]:
+    """Return the quickest of five: neighbours on the machine only add."""
+    return min((server_alone(silos) for _ in range(5)), key=lambda one: one["seconds"])
+
+
 def files(rows: int) -> dict[str, float]:
     """Return the seconds to write rows of metrics and to read them as a table, and the file's MiB."""
     values = {f"metric_{number}": number / 7.0 for number in range(METRICS)}
@@ -246,7 +251,7 @@ def main() -> None:
     kept = json.loads(given.out.read_text()) if given.out.exists() else {}
     if given.server:
         server_alone(50)  # imports and caches
-        alone = [server_alone(silos) for silos in (125, 250, 500, 1000, 2000)]
+        alone = [_quickest(silos) for silos in (125, 250, 500, 1000, 2000)]
         logs = np.log([(one["silos"], one["seconds"]) for one in alone])
         kept["server"] = {"runs": alone, "exponent": float(np.polyfit(*logs.T, 1)[0])}
         print(kept["server"], flush=True)  # noqa: T201 - what a benchmark is for
