@@ -71,6 +71,10 @@ class ArmRun:
         parts = self.question.part("evaluation")
         return received_features(parts) if parts else self.features
 
+    def of_public(self, training: Samples | None) -> bool:
+        """Tell whether samples are the simulation's public ones themselves, the same for all its silos."""
+        return self.node.truth is not None and training is self.node.truth.public
+
     @property
     def public_truth(self) -> bool:
         """Whether the question brings public rows to measure against."""

@@ -61,8 +61,11 @@ class Checkpoint:
         else:
             arrays = {f"model/{name}": part for name, part in model.arrays().items()}
         over = last is not None and self.stage.generation >= last
-        pool = self.stage.pool.arrays() if self.stage.pool is not None else {}
-        rows = {"fitted-on": self.stage.fitted_on} | {f"pool/{name}": part for name, part in pool.items()}
+        base = self.stage.generation == 0  # later generations see nothing of what it was fitted on
+        pool = {} if base or self.stage.pool is None else self.stage.pool.arrays()
+        rows = {"fitted-on": self.stage.fitted_on[: 0 if base else None]} | {
+            f"pool/{name}": part for name, part in pool.items()
+        }
         storage.save(
             path,
             {

@@ -9,7 +9,7 @@ from tailweave.clients import storage
 from tailweave.clients.arm_run import ArmRun
 from tailweave.clients.generators import Generator, Labeller
 from tailweave.clients.generators.language_model import LanguageModel
-from tailweave.clients.metrics import Yardstick, evaluate
+from tailweave.clients.metrics import Training, Yardstick, evaluate
 from tailweave.clients.metrics.brought import brought
 from tailweave.clients.metrics.of_labels import of_labels
 from tailweave.clients.metrics.of_table import of_table
@@ -46,9 +46,14 @@ class Drawn:
     labels: Labels | None = None
     trained_on: Samples | None = None
 
-    def beside(self, truth: Yardstick) -> dict[str, float]:
-        """Return all metrics of these beside a truth; those of other packages come last."""
-        row = evaluate(truth, self.features, self.training)
+    def beside(self, truth: Yardstick, known: Training | None = None) -> dict[str, float]:
+        """Return all metrics of these beside a truth; those of other packages come last.
+
+        Args:
+            truth: What they are compared with.
+            known: What this truth made of the training samples, where it has been made before.
+        """
+        row = evaluate(truth, self.features, known or self.training)
         if isinstance(self.model, LanguageModel):
             row |= of_text(self.model, self.samples, truth, row, self.own, self.training)
         if isinstance(self.model, Labeller):
@@ -79,9 +84,10 @@ def measure(run: ArmRun, stage: Stage, generated: Samples) -> dict[str, float]:
     rows = run.own_rows
     labels = None if rows is None or rows.labels is None else rows.labelled.labels
     own = None if labels is None else frozenset(str(label) for label in labels)
-    seen = None if training is None else space(training)
+    known = run.node.public_training(space, run.question.seed) if run.of_public(training) else None
+    seen = None if training is None else space(training) if known is None else known.rows
     drawn = Drawn(stage.model, generated, space(generated), seen, own, labels, training)
-    row = drawn.beside(run.ruler)
+    row = drawn.beside(run.ruler, known)
     if isinstance(stage.model, LanguageModel) and run.questions:
         row["choice_accuracy"] = accuracy(run.questions, stage.model.ending_means)
     if own is not None:

@@ -28,7 +28,7 @@ from tailweave.protocols.privacy.noise import Noise, SeededNoise, SystemNoise
 from tailweave.protocols.streams import stream
 
 if TYPE_CHECKING:  # a node that only says who it is needs none of these
-    from tailweave.clients.metrics import Yardstick
+    from tailweave.clients.metrics import Training, Yardstick
     from tailweave.clients.release.desk import Desk, Make
     from tailweave.clients.release.witness import Witness
 
@@ -130,6 +130,10 @@ class Node:
             return _truth_yardstick(self.config, seed, features)
         return _own_yardstick(self.silo, features)
 
+    def public_training(self, features: FeatureMap, seed: int) -> "Training | None":
+        """Return what the truth makes of the public rows; None on a real node, which has none."""
+        return None if self.config is None else _public_training(self.config, seed, features)
+
 
 def open_node(node_config: Settings, run_config: Settings, *, seed: int) -> Node:
     """Open the silo that this node holds.
@@ -206,6 +210,7 @@ def forget() -> None:
     forget_worlds()
     _experiment.cache_clear()
     _truth_yardstick.cache_clear()
+    _public_training.cache_clear()
 
 
 @lru_cache(maxsize=4)
@@ -230,6 +235,11 @@ def _truth_yardstick(config: Path, seed: int, features: FeatureMap) -> "Yardstic
     rarest = rarest_class(world)
     name = None if rarest is None else rarest.name
     return yardstick_of(world.evaluation, features, name, beside=world.train)
+
+
+@lru_cache(maxsize=4)
+def _public_training(config: Path, seed: int, features: FeatureMap) -> "Training":
+    return _truth_yardstick(config, seed, features).training(features(world_of(config, seed).public))
 
 
 def _own_yardstick(silo: Silo, features: FeatureMap) -> "Yardstick":

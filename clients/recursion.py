@@ -70,8 +70,10 @@ class Stage:
 
     @property
     def training(self) -> Samples | None:
-        """What the model was fitted on, as far as this node has it."""
-        return None if self.pool is None else self.pool.take(self.fitted_on)
+        """What the model was fitted on, as far as this node has it; the pool itself where it is all of it."""
+        if self.pool is None or len(self.fitted_on) == len(self.pool):  # numbers differ and grow
+            return self.pool
+        return self.pool.take(self.fitted_on)
 
 
 @dataclass(frozen=True)

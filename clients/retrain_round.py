@@ -46,7 +46,8 @@ SHOWN_POINTS = 400
 def retrain(node: Node, question: Retrain) -> RetrainReply:
     """Bring one arm to generation ``stop``, checkpoint each generation, and report metrics from ``start`` on.
 
-    A repeated question returns the stored metrics without computing anything again.
+    A repeated question returns the stored metrics without computing anything again. A silo that is not
+    ``measured`` is retrained all the same, and says no more than that.
 
     Raises:
         PolicyError: If the owner's policy does not allow the experiment.
@@ -66,6 +67,8 @@ def retrain(node: Node, question: Retrain) -> RetrainReply:
         _for_the_owner(run)
         return _answer(run, Measured(), ())
     measured = _reached(run).measured
+    if not question.measured:
+        return _answer(run, measured, ())
     return _answer(run, measured, measured.names(question.start, question.stop, node.policy.metrics))
 
 
@@ -76,7 +79,7 @@ def _answer(run: ArmRun, measured: Measured, told: tuple[str, ...]) -> RetrainRe
         arm=question.arm.name,
         start=question.start,
         stop=question.stop,
-        kept=not told,
+        kept=question.measured and not told,
         names=told,
         arrays=measured.entries(question.start, question.stop, told) if told else {},
     )
@@ -127,12 +130,16 @@ def _advance(run: ArmRun, done: Checkpoint | None, path: Path) -> Checkpoint:
         ),
         compared,
     )
-    ruler = run.ruler  # refuses before a generation is fitted
-    count = question.evaluation_samples or len(ruler.truth)
+    count = 0
+    if question.measured:
+        count = question.evaluation_samples or len(run.ruler.truth)  # refuses before a generation is fitted
 
     def measured(stage: Stage, before: Measured, pick: Pick | None = None) -> Checkpoint:
-        generated = stage.model.sample(count, rng=fixed.rng(stage.generation, "evaluation"))
-        checkpoint = Checkpoint(stage, before.then(measure(run, stage, generated)))
+        row = {}
+        if count:
+            generated = stage.model.sample(count, rng=fixed.rng(stage.generation, "evaluation"))
+            row = measure(run, stage, generated)
+        checkpoint = Checkpoint(stage, before.then(row))
         last, large = question.recursion.generations, question.generator.large
         left = left_by(run, pick) if stage.generation >= last else {}
         checkpoint.save(path, last=last, large=large, left=left)

@@ -25,9 +25,8 @@ from tailweave.protocols.kinds.sources.hashed_text import TextColumns
 from tailweave.protocols.metrics import check_metric
 from tailweave.protocols.visible import visible
 
-SCHEMA_VERSION = 9
+SCHEMA_VERSION = 10
 """Raised whenever a message changes; both ends must have the same."""
-
 MOST_ROWS = 10**9
 """That a silo may claim to hold."""
 
@@ -198,7 +197,7 @@ class TransportSupportReply(Message):
 
 
 class Retrain(Message):
-    """Server: bring this arm to generation ``stop``; report the metrics from ``start`` on.
+    """Server: bring this arm to generation ``stop``; report the metrics from ``start`` on, if ``measured``.
 
     Arrays: ``features/...``, ``base/...`` (parameters of the public base generator; where each node has a
     file of it, only ``base_digest`` is sent), ``start/...`` (those of generation 0, where FedAvg made them),
@@ -215,6 +214,7 @@ class Retrain(Message):
     generator: GeneratorSpec
     recursion: RecursionSpec
     evaluation_samples: Annotated[int, Field(ge=20, le=20_000)] | None = None
+    measured: bool = True
     start: Generation
     stop: Generation
     snapshots: tuple[Generation, ...] = ()
@@ -232,8 +232,8 @@ class RetrainReply(Message):
 
     Arrays: ``generations``, ``metrics`` (places in ``names``) and ``values``, each (k,): one entry a
     measurement, by generation, then by name; not every metric can be measured in every generation.
-    ``kept``: model, picks or measurement have seen the silo's own rows, and its owner keeps the numbers; then
-    there are none, whatever came of them.
+    There are none where none were asked for, and none if ``kept``: model, picks or measurement have seen the
+    silo's own rows, and its owner keeps the numbers, whatever came of them.
     """
 
     kind: ClassVar[str] = "retrain"
@@ -247,7 +247,7 @@ class RetrainReply(Message):
     def rows(self) -> dict[int, dict[str, float]]:
         """Return metrics by name for each generation, in the order in which they were sent."""
         found: dict[int, dict[str, float]] = {}
-        if not self.kept:
+        if self.names:
             for generation, place, value in zip(*self._columns(), strict=True):
                 found.setdefault(int(generation), {})[self.names[int(place)]] = float(value)
         return found
@@ -257,10 +257,10 @@ class RetrainReply(Message):
 
     @model_validator(mode="after")
     def _entries_fit(self) -> Self:
-        if self.kept:
-            if self.names or self.arrays:
-                raise ValueError("a reply whose numbers are kept must bring none")
+        if not self.names and not self.arrays:
             return self
+        if self.kept:
+            raise ValueError("a reply whose numbers are kept must bring none")
         if set(self.arrays) != set(_MEASURED):
             raise ValueError(
                 f"a retrain reply needs arrays {', '.join(_MEASURED)}, got {sorted(self.arrays)}"

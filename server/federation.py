@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from flwr.app import Message as FlowerMessage
+from flwr.app import RecordDict
 from flwr.serverapp import Grid
 
 from tailweave.protocols.arrays import Floats
@@ -14,7 +15,7 @@ from tailweave.protocols.messages import (
     HelloReply,
     Retrain,
 )
-from tailweave.protocols.records import MessageError, decode, size
+from tailweave.protocols.records import MessageError, decode, encode, size
 from tailweave.protocols.visible import visible
 from tailweave.server.exchange import dead_process, exchange, wait_for_nodes
 from tailweave.server.failure import RunFailed
@@ -101,12 +102,16 @@ class Federation:
         deadline, log = self.experiment.federation.deadline_seconds, self.log
         sent: list[FlowerMessage] = []
         seconds: dict[int, float] = {}
+        payloads: dict[int, tuple[RecordDict, int]] = {}  # by question: one for all silos that it goes to
         for position in positions:
             member, question = asked.questions[position]
-            sent.append(to_flower(member, question, deadline))
+            if id(question) not in payloads:
+                content = encode(question)
+                payloads[id(question)] = content, size(content)
+            content, bytes_ = payloads[id(question)]
+            sent.append(to_flower(member, question, content, deadline))
             say = log.warning if again else log.info
-            event, bytes_ = "asked again" if again else "asked", size(sent[-1].content)
-            say(event, fields_of(member, question), bytes=bytes_)
+            say("asked again" if again else "asked", fields_of(member, question), bytes=bytes_)
         replies = exchange(self.grid, sent, deadline, seconds.__setitem__)
         if died := dead_process(self.grid, replies):
             raise RunFailed(f"a process of the simulation died ({died}); go on with --resume")

@@ -36,3 +36,6 @@ def _check_span(question: Retrain, answer: RetrainReply) -> None:
             f"generations {answer.start} to {answer.stop} of arm {answer.arm}, asked for {question.start} to "
             f"{question.stop} of {question.arm.name}"
         )
+    if not answer.kept and bool(answer.names) != question.measured:
+        asked_for = "some were asked for" if question.measured else "none were asked for"
+        raise MessageError(f"brings {len(answer.names)} metrics, {asked_for}")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO
 
 _PATIENCE_SECONDS = 30.0
+_ENCODER = json.JSONEncoder(allow_nan=False, ensure_ascii=False)
 _LOOK_SECONDS = 0.1
 
 
@@ -51,7 +52,7 @@ class Journal:
             JournalError: If an interrupted run recorded something else in this place.
             ValueError: If a value is not finite.
         """
-        line = json.dumps(row, allow_nan=False, ensure_ascii=False)
+        line = _ENCODER.encode(row)
         if self._known is not None:
             self._append_new(line, self._known)
             return

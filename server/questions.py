@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from flwr.app import Message as FlowerMessage
+from flwr.app import RecordDict
 
 from tailweave.protocols.fit_messages import FitParameters, FitParametersReply
 from tailweave.protocols.logs import Fields
@@ -20,7 +21,6 @@ from tailweave.protocols.messages import (
     TransportSupport,
     TransportSupportReply,
 )
-from tailweave.protocols.records import encode
 from tailweave.protocols.secure_sum_messages import OfferKey, OfferKeyReply, SendMasked, SendMaskedReply
 from tailweave.server.roll import Place
 
@@ -99,9 +99,16 @@ def fields_of(member: Member, question: Question) -> Fields:
     return told
 
 
-def to_flower(member: Member, question: Question, deadline: float) -> FlowerMessage:
-    """Return the question as Flower carries it; it takes no message twice, so a new one each time."""
-    content, ttl = encode(question), deadline + _LATER_SECONDS
+def to_flower(member: Member, question: Question, content: RecordDict, deadline: float) -> FlowerMessage:
+    """Return the question as Flower carries it; it takes no message twice, so a new one each time.
+
+    Args:
+        member: Whom it goes to.
+        question: The question.
+        content: The same, encoded: one for all whom it goes to.
+        deadline: Seconds until an answer is no use.
+    """
+    ttl = deadline + _LATER_SECONDS
     return FlowerMessage(content, member.node_id, question.type, ttl=ttl, group_id=_group(question))
 
 

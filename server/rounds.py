@@ -2,6 +2,7 @@
 """The rounds of one seed: hello, fit where it starts by FedAvg, summarise, retrain."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache, partial
 
 from tailweave.protocols.arrays import Floats
 from tailweave.protocols.config.experiment import ArmSpec, Experiment
@@ -17,6 +18,7 @@ from tailweave.protocols.messages import (
     SummariseReply,
     with_prefix,
 )
+from tailweave.protocols.streams import stream
 from tailweave.server import secure_sum
 from tailweave.server.federation import Federation
 from tailweave.server.greeting import greet, latecomers
@@ -96,18 +98,22 @@ def retrain(run: SeedRun, members: Sequence[Member], references: Woven) -> None:
     """Round ``retrain``: bring every arm on every silo to the last generation, a few at a time.
 
     A silo that missed an exchange is asked again at the next one, from where its reports stop; one that
-    connects meanwhile is greeted and begins.
+    connects meanwhile is greeted and begins. Of a sample that is measured it is none.
     """
-    present, reported = list(members), dict[tuple[str, Member], int]()
+    present, reported, silos = list(members), dict[tuple[str, Member], int](), run.federation.experiment.silos
+    some = sample(run.seed, members, silos.sample or 0)
     for stop in _stops(run):
-        if len(present) < run.federation.experiment.silos.followed:
+        if len(present) < silos.followed:
             present = latecomers(run, present)
+        asked = cache(partial(_question, run, references, stop))  # one for all silos that stand alike
         questions = [
             (
                 member,
-                _question(run, arm, (reported.get((arm.name, member), -1) + 1, stop), references),
+                asked(
+                    number, reported.get((arm.name, member), -1) + 1, silos.sample is None or member in some
+                ),
             )
-            for arm in run.federation.experiment.arms
+            for number, arm in enumerate(run.federation.experiment.arms)
             for member in present
         ]
         answers = run.federation.ask(questions, RetrainReply)
@@ -125,13 +131,16 @@ def _stops(run: SeedRun) -> Iterator[int]:
     yield last
 
 
-def _question(
-    run: SeedRun,
-    arm: ArmSpec,
-    span: tuple[int, int],
-    references: Woven,
-) -> Retrain:
+def sample(seed: int, members: Sequence[Member], count: int) -> frozenset[Member]:
+    """Return ``count`` random members: each draws a lot by its silo's name, and the lowest are taken."""
+    lots = {m: stream(seed, "silos", "sample", m.silo).random() for m in members}
+    return frozenset(sorted(members, key=lambda m: (lots[m], m.order))[:count])
+
+
+def _question(run: SeedRun, references: Woven, stop: int, number: int, start: int, measured: bool) -> Retrain:
+    """Ask for the generations from ``start`` to ``stop`` of the arm of this number."""
     experiment = run.federation.experiment
+    arm = experiment.arms[number]
     arrays = with_prefix("features", run.kit.features.arrays()) | start_arrays(run)
     if run.kit.evaluation is not None:
         arrays |= with_prefix("evaluation", run.kit.evaluation.arrays())
@@ -147,8 +156,9 @@ def _question(
         generator=sent_generator(run, arm),
         recursion=experiment.recursion_of(arm),
         evaluation_samples=experiment.evaluation.samples,
-        start=span[0],
-        stop=span[1],
+        measured=measured,
+        start=start,
+        stop=stop,
         snapshots=snapshots(experiment) if run.seed == experiment.seeds[0] else (),
         base_digest=digest_of_base(run),
         arrays=arrays,

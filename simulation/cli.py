@@ -78,6 +78,9 @@ def run(
     workers: Annotated[int, typer.Option(help="Processes for the silos; 0 stays in this one.")] = 0,
     cpus: Annotated[int, typer.Option(help="Engine ray: CPU cores a silo.")] = 1,
     gpus: Annotated[float, typer.Option(help="Engine ray: GPUs a silo; a fraction shares one.")] = 0.0,
+    address: Annotated[
+        str | None, typer.Option(help="Engine ray: HOST:PORT of a Ray cluster to join, on shared files.")
+    ] = None,
     federation: Annotated[
         Path | None, typer.Option(help="Engine superlink: folder made by `tailweave deploy init`.")
     ] = None,
@@ -98,7 +101,10 @@ def run(
 
     begun, chosen = time.monotonic(), choose(config)
     if is_study(chosen.path):
-        folder, machine = out or Path("runs") / chosen.path.stem, Machine(workers, cpus, gpus, federation)
+        folder, machine = (
+            out or Path("runs") / chosen.path.stem,
+            Machine(workers, cpus, gpus, address, federation),
+        )
         options = RunOptions(folder, engine, machine, resume, force, sys.argv, log_format)
         _study(chosen, override or [], options, dry_run=dry_run)
         return
@@ -114,6 +120,7 @@ def run(
             workers=workers,
             cpus=cpus,
             gpus=gpus,
+            address=address,
             federation=federation,
             resume=resume,
             force=force,

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tailweave.clients import storage
+from tailweave.clients.data.silo import World
 from tailweave.clients.node import world_of
 from tailweave.protocols.arrays import Floats
 from tailweave.protocols.config.experiment import Experiment
@@ -25,7 +26,7 @@ def shows_images(config: Mapping[str, Any]) -> bool:
 
 
 def collect_images(experiment: Experiment, config: Path, state: Path) -> Maps:
-    """Gather what the first silo kept in the first seed; simulation only, for training images are in it.
+    """Gather what one silo kept in the first seed; simulation only, for training images are in it.
 
     Returns:
         ``<arm>/<generation>/generated`` and ``.../nearest``, each (k, h, w, c), uint8; empty for other data.
@@ -34,7 +35,7 @@ def collect_images(experiment: Experiment, config: Path, state: Path) -> Maps:
     world = world_of(config, seed)
     if world.train.image is None:
         return {}
-    folder = state / f"seed-{seed}" / world.silos[0].name
+    folder = folder_with("images", state / f"seed-{seed}", world)
     found: Maps = {}
     for arm in experiment.arms:
         for generation in sorted({0, *snapshots(experiment)}):
@@ -44,6 +45,12 @@ def collect_images(experiment: Experiment, config: Path, state: Path) -> Maps:
                 for name in ("generated", "nearest"):
                     found[f"{arm.name}/{generation}/{name}"] = _pictures(kept[name], world.train.image)
     return found
+
+
+def folder_with(name: str, state: Path, world: World) -> Path:
+    """Return the folder of the first silo that kept such samples; not all are measured."""
+    folders = [state / silo for silo in world.silo_names]
+    return next((folder for folder in folders if any(folder.glob(f"*/{name}-*.npz"))), folders[0])
 
 
 def _pictures(rows: Floats, image: tuple[int, int, int]) -> NDArray[np.uint8]:

@@ -8,6 +8,8 @@ are averaged first and only seeds give an interval.
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from sys import intern
 from typing import Any
 
 from scipy.stats import t as student_t
@@ -100,17 +102,17 @@ class Measurements:
     cells: Cells
     arms: tuple[str, ...]
 
-    @property
+    @cached_property
     def metrics(self) -> tuple[str, ...]:
         """Names of all metrics that at least one row has, sorted."""
         return tuple(sorted({m for cell in self.cells.values() for row in cell.values() for m in row}))
 
-    @property
+    @cached_property
     def seeds(self) -> tuple[int, ...]:
         """Seeds that have rows, sorted."""
         return tuple(sorted({seed for cell in self.cells.values() for seed, _ in cell}))
 
-    @property
+    @cached_property
     def silos(self) -> tuple[str, ...]:
         """Silos that have rows; ``silo-2`` comes before ``silo-10``."""
         return tuple(sorted({silo for cell in self.cells.values() for _, silo in cell}, key=natural))
@@ -119,7 +121,7 @@ class Measurements:
         """Return the generations of one arm, sorted."""
         return tuple(sorted(generation for name, generation in self.cells if name == arm))
 
-    @property
+    @cached_property
     def last(self) -> int:
         """T: the last generation that every arm and seed has reached, so that like meets like."""
         reached: dict[tuple[str, int], int] = {}
@@ -159,7 +161,7 @@ def natural(name: str) -> list[tuple[int, int, str]]:
     return [(0, int(piece), piece) if piece.isdecimal() else (1, 0, piece) for piece in pieces]
 
 
-def measurements(rows: Sequence[Mapping[str, Any]], arms: Sequence[str] = ()) -> Measurements:
+def measurements(rows: Iterable[Mapping[str, Any]], arms: Sequence[str] = ()) -> Measurements:
     """Index metric rows, arms in the order wanted; those without rows are left out.
 
     A metric that is absent or null in a row was not measured there. A row that occurs twice with the same
@@ -169,20 +171,22 @@ def measurements(rows: Sequence[Mapping[str, Any]], arms: Sequence[str] = ()) ->
         ValueError: If there are no rows, a row lacks a key, a metric is not a finite number, or two rows
             of the same arm, seed, silo and generation disagree.
     """
-    if not rows:
-        raise ValueError("rows must hold at least one measurement, got none")
     cells: Cells = {}
     for number, row in enumerate(rows, start=1):
         missing = [key for key in KEYS if key not in row]
         if missing:
             raise ValueError(f"metric row {number} lacks {', '.join(missing)}: got keys {sorted(row)}")
         cell = cells.setdefault((str(row["arm"]), int(row["generation"])), {})
-        key = (int(row["seed"]), str(row["silo"]))
+        key = (int(row["seed"]), intern(str(row["silo"])))
         values = {
-            name: _number(number, name, v) for name, v in row.items() if name not in KEYS and v is not None
+            intern(name): _number(number, name, v)  # a million rows share one text for each name
+            for name, v in row.items()
+            if name not in KEYS and v is not None
         }
         if cell.setdefault(key, values) != values:
             raise ValueError(f"metric row {number} contradicts an earlier row of {[row[k] for k in KEYS]}")
+    if not cells:
+        raise ValueError("rows must hold at least one measurement, got none")
     found = {arm for arm, _ in cells}
     known = [arm for arm in arms if arm in found]
     return Measurements(cells, (*known, *sorted(found - set(known))))

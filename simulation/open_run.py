@@ -34,7 +34,7 @@ class OpenRun:
     @cached_property
     def table(self) -> Measurements:
         """All measurements."""
-        return measured(self.folder.metrics(), self.config)
+        return measured(self.folder.each_metric(), self.config)
 
     @cached_property
     def summary(self) -> dict[str, Any]:

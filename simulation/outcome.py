@@ -27,6 +27,8 @@ _OF_TABLE = (
 )
 _OF_LABELS = ("accuracy", "minority_recall", "balanced_accuracy", "calibration_error", "coverage")
 
+_NAMED = 10
+"""Silos that have a sentence each; of more there is one for all."""
 _BY_MARK = {"accuracy": _OF_LABELS, "perplexity": _OF_TEXT, "column_distance": _OF_TABLE}
 """What is shown where a metric was measured; the first one counts."""
 
@@ -113,10 +115,16 @@ def _missing(absences: Iterable[Mapping[str, Any]]) -> list[str]:
 
 
 def _quarantine(silos: Iterable[str]) -> list[str]:
+    names = list(silos)
+    if len(names) > _NAMED:
+        return [
+            f"{len(names)} silos were in quarantine, not counted in a reference ({', '.join(names[:_NAMED])} "
+            "and others): the report says why; name in federation.trusted those for whom you vouch"
+        ]
     return [
         f"{silo} was in quarantine, not counted in a reference: the report says why; "
         "name it in federation.trusted if you vouch for it"
-        for silo in silos
+        for silo in names
     ]
 
 

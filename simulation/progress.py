@@ -28,7 +28,7 @@ def run_with_progress(
     if audience.bar is None:
         work()
         return
-    rows = len(experiment.arms) * len(experiment.seeds) * experiment.silos.followed
+    rows = len(experiment.arms) * len(experiment.seeds) * experiment.silos.measured
     total, over = rows * (experiment.recursion.generations + 1), threading.Event()
     with audience.bar() as tell:
         here = contextvars.copy_context()  # a notebook knows by it which cell the thread speaks for
@@ -43,11 +43,13 @@ def run_with_progress(
 
 def _watch(metrics: Path, tell: Tell, total: int, over: threading.Event) -> None:
     reader, state = _Tail(metrics), metrics.parent / STATE
-    ended = False
+    ended, pause = False, _LOOK_SECONDS
     while not ended:
-        ended = over.wait(_LOOK_SECONDS)  # and then a last look
+        ended = over.wait(pause)  # and then a last look
+        begun = time.monotonic()
         done, last = reader.look()
         tell(_describe(last) + _training(state), done, total)
+        pause = max(_LOOK_SECONDS, 50.0 * (time.monotonic() - begun))  # a thousand silos have many folders
 
 
 @contextmanager

@@ -29,7 +29,9 @@ def revealed(wire: Sequence[Mapping[str, Any]], config: Mapping[str, Any]) -> di
             raise ValueError(
                 f"wire row {number}: bytes must be an integer of at least 0, got {row['bytes']!r}"
             )
-    silos = sorted({str(row["silo"]) for row in wire}, key=natural)
+    own: dict[str, list[Mapping[str, Any]]] = {}
+    for row in wire:
+        own.setdefault(str(row["silo"]), []).append(row)
     summaries = [row for row in wire if _is_summary(row)]
     return {
         **_total(wire),
@@ -38,7 +40,7 @@ def revealed(wire: Sequence[Mapping[str, Any]], config: Mapping[str, Any]) -> di
         "summaries": {**_total(summaries), "fields": _fields(summaries)},
         "kinds": _grouped(wire, "kind"),
         "arms": _grouped([row for row in wire if row.get("arm") is not None], "arm"),
-        "silos": {s: _of_silo([row for row in wire if str(row["silo"]) == s]) for s in silos},
+        "silos": {silo: _of_silo(own[silo]) for silo in sorted(own, key=natural)},
     }
 
 
@@ -56,9 +58,10 @@ def _total(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _grouped(rows: Sequence[Mapping[str, Any]], key: str) -> dict[str, Any]:
-    names = sorted({str(row[key]) for row in rows})
-    members = {name: [row for row in rows if str(row[key]) == name] for name in names}
-    return {name: {**_total(group), "fields": _fields(group)} for name, group in members.items()}
+    members: dict[str, list[Mapping[str, Any]]] = {}
+    for row in rows:
+        members.setdefault(str(row[key]), []).append(row)
+    return {name: {**_total(members[name]), "fields": _fields(members[name])} for name in sorted(members)}
 
 
 def _fields(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:

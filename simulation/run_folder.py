@@ -2,7 +2,7 @@
 """The run folder: what a run leaves behind, and all that summary, figures and report are made from."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -38,26 +38,34 @@ def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
+_DECODER = json.JSONDecoder(parse_constant=_no_constant)
+"""One for all lines: ``json.loads`` makes a new one for each, which takes longer than reading the line."""
+
+
 def read_rows(path: Path) -> list[Row]:
-    """Read a ``.jsonl`` file; only a torn last line is forgiven: one that a crash cut off before its newline.
+    """Read a ``.jsonl`` file; see ``each_row``."""
+    return list(each_row(path))
+
+
+def each_row(path: Path) -> Iterator[Row]:
+    """Read a ``.jsonl`` file line by line: a million rows at once would fill memory.
+
+    Only a torn last line is forgiven: one that a crash cut off before its newline.
 
     Raises:
         RunFolderError: If any other line is not a JSON object of finite numbers; names file and line.
     """
-    *whole, tail = path.read_bytes().split(b"\n")
-    rows: list[Row] = []
-    for number, line in enumerate([*whole, tail], start=1):
-        torn = number == len(whole) + 1
-        try:
-            row = json.loads(line.decode("utf-8"), parse_constant=_no_constant)
-        except ValueError as error:
-            if torn:
-                break
-            raise RunFolderError(f"{path}: line {number} is not a JSON object: {error}") from error
-        if not isinstance(row, dict):
-            raise RunFolderError(f"{path}: line {number} must be a JSON object, got {type(row).__name__}")
-        rows.append(row)
-    return rows
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                row = _DECODER.decode(line.decode("utf-8").rstrip("\n"))
+            except ValueError as error:
+                if not line.endswith(b"\n"):
+                    return
+                raise RunFolderError(f"{path}: line {number} is not a JSON object: {error}") from error
+            if not isinstance(row, dict):
+                raise RunFolderError(f"{path}: line {number} must be a JSON object, got {type(row).__name__}")
+            yield row
 
 
 def write_json(path: Path, obj: object) -> None:
@@ -110,7 +118,18 @@ class RunFolder:
         Raises:
             RunFolderError: If the folder is incomplete or a line is broken, or nothing was measured yet.
         """
-        rows = read_rows(self._file("metrics.jsonl"))
+        return list(self.each_metric())
+
+    def each_metric(self) -> Iterator[Row]:
+        """Yield what ``metrics`` returns, row by row.
+
+        Raises:
+            RunFolderError: As ``metrics``.
+        """
+        rows = 0
+        for row in each_row(self._file("metrics.jsonl")):
+            rows += 1
+            yield row
         if not rows and self.unfinished:
             raise RunFolderError(f"{self.path}: {self.unfinished}")
         if not rows and any(event.get("event") == "kept" for event in self.events()):
@@ -119,7 +138,6 @@ class RunFolder:
                 "are for their owners, who read them by tailweave deploy report; an arm that selects "
                 "against public or released references, with evaluation.against: data, is told to the server"
             )
-        return rows
 
     def declared(self) -> dict[str, dict[str, Any]]:
         """Return what the run says of its metrics, by name; empty for a run from before it said so.

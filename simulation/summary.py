@@ -65,7 +65,7 @@ def _relation(table: Measurements) -> dict[str, Any] | None:
     return None if found is None else {"pearson": found.pearson, "points": found.count}
 
 
-def measured(rows: Rows, config: Mapping[str, Any]) -> Measurements:
+def measured(rows: Iterable[Mapping[str, Any]], config: Mapping[str, Any]) -> Measurements:
     """Index metric rows, arms in the order of the configuration.
 
     Where ``public.class-weights`` thins classes, every row that has all their shares gains ``thinned_share``,
@@ -76,10 +76,10 @@ def measured(rows: Rows, config: Mapping[str, Any]) -> Measurements:
     """
     keys = [SHARE + label for label in thinned_labels(config)]
     if keys:
-        rows = [
+        rows = (
             {**row, "thinned_share": sum(row[key] for key in keys)} if set(keys) <= set(row) else row
             for row in rows
-        ]
+        )
     return measurements(rows, [str(arm["name"]) for arm in config.get("arms") or []])
 
 
@@ -111,7 +111,7 @@ def _arm(table: Measurements, name: str, config: Mapping[str, Any]) -> dict[str,
             rival.name: _paired(table, name, rival.name) for rival in rivals if rival and rival.name != name
         },
         "collapse": _collapse(table, name),
-        "silos": {silo: _of_silo(table, name, silo) for silo in table.silos},
+        "silos": _by_silo_at_last(table, name),
     }
 
 
@@ -153,13 +153,15 @@ def _collapse(table: Measurements, arm: str) -> dict[str, Any]:
     return {"metric": COLLAPSE_METRIC, "below": COLLAPSED_BELOW, "half_life": min(fallen, default=None)}
 
 
-def _of_silo(table: Measurements, arm: str, silo: str) -> dict[str, float]:
-    means = {}
+def _by_silo_at_last(table: Measurements, arm: str) -> dict[str, dict[str, float]]:
+    """Return silo to metric to mean over seeds."""
+    means: dict[str, dict[str, float]] = {silo: {} for silo in table.silos}
     for metric in table.metrics:
-        values = table.values(arm, table.last, metric)
-        own = {key: value for key, value in values.items() if key[1] == silo}
-        if own:
-            means[metric] = estimate(per_seed(own).values()).mean
+        own: dict[str, list[float]] = {}
+        for (_, silo), value in sorted(table.values(arm, table.last, metric).items()):
+            own.setdefault(silo, []).append(value)
+        for silo, values in own.items():
+            means[silo][metric] = estimate(values).mean
     return means
 
 

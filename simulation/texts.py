@@ -10,6 +10,7 @@ from tailweave.clients.node import world_of
 from tailweave.protocols.config.experiment import Experiment
 from tailweave.protocols.texts import unpacked
 from tailweave.server.rounds import snapshots
+from tailweave.simulation.images import folder_with
 
 LONGEST = 400
 """Characters of a document that a report shows."""
@@ -18,7 +19,7 @@ Kept = dict[str, dict[int, list[dict[str, str]]]]
 
 
 def collect_texts(experiment: Experiment, config: Path, state: Path) -> Kept:
-    """Gather what the first silo kept in the first seed; simulation only: training documents are in it.
+    """Gather what one silo kept in the first seed; simulation only: training documents are in it.
 
     Returns:
         Documents, cut one character after the last that is shown; empty for other data.
@@ -26,7 +27,7 @@ def collect_texts(experiment: Experiment, config: Path, state: Path) -> Kept:
     if experiment.data.gives != "text":
         return {}
     seed = experiment.seeds[0]
-    folder = state / f"seed-{seed}" / world_of(config, seed).silos[0].name
+    folder = folder_with("texts", state / f"seed-{seed}", world_of(config, seed))
     found: Kept = {}
     for arm in experiment.arms:
         for generation in sorted({0, *snapshots(experiment)}):

@@ -86,6 +86,7 @@ def workload(experiment: Experiment, found: Sizes) -> Workload:
     lines = arms * seeds * followed
     local = experiment.generator.start == "local"
     refits = lines * recursion.generations
+    told = arms * seeds * experiment.silos.measured
     measured = experiment.evaluation.samples or found.evaluation
     releases = sum(arm.reference is not None and arm.reference.sees == "releases" for arm in experiment.arms)
     exchanges = math.ceil(
@@ -94,7 +95,7 @@ def workload(experiment: Experiment, found: Sizes) -> Workload:
     dimension = experiment.features.reduces_to or found.columns
     draws = (
         refits * recursion.candidates
-        + lines * (recursion.generations + 1) * measured
+        + told * (recursion.generations + 1) * measured
         + seeds * experiment.generator.public_samples
     )
     return Workload(

@@ -136,6 +136,7 @@ def run(  # noqa: PLR0913 - the keywords are a run's options, one each
     workers: int = 0,
     cpus: int = 1,
     gpus: float = 0.0,
+    address: str | None = None,
     federation: str | PathLike[str] | None = None,
     resume: bool = False,
     force: bool = False,
@@ -153,6 +154,7 @@ def run(  # noqa: PLR0913 - the keywords are a run's options, one each
             runs below ``if __name__ == "__main__":``.
         cpus: Engine ray: CPU cores a silo.
         gpus: Engine ray: GPUs a silo; a fraction shares one.
+        address: Engine ray: HOST:PORT of a Ray cluster to join; its machines share the run folder.
         federation: Engine superlink: folder made by ``tailweave deploy init``.
         resume: Go on with an interrupted run in ``out``.
         force: Replace a run folder that is there.
@@ -169,7 +171,7 @@ def run(  # noqa: PLR0913 - the keywords are a run's options, one each
         RunFailed: If the run could not go on; ``resume=True`` takes it up again.
     """
     folder = Path(out) if out is not None else Path("runs") / short_name(experiment)
-    machine = Machine(workers, cpus, gpus, None if federation is None else Path(federation))
+    machine = Machine(workers, cpus, gpus, address, None if federation is None else Path(federation))
     options = RunOptions(folder, engine, machine, resume, force, _command(), log_format)
     request = accept(load(experiment, overrides), options)
 

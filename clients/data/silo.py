@@ -1,17 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """What each silo holds: cut from a simulated world, or read from a node's own file."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
+from typing import overload
 
 from tailweave.clients.data.digest import digest_of
 from tailweave.clients.data.held_out import split, stratified
-from tailweave.clients.data.partitions import partition
+from tailweave.clients.data.partitions import Cut, partition
 from tailweave.clients.data.public import public_rows
 from tailweave.clients.data.sources import load_rows
 from tailweave.clients.samples import UNLABELLED, DataError, Samples
 from tailweave.protocols.config.data import DataSpec, PublicSpec, SilosSpec
 from tailweave.protocols.streams import stream
+
+MOST_EVALUATION = 10_000
+"""Most rows of the truth that a simulation measures by; more would make no metric more exact."""
 
 
 @dataclass(frozen=True)
@@ -34,12 +39,51 @@ class Silo:
         return digest_of(self.train, self.heldout)
 
 
+@dataclass(frozen=True, eq=False)
+class Silos(Sequence[Silo]):
+    """The silos of a simulation, each cut out of all rows when it is looked at: a thousand fill no memory.
+
+    Attributes:
+        rows: All training rows.
+        cut: Which of them each silo has.
+        spec: How many silos there are, and what each holds.
+        seed: Root seed of the run.
+    """
+
+    rows: Samples
+    cut: Cut
+    spec: SilosSpec
+    seed: int
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self.cut.parts)
+
+    @overload
+    def __getitem__(self, index: int) -> Silo: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Silo]: ...
+
+    def __getitem__(self, index: int | slice) -> Silo | Sequence[Silo]:
+        """Cut out one silo, or several."""
+        if isinstance(index, slice):
+            return [self[place] for place in range(*index.indices(len(self)))]
+        name, rows = self.cut.names[index], self.rows.take(self.cut.parts[index])
+        silo = _silo(name, rows, self.spec.heldout_fraction, self.seed)
+        return _labelled(silo, self.spec, self.seed)
+
+    def __iter__(self) -> Iterator[Silo]:
+        """Cut out one after another."""
+        return (self[index] for index in range(len(self)))
+
+
 @dataclass(frozen=True)
 class World:
     """All rows of a simulation; only a simulation has one.
 
     Attributes:
-        evaluation: The truth that metrics compare with; in no silo, not public.
+        evaluation: The truth that metrics compare with; in no silo, not public; 10,000 rows at most.
         train: All other rows, including those that no silo holds: the oracle's reference.
         public: Those of ``train`` that the public base generator was fitted on.
         silos: The silos, disjoint parts of ``train``.
@@ -49,8 +93,13 @@ class World:
     evaluation: Samples
     train: Samples
     public: Samples
-    silos: tuple[Silo, ...]
+    silos: Sequence[Silo]
     draws: int = 1
+
+    @property
+    def silo_names(self) -> tuple[str, ...]:
+        """Names of the silos."""
+        return self.silos.cut.names if isinstance(self.silos, Silos) else tuple(s.name for s in self.silos)
 
 
 def simulated_world(data: DataSpec, silos: SilosSpec, public: PublicSpec, *, seed: int) -> World:
@@ -85,14 +134,14 @@ def _world(data: DataSpec, silos: SilosSpec, public: str, seed: int) -> World:
     # The public spec comes as JSON because the mapping inside it cannot be hashed.
     train, evaluation = _held_out(data, seed)
     cut = partition(train, silos, rng=stream(seed, "data", "partition"))
+    found = Silos(train, cut, silos, seed)
+    for _ in found:  # refuses what cannot be cut
+        pass
     return World(
         evaluation=evaluation,
         train=train,
         public=public_rows(train, PublicSpec.model_validate_json(public), rng=stream(seed, "data", "public")),
-        silos=tuple(
-            _labelled(_silo(name, train.take(index), silos.heldout_fraction, seed), silos, seed)
-            for name, index in zip(cut.names, cut.parts, strict=True)
-        ),
+        silos=found,
         draws=cut.draws,
     )
 
@@ -118,9 +167,13 @@ def _labelled(silo: Silo, silos: SilosSpec, seed: int) -> Silo:
 def _held_out(data: DataSpec, seed: int) -> tuple[Samples, Samples]:
     """Return all training rows and the truth that metrics compare with."""
     rows, held_out = load_rows(data, seed=seed)
-    if held_out is not None:
-        return rows, held_out
-    return stratified(rows, data.held_out_share, "the data", rng=stream(seed, "data", "evaluation"))
+    if held_out is None:
+        rng = stream(seed, "data", "evaluation")
+        rows, held_out = stratified(rows, data.held_out_share, "the data", rng=rng)
+    if len(held_out) > MOST_EVALUATION:
+        share, rng = MOST_EVALUATION / len(held_out), stream(seed, "data", "evaluation", "some")
+        held_out = stratified(held_out, share, "the evaluation rows", rng=rng)[1]
+    return rows, held_out
 
 
 def silo_of(name: str, rows: Samples, heldout_fraction: float, *, seed: int) -> Silo:

@@ -3,6 +3,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -26,7 +27,12 @@ from tailweave.clients.metrics.neighbours import (
     rounding,
 )
 from tailweave.clients.metrics.of_table import TableTruth
-from tailweave.clients.metrics.transport import EXACT_ROWS, sliced_w2_sq, transport_cost
+from tailweave.clients.metrics.transport import (
+    EXACT_ROWS,
+    sliced_w2_sq_of_sorted,
+    sorted_projections,
+    transport_cost,
+)
 from tailweave.clients.samples import Samples
 from tailweave.protocols.arrays import Floats, Ints, matrix
 from tailweave.protocols.streams import stream
@@ -43,6 +49,18 @@ LARGEST = 1e100
 """Entries stay below this, so that squares, and their ratios to the truth's variance, are finite."""
 _RESOLVED = 1e-12
 """Share of the largest entry below which a spread is rounding: equal rows come out of a matrix product so."""
+
+
+@dataclass(frozen=True, eq=False)
+class Training:
+    """Rows (n, d) that a generator was fitted on, with what depends on them and on the truth alone.
+
+    ``fresh`` is the generalisation score of the truth beside them, ``entropy`` their own.
+    """
+
+    rows: Floats
+    fresh: float
+    entropy: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +83,20 @@ class Yardstick:
     judge: ModeJudge | None
     samples: Samples | None = None
     table: TableTruth | None = None
+
+    @cached_property
+    def projections(self) -> Floats:
+        """The truth on each direction, sorted, shape (r, 256)."""
+        return sorted_projections(self.truth, self.directions)
+
+    def training(self, rows: ArrayLike) -> Training:
+        """Prepare training rows (n, d) for ``evaluate``: once where many generators were fitted on them.
+
+        Raises:
+            ValueError: As ``evaluate``.
+        """
+        z = _bounded(rows, "training", self.truth.shape[1])
+        return Training(z, generalization_score(self.truth, z), entropy_kl(z, NEIGHBOURS, most=PAIRWISE_ROWS))
 
 
 def yardstick(truth_features: ArrayLike, labels: ArrayLike | None, rarest: str | None = None) -> Yardstick:
@@ -132,7 +164,9 @@ def yardstick_of(
     return replace(yardstick(features(truth), truth.labels, rarest), samples=truth, table=table)
 
 
-def evaluate(yardstick: Yardstick, generated: ArrayLike, training: ArrayLike | None) -> dict[str, float]:
+def evaluate(
+    yardstick: Yardstick, generated: ArrayLike, training: Training | ArrayLike | None
+) -> dict[str, float]:
     """Measure one generation against the truth.
 
     Every value is finite, whatever the generator has become: a single point, fewer rows than neighbours, or
@@ -145,8 +179,8 @@ def evaluate(yardstick: Yardstick, generated: ArrayLike, training: ArrayLike | N
     Args:
         yardstick: The truth, in the evaluation features.
         generated: Fresh samples of this generation's generator, shape (m, d).
-        training: Rows that this generation's generator was fitted on, shape (n, d); None where they are not
-            known, and then the three metrics of them are left out.
+        training: Rows that this generation's generator was fitted on, shape (n, d), or what the yardstick
+            made of them; None where they are not known, and then the three metrics of them are left out.
 
     Returns:
         Metrics in this order: ``frechet``, ``w2_sq`` or ``sliced_w2_sq``, ``energy_distance``,
@@ -168,14 +202,13 @@ def evaluate(yardstick: Yardstick, generated: ArrayLike, training: ArrayLike | N
     }
 
 
-def _beside_training(yardstick: Yardstick, x: Floats, training: ArrayLike) -> dict[str, float]:
-    z = _bounded(training, "training", yardstick.truth.shape[1])
-    score = generalization_score(x, z)
-    fresh = generalization_score(yardstick.truth, z)
+def _beside_training(yardstick: Yardstick, x: Floats, training: Training | ArrayLike) -> dict[str, float]:
+    known = training if isinstance(training, Training) else yardstick.training(training)
+    score = generalization_score(x, known.rows)
     return {
-        "memorization": score / max(fresh, resolution(x, yardstick.truth, z)),
+        "memorization": score / max(known.fresh, resolution(x, yardstick.truth, known.rows)),
         "generalization_score": score,
-        "training_entropy": entropy_kl(z, NEIGHBOURS, most=PAIRWISE_ROWS),
+        "training_entropy": known.entropy,
     }
 
 
@@ -189,7 +222,11 @@ def _pairwise(yardstick: Yardstick, x: Floats) -> dict[str, float]:
     if max(len(x), len(yardstick.truth)) <= EXACT_ROWS:
         transport = {"w2_sq": transport_cost(between**2)}
     else:
-        transport = {"sliced_w2_sq": sliced_w2_sq(x, yardstick.truth, yardstick.directions)}
+        transport = {
+            "sliced_w2_sq": sliced_w2_sq_of_sorted(
+                sorted_projections(x, yardstick.directions), yardstick.projections
+            )
+        }
     return {
         **transport,
         "energy_distance": energy_from_means(between.mean(), within.mean(), yardstick.spread),

@@ -97,15 +97,20 @@ def never_used(path: Path) -> bool:
     return not path.exists() or len(_lines(path)[0]) == 1
 
 
-def begin(path: Path) -> None:
-    """Write the first line, which says only that the ledger is open, and its head."""
+def begin(path: Path, *, lasting: bool = True) -> None:
+    """Write the first line, which says only that the ledger is open, and its head; see ``append``."""
     first = Entry(index=0, previous_hash=_BEFORE_THE_FIRST, kind="open").sealed()
-    write_whole(path, first.line() + b"\n", mode=0o600)
-    _write_head(path, first)
+    write_whole(path, first.line() + b"\n", mode=0o600, lasting=lasting)
+    _write_head(path, first, lasting=lasting)
 
 
-def append(path: Path, entry: Entry) -> None:
+def append(path: Path, entry: Entry, *, lasting: bool = True) -> None:
     """Write the next line and then its head; when this returns, both are on the disk.
+
+    Args:
+        path: The ledger.
+        entry: The line.
+        lasting: False does not wait for the disk: for a simulation, whose rows nobody wants to keep.
 
     Raises:
         OSError: If the disk did not take all of it; ``recover`` puts that right.
@@ -115,10 +120,11 @@ def append(path: Path, entry: Entry) -> None:
         content = entry.line() + b"\n"
         if os.write(handle, content) != len(content):
             raise OSError("the disk took part of a line")
-        os.fsync(handle)
+        if lasting:
+            os.fsync(handle)
     finally:
         os.close(handle)
-    _write_head(path, entry)
+    _write_head(path, entry, lasting=lasting)
 
 
 def recover(path: Path) -> list[Entry]:
@@ -146,8 +152,9 @@ def _head_path(path: Path) -> Path:
     return path.with_suffix(".head")
 
 
-def _write_head(path: Path, entry: Entry) -> None:
-    write_whole(_head_path(path), Head(index=entry.index, hash=entry.hash).model_dump_json(), mode=0o600)
+def _write_head(path: Path, entry: Entry, *, lasting: bool = True) -> None:
+    head = Head(index=entry.index, hash=entry.hash).model_dump_json()
+    write_whole(_head_path(path), head, mode=0o600, lasting=lasting)
 
 
 def _checked(path: Path) -> tuple[list[Entry], bool, bool]:

@@ -70,6 +70,11 @@ class Desk:
     epsilon_of_rho: EpsilonOfRho
     witness: Witness | None = None
 
+    @property
+    def lasting(self) -> bool:
+        """Whether a charge outlives a power cut: not in simulation, where the disk would take most time."""
+        return self.witness is not None
+
 
 def release_folder(state: Path, silo: str) -> Path:
     """Return a silo's folder of releases under the node's state folder.
@@ -113,7 +118,8 @@ def answer(desk: Desk, rows: NDArray[Any], request: Request, make: Make) -> dict
     if not store.held():
         _check_rows(desk.policy, request, rows)  # refused before a ledger is begun
     simulation = desk.policy.allow_no_privacy
-    with Ledger.open(desk.folder / "ledger.jsonl", create=not store.held(), simulation=simulation) as ledger:
+    path, new = desk.folder / "ledger.jsonl", not store.held()
+    with Ledger.open(path, create=new, simulation=simulation, lasting=desk.lasting) as ledger:
         _trusted(desk, store, ledger)
         version = ledger.version
         kept, sent = store.load(version, request.digest), ledger.payload(version, request.digest)
@@ -159,7 +165,7 @@ def _released(
     arrays = _made(desk, ledger, version, request, make)
     if desk.witness is not None:
         desk.witness.released()
-    return store.save(version, request.digest, arrays)
+    return store.save(version, request.digest, arrays, lasting=desk.lasting)
 
 
 def _made(desk: Desk, ledger: Ledger, version: str, request: Request, make: Make) -> dict[str, Floats]:

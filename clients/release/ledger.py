@@ -46,19 +46,22 @@ class Charge:
 class Ledger:
     """An open ledger, held by one process at a time; use ``with Ledger.open(...) as ledger``."""
 
-    def __init__(self, path: Path, entries: list[Entry], *, simulation: bool) -> None:
+    def __init__(self, path: Path, entries: list[Entry], *, simulation: bool, lasting: bool) -> None:
         """Wrap lines that were checked; ``open`` is the way in."""
-        self._path, self._entries, self._simulation = path, entries, simulation
+        self._path, self._entries, self._simulation, self._lasting = path, entries, simulation, lasting
 
     @classmethod
     @contextmanager
-    def open(cls, path: Path, *, create: bool, simulation: bool = False) -> Iterator[Self]:
+    def open(
+        cls, path: Path, *, create: bool, simulation: bool = False, lasting: bool = True
+    ) -> Iterator[Self]:
         """Open a ledger, wait until no other process holds it, and check every line and the head.
 
         Args:
             path: The ledger; its head is ``path`` with the suffix ``.head``, its lock with ``.lock``.
             create: Whether a silo may begin here. A ledger of which any trace is left is never begun anew.
             simulation: Whether seeded noise and none at all are allowed.
+            lasting: False does not wait for the disk: where the rows are nobody's.
 
         Yields:
             The ledger.
@@ -71,7 +74,7 @@ class Ledger:
             private_folder(path.parent)
         with _lock(path):
             if create and chain.never_used(path):
-                chain.begin(path)
+                chain.begin(path, lasting=lasting)
             entries = chain.recover(path)
             for entry in entries:
                 if entry.simulated and not simulation:
@@ -80,7 +83,7 @@ class Ledger:
                         "which a simulation or allow-no-privacy alone may do; no epsilon bounds these rows "
                         "any more, so no policy without allow-no-privacy goes on"
                     )
-            yield cls(path, entries, simulation=simulation)
+            yield cls(path, entries, simulation=simulation, lasting=lasting)
 
     @property
     def entries(self) -> tuple[Entry, ...]:
@@ -191,7 +194,7 @@ class Ledger:
         raw = {"index": last.index + 1, "previous_hash": last.hash, "kind": kind, **fields}
         try:
             entry = Entry.model_validate(raw).sealed()
-            chain.append(self._path, entry)
+            chain.append(self._path, entry, lasting=self._lasting)
         except (OSError, ValidationError) as error:
             raise LedgerError(f"{self._path}: cannot be written, so nothing is released: {error}") from error
         self._entries.append(entry)

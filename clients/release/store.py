@@ -28,13 +28,13 @@ class Store:
 
     folder: Path
 
-    def save(self, version: str, request: str, arrays: Mapping[str, Floats]) -> Kept:
-        """Keep a release, durably, and return it as it was read back.
+    def save(self, version: str, request: str, arrays: Mapping[str, Floats], *, lasting: bool = True) -> Kept:
+        """Keep a release, durably unless it need not be ``lasting``, and return it as it was read back.
 
         Raises:
             StorageError: If it cannot be read back.
         """
-        write_npz(self._path(version, request), arrays, mode=0o600)
+        write_npz(self._path(version, request), arrays, mode=0o600, lasting=lasting)
         kept = self.load(version, request)
         if kept is None:
             raise storage.StorageError(f"{self._path(version, request)}: vanished while it was written")

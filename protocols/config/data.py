@@ -23,12 +23,15 @@ else:
 class SilosSpec(Spec):
     """How many silos there are, what each holds, and how many retrain (``follow``: the first; null: all).
 
+    ``sample`` is how many of those that retrain are measured, drawn at random for each seed and the same for
+    all arms and generations (null: all): measuring a generation often takes longer than making it.
     ``labelled`` is how many of a silo's training rows have a label, drawn at random (null: all).
     ``min_rows`` is the fewest rows that a silo may get: a random partition is drawn again until all have.
     """
 
-    count: Annotated[int, Field(ge=1, le=1000)]
+    count: Annotated[int, Field(ge=1, le=10_000)]
     follow: Annotated[int, Field(ge=1)] | None = None
+    sample: Annotated[int, Field(ge=1)] | None = None
     partition: PartitionSpec
     rows_per_silo: Annotated[int, Field(ge=1)] | None = None
     min_rows: Annotated[int, Field(ge=1)] = 2
@@ -37,13 +40,22 @@ class SilosSpec(Spec):
 
     @property
     def followed(self) -> int:
-        """How many silos retrain and are measured; the others only take part in making references."""
+        """How many silos retrain; the others only take part in making references."""
         return self.count if self.follow is None else self.follow
+
+    @property
+    def measured(self) -> int:
+        """How many silos are measured."""
+        return self.followed if self.sample is None else self.sample
 
     @model_validator(mode="after")
     def _enough_to_follow(self) -> Self:
         if self.followed > self.count:
             raise ValueError(f"follow must be at most count = {self.count}, got {self.follow}")
+        if self.measured > self.followed:
+            raise ValueError(
+                f"sample must be at most the {self.followed} silos that retrain, got {self.sample}"
+            )
         return self
 
 

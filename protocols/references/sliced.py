@@ -94,9 +94,31 @@ def aggregate(
     masses = silo_masses([s.count for s in summaries], weights)
     if spec.aggregate == "barycenter":
         return histogram.barycenter([s.sums / s.count for s in summaries], masses)
-    scaled = [s.sums * (mass / s.count) for s, mass in zip(summaries, masses, strict=True)]
-    mean: Floats = np.sum(scaled, axis=0) / masses.sum()
+    total = np.zeros(shape)
+    for summary, mass in zip(summaries, masses, strict=True):  # one after another, whatever their number
+        total += summary.sums * (mass / summary.count)
+    mean: Floats = total / masses.sum()
     return mean
+
+
+def potentials(sketches: Sequence[Floats], spec: SlicedReference, space: PublicSpace, x: Floats) -> Floats:
+    """Return ``Sliced.potential`` of K sketches at the same x (n, d), shape (K, n); x is projected once.
+
+    Raises:
+        ValueError: As ``Sliced.potential``.
+    """
+    one = Sliced(sketches[0], spec, space)
+    positions = one.positions(x)
+    if spec.basis == "histogram":
+        return np.stack([one.unit * histogram.potential(positions, sketch) for sketch in sketches])
+    functions = cosine.basis(positions, spec.coefficients).reshape(len(positions), -1)
+    offsets, factor = cosine.offsets(positions), 4.0 / (np.pi**2 * spec.directions)
+    return np.stack(
+        [
+            one.unit * (offsets + cosine.mean_offset(sketch) - functions @ sketch.ravel() * factor)
+            for sketch in sketches
+        ]
+    )
 
 
 @dataclass(frozen=True)
@@ -140,16 +162,12 @@ class Sliced:
         Raises:
             ValueError: If x has another number of columns or a non-finite entry.
         """
-        positions = self._positions(x)
-        if self.spec.basis == "histogram":
-            return self.unit * histogram.potential(positions, self.sketch)
-        functions = cosine.basis(positions, self.spec.coefficients).reshape(len(positions), -1)
-        series = functions @ self.sketch.ravel() * (4.0 / (np.pi**2 * self.spec.directions))
-        return self.unit * (cosine.offsets(positions) + cosine.mean_offset(self.sketch) - series)
+        found: Floats = potentials([self.sketch], self.spec, self.space, x)[0]
+        return found
 
     def pairs(self, x: Floats) -> CosinePairs | SlicedPairs:
         """Return sliced distances between candidates x (n, d), with the same directions and basis."""
-        positions = self._positions(x)
+        positions = self.positions(x)
         if self.spec.basis == "histogram":
             return SlicedPairs(positions.astype(np.float32), self.unit)
         functions = cosine.basis(positions, self.spec.coefficients).reshape(len(positions), -1)
@@ -167,7 +185,8 @@ class Sliced:
         made = CosineResidual if self.spec.basis == "cosine" else HistogramResidual
         return made(self.sketch, self.unit, positions, processor)
 
-    def _positions(self, x: Floats) -> Floats:
+    def positions(self, x: Floats) -> Floats:
+        """Return the places of x (n, d) on each direction, shape (n, L), in the sketch's range."""
         points = matrix(x, "candidates", columns=self.dimension)
         return self.space.project(points, self.space.directions(self.spec.directions), self.spec.range)
 

@@ -21,7 +21,7 @@ from tailweave.protocols.kinds.references.sliced import SlicedReference
 from tailweave.protocols.pot import ot
 from tailweave.protocols.references import Summary, proxy, weave
 from tailweave.protocols.references.quantized import QuantizedSummary
-from tailweave.protocols.references.sliced import Sliced
+from tailweave.protocols.references.sliced import Sliced, potentials
 from tailweave.protocols.streams import stream
 from tailweave.server.controls.weights import cap_weights
 
@@ -133,10 +133,13 @@ def potential_distances(
     """
     rng = stream(space.seed, "controls", "probes")
     probes = space.center + space.scale * rng.standard_normal((PROBES, space.dimension))
-    alone = [proxy(weave([summary], spec), spec, space) for summary in summaries]
-    potentials = np.stack([reference.potential(probes) for reference in alone])
-    median = np.median(potentials, axis=0)  # (probes,)
-    distances: Floats = (potentials - median).std(axis=1)
+    alone = [weave([summary], spec) for summary in summaries]
+    if isinstance(spec, SlicedReference):
+        found = potentials([arrays["sketch"] for arrays in alone], spec, space, probes)
+    else:
+        found = np.stack([proxy(arrays, spec, space).potential(probes) for arrays in alone])
+    median = np.median(found, axis=0)  # (probes,)
+    distances: Floats = (found - median).std(axis=1)
     limit = max(robust_limit(distances, SLICED_SLACK), HARMLESS * float(median.std()))
     if noise == 0.0 or not isinstance(spec, SlicedReference):
         return distances, np.full(len(summaries), limit)

@@ -10,8 +10,8 @@ from tailweave.protocols.whole_file import write_whole
 from tailweave.simulation.audit.document import document
 from tailweave.simulation.audit.findings import WHOLE, Attack, AuditResult, Finding
 from tailweave.simulation.audit.recovered import CLOSE, EXACT
+from tailweave.simulation.report.layout import BLANK, Cell, Line, Table
 from tailweave.simulation.report.page import templates
-from tailweave.simulation.report.tables import BLANK, Cell, Line, Table
 from tailweave.simulation.report.wording import listed, number
 from tailweave.simulation.run_folder import write_json
 

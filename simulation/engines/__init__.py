@@ -6,7 +6,7 @@ from tailweave.simulation.engines.opening import open_engine
 
 ENGINES = {
     "in-process": "both apps here, silos spread over --workers processes",
-    "ray": "Flower's Simulation Runtime on a SuperLink started here, --cpus and --gpus a silo",
+    "ray": "Flower's Simulation Runtime on a SuperLink started here, or in the Ray cluster at --address",
     "superlink": "a running federation of SuperNodes, described in --federation DIR",
 }
 """Names that ``--engine`` takes, with one line each."""

@@ -17,12 +17,14 @@ class Machine:
         workers: Processes of engine ``in-process``; 0 stays in this one.
         cpus: Whole CPU cores that engine ``ray`` sets aside for a silo at work.
         gpus: GPUs that engine ``ray`` sets aside for a silo at work; a fraction shares one.
+        address: HOST:PORT of a Ray cluster that engine ``ray`` joins; None starts one here.
         federation: Folder of the federation that engine ``superlink`` runs on.
     """
 
     workers: int = 0
     cpus: int = 1
     gpus: float = 0.0
+    address: str | None = None
     federation: Path | None = None
 
 

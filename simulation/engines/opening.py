@@ -11,7 +11,7 @@ from tailweave.simulation.engines.job import Engine, Machine
 _GENERATIONS_IN_PROCESS = 5
 """Between two looks at how far a run is."""
 
-_TAKES = {"in-process": {"workers"}, "ray": {"cpus", "gpus"}, "superlink": {"federation"}}
+_TAKES = {"in-process": {"workers"}, "ray": {"cpus", "gpus", "address"}, "superlink": {"federation"}}
 
 
 def check_engine(name: str, machine: Machine) -> None:
@@ -59,7 +59,7 @@ def _in_process(machine: Machine) -> Engine:
 def _ray(machine: Machine) -> Engine:
     from tailweave.simulation.engines.ray import Ray
 
-    return Ray(machine.cpus, machine.gpus)
+    return Ray(machine.cpus, machine.gpus, machine.address)
 
 
 def _superlink(machine: Machine) -> Engine:

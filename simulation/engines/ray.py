@@ -24,34 +24,39 @@ from tailweave.simulation.engines.settle import last_lines, settle
 
 _HOST = "127.0.0.1"
 _LONGEST_TMP = 20
+_LARGEST_PORT = 65_535
 _START_SECONDS = 120.0
 _END_SECONDS = 60.0
 _LOOK_SECONDS = 0.2
+_CLUSTER_SECONDS = 10.0
+_QUIET = {"RAY_USAGE_STATS_ENABLED": "0"}
+"""No usage data."""
 
 
 class Ray:
     """Engine ``ray``.
 
     The SuperLink has a folder, a port and a keeper of its own: when this process ends, however it ends, the
-    keeper stops the SuperLink and all that Ray started.
+    keeper stops the SuperLink and all that Ray started. A cluster that was there before stays; Ray itself
+    ends what a driver that is gone had there. Its machines find the app, the experiment and the silos' state
+    by their paths, below the run folder, so that has to be on files that they share.
     """
 
-    def __init__(self, cpus: int, gpus: float) -> None:
-        """Set aside ``cpus`` cores and ``gpus`` GPUs for each silo at work.
+    def __init__(self, cpus: int, gpus: float, address: str | None = None) -> None:
+        """Set aside ``cpus`` cores and ``gpus`` GPUs for each silo at work, here or in the cluster there.
 
         Raises:
-            ConfigError: If Ray is not installed, or the machine has fewer cores or GPUs.
+            ConfigError: If Ray is not installed, the machine has fewer cores or GPUs, or no cluster is there.
         """
-        there = os.cpu_count() or 1
-        if not 1 <= cpus <= there:
-            raise ConfigError(f"--cpus must be 1 to {there}, the cores of this machine, got {cpus}")
+        self._address = address
         if gpus < 0:
             raise ConfigError(f"--gpus must be 0 or more, got {gpus:g}")
-        if gpus > len(devices()):
-            found = f"{len(devices())} of them" if devices() else "none"
-            raise ConfigError(
-                f"--gpus {gpus:g}: a silo cannot have more GPUs than this machine, which has {found}"
-            )
+        if address is None:
+            _check_machine(cpus, gpus)
+        else:
+            if cpus < 1:
+                raise ConfigError(f"--cpus must be 1 or more, got {cpus}")
+            _check_cluster(address)
         if importlib.util.find_spec("ray") is None:
             raise ConfigError("--engine ray needs Ray: pip install 'tailweave[ray]'")
         self._resources = {"client-resources-num-cpus": cpus, "client-resources-num-gpus": float(gpus)}
@@ -65,7 +70,7 @@ class Ray:
             ValueError: If what the ServerApp was given is wrong.
             RunFailed: If the SuperLink does not start or dies, or the run fails.
         """
-        self._home = home = _short_folder()
+        self._home = home = self._folder(job)
         address = f"{_HOST}:{_free_port()}"
         self._start(home, address)
         try:
@@ -81,6 +86,13 @@ class Ray:
         finally:
             self.close()
         settle(job.out, status, log, shared="this cannot be")
+
+    def _folder(self, job: Job) -> Path:
+        """Make the SuperLink's folder: in a cluster where its other machines find the app too."""
+        if self._address is None:
+            return _short_folder()
+        job.state.mkdir(parents=True, exist_ok=True)
+        return Path(tempfile.mkdtemp(prefix="flower-", dir=job.state))
 
     def close(self) -> None:
         """Stop the SuperLink and wait until all that it started is gone."""
@@ -98,7 +110,7 @@ class Ray:
         self._keeper = subprocess.Popen(
             # -P: beside the keeper lies this file, and Python must not take it for the package ray
             [sys.executable, "-P", str(Path(keeper.__file__)), str(home), *command],
-            env=environment(home) | {"RAY_TMPDIR": str(home), "RAY_USAGE_STATS_ENABLED": "0"},
+            env=environment(home) | _QUIET | self._ray_settings(home),
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -112,9 +124,37 @@ class Ray:
                 raise RunFailed(f"the SuperLink did not start within {_START_SECONDS:g} s")
             time.sleep(_LOOK_SECONDS)
 
+    def _ray_settings(self, home: Path) -> dict[str, str]:
+        return {"RAY_TMPDIR": str(home)} if self._address is None else {"RAY_ADDRESS": self._address}
+
     def _look(self, home: Path) -> None:
         if self._keeper is None or self._keeper.poll() is not None:
             raise RunFailed(f"the SuperLink has ended; its last words:\n{last_lines(home / keeper.LOG)}")
+
+
+def _check_machine(cpus: int, gpus: float) -> None:
+    there = os.cpu_count() or 1
+    if not 1 <= cpus <= there:
+        raise ConfigError(f"--cpus must be 1 to {there}, the cores of this machine, got {cpus}")
+    if gpus > len(devices()):
+        found = f"{len(devices())} of them" if devices() else "none"
+        raise ConfigError(
+            f"--gpus {gpus:g}: a silo cannot have more GPUs than this machine, which has {found}"
+        )
+
+
+def _check_cluster(address: str) -> None:
+    """Refuse an address where nobody listens."""
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) <= _LARGEST_PORT:
+        raise ConfigError(f"--address must be HOST:PORT of a Ray cluster, got {address!r}")
+    try:
+        socket.create_connection((host, int(port)), _CLUSTER_SECONDS).close()
+    except OSError as error:
+        raise ConfigError(
+            f"--address {address}: no Ray cluster answers there ({error}); start one with ray start --head "
+            f"--port {port}, and with ray start --address {address} on its other machines"
+        ) from None
 
 
 def _short_folder() -> Path:

@@ -10,6 +10,7 @@ from tailweave.simulation.figures.memorization import draw_memorization
 from tailweave.simulation.figures.retention import draw_retention
 from tailweave.simulation.figures.samples import draw_samples
 from tailweave.simulation.figures.shares import draw_shares
+from tailweave.simulation.figures.silos import draw_silos
 from tailweave.simulation.figures.style import save
 from tailweave.simulation.figures.wire import draw_wire
 from tailweave.simulation.images import shows_images
@@ -27,6 +28,7 @@ def draw_figures(run: OpenRun) -> list[Path]:
     config, table, folder = run.config, run.table, run.folder
     drawn = {
         "curves": draw_curves(table),
+        "silos": draw_silos(table),
         "concentration": draw_concentration(table),
         "memorization": draw_memorization(table) if shows_images(config) else None,
         "samples": draw_samples(folder.images(), table.arms),

@@ -18,8 +18,8 @@ from tailweave.simulation.paper.dots import draw_arms, draw_crossing
 from tailweave.simulation.paper.orders import Arms, OrderFinding, Pick, order_findings
 from tailweave.simulation.paper.published import orders, table
 from tailweave.simulation.paper.trend_page import FIGURE, of_trends
+from tailweave.simulation.report.layout import BLANK, Cell, Line, Table
 from tailweave.simulation.report.page import base_note, facts, inline_svg, templates
-from tailweave.simulation.report.tables import BLANK, Cell, Line, Table
 from tailweave.simulation.report.wording import ARROWS, counted, metric, number
 from tailweave.simulation.run_folder import write_json
 

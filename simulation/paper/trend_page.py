@@ -13,7 +13,7 @@ from tailweave.simulation.paper.crossing import spread
 from tailweave.simulation.paper.orders import Arms, options_of
 from tailweave.simulation.paper.published import trends
 from tailweave.simulation.paper.trends import TrendFinding, share_of, slopes, trend_findings
-from tailweave.simulation.report.tables import BLANK, Cell, Line, Table
+from tailweave.simulation.report.layout import BLANK, Cell, Line, Table
 from tailweave.simulation.report.wording import (
     ARROWS,
     EN_DASH,

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tailweave.simulation.absences import UNNAMED
-from tailweave.simulation.report.tables import Cell, Line, Table
+from tailweave.simulation.report.layout import Cell, Line, Table
 from tailweave.simulation.report.wording import counted
 
 _CAPTION = (

@@ -12,8 +12,9 @@ from tailweave.protocols.whole_file import write_whole
 from tailweave.simulation.figures.curves import draw_curves
 from tailweave.simulation.figures.style import save
 from tailweave.simulation.open_run import OpenRun
+from tailweave.simulation.report.layout import Cell, Line, Table
 from tailweave.simulation.report.page import base_note, facts, flat, inline_svg, templates
-from tailweave.simulation.report.tables import Cell, Line, Table, results
+from tailweave.simulation.report.tables import results
 from tailweave.simulation.report.wording import EN_DASH, as_declared
 from tailweave.simulation.run_folder import RunFolder
 

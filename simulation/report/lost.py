@@ -6,7 +6,8 @@ from typing import Any
 
 from tailweave.clients.metrics.table.rare import LOST
 from tailweave.simulation.figures.style import colour_of
-from tailweave.simulation.report.tables import BLANK, Cell, Line, Table
+from tailweave.simulation.report.by_silo import corner, silo_caption, silo_lines
+from tailweave.simulation.report.layout import BLANK, Cell, Line, Table
 from tailweave.simulation.report.wording import counted, percent
 
 Summary = Mapping[str, Any]
@@ -41,15 +42,10 @@ def kept_by_silo(summary: Summary) -> Table | None:
     names = _names(summary, LEVELS)
     if not names:
         return None
-    colours = colour_of(list(summary["arms"]))
-    lines = []
-    for silo in summary["silos"]:
-        for arm, found in summary["arms"].items():
-            means = found["silos"].get(silo, {})
-            cells = tuple(Cell(percent(means[name])) if name in means else BLANK for name in names)
-            lines.append(Line(f"{silo}, {arm}", cells, "", colours[arm]))
-    caption = "Share of each rare level on every silo, of its true share, means over seeds."
-    return Table(caption, "silo, arm", tuple((name.removeprefix(LEVELS), "") for name in names), tuple(lines))
+    few = "Share of each rare level on every silo, of its true share, means over seeds."
+    said = silo_caption(summary, few, "share of each rare level, of its true share")
+    lines = silo_lines(summary, names, lambda _, value: percent(value))
+    return Table(said, corner(summary), tuple((name.removeprefix(LEVELS), "") for name in names), lines)
 
 
 def _cells(arm: Mapping[str, Any]) -> tuple[Cell, ...]:

@@ -142,7 +142,7 @@ def _silos(summary: Mapping[str, Any], config: Mapping[str, Any]) -> str:
     measured = len(summary["silos"])
     silos = config.get("silos") or {}
     count = int(silos.get("count", measured))
-    what = "followed" if silos.get("follow") else "measured"
+    what = "followed" if silos.get("follow") and not silos.get("sample") else "measured"
     return f"{measured} of {counted(count, 'silo')} {what}" if measured < count else counted(measured, "silo")
 
 

@@ -9,7 +9,7 @@ from tailweave.protocols.config.starts import PARAMETER_LEAK
 from tailweave.simulation.arm_privacy import epsilon_families
 from tailweave.simulation.arms import ROLES
 from tailweave.simulation.figures.style import colour_of
-from tailweave.simulation.report.tables import BLANK, Cell, Line, Table
+from tailweave.simulation.report.layout import BLANK, Cell, Line, Table
 from tailweave.simulation.report.wording import decimals_for, half_width, listed, metric, number
 
 Summary = Mapping[str, Any]

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The tables of the report, as text cells that the template only lays out."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tailweave.simulation.figures.style import colour_of
 from tailweave.simulation.measurements import natural
+from tailweave.simulation.report.by_silo import MOST_SILOS, SPREAD, below, corner, silo_caption, silo_lines
+from tailweave.simulation.report.layout import BLANK, Cell, Line, Table
 from tailweave.simulation.report.wording import (
     ARROWS,
-    EN_DASH,
     counted,
     decimals_for,
     half_width,
@@ -25,36 +25,6 @@ Estimate = Mapping[str, Any]
 SHARE = "mode_share/"
 
 
-@dataclass(frozen=True)
-class Cell:
-    """One value, the half-width of its interval, and a mark: ``best``, ``clear`` or nothing."""
-
-    text: str
-    spread: str = ""
-    mark: str = ""
-
-
-@dataclass(frozen=True)
-class Line:
-    """One row: its head, a note under it, the colour of its arm, and its cells."""
-
-    head: str
-    cells: tuple[Cell, ...]
-    note: str = ""
-    colour: str = ""
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table: what it says in one line, column heads with their meaning, and rows."""
-
-    caption: str
-    corner: str
-    heads: tuple[tuple[str, str], ...]
-    lines: tuple[Line, ...]
-
-
-BLANK = Cell(EN_DASH)
 HALF_LIFE = ("half-life", "First generation whose coverage is below half of generation 0's.")
 
 
@@ -177,10 +147,9 @@ def per_silo(summary: Summary) -> Table:
         n: [f[n] for a in summary["arms"].values() for f in a["silos"].values() if n in f] for n in names
     }
     decimals = {n: _decimals(n, values[n]) for n in names}
-    caption = "Every silo at the last generation, means over seeds."
-    return Table(
-        caption, "silo, arm", _heads(names), _silo_lines(summary, names, lambda n, v: number(v, decimals[n]))
-    )
+    said = silo_caption(summary, "Every silo at the last generation, means over seeds.", "main metrics")
+    lines = silo_lines(summary, names, lambda n, v: number(v, decimals[n]))
+    return Table(said, corner(summary), _heads(names), lines)
 
 
 def mode_shares(summary: Summary) -> Table | None:
@@ -192,21 +161,9 @@ def mode_shares(summary: Summary) -> Table | None:
         return None
     thinned = {SHARE + label for label in summary["thinned"]}
     heads = tuple((n.removeprefix(SHARE) + (" (thinned)" if n in thinned else ""), "") for n in names)
-    caption = "Share of each mode on every silo at the last generation, means over seeds."
-    return Table(caption, "silo, arm", heads, _silo_lines(summary, names, lambda _, v: percent(v)))
-
-
-def _silo_lines(
-    summary: Summary, names: Sequence[str], shown: Callable[[str, float], str]
-) -> tuple[Line, ...]:
-    colours = colour_of(list(summary["arms"]))
-    lines = []
-    for silo in summary["silos"]:
-        for arm, found in summary["arms"].items():
-            means = found["silos"].get(silo, {})
-            cells = tuple(Cell(shown(n, means[n])) if n in means else BLANK for n in names)
-            lines.append(Line(f"{silo}, {arm}", cells, "", colours[arm]))
-    return tuple(lines)
+    few = "Share of each mode on every silo at the last generation, means over seeds."
+    said = silo_caption(summary, few, "share of each mode")
+    return Table(said, corner(summary), heads, silo_lines(summary, names, lambda _, v: percent(v)))
 
 
 def messages(summary: Summary) -> Table:
@@ -234,9 +191,17 @@ def sent_by_silo(summary: Summary) -> Table:
     """What left each silo, per seed."""
     found = summary["revealed"]
     kinds = list(found["kinds"])
-    lines = []
-    for silo, group in found["silos"].items():
-        parts = [group["kinds"].get(kind, {"bytes": 0})["bytes"] for kind in kinds]
-        lines.append(Line(silo, tuple(Cell(size(b / found["seeds"])) for b in (*parts, group["bytes"]))))
+    sent = {
+        silo: [*(group["kinds"].get(kind, {"bytes": 0})["bytes"] for kind in kinds), group["bytes"]]
+        for silo, group in found["silos"].items()
+    }
+    caption = "What left each silo, per seed."
+    if len(sent) > MOST_SILOS:
+        caption = (
+            f"What left each of {len(sent):,} silos, per seed; a line says which share of them lies below."
+        )
+        columns = list(zip(*sent.values(), strict=True))
+        sent = {title: [below(column, share) for column in columns] for title, share in SPREAD}
+    lines = [Line(head, tuple(Cell(size(b / found["seeds"])) for b in parts)) for head, parts in sent.items()]
     heads = (*((kind, "") for kind in kinds), ("in all", ""))
-    return Table("What left each silo, per seed.", "silo", heads, tuple(lines))
+    return Table(caption, "silo", heads, tuple(lines))

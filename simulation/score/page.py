@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from tailweave.clients.metrics.lost_groups import Group
 from tailweave.protocols.whole_file import write_whole
+from tailweave.simulation.report.layout import BLANK, Cell, Line, Table
 from tailweave.simulation.report.page import templates
-from tailweave.simulation.report.tables import BLANK, Cell, Line, Table
 from tailweave.simulation.report.wording import ARROWS, metric, number, percent
 from tailweave.simulation.score.distances import Distance, Spread
 

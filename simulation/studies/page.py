@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from tailweave.protocols.kinds.studies.base import StudyKind
 from tailweave.protocols.whole_file import write_whole
 from tailweave.simulation.figures.style import save
+from tailweave.simulation.report.layout import Cell, Line, Table
 from tailweave.simulation.report.page import inline_svg, templates
-from tailweave.simulation.report.tables import Cell, Line, Table
 from tailweave.simulation.report.wording import MINUS, counted
 from tailweave.simulation.studies.claims import Finding
 from tailweave.simulation.studies.config import dump_study

@@ -169,3 +169,18 @@ def test_what_a_node_keeps_is_its_owners_only_whatever_the_umask(tmp_path):
         assert stat.S_IMODE(place.stat().st_mode) == 0o600
     for folder in list(path.parents)[:3]:
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+def test_of_generation_0_the_rows_are_not_kept(tmp_path):
+    """A thousand silos start from the same public rows, and no later generation sees them."""
+    path, saved = tmp_path / "latest.npz", checkpoint()
+    first = replace(
+        saved, stage=replace(saved.stage, generation=0), measured=Measured(saved.measured.rows[:1])
+    )
+    first.save(path, last=3)
+    assert "pool/values" not in storage.load(path)
+    assert not finished(path)
+    loaded = Checkpoint.load(path, GAUSSIAN, 3)
+    assert loaded.stage.pool is None
+    assert loaded.stage.training is None
+    assert np.array_equal(loaded.stage.model.mean, saved.stage.model.mean)

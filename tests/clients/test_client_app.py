@@ -126,7 +126,7 @@ def test_a_malformed_question_is_refused_before_data_are_touched(context):
 def test_a_question_of_another_schema_is_refused(context):
     content = encode(Hello(run="r", seed=7))
     content["message"]["schema-version"] = 1
-    with pytest.raises(MessageError, match="schema version must be 9, got 1"):
+    with pytest.raises(MessageError, match="schema version must be 10, got 1"):
         send(content, "query.hello", context)
 
 

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 from pydantic import TypeAdapter
 
+from tailweave.clients.data import silo as silo_module
 from tailweave.clients.data.public import public_rows
 from tailweave.clients.data.silo import check_silo_size, silo_of, simulated_world
 from tailweave.clients.data.tables import read_table
@@ -161,3 +162,34 @@ def test_a_real_silo_bad_input(tmp_path):
         silo_of("s", read_table(path, None), 0.1, seed=0)
     with pytest.raises(DataError, match="heldout-fraction must be above 0 and below 1, got 1"):
         silo_of("s", read_table(path, None), 1.0, seed=0)
+
+
+def test_silos_are_cut_when_they_are_looked_at_and_always_alike():
+    silos = _world(data=MODES, count=4, partition={"kind": "iid"}).silos
+    assert len(silos) == 4
+    assert silos[1] is not silos[1]
+    for one, other in zip(silos, silos[:], strict=True):
+        assert (one.name, one.digest) == (other.name, other.digest)
+    assert [silo.name for silo in silos[2:]] == ["silo-2", "silo-3"]
+    assert silos[-1].digest == silos[3].digest
+    with pytest.raises(IndexError):
+        silos[4]
+
+
+def test_of_a_large_truth_every_class_keeps_its_share(monkeypatch):
+    monkeypatch.setattr(silo_module, "MOST_EVALUATION", 100)
+    silo_module.forget_worlds()
+    rare = {
+        **MODES,
+        "rows": 4000,
+        "modes": 5,
+        "rare-modes": 1,
+        "rare-mass": 0.02,
+        "evaluation-fraction": 0.25,
+    }
+    world = _world(data=rare, count=2, partition={"kind": "iid"})
+    silo_module.forget_worlds()
+    assert len(world.evaluation) == 100
+    labels, counts = np.unique(world.evaluation.labels, return_counts=True)
+    assert dict(zip(labels.tolist(), counts.tolist(), strict=True))["mode-04"] == 2
+    assert len(world.train) == 3000  # what is not measured by goes to nobody

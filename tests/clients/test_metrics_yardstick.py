@@ -208,3 +208,12 @@ def test_copies_of_a_row_that_stands_often_are_inside_its_ball():
     found = evaluate(yardstick(truth, None), copies, truth)
     assert found["precision"] == 1.0
     assert found["coverage"] >= 10 / 13
+
+
+def test_what_was_made_of_training_rows_before_stands_for_them():
+    rng = np.random.default_rng(5)
+    truth, generated, training = rng.normal(size=(60, 3)), rng.normal(size=(40, 3)), rng.normal(size=(50, 3))
+    ruler = yardstick(truth, None)
+    assert evaluate(ruler, generated, ruler.training(training)) == evaluate(ruler, generated, training)
+    with pytest.raises(ValueError, match="training"):
+        ruler.training(np.empty((0, 3)))

@@ -339,3 +339,18 @@ def test_what_cannot_be_written_is_not_charged(path, monkeypatch):
         with pytest.raises(LedgerError, match="cannot be written"):
             ledger.charge(price(version="../../etc/passwd"))
     assert len(read_ledger(path)) == 5
+
+
+def test_a_simulations_ledger_is_the_same_and_waits_for_no_disk(tmp_path, monkeypatch):
+    waited = []
+    real = os.fsync
+    monkeypatch.setattr(os, "fsync", lambda handle: (waited.append(handle), real(handle))[1])
+    texts = []
+    for lasting in (True, False):
+        waited.clear()
+        path = tmp_path / str(lasting) / "ledger.jsonl"
+        with Ledger.open(path, create=True, lasting=lasting) as ledger:
+            ledger.charge(price())
+        texts.append(path.read_bytes())
+        assert bool(waited) is lasting
+    assert texts[0] == texts[1]

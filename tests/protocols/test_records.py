@@ -235,8 +235,8 @@ def test_number_of_arrays_is_bounded():
 
 
 CONFIGS = {
-    "schema version": ({"schema-version": 1}, (), "schema version must be 9, got 1"),
-    "schema text": ({"schema-version": "3"}, (), "schema version must be 9, got '3'"),
+    "schema version": ({"schema-version": 1}, (), "schema version must be 10, got 1"),
+    "schema text": ({"schema-version": "3"}, (), "schema version must be 10, got '3'"),
     "kind": ({"kind": "retrain"}, (), "a hello message was expected, got 'retrain'"),
     "kind bytes": ({"kind": b"\xff"}, (), "a hello message was expected"),
     "long kind": ({"kind": "k" * 10**6}, (), "a hello message was expected, got 'k{64}'$"),
@@ -291,7 +291,7 @@ CONFIGS = {
     "other schema inside": (
         {"body": body(**{"schema-version": 1})},
         (),
-        "schema-version: .* equal to 9, got 1",
+        "schema-version: .* equal to 10, got 1",
     ),
 }
 

@@ -8,11 +8,13 @@ from scipy.integrate import quad
 from tailweave.protocols.features import PublicSpace
 from tailweave.protocols.kinds.references.sliced import SlicedReference
 from tailweave.protocols.references.empirical import Empirical
+from tailweave.protocols.references.masses import silo_masses
 from tailweave.protocols.references.pairs import CosinePairs, SlicedPairs
 from tailweave.protocols.references.sliced import (
     Sliced,
     SlicedSummary,
     aggregate,
+    potentials,
     slicing_constant,
     summarise,
 )
@@ -265,3 +267,20 @@ def test_reference_refuses_a_sketch_of_another_shape():
 def test_candidates_that_do_not_fit_are_refused(method, x, message):
     with pytest.raises(ValueError, match=message):
         getattr(woven(cloud(3), COSINE), method)(x)
+
+
+@BOTH
+def test_potentials_of_many_sketches_are_those_of_each(spec):
+    made = [summarise(cloud(30, seed), spec, space()) for seed in range(3)]
+    sketches, x = [s.sums / s.count for s in made], cloud(20, 9)
+    found = potentials(sketches, spec, space(), x)
+    for row, sketch in zip(found, sketches, strict=True):
+        assert np.array_equal(row, Sliced(sketch, spec, space()).potential(x))
+
+
+@BOTH
+def test_a_running_sum_is_the_sum_of_all_to_the_last_bit(spec):
+    made = [summarise(cloud(5 + seed % 17, seed), spec, space()) for seed in range(137)]
+    masses = silo_masses([s.count for s in made], None)
+    scaled = [s.sums * (mass / s.count) for s, mass in zip(made, masses, strict=True)]
+    assert np.array_equal(aggregate(made, spec), np.sum(scaled, axis=0) / masses.sum())

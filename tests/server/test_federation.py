@@ -78,7 +78,7 @@ ANY = {
     "not JSON": (changed(lambda c: c["message"].update({"body": "{"})), "not JSON"),
     "other schema": (
         changed(lambda c: c["message"].update({"schema-version": 1})),
-        "schema version must be 9, got 1",
+        "schema version must be 10, got 1",
     ),
     "other kind": (
         changed(lambda c: c["message"].update({"kind": "goodbye"})),

@@ -36,6 +36,15 @@ def test_an_engine_is_closed_without_having_run(name, machine):
         ("ray", Machine(cpus=0), "--cpus must be 1 to "),
         ("ray", Machine(cpus=10_000), f"--cpus must be 1 to {os.cpu_count()}"),
         ("ray", Machine(gpus=-0.5), "--gpus must be 0 or more, got -0.5"),
+        ("in-process", Machine(address="h:1"), "--address is for --engine ray, the engine is in-process"),
+        ("ray", Machine(address="head"), "--address must be HOST:PORT of a Ray cluster, got 'head'"),
+        ("ray", Machine(address="head:0"), "--address must be HOST:PORT"),
+        (
+            "ray",
+            Machine(address="127.0.0.1:9"),
+            "127.0.0.1:9: no Ray cluster answers there .*ray start --head",
+        ),
+        ("ray", Machine(cpus=0, address="127.0.0.1:9"), "--cpus must be 1 or more, got 0"),
     ],
 )
 def test_what_does_not_fit_is_refused_by_name(name, machine, said):

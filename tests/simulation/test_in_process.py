@@ -74,7 +74,7 @@ def test_a_handler_that_raises_is_an_error_reply(grid):
     question.content["message"]["schema-version"] = 8
     (reply,) = grid.send_and_receive([question])
     assert reply.has_error()
-    assert "schema version must be 9, got 8" in reply.error.reason
+    assert "schema version must be 10, got 8" in reply.error.reason
     assert reply.metadata.reply_to_message_id == question.metadata.message_id
 
 
@@ -106,7 +106,7 @@ def test_workers_give_the_answers_of_this_process(grid, run_config):
         bad = hello(101)
         bad.content["message"]["schema-version"] = 8
         (reply,) = spread.send_and_receive([bad])
-        assert "schema version must be 9, got 8" in reply.error.reason
+        assert "schema version must be 10, got 8" in reply.error.reason
         assert list(spread.send_and_receive([hello(100)], timeout=0.0)) == []
     finally:
         spread.close()
