@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 import httpx
 from flwr.app import Error, Message
 from flwr.serverapp import Grid
-from flwr.superlink.grid import InMemoryGrid
 
 from tailweave.protocols.visible import visible
 
@@ -152,8 +151,13 @@ def dead_process(grid: Grid, replies: Mapping[int, Sequence[Message]]) -> str:
     It is not replaced, and the silos whose turn it would be are lost: only a new run helps. A real silo may
     send any code, and must not end the run with it.
     """
-    if not isinstance(grid, InMemoryGrid):
-        return ""
     errors = [reply.error for arrived in replies.values() for reply in arrived if reply.has_error()]
     died = [error.reason or "no reason given" for error in errors if error.code == _BACKEND_FAILED]
-    return visible(died[0].strip().partition("\n")[0]) if died else ""
+    return visible(died[0].strip().partition("\n")[0]) if died and _simulated(grid) else ""
+
+
+def _simulated(grid: Grid) -> bool:
+    """Say whether the grid is Flower's own simulation; to import its class takes most of a second."""
+    from flwr.superlink.grid import InMemoryGrid
+
+    return isinstance(grid, InMemoryGrid)

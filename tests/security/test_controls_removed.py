@@ -40,7 +40,7 @@ NO_LINE = {"protocols/refusals.py"}
 
 
 FORKING = """
-import gc, json, os, sys
+import functools, gc, json, os, sys
 from types import CodeType, FunctionType
 import hypothesis, pytest
 
@@ -52,12 +52,14 @@ def functions(source, path):
         waiting += [one for one in code.co_consts if isinstance(one, CodeType)]
     return found
 
+real = functools.cache(os.path.realpath)  # of a hundred thousand functions, a few thousand files
+
 def put_in_place(path, before):  # what is loaded already is changed as the file was
     with open(path, encoding="utf-8") as file:
         old, new = functions(before, path), functions(file.read(), path)
     changed = {key: new[key] for key in new if new[key] != old[key]}
     for one in gc.get_objects():
-        if isinstance(one, FunctionType) and os.path.realpath(one.__code__.co_filename) == path:
+        if isinstance(one, FunctionType) and real(one.__code__.co_filename) == path:
             key = one.__code__.co_qualname, one.__code__.co_firstlineno
             one.__code__ = changed.get(key, one.__code__)
 
