@@ -78,19 +78,13 @@ def run(
     workers: Annotated[int, typer.Option(help="Processes for the silos; 0 stays in this one.")] = 0,
     cpus: Annotated[int, typer.Option(help="Engine ray: CPU cores a silo.")] = 1,
     gpus: Annotated[float, typer.Option(help="Engine ray: GPUs a silo; a fraction shares one.")] = 0.0,
-    address: Annotated[
-        str | None, typer.Option(help="Engine ray: HOST:PORT of a Ray cluster to join, on shared files.")
-    ] = None,
-    federation: Annotated[
-        Path | None, typer.Option(help="Engine superlink: folder made by `tailweave deploy init`.")
-    ] = None,
+    address: Annotated[str | None, typer.Option(help="Engine ray: HOST:PORT of a cluster to join.")] = None,
+    federation: Annotated[Path | None, typer.Option(help="Engine superlink: a kit's folder.")] = None,
     override: Annotated[list[str] | None, typer.Option("--set", help="key.path=value, repeatable.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace a run folder that exists.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what the run would take.")] = False,
-    log_format: Annotated[
-        str, typer.Option(help="json: a line for each event on stderr and in log.jsonl; no progress bar.")
-    ] = "plain",
+    log_format: Annotated[str, typer.Option(help="json: events on stderr, in log.jsonl.")] = "plain",
 ) -> None:
     """Run an experiment, or a study, and write its report."""
     from tailweave.simulation.chosen import choose
@@ -101,10 +95,8 @@ def run(
 
     begun, chosen = time.monotonic(), choose(config)
     if is_study(chosen.path):
-        folder, machine = (
-            out or Path("runs") / chosen.path.stem,
-            Machine(workers, cpus, gpus, address, federation),
-        )
+        folder = out or Path("runs") / chosen.path.stem
+        machine = Machine(workers, cpus, gpus, address, federation)
         options = RunOptions(folder, engine, machine, resume, force, sys.argv, log_format)
         _study(chosen, override or [], options, dry_run=dry_run)
         return

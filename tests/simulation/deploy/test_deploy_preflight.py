@@ -42,4 +42,4 @@ def test_two_silos_here_with_one_gpu_are_seen(kit):
     for name in ("north", "south"):
         path = kit / "silos" / name / "node.yaml"
         path.write_text(path.read_text().replace('device: "cpu"', 'device: "cuda:0"'))
-    assert any("also the device of south" in verdict.text for verdict in preflight(kit, now=NOW))
+    assert any("is shared with south" in verdict.text for verdict in preflight(kit, now=NOW))
