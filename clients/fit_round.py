@@ -6,10 +6,9 @@ from collections.abc import Callable
 from tailweave.clients.generators.averaged import trainable
 from tailweave.clients.node import Node
 from tailweave.clients.release.request import ParameterRequest
-from tailweave.protocols.arrays import Floats
+from tailweave.protocols.arrays import Floats, with_prefix
 from tailweave.protocols.config.starts import StartedSpec
 from tailweave.protocols.fit_messages import FitParameters, FitParametersReply
-from tailweave.protocols.messages import with_prefix
 from tailweave.protocols.privacy.gate import Cost
 
 

@@ -20,6 +20,11 @@ def part_of(arrays: Mapping[str, A], name: str) -> dict[str, A]:
     return {key.removeprefix(prefix): array for key, array in arrays.items() if key.startswith(prefix)}
 
 
+def with_prefix(name: str, arrays: Mapping[str, A]) -> dict[str, A]:
+    """Return the arrays called ``name/...``, as ``part_of`` takes them apart."""
+    return {f"{name}/{key}": array for key, array in arrays.items()}
+
+
 def matrix(values: ArrayLike, name: str, *, columns: int | None = None) -> Floats:
     """Return ``values`` as a finite float64 matrix.
 

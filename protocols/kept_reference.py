@@ -12,11 +12,10 @@ import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from tailweave.protocols import references
-from tailweave.protocols.arrays import MAX_ARRAY_BYTES, Floats, part_of
+from tailweave.protocols.arrays import MAX_ARRAY_BYTES, Floats, part_of, with_prefix
 from tailweave.protocols.config.references import ReferenceSpec
 from tailweave.protocols.features import FeatureMap
 from tailweave.protocols.kinds.references.transported import WovenReference
-from tailweave.protocols.messages import with_prefix
 from tailweave.protocols.npz import read_npz, write_npz
 from tailweave.protocols.references import Reference
 

@@ -27,6 +27,7 @@ from tailweave.protocols.visible import visible
 
 SCHEMA_VERSION = 10
 """Raised whenever a message changes; both ends must have the same."""
+
 MOST_ROWS = 10**9
 """That a silo may claim to hold."""
 
@@ -293,8 +294,3 @@ def rows_bucket(rows: int) -> int:
     """Return the largest 1, 2 or 5 times a power of ten that is at most ``rows`` (0 for no rows)."""
     steps = [base * 10**power for power in range(len(str(rows))) for base in (1, 2, 5)]
     return max((step for step in steps if step <= rows), default=0)
-
-
-def with_prefix(name: str, arrays: dict[str, Floats]) -> dict[str, Floats]:
-    """Return the arrays named ``name/...``, as ``Message.part`` takes them apart."""
-    return {f"{name}/{key}": value for key, value in arrays.items()}

@@ -4,7 +4,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache, partial
 
-from tailweave.protocols.arrays import Floats
+from tailweave.protocols.arrays import Floats, with_prefix
 from tailweave.protocols.config.experiment import ArmSpec, Experiment
 from tailweave.protocols.config.privacy import PrivacySpec
 from tailweave.protocols.kept_reference import KeptReference
@@ -16,7 +16,6 @@ from tailweave.protocols.messages import (
     RetrainReply,
     Summarise,
     SummariseReply,
-    with_prefix,
 )
 from tailweave.protocols.streams import stream
 from tailweave.server import secure_sum

@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from itertools import count
 from typing import TypeVar
 
-from tailweave.protocols.arrays import Floats
+from tailweave.protocols.arrays import Floats, with_prefix
 from tailweave.protocols.config.privacy import FEWEST_SILOS, PrivacySpec
 from tailweave.protocols.kinds.references.sliced import SlicedReference
-from tailweave.protocols.messages import with_prefix
 from tailweave.protocols.privacy.shrinkage import shrink
 from tailweave.protocols.references.sliced import SlicedSummary
 from tailweave.protocols.secure_sum.keys import Offer, SumRound, verify_offer

@@ -4,13 +4,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tailweave.protocols.arrays import Floats
+from tailweave.protocols.arrays import Floats, with_prefix
 from tailweave.protocols.base_file import base_digest, save_base
 from tailweave.protocols.config.experiment import ArmSpec
 from tailweave.protocols.config.starts import BasePath, StartedSpec
 from tailweave.protocols.config.training import GeneratorSpec
 from tailweave.protocols.fit_messages import FitParameters, FitParametersReply
-from tailweave.protocols.messages import with_prefix
 from tailweave.protocols.parameters import check_parameters, model_of, parameters_of
 from tailweave.server.controls.weights import cap_weights
 from tailweave.server.failure import RunFailed

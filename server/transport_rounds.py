@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tailweave.protocols.arrays import Floats, probabilities
+from tailweave.protocols.arrays import Floats, probabilities, with_prefix
 from tailweave.protocols.config.privacy import PrivacySpec
 from tailweave.protocols.kinds.references.transported import (
     BarycenterReference,
     GeodesicReference,
     TransportedReference,
 )
-from tailweave.protocols.messages import TransportSupport, TransportSupportReply, with_prefix
+from tailweave.protocols.messages import TransportSupport, TransportSupportReply
 from tailweave.protocols.transport.free_support import mean_step, tolerance_sq
 from tailweave.protocols.transport.geodesic import between
 from tailweave.server.controls.weights import cap_weights

@@ -79,12 +79,12 @@ def run(
     cpus: Annotated[int, typer.Option(help="Engine ray: CPU cores a silo.")] = 1,
     gpus: Annotated[float, typer.Option(help="Engine ray: GPUs a silo; a fraction shares one.")] = 0.0,
     address: Annotated[str | None, typer.Option(help="Engine ray: HOST:PORT of a cluster to join.")] = None,
-    federation: Annotated[Path | None, typer.Option(help="Engine superlink: a kit's folder.")] = None,
+    federation: Annotated[Path | None, typer.Option(help="Engine superlink: folder of deploy init.")] = None,
     override: Annotated[list[str] | None, typer.Option("--set", help="key.path=value, repeatable.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace a run folder that exists.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what the run would take.")] = False,
-    log_format: Annotated[str, typer.Option(help="json: events on stderr, in log.jsonl.")] = "plain",
+    log_format: Annotated[str, typer.Option(help="json: a line an event, also in log.jsonl.")] = "plain",
 ) -> None:
     """Run an experiment, or a study, and write its report."""
     from tailweave.simulation.chosen import choose

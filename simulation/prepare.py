@@ -90,11 +90,22 @@ def prepare(
         *_carried(experiment, kits, elsewhere=silos_elsewhere),
         *_levels_unseen(experiment, next(iter(kits.values()))),
     ]
+    world = world_of_seed(experiment, facts[0].seed)
+    said += _measured_by(world)
     if silos_elsewhere:
         return Prepared(experiment, kits, (*said, *_owners_alone(experiment)), inputs)
-    world = world_of_seed(experiment, facts[0].seed)
     said += [*_drawn_again(experiment, facts), *notes_on_classes(world), *notes_on_ids(world)]
     return Prepared(experiment, kits, tuple(said), inputs, facts)
+
+
+def _measured_by(world: World) -> list[str]:
+    if not world.unmeasured:
+        return []
+    there = len(world.evaluation)
+    return [
+        f"{there + world.unmeasured:,} rows are held out, metrics compare with {there:,} of them, of each "
+        "class its share"
+    ]
 
 
 def _drawn_again(experiment: Experiment, facts: Sequence[Facts]) -> list[str]:

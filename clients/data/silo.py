@@ -16,7 +16,7 @@ from tailweave.protocols.config.data import DataSpec, PublicSpec, SilosSpec
 from tailweave.protocols.streams import stream
 
 MOST_EVALUATION = 10_000
-"""Most rows of the truth that a simulation measures by; more would make no metric more exact."""
+"""Most rows of the truth that a simulation measures by: each generation on each silo is compared with all."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +88,7 @@ class World:
         public: Those of ``train`` that the public base generator was fitted on.
         silos: The silos, disjoint parts of ``train``.
         draws: How often the partition into silos was drawn until each had rows enough.
+        unmeasured: Rows that were held out besides ``evaluation``, which nothing is compared with.
     """
 
     evaluation: Samples
@@ -95,6 +96,7 @@ class World:
     public: Samples
     silos: Sequence[Silo]
     draws: int = 1
+    unmeasured: int = 0
 
     @property
     def silo_names(self) -> tuple[str, ...]:
@@ -132,7 +134,7 @@ def forget_worlds() -> None:
 @lru_cache(maxsize=8)
 def _world(data: DataSpec, silos: SilosSpec, public: str, seed: int) -> World:
     # The public spec comes as JSON because the mapping inside it cannot be hashed.
-    train, evaluation = _held_out(data, seed)
+    train, evaluation, unmeasured = _held_out(data, seed)
     cut = partition(train, silos, rng=stream(seed, "data", "partition"))
     found = Silos(train, cut, silos, seed)
     for _ in found:  # refuses what cannot be cut
@@ -143,6 +145,7 @@ def _world(data: DataSpec, silos: SilosSpec, public: str, seed: int) -> World:
         public=public_rows(train, PublicSpec.model_validate_json(public), rng=stream(seed, "data", "public")),
         silos=found,
         draws=cut.draws,
+        unmeasured=unmeasured,
     )
 
 
@@ -164,16 +167,17 @@ def _labelled(silo: Silo, silos: SilosSpec, seed: int) -> Silo:
     return replace(silo, train=replace(rows, labels=labels))
 
 
-def _held_out(data: DataSpec, seed: int) -> tuple[Samples, Samples]:
-    """Return all training rows and the truth that metrics compare with."""
+def _held_out(data: DataSpec, seed: int) -> tuple[Samples, Samples, int]:
+    """Return all training rows, the truth that metrics compare with, and how many more were held out."""
     rows, held_out = load_rows(data, seed=seed)
     if held_out is None:
         rng = stream(seed, "data", "evaluation")
         rows, held_out = stratified(rows, data.held_out_share, "the data", rng=rng)
-    if len(held_out) > MOST_EVALUATION:
-        share, rng = MOST_EVALUATION / len(held_out), stream(seed, "data", "evaluation", "some")
-        held_out = stratified(held_out, share, "the evaluation rows", rng=rng)[1]
-    return rows, held_out
+    every = len(held_out)
+    if every > MOST_EVALUATION:
+        rng = stream(seed, "data", "evaluation", "some")
+        held_out = stratified(held_out, MOST_EVALUATION / every, "the evaluation rows", rng=rng)[1]
+    return rows, held_out, every - len(held_out)
 
 
 def silo_of(name: str, rows: Samples, heldout_fraction: float, *, seed: int) -> Silo:

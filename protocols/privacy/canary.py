@@ -71,14 +71,20 @@ def canary_audit(
     without, with_canary = (
         np.stack([release_once(world, np.random.default_rng(seed)) for seed in seeds]) for world in worlds
     )
-    variance = without.var(axis=0)
-    floor = 1e-12 * float(variance.max()) or 1.0  # a coordinate without noise gives the row away
-    weights = (with_canary - without).mean(axis=0) / np.maximum(variance, floor)  # (m,)
+    weights = filter_of((with_canary - without).mean(axis=0), without)
     statistics = [
         np.array([float(release_once(world, child) @ weights) for child in rng.spawn(runs)])
         for world in worlds
     ]
     return _separation(*statistics)
+
+
+def filter_of(shift: Floats, noises: Floats) -> Floats:
+    """Return the matched filter (m,) of a shift (m,) in numbers of which ``noises`` (k, m) are releases."""
+    variance = noises.var(axis=0)
+    floor = 1e-12 * float(variance.max()) or 1.0  # a coordinate without noise gives the row away
+    found: Floats = shift / np.maximum(variance, floor)
+    return found
 
 
 def _separation(low: Floats, high: Floats) -> CanaryResult:

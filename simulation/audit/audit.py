@@ -27,13 +27,11 @@ from tailweave.simulation.audit.published import published
 from tailweave.simulation.audit.raw_rows import forced
 from tailweave.simulation.audit.recovered import pooled, recovered
 from tailweave.simulation.audit.request import RUNS
-from tailweave.simulation.audit.scene import Scene, released
+from tailweave.simulation.audit.scene import TINY, Scene, released
 from tailweave.simulation.worlds import check_worlds
 
 COMPARED = 2.0
 """Epsilon shown beside a reference that is released without one only."""
-TINY = 10
-"""Rows of the silo that particles flow into, and beside the canary."""
 _ARRIVALS = 10
 
 

@@ -19,12 +19,11 @@ from tailweave.clients.samples import Samples
 from tailweave.clients.sorts import Block
 from tailweave.clients.sorts_table import Table
 from tailweave.protocols.arrays import Floats
+from tailweave.protocols.privacy.canary import filter_of
 from tailweave.simulation.audit.attacks.base import Attacks
 from tailweave.simulation.audit.findings import LevelGuess
-from tailweave.simulation.audit.scene import Scene
+from tailweave.simulation.audit.scene import TINY, Scene
 
-BESIDE = 10
-"""Other rows in a release."""
 _PILOTS = 64
 _COLUMNS, _LEVELS = 8, 20
 """Most categories that are guessed, those of most levels; most levels of one that come into question."""
@@ -45,9 +44,9 @@ def guess_levels(
         One result a category, in the order of its columns.
     """
     train = scene.world.silos[0].train
-    if not isinstance(train.sort, Table) or len(train) <= BESIDE:
+    if not isinstance(train.sort, Table) or len(train) <= TINY:
         return ()
-    beside, row = scene.mapped(train.take(np.arange(BESIDE))), train.take(np.array([BESIDE]))
+    beside, row = scene.mapped(train.take(np.arange(TINY))), train.take(np.array([TINY]))
     found = []
     for column, block in _categories(train.sort):
         rows = scene.mapped(_with_each_level(row, block))
@@ -67,17 +66,15 @@ class _Attacker(NamedTuple):
         attacks: On the channel.
         beside: The other rows, shape (n, d), feature units.
         rows: The row with each level, shape (K, d), feature units.
-        mean: Of the numbers near each of these without the row, K arrays.
-        weights: Shift over variance, K arrays.
-        halves: Half of each shift.
+        filters: Of the shift that each of these makes, K arrays.
+        middles: Numbers half way from without the row to with it, K arrays.
     """
 
     attacks: Attacks[Any]
     beside: Floats
     rows: Floats
-    mean: Sequence[Floats]
-    weights: Sequence[Floats]
-    halves: Sequence[Floats]
+    filters: Sequence[Floats]
+    middles: Sequence[Floats]
 
     @classmethod
     def of(cls, attacks: Attacks[Any], beside: Floats, rows: Floats, rng: np.random.Generator) -> "_Attacker":
@@ -85,7 +82,7 @@ class _Attacker(NamedTuple):
         seeds = rng.integers(2**63, size=_PILOTS)
         send = attacks.channel.send
         without = [send(beside, np.random.default_rng(seed)) for seed in seeds]
-        mean, weights, halves = [], [], []
+        filters, middles = [], []
         for row in rows:
             worlds = np.stack([attacks.numbers(sent, row) for sent in without])
             paired = [
@@ -93,18 +90,15 @@ class _Attacker(NamedTuple):
                 for seed in seeds[: _PILOTS // 8]
             ]
             shift = (np.stack(paired) - worlds[: len(paired)]).mean(axis=0)
-            variance = worlds.var(axis=0)
-            floor = 1e-12 * float(variance.max()) or 1.0  # a coordinate without noise gives the row away
-            mean.append(worlds.mean(axis=0))
-            weights.append(shift / np.maximum(variance, floor))
-            halves.append(shift / 2.0)
-        return cls(attacks, beside, rows, mean, weights, halves)
+            filters.append(filter_of(shift, worlds))
+            middles.append(worlds.mean(axis=0) + shift / 2.0)
+        return cls(attacks, beside, rows, filters, middles)
 
     def guess(self, level: int, rng: np.random.Generator) -> int:
         """Release the row with a level and guess which it has; of equals a random one."""
         sent = self.attacks.channel.send(np.vstack([self.beside, self.rows[level]]), rng)
-        known = zip(self.rows, self.mean, self.weights, self.halves, strict=True)
-        ratios = np.array([w @ (self.attacks.numbers(sent, row) - m - h) for row, m, w, h in known])
+        known = zip(self.rows, self.filters, self.middles, strict=True)
+        ratios = np.array([f @ (self.attacks.numbers(sent, row) - middle) for row, f, middle in known])
         return int(rng.choice(np.flatnonzero(ratios == ratios.max())))
 
 

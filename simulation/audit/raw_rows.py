@@ -11,11 +11,11 @@ from tailweave.clients.data.silo import Silo
 from tailweave.clients.node import Node
 from tailweave.clients.release.policy import simulation_policy
 from tailweave.clients.transport_round import transport
-from tailweave.protocols.arrays import Floats
+from tailweave.protocols.arrays import Floats, with_prefix
 from tailweave.protocols.config.experiment import Experiment
 from tailweave.protocols.config.privacy import PrivacySpec
 from tailweave.protocols.kinds.references.transported import TransportedReference
-from tailweave.protocols.messages import TransportSupport, with_prefix
+from tailweave.protocols.messages import TransportSupport
 from tailweave.simulation.audit.attacks.inverse_map import rows_from_map
 from tailweave.simulation.audit.findings import Attack, Finding, Role
 from tailweave.simulation.audit.published import NAMES

@@ -12,7 +12,7 @@ from tailweave.protocols.config.experiment import Experiment
 from tailweave.protocols.config.load import load_experiment
 from tailweave.protocols.references import Summary
 from tailweave.simulation.audit.attacks.base import Attacks, attacks_on, untried
-from tailweave.simulation.audit.audit import TINY, read_directly
+from tailweave.simulation.audit.audit import read_directly
 from tailweave.simulation.audit.channel import Channel
 from tailweave.simulation.audit.findings import Attack, AuditResult, Finding, Promise
 from tailweave.simulation.audit.game import best
@@ -25,7 +25,7 @@ from tailweave.simulation.audit.published import published
 from tailweave.simulation.audit.raw_rows import recorded
 from tailweave.simulation.audit.recovered import pooled, recovered
 from tailweave.simulation.audit.request import RUNS
-from tailweave.simulation.audit.scene import Released, Scene, released
+from tailweave.simulation.audit.scene import TINY, Released, Scene, released
 from tailweave.simulation.audit.scores import Membership
 from tailweave.simulation.audit.secure_sums import masked_promises, sums
 from tailweave.simulation.audit.wire_log import MaskedVector, RawPoints, Recorded, read_wire

@@ -22,6 +22,8 @@ from tailweave.simulation.kits import fit_kit
 Released = tuple[SummarisedReference, PrivacySpec]
 """What silos are asked to release: for which reference, within which bounds."""
 
+TINY = 10
+"""Rows of the silo that particles flow into, and beside a row that is looked for."""
 _DECOYS = 2000
 _GAME_ROWS = 400
 """Largest silo of the membership game; fewer rows are easier to tell apart, so this favours the attacker."""

@@ -20,6 +20,7 @@ from tailweave.simulation.engines.bundle import write_bundle, write_run_config
 from tailweave.simulation.engines.control import Control, FlowerError, environment, program
 from tailweave.simulation.engines.devices import devices
 from tailweave.simulation.engines.job import Job
+from tailweave.simulation.engines.reaching import unreached
 from tailweave.simulation.engines.settle import last_lines, settle
 
 _HOST = "127.0.0.1"
@@ -148,13 +149,11 @@ def _check_cluster(address: str) -> None:
     host, _, port = address.rpartition(":")
     if not host or not port.isdecimal() or not 0 < int(port) <= _LARGEST_PORT:
         raise ConfigError(f"--address must be HOST:PORT of a Ray cluster, got {address!r}")
-    try:
-        socket.create_connection((host, int(port)), _CLUSTER_SECONDS).close()
-    except OSError as error:
+    if why := unreached(host, int(port), _CLUSTER_SECONDS):
         raise ConfigError(
-            f"--address {address}: no Ray cluster answers there ({error}); start one with ray start --head "
+            f"--address {address}: no Ray cluster answers there ({why}); start one with ray start --head "
             f"--port {port}, and with ray start --address {address} on its other machines"
-        ) from None
+        )
 
 
 def _short_folder() -> Path:

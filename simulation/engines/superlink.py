@@ -3,7 +3,6 @@
 
 import json
 import shutil
-import socket
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from tailweave.simulation.deploy.federation import Federation, load_federation
 from tailweave.simulation.engines.bundle import write_bundle, write_run_config
 from tailweave.simulation.engines.control import Control, FlowerError
 from tailweave.simulation.engines.job import Job
+from tailweave.simulation.engines.reaching import unreached
 from tailweave.simulation.engines.settle import settle
 
 _REACH_SECONDS = 5.0
@@ -103,10 +103,7 @@ def _check_reach(federation: Federation) -> None:
         raise ConfigError(f"{federation.ca}: the federation's CA certificate is not there")
     address = federation.control_address
     host, port = address.rsplit(":", 1)
-    try:
-        socket.create_connection((host, int(port)), _REACH_SECONDS).close()
-    except OSError as error:
+    if why := unreached(host, int(port), _REACH_SECONDS):
         raise ConfigError(
-            f"no SuperLink answers on {address} ({error.strerror or error}); start it with the scripts in "
-            f"{federation.folder}"
-        ) from None
+            f"no SuperLink answers on {address} ({why}); start it with the scripts in {federation.folder}"
+        )

@@ -9,19 +9,18 @@ from matplotlib.ticker import PercentFormatter
 from tailweave.protocols.arrays import Floats
 from tailweave.simulation.figures.curves import PANELS, Panel
 from tailweave.simulation.figures.style import MUTED, arm_legend, colour_of, line_of, log_axis, look
+from tailweave.simulation.figures.wire import MOST_SILOS
 from tailweave.simulation.measurements import Measurements
-
-FEWEST_SILOS = 31
-"""Silos from which they are drawn: up to 30 the report has a line for each."""
 
 
 def draw_silos(table: Measurements) -> Figure | None:
     """Draw the distribution of each metric over the silos at the last generation; None for few silos.
 
-    Silos of all seeds count alike. The thin line is generation 0 of the first arm.
+    Up to ``MOST_SILOS`` the report has a line for each. Silos of all seeds count alike. The thin line is
+    generation 0 of the first arm.
     """
     panels = [panel for panel in PANELS if panel.metric in table.metrics]
-    if len(table.silos) < FEWEST_SILOS or not panels:
+    if len(table.silos) <= MOST_SILOS or not panels:
         return None
     columns = min(3, len(panels))
     rows = -(-len(panels) // columns)

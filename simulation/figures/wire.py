@@ -12,13 +12,14 @@ from tailweave.simulation.figures.style import look, plain
 
 _KIND_COLOURS = ("#56b4e9", "#d55e00", "#009e73", "#cc79a7", "#8c8c8c")
 MOST_SILOS = 30
+"""Silos that are shown one by one; of more nobody reads them."""
 KIB = 1024
 
 
 def draw_wire(revealed: Mapping[str, Any]) -> Figure | None:
     """Draw one bar a silo and seed, stacked by kind of message; None if nothing left any silo.
 
-    Of more than 30 silos the 30 that sent most are drawn.
+    Of more than ``MOST_SILOS`` those that sent most are drawn.
     """
     silos = revealed["silos"]
     if not revealed["bytes"]:

@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 
 from tailweave.simulation.figures.style import colour_of
+from tailweave.simulation.figures.wire import MOST_SILOS
 from tailweave.simulation.report.layout import BLANK, Cell, Line
 
-MOST_SILOS = 30
-"""Silos that have lines of their own; of more nobody reads them."""
 SPREAD = (("lowest", 0.0), ("10 %", 0.1), ("median", 0.5), ("90 %", 0.9), ("highest", 1.0))
 """Shares of the silos below a value, by the name of its line."""
 
@@ -35,7 +34,7 @@ def corner(summary: Mapping[str, Any]) -> str:
 
 
 def silo_lines(summary: Mapping[str, Any], names: Sequence[str], shown: Shown) -> tuple[Line, ...]:
-    """Return a line for each silo and arm, or of more than 30 silos one for each arm and share of silos."""
+    """Return a line for each silo and arm, or of many silos one for each arm and share of silos."""
     many = len(summary["silos"]) > MOST_SILOS
     return tuple(_spread(summary, names, shown) if many else _each(summary, names, shown))
 

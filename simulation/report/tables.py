@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tailweave.simulation.figures.style import colour_of
+from tailweave.simulation.figures.wire import MOST_SILOS
 from tailweave.simulation.measurements import natural
-from tailweave.simulation.report.by_silo import MOST_SILOS, SPREAD, below, corner, silo_caption, silo_lines
+from tailweave.simulation.report.by_silo import SPREAD, below, corner, silo_caption, silo_lines
 from tailweave.simulation.report.layout import BLANK, Cell, Line, Table
 from tailweave.simulation.report.wording import (
     ARROWS,

@@ -97,8 +97,9 @@ def size(count: float) -> str:
 
 def percent(share: float) -> str:
     """Format a share as per cent; one decimal below 10 %, two below 0.1 %."""
-    size = abs(share)
-    return f"{number(100 * share, 0 if size >= 0.0995 else 2 if 0 < size < 0.00095 else 1)} %"
+    steps = (0.00095, 0.0995)  # below these two decimals and one: what would be rounded up has fewer
+    decimals = 2 - sum(abs(share) >= step for step in steps) if share else 1
+    return f"{number(100 * share, decimals)} %"
 
 
 def listed(names: Sequence[str]) -> str:

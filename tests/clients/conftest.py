@@ -13,12 +13,13 @@ from tailweave.clients.features import fit_features
 from tailweave.clients.node import Node
 from tailweave.clients.release.policy import simulation_policy
 from tailweave.clients.samples import Numbers, Samples
+from tailweave.protocols.arrays import with_prefix
 from tailweave.protocols.config.experiment import ArmSpec
 from tailweave.protocols.config.training import RecursionSpec
 from tailweave.protocols.kinds.features.projections import Pca
 from tailweave.protocols.kinds.generators.gaussian import GaussianMixtureSpec
 from tailweave.protocols.kit import PublicKit
-from tailweave.protocols.messages import Retrain, with_prefix
+from tailweave.protocols.messages import Retrain
 from tailweave.protocols.streams import stream
 
 GENERATOR = GaussianMixtureSpec(kind="gaussian-mixture", components=2)

@@ -14,6 +14,7 @@ from flwr.supercore.task_identity import TaskIdentity
 from tailweave.clients import app as client_app
 from tailweave.clients.app import app
 from tailweave.clients.release.policy import PolicyError
+from tailweave.protocols.arrays import with_prefix
 from tailweave.protocols.config.privacy import PrivacySpec
 from tailweave.protocols.fit_messages import FitParameters, FitParametersReply
 from tailweave.protocols.kinds.references.sliced import SlicedReference
@@ -23,7 +24,6 @@ from tailweave.protocols.messages import (
     RetrainReply,
     Summarise,
     SummariseReply,
-    with_prefix,
 )
 from tailweave.protocols.records import MessageError, decode, encode
 

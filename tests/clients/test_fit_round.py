@@ -10,8 +10,8 @@ import pytest
 from tailweave.clients.fit_round import fit
 from tailweave.clients.release.budget import BudgetError
 from tailweave.clients.release.policy import Policy, PolicyError
+from tailweave.protocols.arrays import with_prefix
 from tailweave.protocols.fit_messages import FitParameters
-from tailweave.protocols.messages import with_prefix
 
 OPEN = Policy(
     min_rows=10,

@@ -11,13 +11,14 @@ from tailweave.clients.release.policy import simulation_policy
 from tailweave.clients.retrain_round import retrain
 from tailweave.clients.samples import Samples
 from tailweave.clients.sorts_table import UNIT, Table
+from tailweave.protocols.arrays import with_prefix
 from tailweave.protocols.config.experiment import ArmSpec
 from tailweave.protocols.config.training import RecursionSpec
 from tailweave.protocols.features import FeatureMap
 from tailweave.protocols.kinds.columns.levels import Category
 from tailweave.protocols.kinds.columns.numbers import Number
 from tailweave.protocols.kinds.generators.gaussian import GaussianMixtureSpec
-from tailweave.protocols.messages import Retrain, with_prefix
+from tailweave.protocols.messages import Retrain
 from tailweave.protocols.streams import stream
 
 SORT = Table.of({"kind": Category(kind="category", values=("usual", "rare")), "dose": Number(kind="number")})

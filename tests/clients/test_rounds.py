@@ -8,10 +8,11 @@ import pytest
 
 from tailweave.clients.hello_round import hello
 from tailweave.clients.summarise_round import summarise
+from tailweave.protocols.arrays import with_prefix
 from tailweave.protocols.config.privacy import PrivacySpec
 from tailweave.protocols.kinds.references.quantized import QuantizedReference
 from tailweave.protocols.kinds.references.sliced import SlicedReference
-from tailweave.protocols.messages import Hello, Summarise, with_prefix
+from tailweave.protocols.messages import Hello, Summarise
 from tailweave.protocols.references import read_summary
 
 SLICED = SlicedReference(kind="sliced", directions=8, coefficients=3)

@@ -18,9 +18,9 @@ from tailweave.clients.release.chain import read_ledger
 from tailweave.clients.release.ledger import Ledger
 from tailweave.clients.release.policy import Policy, PolicyError
 from tailweave.clients.samples import Samples
+from tailweave.protocols.arrays import with_prefix
 from tailweave.protocols.config.privacy import PrivacySpec
 from tailweave.protocols.kinds.references.sliced import SlicedReference
-from tailweave.protocols.messages import with_prefix
 from tailweave.protocols.privacy.calibration import analytic_gaussian_z
 from tailweave.protocols.secure_sum.keys import SumRound, identity, keypair, signed_offer
 from tailweave.protocols.secure_sum.masks import Masked, unmask_sum

@@ -9,9 +9,10 @@ import pytest
 from tailweave.clients.hello_round import hello
 from tailweave.clients.retrain_round import retrain
 from tailweave.clients.starts import base_samples, check_base, first_model, public_base
+from tailweave.protocols.arrays import with_prefix
 from tailweave.protocols.base_file import base_digest, save_base
 from tailweave.protocols.kinds.generators.gaussian import GaussianMixtureSpec
-from tailweave.protocols.messages import Hello, with_prefix
+from tailweave.protocols.messages import Hello
 from tailweave.protocols.refusals import Refusal
 
 KIND = "gaussian-mixture"

@@ -18,10 +18,10 @@ from tailweave.clients.generators import Course
 from tailweave.clients.retrain_round import retrain
 from tailweave.clients.samples import Samples
 from tailweave.clients.telling import TOLD
+from tailweave.protocols.arrays import with_prefix
 from tailweave.protocols.kinds.features.text import TfIdf
 from tailweave.protocols.kinds.generators.diffusion import DiffusionSpec, MlpSpec
 from tailweave.protocols.kinds.generators.language_model import LoraSpec
-from tailweave.protocols.messages import with_prefix
 from tailweave.protocols.streams import stream
 
 GENERATOR = DiffusionSpec(

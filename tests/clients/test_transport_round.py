@@ -10,9 +10,10 @@ import pytest
 from tailweave.clients.release.budget import BudgetError
 from tailweave.clients.release.policy import Policy, PolicyError
 from tailweave.clients.transport_round import transport
+from tailweave.protocols.arrays import with_prefix
 from tailweave.protocols.config.privacy import PrivacySpec
 from tailweave.protocols.kinds.references.transported import BarycenterReference, GeodesicReference
-from tailweave.protocols.messages import TransportSupport, with_prefix
+from tailweave.protocols.messages import TransportSupport
 from tailweave.protocols.refusals import Refusal
 from tailweave.protocols.transport import coupling
 from tailweave.protocols.transport.projection import project

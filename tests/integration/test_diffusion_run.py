@@ -18,7 +18,7 @@ GENERATOR = {
     "kind": "diffusion",
     "network": {"kind": "mlp", "hidden": 64, "layers": 1},
     "first-epochs": 20,
-    "epochs": 60,
+    "epochs": 150,
     "batch-size": 16,
     "sampling-steps": 4,
     "device": "cpu",
@@ -36,7 +36,7 @@ SMALL = {
     "seeds": 1,
     "generator": GENERATOR,
     "arms": ARMS,
-    "recursion": {"generations": 1, "samples": 60, "candidates-per-sample": 3},
+    "recursion": {"generations": 2, "samples": 60, "candidates-per-sample": 3},
     "silos": {
         "count": 3,
         "follow": 1,
@@ -80,7 +80,7 @@ def test_every_arm_killed_while_it_trains_ends_with_the_same_metrics(
     config = tiny(**SMALL)
     finished(command_line("run", config, "--out", tmp_path / "whole"))
     whole = rows(tmp_path / "whole")
-    assert len(whole) == 3 * 2
+    assert len(whole) == 3 * 3
     out = tmp_path / "killed"
     for number, arm in enumerate(ARMS):
         resume = ["--resume"] if number else []

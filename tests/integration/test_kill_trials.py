@@ -39,7 +39,7 @@ LOCAL = {
     "features": {"kind": "pca", "dimensions": 6},
     "silos": {"count": 3, "partition": {"kind": "by-class", "classes-per-silo": 2}, "rows-per-silo": 80},
     "generator": {"kind": "gaussian-mixture", "components": 6},
-    "recursion": {"generations": 60 if TRIALS else 20, "samples": 100, "candidates-per-sample": 3},
+    "recursion": {"generations": 60, "samples": 100, "candidates-per-sample": 3},
     "arms": [
         {"name": "siloed", "rule": "herding", "reference": "local"},
         {

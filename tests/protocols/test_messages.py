@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from tailweave.protocols.arrays import with_prefix
 from tailweave.protocols.messages import (
     SCHEMA_VERSION,
     Hello,
@@ -14,7 +15,6 @@ from tailweave.protocols.messages import (
     Summarise,
     SummariseReply,
     rows_bucket,
-    with_prefix,
 )
 
 BASE = {"run": "demo", "seed": 3}

@@ -8,10 +8,11 @@ import numpy as np
 
 from tailweave.clients.node import _real_silo, open_node
 from tailweave.clients.summarise_round import summarise
+from tailweave.protocols.arrays import with_prefix
 from tailweave.protocols.config.privacy import PrivacySpec
 from tailweave.protocols.features import FeatureMap
 from tailweave.protocols.kinds.references.sliced import SlicedReference
-from tailweave.protocols.messages import Summarise, with_prefix
+from tailweave.protocols.messages import Summarise
 from tailweave.simulation.deploy.kit import Plan, init
 from tailweave.simulation.deploy.node_settings import load_node
 

@@ -14,10 +14,11 @@ from typer.testing import CliRunner
 from tailweave.clients import generators, retrain_round
 from tailweave.clients.node import open_node
 from tailweave.clients.samples import Samples
+from tailweave.protocols.arrays import with_prefix
 from tailweave.protocols.config.experiment import ArmSpec
 from tailweave.protocols.config.training import RecursionSpec
 from tailweave.protocols.kinds.generators.gaussian import GaussianMixtureSpec
-from tailweave.protocols.messages import Retrain, with_prefix
+from tailweave.protocols.messages import Retrain
 from tailweave.protocols.streams import stream
 from tailweave.simulation import cli
 from tailweave.simulation.deploy.command import app

@@ -7,9 +7,9 @@ from one_host import IDENTITY, edit, kit, table
 from tailweave.clients import secure_sum_round
 from tailweave.clients.node import open_node
 from tailweave.clients.release.policy import PolicyError
+from tailweave.protocols.arrays import with_prefix
 from tailweave.protocols.config.privacy import PrivacySpec
 from tailweave.protocols.kinds.references.sliced import SlicedReference
-from tailweave.protocols.messages import with_prefix
 from tailweave.protocols.secure_sum.keys import identity
 from tailweave.protocols.secure_sum_messages import OfferKey
 from tailweave.simulation.deploy.node_settings import load_node

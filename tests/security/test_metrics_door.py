@@ -15,11 +15,12 @@ from tailweave.clients.owner_report import reports
 from tailweave.clients.release.policy import Policy, PolicyError
 from tailweave.clients.retrain_round import retrain
 from tailweave.clients.samples import Numbers, Samples
+from tailweave.protocols.arrays import with_prefix
 from tailweave.protocols.config.experiment import ArmSpec
 from tailweave.protocols.config.training import RecursionSpec
 from tailweave.protocols.features import FeatureMap
 from tailweave.protocols.kinds.generators.gaussian import GaussianMixtureSpec
-from tailweave.protocols.messages import Retrain, with_prefix
+from tailweave.protocols.messages import Retrain
 from tailweave.protocols.records import encode
 from tailweave.protocols.refusals import Refusal
 from tailweave.protocols.streams import stream

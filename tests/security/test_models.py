@@ -16,11 +16,12 @@ import pytest
 
 from tailweave.clients.release.models import check_models
 from tailweave.clients.release.policy import Policy, PolicyError
+from tailweave.protocols.arrays import with_prefix
 from tailweave.protocols.config.experiment import ArmSpec
 from tailweave.protocols.config.training import RecursionSpec
 from tailweave.protocols.features import FeatureMap
 from tailweave.protocols.kinds.generators.diffusion import DiffusionSpec
-from tailweave.protocols.messages import Retrain, with_prefix
+from tailweave.protocols.messages import Retrain
 from tailweave.protocols.texts import packed
 
 ROOT = Path(__file__).parents[2]

@@ -9,9 +9,10 @@ from tailweave.clients.node import Node
 from tailweave.clients.release.policy import Policy
 from tailweave.clients.samples import Samples
 from tailweave.clients.summarise_round import summarise
+from tailweave.protocols.arrays import with_prefix
 from tailweave.protocols.config.privacy import PrivacySpec
 from tailweave.protocols.kinds.references.sliced import SlicedReference
-from tailweave.protocols.messages import Summarise, with_prefix
+from tailweave.protocols.messages import Summarise
 
 
 def test_a_server_that_asks_for_overflows_learns_no_maximum(tmp_path):

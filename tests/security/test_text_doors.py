@@ -15,12 +15,13 @@ from tailweave.clients.release.models import check_models
 from tailweave.clients.release.policy import Policy, PolicyError
 from tailweave.clients.retrain_round import retrain
 from tailweave.clients.samples import TEXT, Samples
+from tailweave.protocols.arrays import with_prefix
 from tailweave.protocols.config.experiment import ArmSpec
 from tailweave.protocols.config.training import RecursionSpec
 from tailweave.protocols.features import FeatureMap
 from tailweave.protocols.kinds.features.text import HiddenStates
 from tailweave.protocols.kinds.generators.language_model import LanguageModelSpec, LoraSpec, TransformerSpec
-from tailweave.protocols.messages import Retrain, with_prefix
+from tailweave.protocols.messages import Retrain
 from tailweave.protocols.records import encode
 from tailweave.protocols.streams import stream
 from tailweave.protocols.texts import packed

@@ -16,12 +16,13 @@ from tailweave.clients.release.budget import BudgetError
 from tailweave.clients.release.policy import PolicyError
 from tailweave.clients.samples import TEXT, Samples
 from tailweave.clients.summarise_round import summarise
+from tailweave.protocols.arrays import with_prefix
 from tailweave.protocols.config.privacy import PrivacySpec
 from tailweave.protocols.features import FeatureMap
 from tailweave.protocols.kinds.features.text import HiddenStates, TfIdf
 from tailweave.protocols.kinds.generators.language_model import LanguageModelSpec, TransformerSpec
 from tailweave.protocols.kinds.references.sliced import SlicedReference
-from tailweave.protocols.messages import Summarise, with_prefix
+from tailweave.protocols.messages import Summarise
 from tailweave.protocols.privacy import gate
 from tailweave.protocols.privacy.noise import SeededNoise
 from tailweave.protocols.references import sliced

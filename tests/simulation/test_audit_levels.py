@@ -71,6 +71,7 @@ def test_with_noise_no_level_is_guessed_above_its_ceiling_and_too_little_noise_s
 def test_clusters_are_attacked_too(scene, epsilon):
     finding = guessed(scene, epsilon, QuantizedReference(kind="quantized", clusters=4), runs=40)
     assert len(finding.guesses) == 2
+    assert all(guess.share == 1.0 for guess in finding.guesses) == (epsilon is None)
     assert not finding.breaches
 
 

@@ -8,11 +8,11 @@ import numpy as np
 
 from tailweave.simulation import summary as summaries
 from tailweave.simulation.figures.silos import draw_silos
+from tailweave.simulation.figures.wire import MOST_SILOS
 from tailweave.simulation.images import folder_with
 from tailweave.simulation.measurements import measurements
 from tailweave.simulation.outcome import Outcome
 from tailweave.simulation.report import tables
-from tailweave.simulation.report.by_silo import MOST_SILOS
 
 CONFIG = {"name": "many", "arms": [{"name": "alone", "rule": "random"}]}
 

@@ -6,7 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tailweave.clients.data.silo import simulated_world
+from tailweave.clients.data import silo
+from tailweave.clients.data.silo import forget_worlds, simulated_world
 from tailweave.clients.generators import Course
 from tailweave.protocols.config.load import load_experiment
 from tailweave.protocols.kinds.generators.gaussian import GaussianMixtureSpec
@@ -53,6 +54,16 @@ def test_warnings_tell_what_a_deployment_would_not_allow(tiny):
     said = prepare(load_experiment(tiny(seeds=1))).warnings
     assert any("no differential privacy" in line for line in said)
     assert any("the smallest silo holds 72 rows" in line and "200" in line for line in said)
+
+
+def test_a_truth_that_is_cut_short_is_said(tiny, monkeypatch):
+    experiment = load_experiment(tiny(seeds=1))
+    held_out = len(simulated_world(experiment.data, experiment.silos, experiment.public, seed=0).evaluation)
+    wanted = f"{held_out:,} rows are held out, metrics compare with 100 of them"
+    assert not any("rows are held out" in line for line in prepare(experiment).warnings)
+    monkeypatch.setattr(silo, "MOST_EVALUATION", 100)
+    assert any(line.startswith(wanted) for line in prepare(experiment).warnings)
+    forget_worlds()
 
 
 def test_a_silo_that_is_large_enough_is_not_warned_of(tiny):

@@ -20,7 +20,7 @@ from tailweave.clients.neural.device import Place, place_of, torch_stream
 from tailweave.clients.neural.epochs import Effort
 from tailweave.clients.neural.extra import neural
 from tailweave.clients.samples import Images, Samples, Sort, unnamed
-from tailweave.protocols.arrays import Floats, part_of
+from tailweave.protocols.arrays import Floats, part_of, with_prefix
 from tailweave.protocols.kinds.generators.vae import VaeSpec
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ class Vae:
         return replace(model, codes=Mixture.fit(codes, components=count, ridge=_RIDGE, rng=apart))
 
     @cached_property
-    def _network(self) -> "torch.nn.Module":
+    def _loaded(self) -> "torch.nn.Module":
         network = _network(self.spec, self.sort.shape, "meta")
         built.with_weights(network, self.weights, place_of(self.spec).device)
         return network
@@ -121,7 +121,7 @@ class Vae:
         rows = torch.from_numpy(images.astype(np.float32)).reshape(-1, *self.sort.shape)
         with torch.inference_mode(), place.at_work():
             for part in rows.split(self.spec.sampling_batch):
-                parts.append(encoded(self._network, place.put(part))[0].cpu().numpy())
+                parts.append(encoded(self._loaded, place.put(part))[0].cpu().numpy())
         found: Floats = np.concatenate(parts).astype(np.float64)
         return found
 
@@ -134,15 +134,14 @@ class Vae:
             codes = torch.from_numpy(self.codes.sample(count, rng=rng).values.astype(np.float32))
         with torch.inference_mode(), place.at_work():
             for part in codes.split(self.spec.sampling_batch):
-                logits = decoded(self._network, place.put(part), self.sort.shape)
+                logits = decoded(self._loaded, place.put(part), self.sort.shape)
                 parts.append(logits.sigmoid().flatten(1).cpu().numpy())
         rows: Floats = np.concatenate(parts).astype(np.float64)
         return Samples.of(rows, sort=self.sort)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return shape, weights and parts of the mixture by name, weights in float32."""
-        mixture = {} if self.codes is None else self.codes.arrays()
-        codes = {f"codes/{name}": array for name, array in mixture.items()}
+        codes = {} if self.codes is None else with_prefix("codes", self.codes.arrays())
         return {"image": np.array(self.sort.shape, dtype=np.float64)} | built.as_arrays(self.weights) | codes
 
     @classmethod

@@ -57,9 +57,8 @@ class ColumnKind(Spec):
     """What one column of a table is; the docstring's first paragraph stands in ``tailweave list``.
 
     ``implemented_in`` names the file in ``clients/columns`` that reads and writes it, if it is not the kind's
-    own name. ``feature`` says that it is part of a sample. ``numeric`` says that cells are
-    numbers: -999 and -999.0 are the same. ``own`` names options that say how one file is written: silos may
-    differ in them.
+    own name. ``feature`` says that it is part of a sample. ``numeric`` says that cells are numbers: -999 and
+    -999.0 are the same. ``own`` names options that say how one file is written: silos may differ in them.
     """
 
     kind: str

@@ -8,7 +8,7 @@ import numpy as np
 
 from tailweave.clients.generators.gaussian import Gaussian
 from tailweave.clients.generators.gaussian_mixture import Mixture
-from tailweave.protocols.arrays import Floats
+from tailweave.protocols.arrays import Floats, with_prefix
 from tailweave.protocols.config.experiment import ArmSpec
 from tailweave.protocols.config.privacy import PrivacySpec
 from tailweave.protocols.config.training import Paradigm, RecursionSpec
@@ -18,7 +18,7 @@ from tailweave.protocols.kinds.generators.gaussian import GaussianMixtureSpec, G
 from tailweave.protocols.kinds.references.quantized import QuantizedReference
 from tailweave.protocols.kinds.references.sliced import SlicedReference
 from tailweave.protocols.kinds.references.transported import BarycenterReference
-from tailweave.protocols.messages import Hello, Message, Retrain, Summarise, TransportSupport, with_prefix
+from tailweave.protocols.messages import Hello, Message, Retrain, Summarise, TransportSupport
 from tailweave.simulation.audit.doors.table import COLUMNS, FAR
 
 POINT = 1e-200
