@@ -15,6 +15,7 @@ from flwr.supercore.run import Run
 from flwr.supercore.task_identity import TaskIdentity
 
 from tailweave.protocols import messages, references
+from tailweave.protocols.arrays import with_prefix
 from tailweave.protocols.config.experiment import Experiment
 from tailweave.protocols.features import FeatureMap
 from tailweave.protocols.fit_messages import FitParameters, FitParametersReply
@@ -54,7 +55,7 @@ def honest(node: int, question: messages.Message) -> messages.Message:
     if isinstance(question, FitParameters):
         rows = silo_rows(node)
         moments = {"mean": rows.mean(axis=0), "second": rows.T @ rows / len(rows)}
-        return FitParametersReply(**head, turn=question.turn, arrays=messages.with_prefix("model", moments))
+        return FitParametersReply(**head, turn=question.turn, arrays=with_prefix("model", moments))
     if isinstance(question, messages.Summarise):
         space = FeatureMap.from_arrays(question.part("features")).space(question.seed)
         summary = references.release(
