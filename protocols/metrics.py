@@ -18,7 +18,8 @@ GROUP_PERPLEXITY = "group_perplexity/"
 def family(name: str) -> str:
     """Return the kind of a metric: of one class's what stands before the slash, else its name."""
     kind, slash, _ = name.partition("/")
-    return kind if slash and kind in METRICS.kinds and METRICS.kinds[kind].per_class else name
+    spec = METRICS.kinds.get(kind) if slash else None
+    return kind if spec is not None and spec.per_class else name
 
 
 def in_order(names: Iterable[str]) -> list[str]:
@@ -33,8 +34,9 @@ def check_metric(name: str, low: float, high: float) -> None:
     Raises:
         ValueError: Naming the metric, what was found and what is allowed.
     """
-    allowed = METRICS.kinds.get(family(name))
-    if allowed is None or allowed.sees == "report" or (allowed.per_class and family(name) == name):
+    kind = family(name)
+    allowed = METRICS.kinds.get(kind)
+    if allowed is None or allowed.sees == "report" or (allowed.per_class and kind == name):
         known = ", ".join(kind for kind, spec in METRICS.kinds.items() if spec.sees != "report")
         raise ValueError(f"metric {name!r} is not known here; known are {known}")
     if not allowed.low <= low <= high <= allowed.high:

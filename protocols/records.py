@@ -5,6 +5,7 @@ import io
 import json
 import math
 import re
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import numpy as np
@@ -160,6 +161,7 @@ def _checked_shape(name: str, array: Array) -> tuple[int, ...]:
     return shape
 
 
+@lru_cache(maxsize=1024)
 def _header(shape: tuple[int, ...], dtype: str) -> bytes:
     """Return the header that numpy writes; comparing it means that no header from outside is ever parsed."""
     stream = io.BytesIO()

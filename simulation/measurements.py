@@ -9,16 +9,17 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from sys import intern
 from typing import Any
 
+import numpy as np
 from scipy.stats import t as student_t
 
-KEYS = ("arm", "seed", "silo", "generation")
+from tailweave.protocols.arrays import Ints
+from tailweave.simulation.metric_rows import MetricRows
+
 CONFIDENCE = 0.95
 
 PerSeed = dict[int, float]
-Cells = dict[tuple[str, int], dict[tuple[int, str], dict[str, float]]]
 
 
 @dataclass(frozen=True)
@@ -95,45 +96,71 @@ class Measurements:
     """Every metric row of a run, looked up by arm and generation.
 
     Attributes:
-        cells: (arm, generation) to (seed, silo) to metric to value.
+        rows: All of them.
         arms: Arm names, in the order of the configuration, then by name.
     """
 
-    cells: Cells
+    rows: MetricRows
     arms: tuple[str, ...]
 
     @cached_property
     def metrics(self) -> tuple[str, ...]:
         """Names of all metrics that at least one row has, sorted."""
-        return tuple(sorted({m for cell in self.cells.values() for row in cell.values() for m in row}))
+        return tuple(sorted(self.rows.metrics))
 
     @cached_property
     def seeds(self) -> tuple[int, ...]:
         """Seeds that have rows, sorted."""
-        return tuple(sorted({seed for cell in self.cells.values() for seed, _ in cell}))
+        return tuple(sorted({seed for keys in self._keys.values() for seed, _ in keys}))
 
     @cached_property
     def silos(self) -> tuple[str, ...]:
         """Silos that have rows; ``silo-2`` comes before ``silo-10``."""
-        return tuple(sorted({silo for cell in self.cells.values() for _, silo in cell}, key=natural))
+        return tuple(sorted(self.rows.silos, key=natural))
+
+    @cached_property
+    def _cells(self) -> dict[tuple[str, int], Ints]:
+        """(arm, generation) to the places of its rows."""
+        arm, _, _, generation = self.rows.heads
+        order = np.lexsort((generation, arm))
+        starts = np.flatnonzero(np.diff(arm[order], prepend=-1) | np.diff(generation[order], prepend=-1))
+        cells = np.split(order, starts[1:])
+        return {(self.rows.arms[arm[cell[0]]], int(generation[cell[0]])): cell for cell in cells}
+
+    @cached_property
+    def _keys(self) -> dict[tuple[str, int], list[tuple[int, str]]]:
+        """(arm, generation) to the (seed, silo) of its rows."""
+        names = np.array(self.rows.silos, dtype=object)
+        _, seed, silo, _ = self.rows.heads
+        return {
+            at: list(zip(seed[cell].tolist(), names[silo[cell]].tolist(), strict=True))
+            for at, cell in self._cells.items()
+        }
 
     def generations(self, arm: str) -> tuple[int, ...]:
         """Return the generations of one arm, sorted."""
-        return tuple(sorted(generation for name, generation in self.cells if name == arm))
+        return tuple(sorted(generation for name, generation in self._cells if name == arm))
+
+    def reached(self, arm: str, generation: int) -> Sequence[tuple[int, str]]:
+        """Return the (seed, silo) that have a row there."""
+        return self._keys.get((arm, generation), [])
 
     @cached_property
     def last(self) -> int:
         """T: the last generation that every arm and seed has reached, so that like meets like."""
-        reached: dict[tuple[str, int], int] = {}
-        for (arm, generation), cell in self.cells.items():
-            for seed, _ in cell:
-                reached[arm, seed] = max(generation, reached.get((arm, seed), 0))
-        return min(reached.values())
+        ends: dict[tuple[str, int], int] = {}
+        for (arm, generation), keys in self._keys.items():
+            for seed in {seed for seed, _ in keys}:
+                ends[arm, seed] = max(generation, ends.get((arm, seed), 0))
+        return min(ends.values())
 
     def values(self, arm: str, generation: int, metric: str) -> dict[tuple[int, str], float]:
         """Return (seed, silo) to value, for the rows that have the metric."""
-        cell = self.cells.get((arm, generation), {})
-        return {key: row[metric] for key, row in cell.items() if metric in row}
+        cell, column = self._cells.get((arm, generation)), self.rows.metrics.get(metric)
+        if cell is None or column is None:
+            return {}
+        found = zip(self._keys[arm, generation], column[cell].tolist(), strict=True)
+        return {key: value for key, value in found if value == value}  # not NaN: measured
 
     def curve(self, arm: str, metric: str, silo: str | None = None) -> dict[int, Estimate]:
         """Return generation to the mean over seeds, of the means over silos or of one silo."""
@@ -161,38 +188,14 @@ def natural(name: str) -> list[tuple[int, int, str]]:
     return [(0, int(piece), piece) if piece.isdecimal() else (1, 0, piece) for piece in pieces]
 
 
-def measurements(rows: Iterable[Mapping[str, Any]], arms: Sequence[str] = ()) -> Measurements:
+def measurements(rows: MetricRows | Iterable[Mapping[str, Any]], arms: Sequence[str] = ()) -> Measurements:
     """Index metric rows, arms in the order wanted; those without rows are left out.
 
-    A metric that is absent or null in a row was not measured there. A row that occurs twice with the same
-    values, as after a resumed run, counts once.
-
     Raises:
-        ValueError: If there are no rows, a row lacks a key, a metric is not a finite number, or two rows
-            of the same arm, seed, silo and generation disagree.
+        ValueError: If there are no rows, or as ``MetricRows.of``.
     """
-    cells: Cells = {}
-    for number, row in enumerate(rows, start=1):
-        missing = [key for key in KEYS if key not in row]
-        if missing:
-            raise ValueError(f"metric row {number} lacks {', '.join(missing)}: got keys {sorted(row)}")
-        cell = cells.setdefault((str(row["arm"]), int(row["generation"])), {})
-        key = (int(row["seed"]), intern(str(row["silo"])))
-        values = {
-            intern(name): _number(number, name, v)  # a million rows share one text for each name
-            for name, v in row.items()
-            if name not in KEYS and v is not None
-        }
-        if cell.setdefault(key, values) != values:
-            raise ValueError(f"metric row {number} contradicts an earlier row of {[row[k] for k in KEYS]}")
-    if not cells:
+    found = rows if isinstance(rows, MetricRows) else MetricRows.of(rows)
+    if not found.arms:
         raise ValueError("rows must hold at least one measurement, got none")
-    found = {arm for arm, _ in cells}
-    known = [arm for arm in arms if arm in found]
-    return Measurements(cells, (*known, *sorted(found - set(known))))
-
-
-def _number(row: int, name: str, value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ValueError(f"metric row {row}: {name} must be a finite number, got {value!r}")
-    return float(value)
+    known = [arm for arm in arms if arm in found.arms]
+    return Measurements(found, (*known, *sorted(set(found.arms) - set(known))))

@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Any
 
 from tailweave.simulation.measurements import Measurements
+from tailweave.simulation.metric_rows import MetricRows
 from tailweave.simulation.run_folder import Row, RunFolder
 from tailweave.simulation.summary import measured, summarise
 
@@ -34,7 +35,7 @@ class OpenRun:
     @cached_property
     def table(self) -> Measurements:
         """All measurements."""
-        return measured(self.folder.each_metric(), self.config)
+        return measured(MetricRows.read(self.folder.metrics_file()), self.config)
 
     @cached_property
     def summary(self) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from tailweave.simulation.measurements import (
     per_seed,
 )
 from tailweave.simulation.memorization import relation
+from tailweave.simulation.metric_rows import MetricRows
 from tailweave.simulation.revealed import revealed
 
 Rows = Sequence[Mapping[str, Any]]
@@ -65,7 +66,7 @@ def _relation(table: Measurements) -> dict[str, Any] | None:
     return None if found is None else {"pearson": found.pearson, "points": found.count}
 
 
-def measured(rows: Iterable[Mapping[str, Any]], config: Mapping[str, Any]) -> Measurements:
+def measured(rows: MetricRows | Iterable[Mapping[str, Any]], config: Mapping[str, Any]) -> Measurements:
     """Index metric rows, arms in the order of the configuration.
 
     Where ``public.class-weights`` thins classes, every row that has all their shares gains ``thinned_share``,
@@ -75,12 +76,10 @@ def measured(rows: Iterable[Mapping[str, Any]], config: Mapping[str, Any]) -> Me
         ValueError: If there are no rows or one is broken.
     """
     keys = [SHARE + label for label in thinned_labels(config)]
+    found = rows if isinstance(rows, MetricRows) else MetricRows.of(rows)
     if keys:
-        rows = (
-            {**row, "thinned_share": sum(row[key] for key in keys)} if set(keys) <= set(row) else row
-            for row in rows
-        )
-    return measurements(rows, [str(arm["name"]) for arm in config.get("arms") or []])
+        found = found.with_sum("thinned_share", keys)
+    return measurements(found, [str(arm["name"]) for arm in config.get("arms") or []])
 
 
 def thinned_labels(config: Mapping[str, Any]) -> list[str]:
@@ -95,7 +94,7 @@ def _arm(table: Measurements, name: str, config: Mapping[str, Any]) -> dict[str,
     rivals = [
         first_of(role, [describe(a, config) for a in table.arms]) for role in ("siloed", "no-selection")
     ]
-    cells = [cell for (owner, _), cell in table.cells.items() if owner == name]
+    cells = [table.reached(name, generation) for generation in table.generations(name)]
     return {
         "role": arm.role,
         "rule": arm.rule,
@@ -172,7 +171,7 @@ def _events(events: Rows, table: Measurements) -> dict[str, Any]:
         told.get(str(event.get("event")), told["refused"]).append(event)
     seen = [event for kind in ("refused", "absent", "quarantined") for event in told[kind]]
     expected = {(arm, seed, silo) for arm in table.arms for seed in table.seeds for silo in table.silos}
-    ended = {(arm, seed, silo) for arm in table.arms for seed, silo in table.cells.get((arm, table.last), {})}
+    ended = {(arm, seed, silo) for arm in table.arms for seed, silo in table.reached(arm, table.last)}
     return {
         "count": len(seen),
         "missing": _by_silo(told["refused"]),

@@ -8,7 +8,7 @@ of the family's base, whose field ``kind`` (``source`` for data) names it. No li
 import importlib
 import pkgutil
 from collections.abc import Iterable, Iterator, Mapping
-from functools import cache
+from functools import cache, cached_property
 from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType, ModuleType
 from typing import Annotated, Any, Union, get_args
@@ -40,14 +40,14 @@ class Family:
         """
         self.name, self.base, self.folder, self.tag = name, base, folder, tag
 
-    @property
+    @cached_property
     def kinds(self) -> Mapping[str, type[Any]]:
         """Specs by kind, in alphabetical order.
 
         Raises:
             KindError: If another package's kind cannot be loaded, or two have one name; names the package.
         """
-        return _kinds(self)
+        return _found(self)
 
     def is_own(self, name: str) -> bool:
         """Tell whether a kind is tailweave's own, and no other package's."""
@@ -84,8 +84,7 @@ class Family:
         return tuple(name for name in get_args(field.annotation) if isinstance(name, str)) if field else ()
 
 
-@cache
-def _kinds(family: Family) -> Mapping[str, type[Any]]:
+def _found(family: Family) -> Mapping[str, type[Any]]:
     found: dict[str, type[Any]] = {}
     origins: dict[str, str] = {}
     for spec, origin in (*_own(family), *_brought(family)):

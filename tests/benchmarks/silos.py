@@ -41,7 +41,7 @@ from tailweave.server.journal import Journal
 from tailweave.server.record import Record
 from tailweave.server.rounds import run_seed
 from tailweave.simulation.measurements import measurements
-from tailweave.simulation.run_folder import each_row
+from tailweave.simulation.metric_rows import MetricRows
 
 COLUMNS, ROWS, TRUTH, PUBLIC = 32, 1000, 3000, 5000
 METRICS = 20
@@ -226,7 +226,7 @@ def files(rows: int) -> dict[str, float]:
         journal.close()
         wrote, size = time.process_time() - begun, journal.path.stat().st_size / 2**20
         begun = time.process_time()
-        table = measurements(each_row(journal.path))
+        table = measurements(MetricRows.read(journal.path))
         read = time.process_time() - begun
         begun = time.process_time()
         table.curve("arm-0", "metric_3")
