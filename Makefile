@@ -45,8 +45,9 @@ lint: $(DEV)
 	$(BIN)/mypy
 
 bench: $(DEV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,bench]'
 	$(BIN)/python -m pytest tests/benchmarks --benchmark-only -o addopts="" -q -s
-	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python tests/benchmarks/scale.py .github/scale.json .github/scale.svg
+	$(BIN)/python tests/benchmarks/scale.py .github/scale.json .github/scale.svg
 
 # Kill -9 at random moments, of every process there is, and a table of what came of it; about an hour on 2
 # cores, reckoned from a third of the trials.

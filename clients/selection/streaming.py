@@ -144,7 +144,7 @@ class StreamingHerding:
         self.seen += len(candidates)
         window = self._residual.window(candidates.astype(np.float64))
         count = self.rule.picked_after(self.seen) - self.picked
-        picks, costs = herd_window(window, count)
+        picks, costs = herd_window(window, count, {})
         window.take(picks)
         keep, picked = np.zeros(len(candidates), dtype=bool), np.full(len(candidates), self.picked + count)
         keep[picks], picked[picks] = True, self.picked + np.arange(count)

@@ -25,6 +25,11 @@ from tailweave.protocols.references.residual import Residual, Window
 
 _FEWEST = 8
 """Picks of a window on average; windows grow where few are kept of many."""
+_KEPT_NUMBERS = 2**26
+"""Of distances within windows, float32 (256 MiB), for the second look; beyond them they are computed anew."""
+
+Rows = dict[int, Float32s]
+"""By how much a pick raises every cost of its window, by its place."""
 
 
 def windowed_herding(
@@ -52,24 +57,28 @@ def windowed_herding(
     length = max(length, -(-_FEWEST * total // count))
     windows = [order[begin : begin + length] for begin in range(0, total, length)]
     shares = np.diff([min(total, k * length) * count // total for k in range(len(windows) + 1)])
-    picked, taken = [], []
+    picked, taken, known, room = [], [], [], _KEPT_NUMBERS
     for at, share in zip(windows, shares, strict=True):
-        window = residual.window(candidates[at])
-        picked.append(herd_window(window, int(share))[0])
+        window, rows = residual.window(candidates[at]), Rows()
+        picked.append(herd_window(window, int(share), rows)[0])
         taken.append(window.take(picked[-1]))
+        room -= len(rows) * len(at)
+        known.append(rows if room >= 0 else Rows())
     for number, at in enumerate(windows if len(windows) > 1 else ()):
         window = residual.window(candidates[at], instead_of=taken[number])
-        picked[number] = herd_window(window, len(picked[number]))[0]
+        picked[number] = herd_window(window, len(picked[number]), known[number])[0]
         window.take(picked[number])
     return np.concatenate([at[picks] for at, picks in zip(windows, picked, strict=True)])
 
 
-def herd_window(window: Window, count: int) -> tuple[Ints, Floats]:
+def herd_window(window: Window, count: int, rows: Rows) -> tuple[Ints, Floats]:
     """Pick from one window; ties go to the lower place.
 
     Args:
         window: w candidates.
         count: How many to pick, at most w.
+        rows: What the window's picks raise, as far as that is known: no other pick changes it. Gains what is
+            computed.
 
     Returns:
         Places of the picks in order of picking, shape (count,); and each candidate's cost, shape (w,),
@@ -77,7 +86,6 @@ def herd_window(window: Window, count: int) -> tuple[Ints, Floats]:
     """
     costs = window.costs.copy()
     picks, last = np.empty(count, dtype=np.int64), np.empty(len(costs))
-    rows: dict[int, Float32s] = {}
     for t in range(count):
         pick = int(costs.argmin())
         if pick not in rows:
