@@ -23,7 +23,8 @@ COLUMNS = 4
 def draw_map(maps: Maps, arms: Sequence[str]) -> Figure | None:
     """Draw the first, middle and last generation of every arm as small multiples; of many arms, the last.
 
-    Truth is grey, candidates faint, selected strong; None if no arm has positions.
+    Where there is one generation alone, arms stand side by side. Truth is grey, candidates faint, selected
+    strong; None if no arm has positions.
 
     Raises:
         ValueError: If an array of positions is not of shape (n, 2).
@@ -54,7 +55,7 @@ def draw_map(maps: Maps, arms: Sequence[str]) -> Figure | None:
 
 def _laid_out(stored: Mapping[str, list[int]]) -> list[list[tuple[str, int]]]:
     """Return the rows of the figure: arm and generation of each cell."""
-    if len(stored) <= MOST_IN_THREE_STEPS:
+    if len(stored) <= MOST_IN_THREE_STEPS and any(len(found) > 1 for found in stored.values()):
         return [[(arm, generation) for generation in _three(found)] for arm, found in stored.items()]
     last = [(arm, found[-1]) for arm, found in stored.items()]
     return [last[i : i + COLUMNS] for i in range(0, len(last), COLUMNS)]

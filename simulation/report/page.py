@@ -109,7 +109,9 @@ def inline_svg(path: Path, prefix: str) -> Markup:
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     svg = re.sub(r"<!--.*?-->\s*", "", svg, flags=re.DOTALL)
-    svg = re.sub(r'<svg ([^>]*?)width="[^"]*" height="[^"]*"', r'<svg role="img" \1', svg, count=1)
+    # As wide as the page, but a small figure is not blown up: its letters would be larger than the page's.
+    sized = r'<svg role="img" style="max-width: calc(1.3 * \2)" \1'
+    svg = re.sub(r'<svg ([^>]*?)width="([0-9.]+pt)" height="[^"]*"', sized, svg, count=1)
     svg = re.sub(r"(\bid=\"|url\(#|href=\"#)", rf"\g<1>{prefix}-", svg)
     for colour, variable in _VARIABLES.items():
         svg = svg.replace(colour, f"var(--{variable})")

@@ -150,6 +150,13 @@ def test_map_of_many_arms_shows_the_last_generation_of_each():
     assert len(draw_map(maps, names[:8]).axes) == 8 * 2
 
 
+def test_map_of_one_generation_has_arms_side_by_side():
+    one = {f"{name}/1/{kind}": np.ones((4, 2)) for name in "abcde" for kind in ("candidates", "selected")}
+    figure = draw_map({"truth_xy": np.zeros((3, 2))} | one, list("abcde"))
+    tops = [axes.get_subplotspec().rowspan.start for axes in figure.axes]
+    assert tops == [0, 0, 0, 0, 1]
+
+
 def test_map_refuses_positions_that_are_not_flat(run_folder):
     maps = run_folder.maps() | {"truth_xy": np.zeros((4, 3))}
     with pytest.raises(ValueError, match=r"truth_xy must have shape \(n, 2\), got \(4, 3\)"):
