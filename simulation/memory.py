@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How much memory this machine has, and whether a generator's fit goes into it."""
+"""How much memory this machine has, and whether a generator's fit and its candidates go into it."""
 
 import os
 from contextlib import suppress
 from pathlib import Path
 
 from tailweave.protocols.config.load import ConfigError
+from tailweave.protocols.config.training import RecursionSpec
 from tailweave.protocols.kinds.generators.base import GeneratorKind
 
 _LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
 """Where a container says how much its processes may use, in version 2 and 1 of control groups."""
+_NUMBER_BYTES = 8
 
 
 def machine_bytes() -> int | None:
@@ -46,6 +48,31 @@ def check_memory(generator: GeneratorKind, columns: int, there: int | None = Non
     raise ConfigError(
         f"generator {generator.kind}: a fit on {columns:,} columns needs at least {in_bytes(needed)} of "
         f"memory, this machine has {in_bytes(there)}; what fits: {'; '.join(filter(None, ways))}"
+    )
+
+
+def check_candidates(options: RecursionSpec, columns: int, there: int | None = None) -> None:
+    """Refuse more candidates than go into memory, before the first is drawn.
+
+    Args:
+        options: How many are drawn in each generation, and whether those of all are kept.
+        columns: Of a candidate; 0 where it is a document.
+        there: Memory in bytes; None for this machine's.
+
+    Raises:
+        ConfigError: With what they need, what there is, and what to change.
+    """
+    kept = options.generations if options.paradigm == "accumulate-select" else 1
+    rows, there = options.candidates * kept, there or machine_bytes()
+    needed = rows * columns * _NUMBER_BYTES
+    if there is None or needed <= there:
+        return
+    of_all = f" of {kept} generations" if kept > 1 else ""
+    most = int(options.samples * (there / needed))
+    raise ConfigError(
+        f"recursion: {rows:,} candidates{of_all} of {columns:,} columns need at least {in_bytes(needed)} of "
+        f"memory, this machine has {in_bytes(there)}; what fits: recursion.samples of at most {most:,}, or "
+        "fewer candidates-per-sample"
     )
 
 

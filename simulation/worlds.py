@@ -9,7 +9,7 @@ from tailweave.clients.data.silo import World, check_silo_size, simulated_world
 from tailweave.protocols.config.experiment import Experiment
 from tailweave.protocols.config.load import ConfigError
 from tailweave.simulation.class_counts import check_classes
-from tailweave.simulation.memory import check_memory
+from tailweave.simulation.memory import check_candidates, check_memory
 from tailweave.simulation.owners import check_owners
 
 
@@ -53,7 +53,9 @@ def check_worlds(experiment: Experiment, *, silos_elsewhere: bool = False) -> tu
             owners would refuse what is asked of them.
     """
     _check_sizes(experiment)
-    check_memory(experiment.generator, len(world_of_seed(experiment, experiment.seeds[0]).train.columns))
+    columns = len(world_of_seed(experiment, experiment.seeds[0]).train.columns)
+    check_memory(experiment.generator, columns)
+    check_candidates(experiment.recursion, columns)
     return tuple(_checked(experiment, seed, elsewhere=silos_elsewhere) for seed in experiment.seeds)
 
 

@@ -6,10 +6,11 @@ import re
 import pytest
 
 from tailweave.protocols.config.load import ConfigError
+from tailweave.protocols.config.training import RecursionSpec
 from tailweave.protocols.kinds.generators.gaussian import GaussianMixtureSpec, GaussianSpec
 from tailweave.protocols.kinds.generators.self_labelling import SelfLabelling
 from tailweave.simulation import dry_run, memory
-from tailweave.simulation.memory import check_memory, in_bytes
+from tailweave.simulation.memory import check_candidates, check_memory, in_bytes
 
 GIB = 2**30
 
@@ -26,6 +27,20 @@ def test_twenty_components_of_five_thousand_columns_are_refused_with_what_fits()
     check_memory(spec, columns, 8 * GIB)
     with pytest.raises(ConfigError, match="what fits: at most about"):
         check_memory(GaussianSpec(kind="gaussian"), 50_000, 8 * GIB)
+
+
+def test_candidates_that_cannot_be_held_are_refused_with_what_fits():
+    options = RecursionSpec(generations=5, samples=50_000)
+    with pytest.raises(
+        ConfigError, match="200,000 candidates of 12,288 columns need at least 18.3 GiB of memory"
+    ) as got:
+        check_candidates(options, 12_288, 8 * GIB)
+    most = int(re.search(r"samples of at most ([\d,]+)", str(got.value))[1].replace(",", ""))
+    check_candidates(options.model_copy(update={"samples": most}), 12_288, 8 * GIB)
+    check_candidates(options, 12_288, 32 * GIB)
+    grown = options.model_copy(update={"paradigm": "accumulate-select"})
+    with pytest.raises(ConfigError, match="1,000,000 candidates of 5 generations of 12,288 columns"):
+        check_candidates(grown, 12_288, 32 * GIB)
 
 
 def test_what_nobody_can_count_is_not_refused():
