@@ -38,7 +38,28 @@ TINY = {
     "federation": {"generations-per-message": 2},
     "evaluation": {"samples": 60},
 }
+LONG = (
+    "integration/test_engines_agree.py",
+    "integration/test_deploy_walk.py",
+    "integration/test_main_line.py",
+    "integration/test_node_faults.py",
+    "security/test_controls_removed.py",
+    "integration/test_memorization_study.py",
+    "integration/test_diffusion_run.py",
+    "integration/test_flwr_run.py",
+    "security/test_code_door_deployed.py",
+    "integration/test_kill_trials.py",
+    "integration/test_other_packages.py",
+    "security/test_gate_idle.py",
+    "clients/test_silo_kills.py",
+)
+"""Files that take a minute and more. They begin first: the last one would leave the other process idle."""
 SINGLE_THREADED = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    places = {Path(__file__).parent / name: place for place, name in enumerate(LONG)}
+    items.sort(key=lambda item: places.get(item.path, len(LONG)))
 
 
 @pytest.fixture(scope="module", autouse=True)

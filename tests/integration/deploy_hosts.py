@@ -132,7 +132,7 @@ class Host:
             if not missing:
                 return told
             assert time.monotonic() < end, f"{missing} not in time in:\n{told}"
-            time.sleep(2.0)
+            time.sleep(2.0 if self.prefix else 0.5)
 
 
 def edit(path: Path, old: str, new: str) -> None:

@@ -11,11 +11,13 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from tailweave.simulation.engines.control import environment, program
+from tailweave.simulation.engines.keeper import heirs, sweep
 
 REPOSITORY = Path(__file__).parents[2]
 ARMS = ("no-selection", "siloed", "anchored", "collaborative")
@@ -25,9 +27,16 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(SECONDS)]
 
 @pytest.fixture(scope="module")
 def clone() -> Iterator["Clone"]:
-    """The checkout's files as git has them, a home of its own, and the SuperLink that ``flwr run`` starts."""
+    """The checkout's files as git has them, a home of its own, and the SuperLink that ``flwr run`` starts.
+
+    One of the quickstart's three seeds: a bare run takes no settings, and the others show nothing more.
+    """
     with tempfile.TemporaryDirectory(prefix="tw", dir="/tmp") as folder:  # short: Ray's sockets lie below it
         made = Clone(Path(folder))
+        quickstart = made.app / "configs/quickstart.yaml"
+        text = quickstart.read_text(encoding="utf-8")
+        assert "\nseeds: 3\n" in text
+        quickstart.write_text(text.replace("\nseeds: 3\n", "\nseeds: 1\n"), encoding="utf-8")
         try:
             yield made
         finally:
@@ -68,15 +77,13 @@ class Clone:
 
     def stop(self) -> None:
         """Stop the SuperLink, which no command of Flower's stops, and what it started."""
-        mark = f"FLWR_HOME={self.home}\0".encode()
-        for number in (signal.SIGTERM, signal.SIGKILL):
-            for path in Path("/proc").glob("[0-9]*/environ"):
-                try:
-                    if mark in path.read_bytes():
-                        os.kill(int(path.parent.name), number)
-                except OSError:
-                    continue
-            time.sleep(3)
+        for left in heirs(self.home):
+            with suppress(ProcessLookupError):
+                os.kill(left, signal.SIGTERM)
+        end = time.monotonic() + 3
+        while heirs(self.home) and time.monotonic() < end:
+            time.sleep(0.1)
+        sweep(self.home)
 
 
 def test_a_bare_run_prints_its_table_and_where_the_report_is(clone):
