@@ -32,13 +32,15 @@ def _times(axes: Any, results: list[dict[str, Any]], slopes: dict[str, float]) -
 
 def _peers(axes: Any, results: list[dict[str, Any]]) -> None:
     shown = [r for r in results if "energy" in r]
-    axes.scatter([r["seconds"] for r in shown], [r["energy"] for r in shown], color="tab:gray", s=14)
-    for r in shown:
-        axes.annotate(
-            r["method"], (r["seconds"], r["energy"]), xytext=(4, 3), textcoords="offset points", fontsize=7
-        )
+    for r, marker in zip(shown, "o^oPDsvX*h", strict=False):
+        how, _, form = r["method"].partition(", ")
+        colour = _COLOURS.get(form, "black")
+        face = colour if how == "windows" else "none"
+        mark = {"marker": marker, "s": 36, "edgecolors": colour, "facecolors": face}
+        axes.scatter(r["seconds"], r["energy"], label=r["method"], **mark)
+    axes.legend(fontsize=8, loc="lower left")
     first = shown[0]
-    axes.margins(x=0.35)  # room for names
+    axes.margins(x=0.1)
     axes.axvline(first["product"], color="tab:gray", linestyle=":", linewidth=1)
     size = f"{first['picks']:,} of {first['candidates']:,}, d = {first['columns']}"
     axes.set(xscale="log", yscale="log", xlabel=f"processor seconds ({size}; dotted: one product)")
