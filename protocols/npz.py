@@ -37,6 +37,10 @@ LONGEST_HEADER = 1024
 _MOST_DIRECTORY = 2**20
 """Bytes; more are refused before they are read. A thousand arrays take a fifth of that."""
 _CHUNK = 2**20
+_END_BYTES = 22
+"""Of a zip without a comment."""
+_UNSAID = 0xFFFF
+"""Stands for a number of arrays that is written elsewhere."""
 _HEADER = re.compile(
     r"\{ *'descr': *'([^']{1,40})' *, *'fortran_order': *(True|False) *, *"
     r"'shape': *\(([0-9, ]*)\) *,? *\}[ \n]*"
@@ -152,6 +156,7 @@ def open_npz(path: Path, *, most_bytes: int = MOST_BYTES) -> Iterator[NpzArchive
         try:
             archive = zipfile.ZipFile(file)
             members = _members(archive)
+            _check_count(file, size, len(members))
         except NpzError:
             raise
         except _UNREADABLE as error:
@@ -215,6 +220,18 @@ def _members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
     if len(members) > MOST_ARRAYS:
         raise NpzError(f"it holds {len(members)} arrays, at most {MOST_ARRAYS} are allowed")
     return members
+
+
+def _check_count(file: IO[bytes], size: int, found: int) -> None:
+    """Refuse a zip whose end, as numpy writes it, says another number of arrays than its directory names.
+
+    A wrong byte in the directory's length or place hides arrays, and would pass for a file without them.
+    """
+    file.seek(max(0, size - _END_BYTES))
+    end = file.read(_END_BYTES)
+    said = int.from_bytes(end[10:12], "little")
+    if end.startswith(b"PK\x05\x06") and said not in (found, _UNSAID):
+        raise NpzError(f"its end says {said} arrays, its directory names {found}: it is damaged")
 
 
 def _header(stream: IO[bytes]) -> _Header:

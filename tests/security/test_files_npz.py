@@ -266,6 +266,16 @@ def test_it_reads_what_numpy_writes(tmp_path_factory, array, fortran, packed):
     assert found["x"].flags.writeable
 
 
+def test_arrays_that_a_damaged_directory_hides_are_missed(tmp_path):
+    path = tmp_path / "t.npz"
+    np.savez_compressed(path, x=np.arange(6.0).reshape(2, 3), y=np.array(["a", "b"]))
+    raw = bytearray(path.read_bytes())
+    raw[-10] = 0  # of the directory's length
+    path.write_bytes(raw)
+    with pytest.raises(NpzError, match="its end says 2 arrays, its directory names 0: it is damaged"):
+        read_npz(path)
+
+
 @settings(max_examples=150, deadline=None)
 @given(st.data())
 def test_whatever_byte_is_changed_it_is_read_or_refused(tmp_path_factory, data):
