@@ -263,11 +263,8 @@ class Table(Numbers):
 
         from tailweave.clients.columns import written_column
 
-        found = {
-            name: written_column(spec, *part)
-            for (name, spec), part in zip(self.declared, self.parted(values), strict=True)
-        }
-        return pyarrow.table(found)
+        columns = zip(self.declared, self.parted(values), strict=True)
+        return pyarrow.table({name: written_column(spec, *part) for (name, spec), part in columns})
 
     def worded(self, values: Floats) -> "pyarrow.Table":
         """Return rows (n, p) as ``tabled`` does, but as text that a CSV of the same declarations holds."""

@@ -194,7 +194,7 @@ def measurements(rows: MetricRows | Iterable[Mapping[str, Any]], arms: Sequence[
     Raises:
         ValueError: If there are no rows, or as ``MetricRows.of``.
     """
-    found = rows if isinstance(rows, MetricRows) else MetricRows.of(rows)
+    found = MetricRows.of(rows)
     if not found.arms:
         raise ValueError("rows must hold at least one measurement, got none")
     known = [arm for arm in arms if arm in found.arms]

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Metric rows column by column: a million of them are read in seconds, and a metric of theirs takes 8 MiB."""
+"""Metric rows column by column: a million of them are read in seconds, and a metric of theirs takes 8 MB."""
 
 import math
 from array import array
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import count
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -46,7 +47,7 @@ class MetricRows:
         return type(self)(self.arms, self.silos, self.heads, {**self.metrics, name: np.asarray(total)})
 
     @classmethod
-    def read(cls, path: Path) -> Self:
+    def read(cls, path: Path) -> "MetricRows":
         """Read a ``.jsonl`` file whole; a torn last line is forgiven, as ``each_row`` does.
 
         Raises:
@@ -65,7 +66,7 @@ class MetricRows:
                 json.ReadOptions(block_size=_BLOCK_BYTES),
                 json.ParseOptions(explicit_schema=schema),
             )
-        except (pyarrow.ArrowException, OSError):
+        except (pyarrow.ArrowException, ValueError, OSError):  # also of an empty file, which cannot be mapped
             return cls.of(each_row(path))  # says which line it is, and reads what only Arrow cannot
         if any(table[key].null_count for key in KEYS) or not all(
             map(_is_finite, table.itercolumns(), table.schema)
@@ -87,13 +88,17 @@ class MetricRows:
         return cls(arms, silos, numbers, metrics)._each_once()
 
     @classmethod
-    def of(cls, rows: "Iterable[Mapping[str, Any]]") -> Self:
+    def of(cls, rows: "MetricRows | Iterable[Mapping[str, Any]]") -> "MetricRows":
         """Take rows given as mappings; a metric that is absent or null in a row was not measured there.
+
+        Rows that stand in columns are returned as they are.
 
         Raises:
             ValueError: If a row lacks a key, a metric is not a finite number, or two rows of the same arm,
                 seed, silo and generation disagree.
         """
+        if isinstance(rows, MetricRows):
+            return rows
         arms: dict[str, int] = {}
         silos: dict[str, int] = {}
         heads = array("q")
@@ -165,13 +170,6 @@ def _whole_lines(path: Path) -> "pyarrow.Buffer":
     """Map a file up to its last newline: what follows was cut off by a crash, or is being written."""
     import pyarrow
 
-    with pyarrow.memory_map(str(path)) as file:
-        whole = file.read_buffer()
-    step, end = 2**16, whole.size
-    while end > 0:
-        begin = max(0, end - step)
-        at = whole.slice(begin, end - begin).to_pybytes().rfind(b"\n")
-        if at >= 0:
-            return whole.slice(0, begin + at + 1)
-        end = begin
-    return whole.slice(0, 0)
+    with path.open("rb") as file:
+        mapped = mmap(file.fileno(), 0, access=ACCESS_READ)
+    return pyarrow.py_buffer(memoryview(mapped)[: mapped.rfind(b"\n") + 1])

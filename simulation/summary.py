@@ -76,7 +76,7 @@ def measured(rows: MetricRows | Iterable[Mapping[str, Any]], config: Mapping[str
         ValueError: If there are no rows or one is broken.
     """
     keys = [SHARE + label for label in thinned_labels(config)]
-    found = rows if isinstance(rows, MetricRows) else MetricRows.of(rows)
+    found = MetricRows.of(rows)
     if keys:
         found = found.with_sum("thinned_share", keys)
     return measurements(found, [str(arm["name"]) for arm in config.get("arms") or []])

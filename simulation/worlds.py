@@ -55,7 +55,8 @@ def check_worlds(experiment: Experiment, *, silos_elsewhere: bool = False) -> tu
     _check_sizes(experiment)
     columns = len(world_of_seed(experiment, experiment.seeds[0]).train.columns)
     check_memory(experiment.generator, columns)
-    check_candidates(experiment.recursion, columns)
+    for arm in experiment.arms:
+        check_candidates(experiment.recursion_of(arm), columns)
     return tuple(_checked(experiment, seed, elsewhere=silos_elsewhere) for seed in experiment.seeds)
 
 

@@ -14,19 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import SINGLE_THREADED
+from tests.conftest import SINGLE_THREADED, TINY
 
 SMALL = {
     "seeds": 1,
     "recursion": {"generations": 1, "samples": 60, "candidates-per-sample": 3},
-    "arms": [
-        {"name": "siloed", "rule": "herding", "reference": "local"},
-        {
-            "name": "sliced",
-            "rule": "herding",
-            "reference": {"kind": "sliced", "directions": 16, "coefficients": 6},
-        },
-    ],
+    "arms": TINY["arms"][1:3],  # siloed and sliced
 }
 PATIENCE_SECONDS = 120.0
 NODES = "import json, ray; ray.init(address='{}', logging_level=50); print(json.dumps(len(ray.nodes())))"
@@ -36,6 +29,7 @@ pytest.importorskip("ray")
 
 
 def _free_port() -> int:
+    """One that the kernel hands out: Ray's own workers take those from 10,002 to 19,999."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
